@@ -15,6 +15,7 @@ from router.wire.dialect import Failure
 from router.wire.errors import texts
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, format_losses
+from router.wire.neutral.conversation_prefix import prefix_digests
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocol import ResponseCollector
@@ -94,6 +95,8 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         streams = neutral.stream if stream is None else stream
         neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
+        if ctx.memory is not None:
+            *_, ctx.prefix = prefix_digests(neutral.turns)
         ctx.call_ids = frozenset(
             block.id for turn in neutral.turns for block in turn.blocks if isinstance(block, ToolCall)
         )
@@ -168,15 +171,16 @@ def _decode_answer(body: bytes, ctx: Context) -> Json | None:
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
     events: Iterable[Event] = assemble.split_answer(found)
-    if ctx.memory is not None:
-        recorder = CallRecorder(ctx.memory, ctx.sealer)
-        for event in events:
-            recorder.record(event)
-        events = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
         filtered = assemble.assemble_answer(events)
         found = filtered if isinstance(filtered, Answer) else found
+    if ctx.memory is not None:
+        # As the caller has it: that is what comes back.
+        recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix)
+        events = list(events)
+        for event in events:
+            recorder.record(event)
     if not stream:
         return msgspec.json.encode(BY_NAME[target].codec.encode_answer(found, ctx))
     encoder = BY_NAME[target].codec.encoder(ctx)
@@ -238,7 +242,7 @@ class Stream:
         self._encoder = BY_NAME[target].codec.encoder(ctx)
         self._source = source
         self._filters = stream_filters(ctx)
-        self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
+        self._recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix) if ctx.memory is not None else None
         self._ctx = ctx
         # Set by the first text that is cut within a character.
         self._joiner: CharacterJoiner | None = None

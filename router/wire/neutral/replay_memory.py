@@ -3,9 +3,13 @@
 The id of a call is the only part that every caller returns unchanged. It is the key to: the id and the arguments as the
 upstream wrote them, so that the replayed history is byte-identical for the upstream and matches its prompt cache; and
 the reasoning in front of the call, which Chat clients drop and some upstreams require.
+
+An id alone does not always name a call: some upstreams count from 0 in each conversation or answer. So calls of one id
+are told apart by what was said before them, by name, and by arguments. Nothing is recalled that may be another's.
 """
 
-from collections import OrderedDict
+import re
+from collections import Counter, OrderedDict
 from contextlib import suppress
 
 import msgspec
@@ -26,6 +30,7 @@ from router.ir import (
     ToolResult,
     Turn,
 )
+from router.wire.neutral.conversation_prefix import prefix_digests
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw import json_values
@@ -34,6 +39,10 @@ ENTRIES, BYTES = 4096, 16 << 20
 #: A larger call is not stored: it would evict all others.
 _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
+#: The most calls that are stored under one id.
+_NAMESAKES = 8
+# Ids that end with a small number: counted, and not drawn.
+_COUNTED = re.compile(r"(?:^|[^0-9A-Za-z])[0-9]{1,4}$")
 
 
 class RecordedCall(msgspec.Struct, frozen=True):
@@ -43,6 +52,10 @@ class RecordedCall(msgspec.Struct, frozen=True):
     arguments: str
     #: The reasoning in front of it, each with sealed state as its signature.
     thoughts: tuple[Thinking, ...] = ()
+    #: The tool, as the caller knows it; '' when not known.
+    name: str = ""
+    #: The digest of what was said before (conversation_prefix.py); '' when not known.
+    prefix: str = ""
 
     @property
     def size(self) -> int:
@@ -50,44 +63,71 @@ class RecordedCall(msgspec.Struct, frozen=True):
         said = sum(len(one.text) + len(one.signature) + len(one.redacted) for one in self.thoughts)
         return _OVERHEAD + 2 * len(self.id) + len(self.arguments) + said
 
+    def equals(self, call: ToolCall) -> bool:
+        """True for a call of the same tool with equal arguments."""
+        return self.name in ("", call.name) and _are_equal(call.arguments, self.arguments)
+
 
 class ReplayMemory:
     """The most recently used calls by the id that clients know; bounded in number and in bytes."""
 
     def __init__(self, entries: int = ENTRIES, size: int = BYTES):
-        self._calls: OrderedDict[str, RecordedCall] = OrderedDict()
+        self._calls: OrderedDict[str, tuple[RecordedCall, ...]] = OrderedDict()
         self._entries = entries
+        self._count = 0
         self._room = size
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return self._count
 
     def put(self, call: RecordedCall) -> None:
         """Store a call, and evict the least recently used ones over the bounds."""
         if call.size > _ENTRY_BYTES:
             return
         key = to_messages_id(call.id)
-        self._drop(key)
-        self._calls[key] = call
-        self._room -= call.size
-        while self._calls and (len(self._calls) > self._entries or self._room < 0):
+        kept = [one for one in self._drop(key) if one != call][1 - _NAMESAKES :]
+        self._store(key, (*kept, call))
+        while self._calls and (self._count > self._entries or self._room < 0):
             # In one step: large answers are translated in a thread.
-            self._room += self._calls.popitem(last=False)[1].size
+            oldest, calls = self._calls.popitem(last=False)
+            self._count -= len(calls)
+            self._room += sum(one.size for one in calls)
+            # Of those under the newest id the last one is the one that was put.
+            self._store(oldest, calls[1:], first=True)
 
-    def get(self, call_id: str) -> RecordedCall | None:
-        """The call with an id that a client sent."""
-        key = to_messages_id(call_id)
+    def get(self, call: ToolCall, prefix: str = "", *, repeated: bool = False) -> RecordedCall | None:
+        """The call that a client sent. prefix: the digest of what was said before it. repeated: the client's
+        conversation has other calls of the same id."""
+        key = to_messages_id(call.id)
         found = self._calls.get(key)
-        if found is not None:
-            # Large requests are translated in a thread, and the call may be evicted meanwhile.
-            with suppress(KeyError):
-                self._calls.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        # Large requests are translated in a thread, and the call may be evicted meanwhile.
+        with suppress(KeyError):
+            self._calls.move_to_end(key)
+        counted = _COUNTED.search(call.id) is not None
+        here = [one for one in found if one.prefix in ("", prefix)]
+        if len(here) == 1 and not repeated and not counted:
+            # Its arguments may have been edited by the client.
+            return here[0] if here[0].name in ("", call.name) else None
+        if here:
+            # An answer may have been made again: the last one counts.
+            return next((one for one in reversed(here) if one.equals(call)), None)
+        equal = [] if counted else [one for one in found if one.equals(call)]
+        return equal[0] if len(equal) == 1 else None
 
-    def _drop(self, key: str) -> None:
-        old = self._calls.pop(key, None)
-        if old is not None:
-            self._room += old.size
+    def _store(self, key: str, calls: tuple[RecordedCall, ...], *, first: bool = False) -> None:
+        if calls:
+            self._calls[key] = calls
+            self._calls.move_to_end(key, last=not first)
+            self._count += len(calls)
+            self._room -= sum(one.size for one in calls)
+
+    def _drop(self, key: str) -> tuple[RecordedCall, ...]:
+        calls = self._calls.pop(key, ())
+        self._count -= len(calls)
+        self._room += sum(one.size for one in calls)
+        return calls
 
 
 def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
@@ -100,8 +140,7 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
     """
     turns = list(request.turns)
     if len(memory):
-        ids: dict[str, str] = {}
-        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in turns]
+        turns = _Recall(memory, sealer, replays=replays).recall_turns(turns)
     elif not replays:
         return request
     if replays:
@@ -109,30 +148,62 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
-    """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
-    found = [memory.get(block.id) if isinstance(block, ToolCall) else None for block in turn.blocks]
-    thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
-    restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
-    blocks: list[Block] = []
-    known = False
-    for at, block in enumerate(turn.blocks):
-        call = found[at]
-        if call is not None and isinstance(block, ToolCall):
-            if restored:
-                # The reasoning of the first call also came before any text in front of that call.
-                place = len(blocks) if known else 0
-                blocks[place:place] = thoughts[at]
-            known = True
-            ids[block.id] = call.id
-            block = ToolCall(call.id, block.name, _restore_arguments(block.arguments, call.arguments))
-        elif isinstance(block, ToolResult) and block.call_id in ids:
-            known = True
-            block = msgspec.structs.replace(block, call_id=ids[block.call_id])
-        elif restored and isinstance(block, Thinking):
-            continue
-        blocks.append(block)
-    return Turn(turn.role, tuple(blocks), turn.path) if known else turn
+class _Recall:
+    """The recall for one request."""
+
+    def __init__(self, memory: ReplayMemory, sealer: StateSealer, *, replays: bool):
+        self._memory = memory
+        self._sealer = sealer
+        self._replays = replays
+        # The upstream's id of each call, for the results that follow in later turns.
+        self._ids: dict[str, str] = {}
+        self._uses: Counter[str] = Counter()
+
+    def recall_turns(self, turns: list[Turn]) -> list[Turn]:
+        """The turns with what is remembered of them."""
+        self._uses.update(block.id for turn in turns for block in turn.blocks if isinstance(block, ToolCall))
+        if not self._uses:
+            return turns
+        return [self._recall_turn(turn, prefix) for turn, prefix in zip(turns, prefix_digests(turns), strict=False)]
+
+    def _recall_turn(self, turn: Turn, prefix: str) -> Turn:
+        sealer, replays = self._sealer, self._replays
+        found = [self._find(block, prefix) if isinstance(block, ToolCall) else None for block in turn.blocks]
+        thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
+        restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
+        whole = all(one is None or len(one.thoughts) == len(some) for one, some in zip(found, thoughts, strict=True))
+        blocks: list[Block] = []
+        known = False
+        for at, block in enumerate(turn.blocks):
+            call = found[at]
+            if isinstance(block, ToolCall):
+                if call is not None:
+                    if restored:
+                        # The reasoning of the first call also came before any text in front of that call.
+                        place = len(blocks) if known else 0
+                        blocks[place:place] = thoughts[at]
+                    known = True
+                    block = ToolCall(call.id, block.name, _restore_arguments(block.arguments, call.arguments))
+            elif isinstance(block, ToolResult) and block.call_id in self._ids:
+                known = True
+                block = msgspec.structs.replace(block, call_id=self._ids[block.call_id])
+            elif (
+                restored
+                and isinstance(block, Thinking)
+                # Where some reasoning had no proof, what the caller has of it stays, and becomes a loss.
+                and (whole or _is_accepted(block, sealer, replays=replays))
+            ):
+                continue
+            blocks.append(block)
+        return Turn(turn.role, tuple(blocks), turn.path) if known else turn
+
+    def _find(self, call: ToolCall, prefix: str) -> RecordedCall | None:
+        found = self._memory.get(call, prefix, repeated=self._uses[call.id] > 1)
+        if found is None:
+            self._ids.pop(call.id, None)
+        else:
+            self._ids[call.id] = found.id
+        return found
 
 
 def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: StateSealer, *, replays: bool) -> bool:
@@ -180,10 +251,15 @@ def _is_accepted(thought: Thinking, sealer: StateSealer, *, replays: bool) -> bo
 
 def _restore_arguments(arguments: str, kept: str) -> str:
     """The arguments as the upstream wrote them, if both are equal as JSON."""
+    return kept if _are_equal(arguments, kept) else arguments
+
+
+def _are_equal(arguments: str, kept: str) -> bool:
+    """True for two JSON texts of equal objects."""
     if arguments == kept:
-        return kept
+        return True
     mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
-    return kept if mine is not None and mine == theirs else arguments
+    return mine is not None and mine == theirs
 
 
 class CallRecorder:
@@ -192,13 +268,15 @@ class CallRecorder:
     #: The event types to record; skipping others at the caller is cheaper than a call for each.
     EVENTS = frozenset((ThinkingDelta, Signed, Redacted, BlockEnded, CallBegan, CallDelta, Ended))
 
-    def __init__(self, memory: ReplayMemory, sealer: StateSealer):
+    def __init__(self, memory: ReplayMemory, sealer: StateSealer, prefix: str = ""):
+        """prefix: the digest of the conversation that is answered (conversation_prefix.py)."""
         self._memory = memory
         self._sealer = sealer
+        self._prefix = prefix
         self._text: list[str] = []
         self._proof = ""
         self._thoughts: list[Thinking] = []
-        self._calls: dict[int, tuple[str, list[str], tuple[Thinking, ...]]] = {}
+        self._calls: dict[int, tuple[CallBegan, list[str], tuple[Thinking, ...]]] = {}
 
     def record(self, event: Event) -> None:
         """Record one event."""
@@ -215,20 +293,20 @@ class CallRecorder:
             self._thoughts.append(Thinking(redacted=self._sealer.seal("redacted", event.data, "")))
         elif isinstance(event, CallBegan):
             self._close()
-            self._calls[event.index] = (event.id, [], tuple(self._thoughts))
+            self._calls[event.index] = (event, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
             self._close()
             self._add_late_thoughts()
-            for call_id, fragments, thoughts in self._calls.values():
-                self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
+            for call, fragments, thoughts in self._calls.values():
+                self._memory.put(RecordedCall(call.id, "".join(fragments), thoughts, call.name, self._prefix))
 
     def _add_late_thoughts(self) -> None:
         """Keep proofs that came behind the last call with that call."""
         if self._thoughts and self._calls:
             last = next(reversed(self._calls))
-            call_id, fragments, thoughts = self._calls[last]
-            self._calls[last] = (call_id, fragments, (*thoughts, *self._thoughts))
+            call, fragments, thoughts = self._calls[last]
+            self._calls[last] = (call, fragments, (*thoughts, *self._thoughts))
 
     def _close(self) -> None:
         """End the current block of reasoning."""

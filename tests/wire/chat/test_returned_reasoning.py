@@ -132,9 +132,10 @@ CLIENTS = {
 }
 
 
-def answered(memory, target, data, *, stream):
-    """The message that a Chat caller gets."""
+def answered(memory, target, data, *, stream, messages=None):
+    """The message that a Chat caller gets for its messages."""
     ctx = context(model=MODELS[target], memory=memory)
+    translate.request(json.dumps(gpt(*(messages or [user("go")]))).encode(), "chat", target, ctx)
     if stream:
         return accumulated(streamed([data], target, ctx, "chat"))
     made = translate.assemble_stream(data, target, "chat", ctx)
@@ -165,7 +166,7 @@ def test_a_tool_round_has_the_models_own_reasoning(client, target, stream):
     messages, before, wanted = [user("go")], "", []
     for turn in range(1, 4):
         data, content = ANSWERS[target](turn)
-        message = CLIENTS[client](answered(memory, target, data, stream=stream))
+        message = CLIENTS[client](answered(memory, target, data, stream=stream, messages=messages))
         messages += [message, *(tool(one["id"]) for one in message["tool_calls"])]
         made, losses = ask(memory, target, messages)
         wanted.append(content)
@@ -269,3 +270,19 @@ def test_genuine_reasoning_that_is_not_remembered_stays():
     made, _ = ask(memory, "messages", [user("go"), message, *(tool(one["id"]) for one in message["tool_calls"])])
     kinds = [one["type"] for one in made["messages"][1]["content"]]
     assert kinds == ["thinking", "thinking", "redacted_thinking", "text", "tool_use", "tool_use"]
+
+
+@pytest.mark.parametrize("client", ["pi", "details-merged", "details-listed", "drops"])
+def test_reasoning_without_a_proof_beside_signed_one(client):
+    """What has a proof goes back; the rest is a loss for those that sent it."""
+    memory = ReplayMemory()
+    data = {"id": "m", "stop_reason": "tool_use", "usage": {}}
+    signed = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    data["content"] = [signed, {"type": "thinking", "thinking": "so", "signature": ""}, use]
+    ctx = context(model=MODELS["messages"], memory=memory)
+    translate.request(json.dumps(gpt(user("go"))).encode(), "chat", "messages", ctx)
+    stream = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=True).body
+    made, losses = ask(memory, "messages", [user("go"), CLIENTS[client](accumulated(stream)), tool("toolu_1")])
+    assert made["messages"][1]["content"] == [signed, use]
+    assert ("messages[1].reasoning=dropped" in losses) == (client != "drops")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ir import Thinking
+from router.ir import Thinking, ToolCall
 from router.wire import translate
 from router.wire.neutral.replay_memory import RecordedCall, ReplayMemory
 
@@ -36,25 +36,29 @@ def test_what_was_used_longest_ago_goes_first():
     memory = ReplayMemory(entries=2)
     for name in ("a", "b"):
         memory.put(RecordedCall(name, "{}"))
-    memory.get("a")
+    memory.get(ToolCall("a", "look", "{}"))
     memory.put(RecordedCall("c", "{}"))
-    assert [memory.get(name) is not None for name in "abc"] == [True, False, True]
+    assert [memory.get(ToolCall(name, "look", "{}")) is not None for name in "abc"] == [True, False, True]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000))))
 def test_it_never_holds_more_than_its_bounds(puts):
     """Whatever is put, entries and bytes stay bounded, and the last one is there if it fits at all."""
     memory = ReplayMemory(entries=4, size=4000)
-    kept = {}
+    kept = set()
     for name, size in puts:
         memory.put(RecordedCall(name, "x" * size))
-        kept[name] = size
+        kept.add((name, size))
         assert len(memory) <= 4
-        held = [found for other in kept if (found := memory.get(other)) is not None]
+        held = [found for one, other in kept if (found := memory.get(_call(one, other), repeated=True)) is not None]
         assert sum(one.size for one in held) <= 4000
         assert len(held) == len(memory)
     if puts and RecordedCall(*puts[-1][:1], "x" * puts[-1][1]).size <= 4000:
-        assert len(memory.get(puts[-1][0]).arguments) == puts[-1][1]
+        assert len(memory.get(_call(*puts[-1]), repeated=True).arguments) == puts[-1][1]
+
+
+def _call(name, size):
+    return ToolCall(name, "look", "x" * size)
 
 
 def test_a_huge_call_is_not_kept():
@@ -62,7 +66,8 @@ def test_a_huge_call_is_not_kept():
     memory = ReplayMemory()
     memory.put(RecordedCall("a", "{}"))
     memory.put(RecordedCall("b", "x" * (1 << 20)))
-    assert (memory.get("a") is not None, memory.get("b")) == (True, None)
+    assert memory.get(ToolCall("a", "look", "{}")) is not None
+    assert memory.get(ToolCall("b", "look", "{}")) is None
 
 
 THOUGHT = [
@@ -225,3 +230,75 @@ def test_reasoning_that_is_mere_text_goes_to_an_upstream_that_takes_text(known):
         memory=ReplayMemory(),
     )
     assert made["messages"][1]["reasoning_content"] == ""
+
+
+def asking(*messages):
+    """A Chat request as far as it can be compared with PLAIN."""
+    return gpt(*messages, tools=PLAIN["tools"])
+
+
+def remembered(memory, body, thought, call_id="call_0", arguments=None):
+    """Let a Messages upstream answer a request with a thought and a call."""
+    ctx = context(model="claude-opus-5", memory=memory)
+    translate.request(json.dumps(body).encode(), "chat", "messages", ctx)
+    content = [{"type": "thinking", "thinking": thought, "signature": "c2ln"}, use(call_id, **(arguments or {}))]
+    translate.answer(json.dumps(whole_answer(content)).encode(), "messages", "chat", ctx, stream=False)
+
+
+def thoughts_of(memory, *messages):
+    """The reasoning that the upstream gets with a request."""
+    made, _ = sent(asking(*messages), "chat", model="claude-opus-5", memory=memory)
+    content = [block for one in made["messages"] if one["role"] == "assistant" for block in one["content"]]
+    return [block["thinking"] for block in content if block["type"] == "thinking"]
+
+
+@pytest.mark.parametrize("call_id", ["call_0", "functions.look:0", "toolu_01ABCDEFGHIJK"])
+def test_reasoning_never_comes_from_another_conversation(call_id):
+    """Ids that are counted anew in each conversation do not mix them, nor does an id that was given twice."""
+    memory = ReplayMemory()
+    remembered(memory, asking(user("one")), "first", call_id)
+    remembered(memory, asking(user("two")), "second", call_id)
+    said = calls((call_id, "look", "{}")), tool(call_id)
+    assert thoughts_of(memory, user("one"), *said) == ["first"]
+    assert thoughts_of(memory, user("two"), *said) == ["second"]
+    assert thoughts_of(memory, user("three"), *said) == []
+
+
+def test_an_id_that_repeats_in_a_conversation():
+    """Each call has its own reasoning, and one that is not remembered has none."""
+    memory = ReplayMemory()
+    first = user("one"), calls(("call_0", "look", '{"x": 1}')), tool("call_0")
+    second = user("more"), calls(("call_0", "look", '{"x": 2}')), tool("call_0")
+    remembered(memory, asking(*first, user("more")), "second", arguments={"x": 2})
+    assert thoughts_of(memory, *first, *second) == ["second"]
+    remembered(memory, asking(user("one")), "first", arguments={"x": 1})
+    assert thoughts_of(memory, *first, *second) == ["first", "second"]
+
+
+def test_an_answer_that_was_made_again():
+    """The client has the last one."""
+    memory = ReplayMemory()
+    for thought in ("first", "again"):
+        remembered(memory, asking(user("one")), thought)
+    assert thoughts_of(memory, user("one"), calls(("call_0", "look", "{}")), tool("call_0")) == ["again"]
+
+
+@pytest.mark.parametrize(("call_id", "expected"), [("toolu_01ABCDEFGHIJK", ["own"]), ("call_0", [])])
+def test_a_history_that_the_client_shortened(call_id, expected):
+    """An id that was drawn still names its call; a counted one names any."""
+    memory = ReplayMemory()
+    remembered(memory, asking(user("long"), assistant("ago"), user("one")), "own", call_id)
+    said = calls((call_id, "look", "{}")), tool(call_id)
+    assert thoughts_of(memory, user("summary"), *said) == expected
+    assert thoughts_of(memory, user("summary"), calls((call_id, "other", "{}")), tool(call_id)) == []
+    assert thoughts_of(memory, user("summary"), calls((call_id, "look", '{"x": 1}')), tool(call_id)) == []
+
+
+def test_conversations_that_begin_alike():
+    """A counted id names the same call only with equal arguments; a drawn one also where they were edited."""
+    edited = '{"x": 2}'
+    for call_id, expected in (("call_0", []), ("toolu_01ABCDEFGHIJK", ["own"])):
+        memory = ReplayMemory()
+        remembered(memory, asking(user("go on")), "own", call_id, {"x": 1})
+        assert thoughts_of(memory, user("go on"), calls((call_id, "look", edited)), tool(call_id)) == expected
+        assert thoughts_of(memory, user("go on"), calls((call_id, "look", '{"x": 1}')), tool(call_id)) == ["own"]
