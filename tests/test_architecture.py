@@ -45,6 +45,7 @@ SUB_ROOMS = {
     "wire/headers": set(),
     "wire/errors": {"raw"},
     "wire/neutral": {"raw", ""},
+    "wire/neutral/tool_forms": {"raw", "neutral", ""},
     "wire/chat": {"raw", "neutral", "errors", ""},
     "wire/chat/answer": {"raw", "neutral", "chat", "errors", ""},
     "wire/messages": {"raw", "neutral", "errors", ""},

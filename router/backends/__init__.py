@@ -93,6 +93,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     refuses_max_tokens: bool = False
     #: It reads the billing line of Claude Code's system prompt.
     reads_attribution: bool = False
+    #: Tools that it runs itself, as in Profile.
+    hosted: frozenset[str] = frozenset()
     #: How it differs from others; None where nothing is known, as of most that do not speak Chat.
     profile: Profile | None = None
 

@@ -103,6 +103,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     charge: Literal["", "cost", "cost.total_cost", "cost_in_usd_ticks"] = ""
     #: The protocol to translate to rather than Chat, where the backend speaks both: it can express more.
     prefers: Literal["", "responses"] = ""
+    #: Tools that it runs itself for a request in Messages: web_search, mcp.
+    hosted: frozenset[str] = frozenset()
     #: It takes the fields that only OpenAI's two protocols have.
     shared: bool = False
 

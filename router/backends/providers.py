@@ -48,6 +48,7 @@ PROVIDERS = (
         key_prefixes=("sk-ant-",),
         api=ANTHROPIC,
         reads_attribution=True,
+        hosted=frozenset(("web_search", "mcp")),
         families=(r"claude-.*",),
         # anthropic-version and anthropic-beta are the protocol's own: every Messages backend needs them.
         own_headers=("anthropic-workspace-id", "anthropic-organization-id", "anthropic-user-profile-id"),

@@ -107,8 +107,9 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     #: The protocol's own words for efforts that it names differently.
     words: Mapping[str, str] = {}
-    #: Fields that are set in place of the effort `none`; empty where `none` is a word like others.
-    off: Mapping[str, object] = {}
+    #: Fields that are set in place of the effort `none`, by dotted path, for a model's name; empty where `none` is a
+    #: word like others.
+    off: Callable[[str], Mapping[str, object]] = lambda model: {}
 
 
 class Stored(NamedTuple):

@@ -30,6 +30,7 @@ from router.wire.messages import traits as messages_traits
 from router.wire.messages.dialect import Messages
 from router.wire.messages.requests import decode_request as messages_decode_request
 from router.wire.messages.requests import encode_request as messages_encode_request
+from router.wire.messages.requests import thinking
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
 from router.wire.raw import sse
@@ -96,7 +97,7 @@ MESSAGES = WireProtocol(
     asks_thinking=messages_traits.asks_thinking,
     output_caps=("max_tokens",),
     # Messages has no effort `none` (thinking is switched off instead, with no effort set) and no `minimal`.
-    effort=Effort(field="output_config.effort", words={"minimal": "low"}, off={"thinking": {"type": "disabled"}}),
+    effort=Effort(field="output_config.effort", words={"minimal": "low"}, off=thinking.turn_off),
     tiny_request=messages_traits.tiny_request,
     strip_attribution=attribution.strip_attribution,
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,

@@ -11,6 +11,8 @@ FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type":
 FILE_ID = {"type": "image", "source": {"type": "file", "file_id": "f"}}
 DOCUMENT = {"type": "document", "source": {"type": "url", "url": "http://a/b.pdf"}}
 SEARCH = {"type": "web_search_20260318", "name": "web_search"}
+FETCH = {"type": "web_fetch_20250910", "name": "web_fetch"}
+EDITOR = {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"}
 STRICT = {"type": "json_schema", "json_schema": {"name": "o", "schema": {"type": "object"}}}
 SCHEMA = {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
 
@@ -20,15 +22,18 @@ REFUSED = {
         ("inference_geo", "", claude(user("x"), inference_geo="eu")),
         ("compaction", "", claude(user("x"), compaction={"type": "auto"})),
         ("container.skills", "", claude(user("x"), container={"skills": [{"id": "a"}]})),
-        ("mcp_servers", "", claude(user("x"), mcp_servers=[{"url": "http://a"}])),
+        ("mcp_servers[0]", "", claude(user("x"), mcp_servers=[{"type": "url", "name": "a", "url": "http://a"}])),
         ("thread", "", claude(user("x"), thread={"type": "create"})),
         ("billing_policy", "", claude(user("x"), billing_policy={"bill_to": "user_profile"})),
         ("messages[0].content[0].source", "", claude(user([FILE_ID]))),
         ("messages[0]", "", claude(user([DOCUMENT]))),
         ("messages[0].content[0]", "", claude(user([{"type": "container_upload", "file_id": "f"}]))),
-        ("tools[0]", "", claude(user("x"), tools=[SEARCH])),
+        ("tools[0]", "", claude(user("x"), tools=[SEARCH], tool_choice={"type": "any"})),
+        ("tools[1]", "", claude(user("x"), tools=[TOOL, SEARCH], tool_choice={"type": "tool", "name": "web_search"})),
+        ("tools[0]", "", claude(user("x"), tools=[FETCH], tool_choice={"type": "any"})),
+        ("tools[1]", "", claude(user("x"), tools=[TOOL, FETCH], tool_choice={"type": "tool", "name": "web_fetch"})),
         ("tools[0]", "", claude(user("x"), tools=[{"type": "computer_20251124", "name": "computer"}])),
-        ("tools[0]", "", claude(user("x"), tools=[{"type": "mcp_toolset", "mcp_server_name": "a"}])),
+        ("tools[0].mcp_server_name", "", claude(user("x"), tools=[{"type": "mcp_toolset", "mcp_server_name": "a"}])),
         ("tools[0].name", "", claude(user("x"), tools=[{**TOOL, "name": " "}])),
         ("messages[1]", "", claude(user("x"), assistant("The answer is"))),
         ("output_config.format", "deepseek", claude(user("x"), output_config={"format": SCHEMA})),
@@ -69,6 +74,28 @@ NAMED = {
         ("tools[0].input_examples=weakened", "", claude(user("x"), tools=[{**TOOL, "input_examples": [{}]}])),
         ("tools[0].defer_loading=weakened", "", claude(user("x"), tools=[{**TOOL, "defer_loading": True}])),
         ("tools[0]=dropped", "", claude(user("x"), tools=[{**TOOL, "allowed_callers": ["code"]}])),
+        ("tools[0]=dropped", "", claude(user("x"), tools=[SEARCH])),
+        ("tools[1]=dropped", "", claude(user("x"), tools=[TOOL, SEARCH], tool_choice={"type": "any"})),
+        ("tools[0]=dropped", "", claude(user("x"), tools=[FETCH, TOOL])),
+        ("tools[0]=dropped", "", claude(user("x"), tools=[{"type": "code_execution_20250825", "name": "c"}, TOOL])),
+        ("tools[0]=dropped", "", claude(user("x"), tools=[{"type": "advisor_20260301", "name": "advisor"}])),
+        ("tools[0]=dropped", "", claude(user("x"), tools=[{"type": "hologram_20270101", "name": "h"}])),
+        ("tools[0].max_characters=dropped", "", claude(user("x"), tools=[{**EDITOR, "max_characters": 9}])),
+        (
+            "tools[0].hologram=dropped",
+            "",
+            claude(user("x"), tools=[{"type": "bash_20250124", "name": "bash", "hologram": 1}]),
+        ),
+        ("diagnostics=dropped", "", claude(user("x"), diagnostics={"previous_message_id": "msg_1"})),
+        (
+            "thinking.block_binding=dropped",
+            "",
+            claude(user("x"), thinking={"type": "adaptive", "block_binding": {"a": 1}}),
+        ),
+        ("metadata.team=dropped", "", claude(user("x"), metadata={"team": "a"})),
+        ("messages[0].hologram=dropped", "", claude({**user("x"), "hologram": 1})),
+        ("messages[0].content[0].hologram=dropped", "", claude(user([{"type": "text", "text": "x", "hologram": 1}]))),
+        ("system[0].hologram=dropped", "", claude(user("x"), system=[{"type": "text", "text": "x", "hologram": 1}])),
         ("messages[1].tool_calls=weakened", "", claude(user("x"), assistant([use()]), user("y"))),
         ("messages[1]=weakened", "llamacpp", claude(user("x"), {"role": "system", "content": "s"}, user("y"))),
     ],
@@ -110,7 +137,10 @@ NAMED = {
     ],
 }
 #: Fields that change nothing; they are not reported.
-IDLE = [gpt(user("x"), seed=None, logprobs=False, frequency_penalty=0, logit_bias={}, store=False, metadata={})]
+IDLE = [
+    ("chat", gpt(user("x"), seed=None, logprobs=False, frequency_penalty=0, logit_bias={}, store=False, metadata={})),
+    ("messages", claude(user([{"type": "text", "text": "x", "citations": None}]), tools=[EDITOR], diagnostics=None)),
+]
 
 
 def cases(table):
@@ -144,7 +174,7 @@ def test_hints_are_named(source, loss, vendor, body):
     assert caught.value.message.startswith(f"{loss.partition('=')[0]}:")
 
 
-@pytest.mark.parametrize("body", IDLE)
-def test_what_changes_nothing_is_not_named(body):
+@pytest.mark.parametrize(("source", "body"), IDLE)
+def test_what_changes_nothing_is_not_named(source, body):
     """Fields that change nothing are neither refused nor named as lost."""
-    assert sent(body, "chat", policy="strict")[1] == []
+    assert sent(body, source, policy="strict")[1] == []

@@ -148,11 +148,19 @@ def test_38_missing_ids_are_made():
     assert len({one["id"] for one in made}) == 2
 
 
-@pytest.mark.parametrize("kind", ["web_search_20250305", "code_execution_20260521", "computer_20251124"])
+@pytest.mark.parametrize("kind", ["web_search_20250305", "code_execution_20260521"])
 def test_39_tools_of_the_server(kind):
-    """The server's tools are refused: the backend cannot run them, and the answer would differ without them."""
-    with pytest.raises(BadRequest, match=rf"tools\[0\]: the tool {kind}"):
-        sent(claude(user("x"), tools=[{"type": kind, "name": "w"}]), "messages")
+    """The server's tools are offers: they are left out and named, and refused where one of them must be called."""
+    body = claude(user("x"), tools=[{"type": kind, "name": "w"}])
+    assert sent(body, "messages")[1] == ["tools[0]=dropped"]
+    with pytest.raises(BadRequest, match=r"tools\[0\]: the (tool|backend)"):
+        sent({**body, "tool_choice": {"type": "tool", "name": "w"}}, "messages")
+
+
+def test_39_tools_that_an_agent_consists_of():
+    """The use of a computer is refused: without it, the answer would differ."""
+    with pytest.raises(BadRequest, match=r"tools\[0\]: the tool computer_20251124"):
+        sent(claude(user("x"), tools=[{"type": "computer_20251124", "name": "c"}]), "messages")
 
 
 def test_40_history_with_calls_and_no_tools():

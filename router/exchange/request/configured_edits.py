@@ -7,7 +7,7 @@ Effort and cap come last; the rule's effort wins, and the lower of two caps, sin
 Body fields change where the body names a model. The notes name each change, and each that could not be made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -127,10 +127,11 @@ def _delete(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 
 def _put_effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
     """Put the effort where the protocol has it, with the protocol's name for it."""
-    if effort != "none" or not form.off:
+    off: Mapping[str, object] = form.off(str(splice.value("model"))) if effort == "none" else {}
+    if not off:
         return _put(splice, form.field, form.words.get(effort, effort))
     _remove(splice, form.field)
-    outcomes = [_put(splice, path, value) for path, value in form.off.items()]
+    outcomes = [_put(splice, path, value) for path, value in off.items()]
     return next((outcome for outcome in outcomes if outcome), outcomes[0])
 
 

@@ -55,6 +55,8 @@ class ChatDecoder:
         self._stopped_by = ""
         # The index of the choice that is the answer, None before the first; and what the others have brought.
         self._main: int | None = None
+        # That index as it is written, which may be left out.
+        self._main_written: object = self
         self._others = FurtherChoices()
         # What was read last: text, thinking, signed, refusal, call; "" before anything was.
         self._open = ""
@@ -67,9 +69,12 @@ class ChatDecoder:
         # Pages that are cited by a text that has not begun, and those that were named before.
         self._cited: list[Citation] = []
         self._known: set[tuple[str, int | None]] = set()
+        self._asks_logprobs = ctx.logprobs
+        # Log probabilities that wait for their text.
         self._logprobs: list[Json] = []
         self._choice_fields = fields.CHOICE_WITH_LOGPROBS if ctx.logprobs else fields.CHOICE
-        # The number of fields of the last chunk and its choice that were looked through for unknown ones.
+        # The number of fields of the last chunk that was looked through for unknown ones, also in its choice. The first
+        # chunk is, and each that ends the answer.
         self._fields = 0
         self.ended = False
 
@@ -99,12 +104,12 @@ class ChatDecoder:
             self._begun = True
             out.append(Began(str(data.get("id") or ""), str(data.get("model") or ""), Usage()))
         if only:
-            if len(choices) > 1 or (only.get("index") or 0) != self._main:  # pyright: ignore[reportUnknownArgumentType, reportArgumentType]
+            if len(choices) > 1 or only.get("index") != self._main_written:  # pyright: ignore[reportUnknownArgumentType, reportArgumentType]
                 self._read_choices(cast("list[object]", choices), out)
             else:
                 self._read_choice(only, out)
-        if self._fields != len(data) + len(only) or self._finish:
-            self._fields = len(data) + len(only)
+        if len(data) != self._fields or self._finish:
+            self._fields = len(data)
             self._read_rest(data, only, out)
         if counted and choice is None and self.finished:
             out += self.done()
@@ -164,6 +169,7 @@ class ChatDecoder:
             self._main = min(found)
         for index, choice in sorted(found.items()):
             if index == self._main:
+                self._main_written = choice.get("index")
                 self._read_choice(choice, out)
             else:
                 self._others.keep(index, choice)
@@ -171,7 +177,7 @@ class ChatDecoder:
     def _read_choice(self, choice: Json, out: list[Event]) -> None:
         delta = choice.get("delta")
         if isinstance(delta, dict) and delta:
-            if self._ctx.logprobs and choice.get("logprobs"):
+            if self._asks_logprobs and choice.get("logprobs"):
                 self._logprobs += _read_logprobs(choice)
             self._read_delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
         finish = choice.get("finish_reason")
@@ -184,7 +190,10 @@ class ChatDecoder:
         content = delta.get("content")
         if content.__class__ is str and len(delta) <= 2:
             # The form of nearly all chunks: text, and at most a role beside it.
-            if content:
+            if content and not self._logprobs:
+                self._open = "text"
+                out.append(TextDelta(content))  # pyright: ignore[reportArgumentType]
+            elif content:
                 self._add_text(content, out)  # pyright: ignore[reportArgumentType]
             if len(delta) == 1 or "role" in delta:
                 return
@@ -228,9 +237,8 @@ class ChatDecoder:
         """Read the reasoning of a delta: of the first field that has any, since some servers send it twice."""
         details = delta.get(FIELD)
         thought = self._details.read(cast("list[object]", details)) if isinstance(details, list) else ""
-        plain = next(
-            (value for name in fields.PLAIN_REASONING if isinstance(value := delta.get(name), str) and value), ""
-        )
+        found = delta.get("reasoning_content") or delta.get("reasoning")
+        plain = found if isinstance(found, str) else ""
         if thought and not plain and self._was_said(thought):
             thought = ""
         elif thought or plain:

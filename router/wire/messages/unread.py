@@ -11,6 +11,7 @@ _ANSWER = frozenset(
         *("stop_reason", "stop_sequence", "stop_details", "delta"),
     )
 )
+_EDITS = "context_management"
 _DETAILS = frozenset(("type", "explanation"))
 _BLOCKS = {
     "text": frozenset(("type", "text", "citations")),
@@ -23,6 +24,9 @@ _BLOCKS = {
 def note_answer(holder: Json, ctx: Context) -> None:
     """Note fields such as container, context_management, diagnostics."""
     ctx.note_unread(holder, _ANSWER)
+    if holder.get(_EDITS) is not None:
+        # It says that the context is managed, also where nothing had to be edited.
+        ctx.note_dropped(_EDITS)
 
 
 def note_details(holder: Json, ctx: Context) -> None:

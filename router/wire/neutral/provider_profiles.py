@@ -17,6 +17,8 @@ def find_profile(vendor: str, model: str = "") -> Profile:
     """The profile of a provider for a model; for an unknown provider one that most servers accept."""
     entry = known(vendor)
     found = (entry.profile if entry is not None else None) or GENERIC
+    if entry is not None and entry.hosted:
+        found = msgspec.structs.replace(found, hosted=entry.hosted)
     if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, reasoning="none")
     if found.fixed and re.search(found.fixed, model, re.IGNORECASE):

@@ -88,9 +88,11 @@ class ReplayMemory:
         kept = [one for one in self._drop(key) if one != call][1 - _NAMESAKES :]
         self._store(key, (*kept, call))
         while self._calls and (self._count > self._entries or self._room < 0):
-            # Taken in one step: large answers are translated in a thread.
+            # In one step: large answers are translated in a thread.
             oldest, calls = self._calls.popitem(last=False)
-            self._forget(calls)
+            self._count -= len(calls)
+            self._room += sum(one.size for one in calls)
+            # Of those under the newest id the last one is the one that was put.
             self._store(oldest, calls[1:], first=True)
 
     def get(self, call: ToolCall, prefix: str = "", *, repeated: bool = False) -> RecordedCall | None:
@@ -124,12 +126,9 @@ class ReplayMemory:
 
     def _drop(self, key: str) -> tuple[RecordedCall, ...]:
         calls = self._calls.pop(key, ())
-        self._forget(calls)
-        return calls
-
-    def _forget(self, calls: tuple[RecordedCall, ...]) -> None:
         self._count -= len(calls)
         self._room += sum(one.size for one in calls)
+        return calls
 
 
 def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:

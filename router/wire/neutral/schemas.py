@@ -146,7 +146,7 @@ class _Fitter:
         out: Json = {}
         said: dict[str, object] = {}
         for key, held in node.items():
-            if key in _IDENTITY or (key in _DEFINITIONS and not self._rules.references):
+            if self._is_needless(key):
                 continue
             if self._takes(key, held):
                 out[key] = self._fit_keyword(key, held, said)
@@ -160,6 +160,13 @@ class _Fitter:
         if said:
             out["description"] = _describe(out.get("description"), said)
         return out
+
+    def _is_needless(self, key: str) -> bool:
+        """True for a keyword whose absence changes nothing."""
+        rules = self._rules
+        if key in _IDENTITY:
+            return rules.keywords is not None and key not in rules.keywords
+        return key in _DEFINITIONS and not rules.references
 
     def _takes(self, key: str, value: object) -> bool:
         rules = self._rules
@@ -332,7 +339,7 @@ OPENAI_STRICT = SchemaRules(
     | _REFERENCES
     | _NUMBERS
     | {"const", "format", "pattern", "minLength", "maxLength", "minItems", "maxItems", "multipleOf"}
-    | {"exclusiveMinimum", "exclusiveMaximum"},
+    | {"exclusiveMinimum", "exclusiveMaximum", "$schema"},
     formats=frozenset(("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")),
     closed=True,
     all_required=True,

@@ -9,7 +9,7 @@ import msgspec
 
 from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pinged, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
-from router.wire.neutral.root_unions import RootUnionFilter
+from router.wire.neutral.tool_forms.root_unions import RootUnionFilter
 from router.wire.raw import json_values
 
 

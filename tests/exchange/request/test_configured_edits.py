@@ -110,6 +110,22 @@ def test_the_effort_stands_where_the_protocol_has_it(protocol, effort, before, a
     assert notes == [f"effort {effort}"]
 
 
+@pytest.mark.parametrize(
+    ("model", "after"),
+    [
+        ("claude-opus-4-8", {"thinking": {"type": "disabled"}}),
+        ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}),
+        ("claude-opus-5-5", {"output_config": {"effort": "low"}}),
+        ("claude-fable-5", {"output_config": {"effort": "low"}}),
+    ],
+)
+def test_a_model_that_always_thinks_is_not_told_to_stop(model, after):
+    """It would refuse the request; the lowest effort comes nearest."""
+    new, notes = one(json.dumps({"model": model}).encode(), path=PATHS["messages"], effort="none")
+    assert json.loads(new) == {"model": model, **after}
+    assert notes == ["effort none"]
+
+
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/completions", "/v1/messages/count_tokens", "/v1/images"])
 def test_only_generation_has_an_effort_and_a_limit(path):
     """Other paths would refuse the fields; fields set by name are set wherever a model is named."""

@@ -8,6 +8,7 @@ from router.ir import Answer, BlockEnded, Citation, Cited, Signed, Text, TextDel
 from router.wire import translate
 from router.wire.neutral import assemble
 
+from ..messages_samples import stream, whole
 from ..test_translate_streams import FIXTURES
 from ..translations import blocks, context, event, events
 
@@ -21,41 +22,6 @@ PAGE = {
 FOUND = {"type": "search_result_location", "source": "https://example.com/b", "title": None, "cited_text": "b"}
 PLACE = {"type": "char_location", "document_index": 0, "document_title": "D", "cited_text": "c", "start_char_index": 0}
 LOCAL = {**FOUND, "source": "notes/b.md"}
-
-
-def whole(*content, **fields):
-    """A whole answer."""
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": list(content),
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 1, "output_tokens": 2},
-        **fields,
-    }
-
-
-def stream(*content, start=None, delta=None, **fields):
-    """The same as a stream; delta: further fields of message_delta's delta, fields: of message_delta."""
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
-    out = [event("message_start", message={**message, **(start or {})})]
-    for at, block in enumerate(content):
-        text, citations = block.get("text"), block.get("citations")
-        began = {**block, **({"text": ""} if text else {}), **({"citations": []} if citations else {})}
-        out.append(event("content_block_start", index=at, content_block=began))
-        # The API sends citations in front of the text.
-        for one in citations or ():
-            out.append(event("content_block_delta", index=at, delta={"type": "citations_delta", "citation": one}))
-        if text:
-            out.append(event("content_block_delta", index=at, delta={"type": "text_delta", "text": text}))
-        out.append(event("content_block_stop", index=at))
-    ended = {"stop_reason": "end_turn", "stop_sequence": None, **(delta or {})}
-    out.append(event("message_delta", delta=ended, usage={"output_tokens": 2}, **fields))
-    out.append(event("message_stop"))
-    return b"".join(out)
 
 
 def read(given):

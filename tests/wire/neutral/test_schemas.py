@@ -162,6 +162,7 @@ def test_what_strict_openai_refuses(given):
 def test_what_strict_openai_takes():
     """Limits are taken there; a union at the root is not."""
     assert fits(shape(a=NUMBER, b={"type": "array", "items": {"type": "string"}, "maxItems": 3}), OPENAI_STRICT)
+    assert fits({"$schema": "http://json-schema.org/draft-07/schema#", **shape(a=NUMBER)}, OPENAI_STRICT)
     assert not fits({"anyOf": [shape()]}, OPENAI_STRICT)
     assert not fits({"type": "array", "items": {"type": "string"}}, OPENAI_STRICT)
 

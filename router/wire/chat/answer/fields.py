@@ -4,8 +4,6 @@ provider says of its own filters and hosts. Any other field is named as a loss."
 from router.wire.chat.answer import citations
 from router.wire.chat.answer.reasoning_details import FIELD
 
-#: The fields of reasoning as plain text, the preferred one first.
-PLAIN_REASONING = ("reasoning_content", "reasoning")
 #: Fields of a chunk or a whole answer.
 ANSWER = frozenset(
     (
@@ -27,7 +25,8 @@ CHOICE_WITH_LOGPROBS = CHOICE | {"logprobs"}
 #: Fields of a delta or a message.
 MESSAGE = frozenset(
     (
-        *("role", "content", "refusal", "tool_calls", "function_call", "annotations", FIELD, *PLAIN_REASONING),
+        *("role", "content", "refusal", "tool_calls", "function_call", "annotations", FIELD),
+        *("reasoning_content", "reasoning"),
         *("name", "prefix", "parsed", "tool_call_id", "token_ids", "padding", "obfuscation", "id", "type"),
     )
 )

@@ -23,7 +23,7 @@ _TEXTS = ("text", "summary")
 class _Entry:
     """One entry that is being read."""
 
-    __slots__ = ("form", "name", "parts")
+    __slots__ = ("form", "is_full", "name", "parts")
 
     def __init__(self, form: Json):
         #: Its fields, without the text while that is being read.
@@ -31,6 +31,8 @@ class _Entry:
         #: The field of its text, '' without any.
         self.name = next((name for name in _TEXTS if isinstance(form.get(name), str)), "")
         self.parts: list[str] = [str(form[self.name])] if self.name else []
+        #: False while a later piece may bring a field that is missing, beside the signature.
+        self.is_full = None not in form.values()
 
     @property
     def text(self) -> str:
@@ -41,6 +43,11 @@ class _Entry:
         kind = piece.get("type")
         if kind == "reasoning.encrypted" or kind != self.form.get("type") or self.form.get("signature"):
             return False
+        text = piece.get(self.name)
+        if text.__class__ is str and self.is_full and len(piece) <= len(self.form) and not piece.get("signature"):
+            # The form of nearly all pieces: more text, the other fields as before.
+            self.parts.append(text)  # pyright: ignore[reportArgumentType]
+            return True
         for name, value in piece.items():
             if name not in _TEXTS:
                 self.form[name] = self.form.get(name) if value is None else value

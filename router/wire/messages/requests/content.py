@@ -9,13 +9,25 @@ from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.neutral.provider_profiles import find_claude
-from router.wire.neutral.root_unions import wrap_arguments
+from router.wire.neutral.tool_forms.root_unions import wrap_arguments
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _SILENT = ("fallback", "mcp_tool_listing")
 _IMAGES = Text | Image | Document
+_MARKED = ("type", "cache_control")
+#: The fields of each block that are read, or whose loss means nothing.
+FIELDS = {
+    "text": frozenset((*_MARKED, "text", "citations")),
+    "image": frozenset((*_MARKED, "source")),
+    "document": frozenset((*_MARKED, "source", "title", "context", "citations")),
+    "search_result": frozenset((*_MARKED, "source", "title", "content", "citations")),
+    "tool_result": frozenset((*_MARKED, "tool_use_id", "content", "is_error")),
+    "tool_use": frozenset((*_MARKED, "id", "name", "input", "caller")),
+    "thinking": frozenset((*_MARKED, "thinking", "signature")),
+    "redacted_thinking": frozenset((*_MARKED, "data")),
+}
 
 
 def decode_content(value: object, role: object, path: str, ctx: Context) -> tuple[Block, ...]:
@@ -33,6 +45,9 @@ def decode_content(value: object, role: object, path: str, ctx: Context) -> tupl
 
 def _decode_block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
     kind = entry.get("type")
+    read = FIELDS.get(kind) if isinstance(kind, str) else None
+    if read is not None and not entry.keys() <= read:
+        ctx.note_unread(entry, read, f"{path}.")
     if kind == "text":
         block = decode_text(entry, path)
         if entry.get("citations"):
@@ -169,6 +184,8 @@ def _decode_parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]
     for at, entry in enumerate(json_values.read_objects(value, path)):
         here = f"{path}[{at}]"
         kind = entry.get("type")
+        if isinstance(kind, str) and kind in FIELDS:
+            ctx.note_unread(entry, FIELDS[kind], f"{here}.")
         if kind == "text":
             parts.append(decode_text(entry, here))
         elif kind in ("image", "document", "search_result"):

@@ -3,6 +3,7 @@
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Turn
 from router.wire.messages.requests import content
+from router.wire.messages.requests.hosted_tools import is_search_forced
 from router.wire.messages.requests.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
@@ -22,9 +23,11 @@ _READ = frozenset(
             "top_p",
             "top_k",
         ),
-        *("thread", "container", "mcp_servers", "compaction", "inference_geo", "billing_policy", "diagnostics"),
+        *("thread", "container", "mcp_servers", "compaction", "inference_geo", "billing_policy"),
     )
 )
+_TURN_FIELDS = frozenset(("role", "content", "id", "clear_at", "output_config"))
+_THINKING_FIELDS = frozenset(("type", "budget_tokens", "display"))
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -49,20 +52,21 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "cache": "cache_control",
     }
     config = json_values.read_object(data.get("output_config"), "output_config")
-    for name in data:
-        if name not in _READ:
-            ctx.note_dropped(name)
-    for name in config:
-        if name not in ("effort", "format"):
-            ctx.note_dropped(f"output_config.{name}")
-    tools = decode_tools(data, ctx)
+    for name, value in data.items():
+        if name not in _READ and value is not None:
+            ctx.note_dropped(name[:40])
+    ctx.note_unread(config, frozenset(("effort", "format")), "output_config.")
+    tools, hosted = decode_tools(data, ctx)
     choice, parallel = decode_choice(data)
+    if choice is not None and choice.mode == "tool" and is_search_forced(hosted):
+        choice = None
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
-        system=_decode_system(data.get("system")),
+        system=_decode_system(data.get("system"), ctx),
         turns=_decode_turns(data, ctx),
         tools=tools,
+        hosted=hosted,
         choice=choice if tools else None,
         parallel=parallel if tools else None,
         max_tokens=_decode_max_tokens(data),
@@ -70,11 +74,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
         temperature=json_values.read_number(data.get("temperature"), "temperature"),
         top_p=json_values.read_number(data.get("top_p"), "top_p"),
         top_k=json_values.read_integer(data.get("top_k"), "top_k"),
-        reasoning=_decode_reasoning(data, config),
-        shape=_decode_shape(data, config),
-        user=json_values.read_text(
-            json_values.read_object(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"
-        ),
+        reasoning=_decode_reasoning(data, config, ctx),
+        shape=_decode_shape(data, config, ctx),
+        user=_decode_user(data, ctx),
         tier={"auto": "auto", "standard_only": "default"}.get(tier, ""),
         stream=data.get("stream") is True,
         cache=True if data.get("cache_control") is not None else None,
@@ -87,7 +89,6 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     if data.get("thread") is not None:
         raise ThreadUnsupported("thread: message threads are not kept here; send the whole conversation.")
     reasons = {
-        "mcp_servers": "MCP servers are called by Anthropic, and the backend cannot",
         "compaction": "a compaction block can only come from Anthropic",
         "inference_geo": "where the backend computes is not known",
     }
@@ -112,11 +113,13 @@ def _decode_max_tokens(data: Json) -> int:
     return found
 
 
-def _decode_system(value: object) -> tuple[Text, ...]:
+def _decode_system(value: object, ctx: Context) -> tuple[Text, ...]:
     if isinstance(value, str):
         blocks = [Text(value)]
     else:
         entries = json_values.read_objects(value, "system")
+        for at, entry in enumerate(entries):
+            ctx.note_unread(entry, content.FIELDS["text"], f"system[{at}].")
         blocks = [content.decode_text(entry, f"system[{at}]") for at, entry in enumerate(entries)]
     # Claude Code's billing line differs in each request, which would prevent prompt cache hits at other vendors.
     return tuple(block for block in blocks if block.text and not block.text.startswith(_ATTRIBUTION))
@@ -133,6 +136,7 @@ def _decode_turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
         role = entry.get("role")
         if role not in ("user", "assistant", "system"):
             raise BadRequest(f"{path}.role: expected user, assistant or system.")
+        ctx.note_unread(entry, _TURN_FIELDS, f"{path}.")
         if role == "system" and entry.get("clear_at") == "next_user_message" and last_user > at:
             continue
         if role == "system" and entry.get("output_config"):
@@ -151,8 +155,9 @@ def _decode_turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _decode_reasoning(data: Json, config: Json) -> Reasoning | None:
+def _decode_reasoning(data: Json, config: Json, ctx: Context) -> Reasoning | None:
     thinking = json_values.read_object(data.get("thinking"), "thinking")
+    ctx.note_unread(thinking, _THINKING_FIELDS, "thinking.")
     effort = json_values.read_text(config.get("effort"), "output_config.effort")
     if effort and effort not in _EFFORTS:
         raise BadRequest(f"output_config.effort: expected one of {', '.join(_EFFORTS)}.")
@@ -166,11 +171,18 @@ def _decode_reasoning(data: Json, config: Json) -> Reasoning | None:
     return Reasoning(effort=effort, budget=budget, shown=shown) if effort or budget or shown else None
 
 
-def _decode_shape(data: Json, config: Json) -> Shape | None:
+def _decode_user(data: Json, ctx: Context) -> str:
+    metadata = json_values.read_object(data.get("metadata"), "metadata")
+    ctx.note_unread(metadata, frozenset(("user_id",)), "metadata.")
+    return json_values.read_text(metadata.get("user_id"), "metadata.user_id")
+
+
+def _decode_shape(data: Json, config: Json, ctx: Context) -> Shape | None:
     path = "output_config.format" if config.get("format") else "output_format"
     found = json_values.read_object(config.get("format") or data.get("output_format"), path)
     if not found:
         return None
+    ctx.note_unread(found, frozenset(("type", "schema")), f"{path}.")
     if found.get("type") != "json_schema":
         raise BadRequest(f"{path}.type: expected json_schema.")
     return Shape(json_values.require_object(found.get("schema"), f"{path}.schema"))

@@ -9,14 +9,14 @@ import msgspec
 from router.backends.output_limits import find_output_limit
 from router.ir import Request, Shape, Text, Thinking, ToolCall, Turn
 from router.wire.messages.requests import content as messages_content
+from router.wire.messages.requests.hosted_tools import MCP_BETA, encode_hosted, select_hosted
 from router.wire.messages.requests.thinking import DISABLED, put_reasoning
 from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import fit_marks, is_marked
 from router.wire.neutral.context import Context
-from router.wire.neutral.hosted_tools import leave_out
 from router.wire.neutral.provider_profiles import Claude, find_claude
-from router.wire.neutral.root_unions import union_tools
 from router.wire.neutral.schemas import ANTHROPIC, fit_schema
+from router.wire.neutral.tool_forms.root_unions import union_tools
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json, encode_json, get_object
 
@@ -32,7 +32,6 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     claude = find_claude(request.model)
     request = msgspec.structs.replace(request, turns=tuple(order_turns(request.turns, ctx)))
     request = fit_marks(request, ctx)
-    leave_out(request.hosted, ctx)
     limit = request.max_tokens or find_output_limit(request.model) or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     ctx.union_tools = union_tools(request)
@@ -43,14 +42,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if system:
         body["system"] = system
     body["messages"] = _encode_messages(request, claude, ctx)
-    tools = encode_tools(request, claude, ctx) or _declare_called_tools(request, ctx)
-    if tools:
-        body["tools"] = tools
-    choice = encode_choice(request, claude, ctx)
-    if choice is not None:
-        body["tool_choice"] = choice
-    elif tools and not request.tools:
-        body["tool_choice"] = {"type": "none"}
+    servers = _put_tools(body, request, claude, ctx)
     stop = _encode_stop(request, ctx)
     if stop:
         body["stop_sequences"] = stop
@@ -74,7 +66,29 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     ctx.assumed_limit = request.max_tokens is None
     if request.stream:
         body["stream"] = True
-    return body, {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}
+    headers = {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}
+    if servers:
+        body["mcp_servers"] = servers
+        headers["anthropic-beta"] = MCP_BETA
+    return body, headers
+
+
+def _put_tools(body: Json, request: Request, claude: Claude, ctx: Context) -> list[Json]:
+    """Put the tools and the choice among them; the MCP servers that go with them."""
+    tools = encode_tools(request, claude, ctx)
+    taken = {tool["name"] for tool in tools}
+    hosted, servers = encode_hosted(select_hosted(request.hosted, taken, ctx), ctx)
+    tools += hosted
+    choice = encode_choice(request, claude, ctx) if tools else None
+    if choice is not None:
+        body["tool_choice"] = choice
+    if not tools:
+        tools = _declare_called_tools(request, ctx)
+        if tools:
+            body["tool_choice"] = {"type": "none"}
+    if tools:
+        body["tools"] = tools
+    return servers
 
 
 def _hash(text: str) -> str:

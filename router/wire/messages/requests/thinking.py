@@ -4,7 +4,7 @@ from typing import cast
 
 from router.ir import Reasoning, Request
 from router.wire.neutral.context import Context
-from router.wire.neutral.provider_profiles import Claude
+from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.raw.json_values import Json
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
@@ -28,6 +28,12 @@ def put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) ->
         _put_effort(body, wanted, claude, ctx, forced=_forces_call(request))
     elif wanted.effort or wanted.budget:
         _put_budget(body, wanted, claude, ctx, forced=_forces_call(request))
+
+
+def turn_off(model: str) -> Json:
+    """The fields, by dotted path, that turn a model's thinking off, or down as far as it goes."""
+    off = find_claude(model).off
+    return {"output_config.effort": "low"} if off == "effort" else {"thinking": {"type": off}}
 
 
 def _forces_call(request: Request) -> bool:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import cast
 
 from router.errors import BadRequest
-from router.ir import Choice, Request, Tool
+from router.ir import Choice, HostedTool, Request, Tool, WebSearch
+from router.wire.messages.requests import hosted_tools
+from router.wire.messages.requests.hosted_tools import SEARCH, is_search_forced
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude
-from router.wire.neutral.root_unions import find_union, wrap_schema
 from router.wire.neutral.schemas import ANTHROPIC, INTEGER, STRING, build_object_schema, fit_schema
+from router.wire.neutral.tool_forms.root_unions import find_union, wrap_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -24,6 +26,9 @@ _READ = frozenset(
         *("type", "name", "description", "input_schema", "strict", "cache_control"),
         *("eager_input_streaming", "input_examples", "defer_loading", "allowed_callers"),
     )
+)
+_BUILT_IN_FIELDS = frozenset(
+    ("type", "name", "cache_control", "strict", "defer_loading", "allowed_callers", "eager_input_streaming")
 )
 # Claude Code declares it while tools are deferred; it cannot be called.
 _PLACEHOLDER = "DeferredToolPlaceholder"
@@ -62,16 +67,30 @@ BUILT_IN: tuple[tuple[str, str, Json], ...] = (
 )
 
 
-def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
-    """The tools of a Messages request. Raises BadRequest for tools that only Anthropic can run."""
-    found: dict[str, Tool] = {}
-    for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
-        tool = _decode_tool(entry, f"tools[{at}]", ctx)
-        if tool is not None and found.setdefault(tool.name, tool) is not tool:
-            raise BadRequest(f"tools[{at}].name: another tool is named '{tool.name}'.")
+def decode_tools(data: Json, ctx: Context) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
+    """The caller's tools, and those that the provider runs. Raises BadRequest for tools that only Anthropic can run,
+    where the request cannot do without them."""
+    found: dict[str, Tool | WebSearch] = {}
+    entries = json_values.read_objects(data.get("tools"), "tools")
+    for at, entry in enumerate(entries):
+        forced = _is_forced(entry, data, alone=len(entries) == 1)
+        tool = None if hosted_tools.is_toolset(entry) else _decode_tool(entry, f"tools[{at}]", ctx, forced=forced)
+        name = tool.name if isinstance(tool, Tool) else str(entry.get("name"))
+        if tool is not None and found.setdefault(name, tool) is not tool:
+            raise BadRequest(f"tools[{at}].name: another tool is named '{name}'.")
     for change, path in _find_changes(data):
         _apply_change(change, found, path, ctx)
-    return tuple(found.values())
+    searches = (tool for tool in found.values() if isinstance(tool, WebSearch))
+    tools = tuple(tool for tool in found.values() if isinstance(tool, Tool))
+    return tools, (*searches, *hosted_tools.decode_servers(data, ctx))
+
+
+def _is_forced(entry: Json, data: Json, *, alone: bool) -> bool:
+    """True when the request demands a call of the tool. alone: it is the only one."""
+    choice = json_values.get_object(data, "tool_choice")
+    return (alone and choice.get("type") == "any") or (
+        choice.get("type") == "tool" and choice.get("name") == entry.get("name")
+    )
 
 
 def _find_changes(data: Json) -> Iterator[tuple[Json, str]]:
@@ -86,7 +105,7 @@ def _find_changes(data: Json) -> Iterator[tuple[Json, str]]:
                 yield block, f"{path}[{place}]"
 
 
-def _apply_change(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
+def _apply_change(change: Json, tools: dict[str, Tool | WebSearch], path: str, ctx: Context) -> None:
     """Apply one change. Other protocols have one list of tools per request: that at the end of the conversation."""
     named = json_values.require_object(change.get("tool"), f"{path}.tool")
     kind = named.get("type")
@@ -97,7 +116,7 @@ def _apply_change(change: Json, tools: dict[str, Tool], path: str, ctx: Context)
             ctx,
         )
         if tool is not None:
-            tools[tool.name] = tool
+            tools[tool.name if isinstance(tool, Tool) else SEARCH] = tool
     elif kind == "tool_reference":
         name = json_values.require_text(named, "name", f"{path}.tool")
         if change["type"] == "tool_removal":
@@ -107,13 +126,11 @@ def _apply_change(change: Json, tools: dict[str, Tool], path: str, ctx: Context)
     ctx.note_weakened(path)
 
 
-def _decode_tool(entry: Json, path: str, ctx: Context) -> Tool | None:
+def _decode_tool(entry: Json, path: str, ctx: Context, *, forced: bool = False) -> Tool | WebSearch | None:
     kind = json_values.read_text(entry.get("type"), f"{path}.type") or "custom"
-    if kind.startswith("tool_search_tool_"):
-        ctx.note_dropped(path)
-        return None
     if kind != "custom":
-        return _decode_built_in(kind, entry, path, ctx)
+        built_in = _decode_built_in(kind, entry, path, ctx)
+        return built_in or hosted_tools.decode_hosted(kind, entry, path, ctx, forced=forced)
     name = json_values.require_text(entry, "name", path)
     if name == _PLACEHOLDER and entry.get("defer_loading") is True:
         ctx.note_dropped(path)
@@ -144,11 +161,14 @@ def _decode_tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     )
 
 
-def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
+def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool | None:
+    """A tool that the caller runs, and whose schema the model knows."""
     for prefix, about, schema in BUILT_IN:
         if kind.startswith(prefix):
-            return Tool(json_values.require_text(entry, "name", path), schema, about)
-    raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
+            ctx.note_unread(entry, _BUILT_IN_FIELDS, f"{path}.")
+            name = json_values.require_text(entry, "name", path)
+            return Tool(name, schema, about, cache=read_lifetime(entry))
+    return None
 
 
 def decode_choice(data: Json) -> tuple[Choice | None, bool | None]:
@@ -208,9 +228,10 @@ def _fit_strict(schema: Json, at: int, claude: Claude, ctx: Context) -> Json | N
 
 def encode_choice(request: Request, claude: Claude, ctx: Context) -> Json | None:
     """The tool choice in the form of Messages; None to leave it out."""
-    if not request.tools or (request.choice is None and request.parallel is not False):
+    chosen = Choice("tool", SEARCH) if is_search_forced(request.hosted) else request.choice
+    if chosen is None and request.parallel is not False:
         return None
-    chosen = request.choice or Choice("auto")
+    chosen = chosen or Choice("auto")
     if claude.forced == "never" and chosen.mode in ("any", "tool"):
         ctx.note_weakened("tool_choice")
         chosen = Choice("auto")

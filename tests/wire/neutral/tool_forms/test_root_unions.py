@@ -7,9 +7,10 @@ import pytest
 
 from router.ir import CallBegan, CallDelta, Ended, Usage
 from router.wire import translate
-from router.wire.neutral.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
+from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.neutral.tool_forms.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
 
-from ..translations import calls, context, event, events, gpt, said_arguments, sent, tool, user
+from ...translations import calls, context, event, events, gpt, said_arguments, sent, tool, user
 
 LOOK = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 FIND = {"type": "object", "properties": {"value": {"type": "string"}}, "required": ["value"]}
@@ -140,6 +141,14 @@ def test_calls_of_a_whole_answer_are_unwrapped(name, given, made, stream):
     else:
         arguments = json.loads(body)["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
     assert json.loads(arguments) == json.loads(made)
+
+
+def test_unwrapped_calls_are_remembered():
+    """What is remembered of a call has the arguments that the caller got, so that it is found again."""
+    ctx = context_of_request()
+    ctx.memory = ReplayMemory()
+    translate.Stream("messages", "chat", ctx).feed(answer_stream("f", ['{"value":{"path":"a"}}']))
+    assert ctx.memory.get("t1").arguments == '{"path":"a"}'
 
 
 def test_a_call_that_is_cut_off_is_passed_on():

@@ -1,0 +1,1 @@
+"""Forms that tools and their calls take towards upstreams, and back."""
