@@ -44,8 +44,12 @@ def wrap(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape text for the inside of a JSON string."""
-    return msgspec.json.encode(text)[1:-1].decode()
+    """Escape text for the inside of a JSON string. Half of a surrogate pair stays one: the other may be in the next
+    piece."""
+    try:
+        return msgspec.json.encode(text)[1:-1].decode()
+    except UnicodeEncodeError:
+        return json.dumps(text)[1:-1]
 
 
 def unwrap(arguments: str) -> str:
