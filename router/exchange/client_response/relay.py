@@ -266,7 +266,8 @@ class Relay:
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
         self._seen = len(self._held)
-        if self._seen + self._splitter.size > PREAMBLE_LIMIT:
+        # The event that is not whole yet may be the content: a picture can be one large event.
+        if self._seen > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 
