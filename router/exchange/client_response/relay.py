@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.upstream_response.content_coding import decode_read
+from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
@@ -226,7 +226,7 @@ class Relay:
     def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
-            data = decode_read(self._decoder, data, sse.EVENT_LIMIT)
+            data = decode_read(self._decoder, data, READ_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
