@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.upstream_response.content_coding import decode_read
+from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
@@ -226,7 +226,7 @@ class Relay:
     def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
-            data = decode_read(self._decoder, data, sse.EVENT_LIMIT)
+            data = decode_read(self._decoder, data, READ_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
@@ -266,7 +266,8 @@ class Relay:
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
         self._seen = len(self._held)
-        if self._seen + self._splitter.size > PREAMBLE_LIMIT:
+        # The event that is not whole yet may be the content: a picture can be one large event.
+        if self._seen > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 

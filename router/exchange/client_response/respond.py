@@ -24,6 +24,7 @@ from router.net.stream import Bytes
 from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
+from router.wire.errors import texts
 from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
@@ -157,10 +158,13 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]
         if json_values.decode_object(bytes(readable)) is None:
-            await _respond_error(attempt, response, readable)
-            return None
+            if texts.decode_body(readable) is None:
+                await _respond_error(attempt, response, readable, _find_coding(response, body, readable))
+                return None
+            body = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
+            lines = [line for line in lines if line[1] != b"content-encoding"]
     elif context.call.generates:
-        problem = _find_problem(response, readable)
+        problem = _find_coding(response, body, readable) or _find_problem(response, readable)
         if problem:
             raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -245,12 +249,16 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
-async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray) -> None:
-    """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing."""
+async def _respond_error(
+    attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray, coding: str = ""
+) -> None:
+    """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing.
+    coding: what is said of a body whose content coding cannot be read."""
     context = attempt.context
     cause = "path" if response.status in (404, 405) else ""
     error = BadGateway(
-        f"Backend {_name_backend(attempt)} answered {response.status} with {_quote(response, body)}.", cause=cause
+        f"Backend {_name_backend(attempt)} answered {response.status} with {coding or _quote(response, body)}.",
+        cause=cause,
     )
     add_advice(error, attempt)
     error.status = response.status
@@ -258,6 +266,14 @@ async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: byt
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
     headers.append(JSON)
     await send_response(context, response.status, headers, context.call.dialect.error_body(error, context.record.id))
+
+
+def _find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: bytes | bytearray) -> str:
+    """What is wrong with a body whose content coding cannot be read, "" for others. readable: the body without it."""
+    if readable or not body:
+        return ""
+    coding = response.fields.get(b"content-encoding", b"").decode("latin-1")
+    return f"a body in the content coding {_clean(coding[:40])}, which cannot be read" if coding else ""
 
 
 def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
