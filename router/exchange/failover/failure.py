@@ -127,7 +127,9 @@ class AttemptFailure:
             return None
         now = place.service.queue.clock()
         ready = hold.seconds if place.service.pool.stateless else candidates.ready_anywhere(now) - now
-        return max(1, math.ceil(ready)) if math.isfinite(ready) else None
+        if ready <= 0:
+            return candidates.repeat_after()  # another account is at no limit, and failed
+        return math.ceil(ready) if math.isfinite(ready) else None
 
     def mark(self, response: UpstreamResponse, repeat: int | None, *, moved: bool) -> None:
         """Set the answer's headers that say when, and whether, to try again. repeat: after how many seconds, None where

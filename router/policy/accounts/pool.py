@@ -324,10 +324,12 @@ class Pool:
         member.missed += 1
         member.missed_at = now
 
-    def repeat_after(self, want: Want = ANY) -> int:
+    def repeat_after(self, now: float, want: Want = ANY) -> int:
         """Seconds after which a client does well to send again what failed everywhere: as long as clients wait by
-        themselves, by how often in a row the steadiest account failed."""
-        failed = min((one.faults + one.missed for one in self.members if self._fits(one, want, ())), default=1)
+        themselves, by how often in a row the steadiest account failed that is not closed."""
+        fitting = [one for one in self.members if self._fits(one, want, ())]
+        ready = [one for one in fitting if one.until(want.family, want.model) <= now]
+        failed = min((one.faults + one.missed for one in ready or fitting), default=1)
         return math.ceil(min(_REPEAT_LIMIT, _REPEAT_SECONDS * 2.0 ** min(max(failed - 1, 0), 10)))
 
 
