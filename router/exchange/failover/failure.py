@@ -10,7 +10,7 @@ from router.exchange.attempt import Attempt, note_try
 from router.exchange.error_text import describe_error
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
-from router.policy.accounts.pool import Want
+from router.policy.accounts.pool import REPEAT_LIMIT, Want
 from router.policy.accounts.retry import Fault, RetryDecision, format_duration
 from router.policy.accounts.verdict import Cooldown
 from router.upstream.account_state import account_words
@@ -128,7 +128,8 @@ class AttemptFailure:
         now = place.service.queue.clock()
         ready = hold.seconds if place.service.pool.stateless else candidates.ready_anywhere(now) - now
         if ready <= 0:
-            return candidates.repeat_after()  # another account is at no limit, and failed
+            # Another account is at no limit, but failed: it may serve before a limit ends that lasts for long.
+            return math.ceil(hold.seconds) if hold.seconds <= REPEAT_LIMIT else candidates.repeat_after()
         return math.ceil(ready) if math.isfinite(ready) else None
 
     def mark(self, response: UpstreamResponse, repeat: int | None, *, moved: bool) -> None:
