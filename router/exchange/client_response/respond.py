@@ -38,8 +38,9 @@ _BYTES_PER_TOKEN = 4
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
-    """The relay for an event stream; None for any other answer. Raises BadGateway for a redirect."""
+def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) -> Relay | None:
+    """The relay for an event stream; None for any other answer. committed: the client was sent a head before. Raises
+    BadGateway for a redirect."""
     response, context = attempt.response, attempt.context
     status = response.status
     if 300 <= status < 400 and status != 304:
@@ -57,6 +58,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
 
     def begin() -> list[Bytes]:
         resource_affinity.remember_stream(attempt, tap.response_id)
+        if committed:
+            return []
         headers = relayed_headers(attempt, drop=(b"content-encoding",) if decoder else ())
         return begin_response(attempt, status, headers, response.reason)
 
@@ -74,6 +77,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
         attempt.memory.hold,
         decoder=decoder,
         impatient=attempt.movable,
+        committed=committed,
         capture_limit=context.capture_limit,
     )
 
@@ -152,7 +156,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     lines = response.lines
     if status >= 400:
         record.error = "upstream_error"
-        redacted = _redact(attempt, readable)
+        redacted = redact_key(attempt, readable)
         record.text = describe_body(context, redacted, attempt.target.hidden)
         if redacted != readable:
             body = readable = redacted
@@ -192,7 +196,7 @@ def _read_usage(attempt: Attempt, body: bytes) -> Usage:
     return usage_of(attempt.context.call.dialect, body, attempt.target.profile)
 
 
-def _redact(attempt: Attempt, body: bytes) -> bytes:
+def redact_key(attempt: Attempt, body: bytes) -> bytes:
     """An error without the key of the request: some upstreams repeat it, and the caller must not see it."""
     for secret in attempt.target.hidden:
         text = secret.reveal().encode()

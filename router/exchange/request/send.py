@@ -10,7 +10,7 @@ from router.exchange import admission
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.upload import Upload
-from router.exchange.deadline import Deadline
+from router.exchange.deadline import Deadline, await_head
 from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
@@ -30,7 +30,7 @@ from router.wire.raw.top_level import Top, peek
 if TYPE_CHECKING:
     from router.exchange.upstream_response.response import UpstreamResponse
 
-# Claude Code gives up after 360 s without a head, other clients after 300 s: commit or answer before that.
+# Claude Code gives up after 360 s without a head, other clients after 300 s: a stream is committed before that.
 COMMIT_SECONDS = 240.0
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
@@ -201,7 +201,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
         upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh)
         try:
             await upstream.send(method, target, lines, edited.parts)
-            await upstream.head()
+            await await_head(upstream, deadline.waiting)
             admission.check_billing(attempt)
             deadline.reach_head()
             return
@@ -243,10 +243,11 @@ async def _open_exchange(
         now = trio.current_time()
     attempt.upstream = upstream = UpstreamExchange(connections, connection)
     elapsed = now - context.request.arrived
-    if context.facts.stream:
-        deadline.move(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)
+    left = target.total - elapsed
+    if context.facts.stream and target.first_byte < left:
+        deadline.move(target.first_byte, CancelReason.FIRST_BYTE)
     else:
-        deadline.await_whole(target.total - elapsed, now)
+        deadline.await_whole(left, now)
     return upstream, note_try(context.record, elapsed)
 
 
