@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from router.ir import CallDelta, Ended, Event, Pinged, TextDelta, ThinkingDelta
+from router.ir import CallDelta, Ended, Event, Pinged, RefusalDelta, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
 from router.wire.raw.lenient_json import HALF, is_first_half, mend_text
 
-_TEXT, _THINKING = -1, -2
+_Words = TextDelta | ThinkingDelta | RefusalDelta
+_KEYS: dict[type[_Words], int] = {TextDelta: -1, ThinkingDelta: -2, RefusalDelta: -3}
+_KINDS = {key: kind for kind, key in _KEYS.items()}
 
 
 class CharacterJoiner:
@@ -21,14 +23,14 @@ class CharacterJoiner:
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
-        # By the text they belong to: the number of a call, _TEXT or _THINKING.
+        # By the text they belong to: the number of a call, or the key of the kind of event.
         self._held: dict[int, str] = {}
 
     def apply(self, events: Iterable[Event]) -> Iterator[Event]:
         """The events with whole characters."""
         for event in events:
-            if isinstance(event, TextDelta | ThinkingDelta):
-                text = self._join(_TEXT if isinstance(event, TextDelta) else _THINKING, event.text)
+            if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
+                text = self._join(_KEYS[type(event)], event.text)
                 if text:
                     yield msgspec.structs.replace(event, text=text)
             elif isinstance(event, CallDelta):
@@ -40,11 +42,7 @@ class CharacterJoiner:
             else:
                 # Calls stay open until the end, while other blocks end with whatever follows them.
                 yield from self._release(calls=isinstance(event, Ended))
-                yield (
-                    msgspec.structs.replace(event, refusal=mend_text(event.refusal))
-                    if isinstance(event, Ended)
-                    else event
-                )
+                yield event
 
     def _join(self, key: int, text: str) -> str:
         text = self._held.pop(key, "") + text
@@ -63,7 +61,4 @@ class CharacterJoiner:
         """The halves that no other half can follow any more."""
         for key in [one for one in self._held if one < 0 or calls]:
             text = self._mend(self._held.pop(key))
-            if key >= 0:
-                yield CallDelta(key, text)
-            else:
-                yield TextDelta(text) if key == _TEXT else ThinkingDelta(text)
+            yield CallDelta(key, text) if key >= 0 else _KINDS[key](text)

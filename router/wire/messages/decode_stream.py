@@ -69,6 +69,7 @@ class MessagesDecoder:
         self._fragments: dict[int, bool] = {}
         self._inputs: dict[int, object] = {}
         self._calls = 0
+        self._ids = ctx.answer_call_ids()
         # What the open text cites.
         self._cited: list[Citation] = []
         self.ended = False
@@ -143,7 +144,7 @@ class MessagesDecoder:
             self._open[index] = number
             self._fragments[number] = False
             self._inputs[number] = block.get("input")
-            call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
+            call_id = self._ids.give(str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}")
             return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
         return []
 

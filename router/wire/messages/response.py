@@ -7,7 +7,7 @@ from router.wire.messages.decode_stream import decode_refusal, decode_stop
 from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal, resolve_stop
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import to_messages_id
+from router.wire.neutral.identifiers import AnswerCallIds, to_messages_id
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -18,9 +18,10 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     if not isinstance(content, list):
         return None
     blocks: list[Text | Thinking | ToolCall] = []
+    ids = ctx.answer_call_ids()
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
-            blocks += _decode_block(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
+            blocks += _decode_block(block, ids, ctx)  # pyright: ignore[reportUnknownArgumentType]
     note_answer(data, ctx)
     note_details(data, ctx)
     found = data.get("stop_sequence")
@@ -35,7 +36,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     )
 
 
-def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
+def _decode_block(block: Json, ids: AnswerCallIds, ctx: Context) -> list[Text | Thinking | ToolCall]:
     note_block(block, ctx)
     kind = block.get("type")
     if kind == "text":
@@ -47,7 +48,7 @@ def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]
         return [Thinking(redacted=str(block.get("data") or ""))]
     if kind == "tool_use":
         given = block.get("input")
-        call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
+        call_id = ids.give(str(block.get("id") or "") or f"toolu_{ctx.new_id()}")
         name = ctx.names.decode(str(block.get("name") or ""))
         return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
     return []

@@ -62,6 +62,10 @@ class ReplayMemory:
     def __len__(self) -> int:
         return len(self._calls)
 
+    def holds(self, call_id: str) -> bool:
+        """True when an id that a client would see stands for a call."""
+        return to_messages_id(call_id) in self._calls
+
     def put(self, call: RecordedCall) -> None:
         """Store a call, and evict the least recently used ones over the bounds."""
         if call.size > _ENTRY_BYTES:
@@ -111,7 +115,7 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
 
 def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
     """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
-    found = [memory.get(block.id) if isinstance(block, ToolCall) else None for block in turn.blocks]
+    found = [_find_call(block, memory) if isinstance(block, ToolCall) else None for block in turn.blocks]
     thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
     restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
     blocks: list[Block] = []
@@ -133,6 +137,21 @@ def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dic
             continue
         blocks.append(block)
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn
+
+
+def _find_call(block: ToolCall, memory: ReplayMemory) -> RecordedCall | None:
+    """The call as its upstream wrote it. None also where the id stands for another call, perhaps of another
+    conversation: upstreams that number their calls anew in each answer give many calls one id."""
+    call = memory.get(block.id)
+    return call if call is not None and _are_equal(block.arguments, call.arguments) else None
+
+
+def _are_equal(arguments: str, kept: str) -> bool:
+    """True for arguments that are equal as JSON; those that are no JSON may have been put into an object."""
+    if arguments == kept:
+        return True
+    mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
+    return mine is not None and mine == ({"_raw_arguments": kept} if theirs is None else theirs)
 
 
 def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: StateSealer, *, replays: bool) -> bool:

@@ -225,3 +225,37 @@ def test_reasoning_that_is_mere_text_goes_to_an_upstream_that_takes_text(known):
         memory=ReplayMemory(),
     )
     assert made["messages"][1]["reasoning_content"] == ""
+
+
+def answered_anew(name, memory, path):
+    """What a Messages caller gets of an upstream that numbers its calls anew in each answer."""
+    reasoning = {"type": "reasoning", "id": f"rs_{name}", "summary": [], "encrypted_content": f"proof-{name}"}
+    called = {"type": "function_call", "call_id": "call_0", "name": "look", "arguments": f'{{"path": "{path}"}}'}
+    body = {"id": f"resp_{name}", "object": "response", "status": "completed", "output": [reasoning, called]}
+    made = translate.answer(
+        json.dumps(body).encode(), "responses", "messages", context("openai", memory=memory), stream=False
+    )
+    [use] = [block for block in json.loads(made.body)["content"] if block["type"] == "tool_use"]
+    return use
+
+
+@pytest.mark.parametrize("path", ["a", "b"])
+def test_conversations_whose_calls_have_one_id_are_not_mixed(path):
+    """Two conversations of an upstream that gives both calls one id get their own reasoning back, and no other."""
+    memory = ReplayMemory()
+    uses = [answered_anew("first", memory, "a"), answered_anew("second", memory, path)]
+    assert uses[0]["id"] != uses[1]["id"]
+    for name, use_block in zip(("first", "second"), uses, strict=True):
+        asked = claude(user("x"), assistant([use_block]), user([result("r", use_block["id"])]), tools=[TOOL])
+        made, _ = sent(asked, "messages", "openai", "responses", memory=memory)
+        proofs = [item["encrypted_content"] for item in made["input"] if item["type"] == "reasoning"]
+        assert proofs == [f"proof-{name}"]
+
+
+def test_an_id_that_stands_for_another_call_brings_nothing_back():
+    """A call with other arguments is another call, though it has the id of a remembered one."""
+    memory = ReplayMemory()
+    use_block = {**answered_anew("first", memory, "a"), "input": {"path": "other"}}
+    asked = claude(user("x"), assistant([use_block]), user([result("r", use_block["id"])]), tools=[TOOL])
+    made, _ = sent(asked, "messages", "openai", "responses", memory=memory)
+    assert not any(item["type"] == "reasoning" for item in made["input"])

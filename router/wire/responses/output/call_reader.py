@@ -21,8 +21,7 @@ class CallReader:
         self._ctx = ctx
         #: The number of calls that have begun.
         self.count = 0
-        # The ids of the calls, and how often the server gave each.
-        self._ids: dict[str, int] = {}
+        self._ids = ctx.answer_call_ids()
 
     def begin(self, item: OutputItem, found: Json) -> list[Event]:
         """Begin a call that an event announces, with the fragments that came before. One without a name waits."""
@@ -38,19 +37,10 @@ class CallReader:
         item.call = self.count
         self.count += 1
         given = to_neutral_name(self._ctx.names.decode(name), str(found.get("namespace") or ""))
-        began: list[Event] = [CallBegan(item.call, self._choose_id(str(found.get("call_id") or "")), given)]
+        began: list[Event] = [CallBegan(item.call, self._ids.give(str(found.get("call_id") or "")), given)]
         if item.custom:
             began.append(CallDelta(item.call, freeform_tools.OPENING))
         return [*began, *(self._delta(item, piece) for piece in item.pieces)]
-
-    def _choose_id(self, given: str) -> str:
-        """The id of a call: the server's, with a number behind it where the conversation has a call of that id."""
-        wanted = given or f"call_{self._ctx.new_id()}"
-        while wanted in self._ids or wanted in self._ctx.call_ids:
-            number = self._ids[given] = self._ids.get(given, 1) + 1
-            wanted = f"{given}_{number}"
-        self._ids.setdefault(wanted, 1)
-        return wanted
 
     def _delta(self, item: OutputItem, text: str) -> Event:
         return CallDelta(item.call, freeform_tools.escape(text) if item.custom else text)
@@ -103,6 +93,6 @@ class CallReader:
         pairs = pairs or [(call_id, item.name, arguments)]
         out: list[Event] = []
         for one in pairs:
-            out += (CallBegan(self.count, self._choose_id(one[0]), one[1]), CallDelta(self.count, one[2]))
+            out += (CallBegan(self.count, self._ids.give(one[0]), one[1]), CallDelta(self.count, one[2]))
             self.count += 1
         return out
