@@ -13,9 +13,8 @@ from router.ir import CallDelta, Ended, Event, Pinged, RefusalDelta, TextDelta, 
 from router.wire.neutral.context import Context
 from router.wire.raw.lenient_json import HALF, is_first_half, mend_text
 
-_Words = TextDelta | ThinkingDelta | RefusalDelta
-_KEYS: dict[type[_Words], int] = {TextDelta: -1, ThinkingDelta: -2, RefusalDelta: -3}
-_KINDS = {key: kind for kind, key in _KEYS.items()}
+_TEXT, _THINKING, _REFUSAL = -1, -2, -3
+_KEYS: dict[type, int] = {TextDelta: _TEXT, ThinkingDelta: _THINKING, RefusalDelta: _REFUSAL}
 
 
 class CharacterJoiner:
@@ -23,7 +22,7 @@ class CharacterJoiner:
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
-        # By the text they belong to: the number of a call, or the key of the kind of event.
+        # By the text they belong to: the number of a call, or one of _KEYS.
         self._held: dict[int, str] = {}
 
     def apply(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -61,4 +60,9 @@ class CharacterJoiner:
         """The halves that no other half can follow any more."""
         for key in [one for one in self._held if one < 0 or calls]:
             text = self._mend(self._held.pop(key))
-            yield CallDelta(key, text) if key >= 0 else _KINDS[key](text)
+            if key >= 0:
+                yield CallDelta(key, text)
+            elif key == _REFUSAL:
+                yield RefusalDelta(text)
+            else:
+                yield TextDelta(text) if key == _TEXT else ThinkingDelta(text)

@@ -99,6 +99,7 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
     """Load the stored answers that the request names, and have the coming answer stored."""
     answers = context.runtime.stored_responses
     size = len(body)
+
     def store(answer: FinishedAnswer) -> None:
         run_on_loop(answers.store, answer.name, answer.previous, answer.items, size + answer.size, answer.about)
 
