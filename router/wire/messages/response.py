@@ -79,6 +79,8 @@ def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
         if block.citations:
             ctx.note_dropped("citations")
+        if block.logprobs:
+            ctx.note_dropped("logprobs")
         return {"type": "text", "text": block.text}
     if isinstance(block, ToolCall):
         arguments: object = json_values.as_raw_object(block.arguments)

@@ -6,6 +6,7 @@ the reasoning in front of the call, which Chat clients drop and some upstreams r
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -94,18 +95,21 @@ class ReplayMemory:
             self._room += old.size
 
 
-def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
+def recall_calls(
+    request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool, note: Callable[[str], None]
+) -> Request:
     """The request with its calls as their upstream wrote them, and their reasoning in front of them.
 
     Reasoning that the caller sent as text only, or in part, gives way to the original: "some" is not "the right one".
 
     sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
-    its reasoning as text; then it gets the text that the caller sent, where no original is remembered.
+    its reasoning as text; then it gets the text that the caller sent, where no original is remembered. note: is told
+    the path of reasoning that the caller sent and that is left out for the original.
     """
     turns = list(request.turns)
     if len(memory):
         ids: dict[str, str] = {}
-        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in turns]
+        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays, note=note) for turn in turns]
     elif not replays:
         return request
     if replays:
@@ -113,7 +117,15 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
+def _recall_turn(
+    turn: Turn,
+    memory: ReplayMemory,
+    sealer: StateSealer,
+    ids: dict[str, str],
+    *,
+    replays: bool,
+    note: Callable[[str], None],
+) -> Turn:
     """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
     found = [_find_call(block, memory) if isinstance(block, ToolCall) else None for block in turn.blocks]
     thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
@@ -134,6 +146,8 @@ def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dic
             known = True
             block = msgspec.structs.replace(block, call_id=ids[block.call_id])
         elif restored and isinstance(block, Thinking):
+            if block.text not in "".join(one.text for some in thoughts for one in some):
+                note(f"{turn.path}.reasoning")
             continue
         blocks.append(block)
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn

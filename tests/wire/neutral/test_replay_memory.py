@@ -213,7 +213,7 @@ def test_reasoning_that_is_mere_text_goes_to_an_upstream_that_takes_text(known):
     asked = claude(user("x"), assistant([unsigned, use()]), user([result("r")]), tools=[TOOL])
     made, losses = sent(asked, "messages", "deepseek", memory=memory)
     assert made["messages"][1]["reasoning_content"] == ("own" if known else "hm")
-    assert losses == []
+    assert losses == (["messages[1].reasoning=dropped"] if known else [])
     made, losses = sent(asked, "messages", "", memory=memory)
     assert "reasoning_content" not in made["messages"][1]
     assert len(losses) == 1
@@ -259,3 +259,14 @@ def test_an_id_that_stands_for_another_call_brings_nothing_back():
     asked = claude(user("x"), assistant([use_block]), user([result("r", use_block["id"])]), tools=[TOOL])
     made, _ = sent(asked, "messages", "openai", "responses", memory=memory)
     assert not any(item["type"] == "reasoning" for item in made["input"])
+
+
+def test_unproven_reasoning_that_gives_way_to_the_original_is_named():
+    """What the caller sent beside the reasoning that is restored is a loss; a part of that is none."""
+    memory = ReplayMemory()
+    use_block = answered_anew("first", memory, "a")
+    thought = {"type": "thinking", "thinking": "of its own", "signature": ""}
+    asked = claude(user("x"), assistant([thought, use_block]), user([result("r", use_block["id"])]), tools=[TOOL])
+    made, losses = sent(asked, "messages", "openai", "responses", memory=memory)
+    assert any(item["type"] == "reasoning" for item in made["input"])
+    assert "messages[1].reasoning=dropped" in losses
