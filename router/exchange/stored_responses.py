@@ -23,17 +23,21 @@ _LOSS = (b"x-fairlead-loss", b"x-fairlead-loss", b"input_items=weakened")
 
 async def serve_stored(arrival: Arrival) -> bool:
     """Answer a call about one stored answer; False for all other calls. Raises RouterError."""
-    call = arrival.call
+    call, runtime = arrival.call, arrival.runtime
     stored = call.entry.stored
     if stored is None or call.generates or not call.path.startswith(call.entry.prefix):
         return False
-    names = resource_ids.in_path(call.path)
-    if not names or arrival.runtime.resource_owners.known(names[:1]) is not None:
+    names = resource_ids.in_path(call.path)[:1]
+    if not names or runtime.resource_owners.known(names) is not None:
         return False
-    name, answers = names[0], arrival.runtime.stored_responses
-    entry = await trio.to_thread.run_sync(answers.read, name, limiter=_THREADS)
-    if entry is None and not stored.is_own(name):
-        return False
+    name = names[0]
+    entry = await trio.to_thread.run_sync(runtime.stored_responses.read, name, limiter=_THREADS)
+    if entry is None:
+        if not stored.is_own(name):
+            return False
+        # It may be of another fairlead, which is a backend of this one.
+        if await trio.to_thread.run_sync(runtime.resource_owners.find, names, limiter=_THREADS) is not None:
+            return False
     arrival.record.protocol = call.protocol or ""
     if not entry:
         raise NotFound(

@@ -121,7 +121,7 @@ class Stored(NamedTuple):
     #: True for the id of an answer that fairlead made, and no backend knows.
     is_own: Callable[[str], bool]
     #: Raises RouterError for a body that names such an answer, given its top level and the backend that gets it as it
-    #: is.
+    #: is and did not issue it.
     check_passed_through: Callable[[Top, str], None]
 
 

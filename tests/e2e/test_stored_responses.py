@@ -158,6 +158,21 @@ def test_an_answer_is_deleted(kept):
     assert kept.vendors() == []
 
 
+def test_items_of_a_deleted_answer_are_missing(kept):
+    """What continued it is still shown, with the items that are left, and the list says that some are not."""
+    first = create(kept)
+    second = create(kept, input="four", previous_response_id=first.id)
+    path = f"/v1/responses/{second.id}/input_items"
+    assert ask(kept.proxy.port, path).field(b"x-fairlead-loss") is None
+    kept.client.responses.delete(first.id)
+    answer = ask(kept.proxy.port, path)
+    assert answer.field(b"x-fairlead-loss") == b"input_items=weakened"
+    assert [item["content"][0]["text"] for item in answer.json()["data"]] == ["four"]
+    assert kept.client.responses.retrieve(second.id).previous_response_id == first.id
+    with pytest.raises(openai.BadRequestError, match="is not kept"):
+        create(kept, input="five", previous_response_id=second.id)
+
+
 def test_what_has_ended_cannot_be_cancelled(kept):
     """As OpenAI says it of an answer that is not made in the background; nor can its events be had again."""
     first = create(kept)
@@ -209,6 +224,26 @@ def test_a_vendors_answer_stays_with_the_vendor(kept):
     kept.client.responses.delete("resp_vendor")
     kept.client.responses.retrieve("resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b")
     assert len(kept.vendors()) == 5
+
+
+def test_the_answers_of_another_fairlead_stay_with_it(kept, tmp_path):
+    """A proxy whose backend is a fairlead asks that for what it keeps, also after a restart."""
+    (tmp_path / "front").mkdir()
+    behind = [backend("behind", f"http://127.0.0.1:{kept.proxy.port}/v1", protocols=["responses"])]
+    made = []
+    for _ in range(2):
+        with (
+            Threaded(tmp_path / "front", backends=behind) as front,
+            openai.OpenAI(base_url=f"http://localhost:{front.port}/v1", **OPTIONS) as client,
+        ):
+            made.append(client.responses.create(model="behind:kept:model-a", input="one"))
+            for one in made:
+                assert client.responses.retrieve(one.id).output_text == one.output_text
+                assert [item.content[0].text for item in client.responses.input_items.list(one.id)] == ["one"]
+                following = {"model": "behind:kept:model-a", "input": "two", "previous_response_id": one.id}
+                assert client.responses.create(**following).previous_response_id == one.id
+    assert len(made) == 2
+    assert kept.vendors() == []
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -54,7 +54,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         return await _send_translated(attempt, deadline, body.data)
     target = attempt.target
     stored = context.call.entry.stored
-    if stored is not None:
+    if stored is not None and context.facts.owner is None:
         stored.check_passed_through(body.top, attempt.route.backend.name)
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
     edited = _edit(attempt, body.data, body.top, probe=probe)

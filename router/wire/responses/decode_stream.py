@@ -10,16 +10,13 @@ from typing import cast
 
 from router.ir import (
     Began,
-    BlockEnded,
     Cited,
     Ended,
     Event,
     Fault,
     RefusalDelta,
-    Signed,
     Stop,
     TextDelta,
-    ThinkingDelta,
     Usage,
 )
 from router.wire.neutral.context import Context
@@ -29,15 +26,15 @@ from router.wire.responses import errors, usage
 from router.wire.responses.calls import CUSTOM, FUNCTION
 from router.wire.responses.output.call_reader import CallReader
 from router.wire.responses.output.item_table import ItemTable, OutputItem, list_objects
+from router.wire.responses.output.open_text import OpenText, read_index
 from router.wire.responses.output.parts import PART_FIELDS, Logprobs, decode_citation, decode_logprobs
-from router.wire.responses.output.reasoning_state import encode_proof
+from router.wire.responses.output.reasoning_reader import ReasoningReader
 from router.wire.responses.response_object import REPEATED
 
 _INCOMPLETE: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
 _FAILED = ("failed", "cancelled")
 _STARTS = ("response.created", "response.in_progress", "response.queued")
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
-_RAW = "response.reasoning_text"
 # The fields of items, and of the answer, that are read, or say nothing that a client of another protocol would miss.
 _ITEM_FIELDS = {
     "message": frozenset(("id", "type", "status", "role", "content")),
@@ -63,8 +60,8 @@ class ResponsesDecoder:
         self._begun = False
         self._table = ItemTable()
         self._calls = CallReader(ctx)
-        # The message or reasoning whose text came last, None once something else has begun.
-        self._open: OutputItem | None = None
+        self._text = OpenText()
+        self._reasoning = ReasoningReader(self._table, self._text)
         self.usage = Usage()
         self.ended = False
 
@@ -107,7 +104,7 @@ class ResponsesDecoder:
         delta = data.get("delta")
         if not delta or not isinstance(delta, str):
             return []
-        item = self._open
+        item = self._text.item
         if (
             item is None
             or item.id != data.get("item_id")
@@ -116,11 +113,25 @@ class ResponsesDecoder:
             or item.kind != "message"
         ):
             item = self._find_text(data, "message")
-            before = self._turn_to(item, _read_index(data, "content_index"))
+            before = self._text.turn_to(item, read_index(data, "content_index"))
             return [*before, *self._say(item, delta, data.get("logprobs"))]
         item.pieces.append(delta)
         logprobs = data.get("logprobs")
-        return [TextDelta(delta, decode_logprobs(logprobs)) if logprobs else TextDelta(delta)]
+        if not logprobs:
+            return [TextDelta(delta)]
+        item.scored.add(item.part)
+        return [TextDelta(delta, self._read_logprobs(logprobs))]
+
+    def _read_late_logprobs(self, item: OutputItem, at: int, part: Json, *, follows: bool) -> Logprobs:
+        """Those of a whole part, where no delta brought any. They need a text that is open, or one that follows."""
+        found = part.get("logprobs")
+        if not found or at in item.scored:
+            return ()
+        item.scored.add(at)
+        if follows or (item is self._text.item and item.part == at):
+            return self._read_logprobs(found)
+        self._ctx.note_dropped("logprobs")
+        return ()
 
     def _find_text(self, data: Json, kind: str) -> OutputItem:
         found = self._table.find(kind, data.get("item_id"), data.get("output_index"))
@@ -128,40 +139,30 @@ class ResponsesDecoder:
 
     def _say(self, item: OutputItem, text: str, logprobs: object) -> list[Event]:
         item.pieces.append(text)
-        return [TextDelta(text, decode_logprobs(logprobs))]
+        if logprobs:
+            item.scored.add(item.part)
+        return [TextDelta(text, self._read_logprobs(logprobs))]
 
-    def _turn_to(self, item: OutputItem, part: object) -> list[Event]:
-        """Go on with a part of a message or of reasoning; another one of the same kind ends there."""
-        opened, self._open = self._open, item
-        same_kind = opened is not None and opened.kind == item.kind
-        ends = same_kind and (opened is not item or (item.kind == "message" and item.part != part))
-        item.turn_to(part)
-        return [BlockEnded()] if ends else []
+    def _read_logprobs(self, found: object) -> Logprobs:
+        """Log probabilities, where the caller asked for some."""
+        if found and not self._ctx.logprobs:
+            self._ctx.note_dropped("logprobs")
+            return ()
+        return decode_logprobs(found)
 
     def _read_refusal(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
         item = self._find_text(data, "message")
-        item.parts.setdefault(_refusal_key(_read_index(data, "content_index")), []).append(delta)
+        item.parts.setdefault(_refusal_key(read_index(data, "content_index")), []).append(delta)
         return [RefusalDelta(delta)]
 
     def _read_reasoning(self, data: Json) -> list[Event]:
-        delta = data.get("delta")
-        if not isinstance(delta, str) or not delta:
-            return []
-        item = self._find_text(data, "reasoning")
-        source = str(data.get("type"))
-        item.source = item.source or source
-        if item.source != source:
-            return []
-        return self._think(item, _read_index(data, "summary_index", "content_index"), delta)
+        return self._reasoning.read_delta(data)
 
-    def _think(self, item: OutputItem, part: object, text: str) -> list[Event]:
-        parted = bool(item.parts) and part != item.part and not item.source.startswith(_RAW)
-        before = self._turn_to(item, part)
-        item.pieces.append(text)
-        return [*before, *([ThinkingDelta("\n\n")] if parted else []), ThinkingDelta(text)]
+    def _read_reasoning_done(self, data: Json) -> list[Event]:
+        return self._reasoning.read_done(data)
 
     def _read_text_done(self, data: Json) -> list[Event]:
         """A part's text, or the part itself, at its end."""
@@ -169,7 +170,7 @@ class ResponsesDecoder:
         if part.get("type") in ("reasoning_text", "summary_text"):
             return []
         item = self._find_text(data, "message")
-        return [] if item.done else self._read_part(item, _read_index(data, "content_index"), part)
+        return [] if item.done else self._read_part(item, read_index(data, "content_index"), part)
 
     def _read_part(self, item: OutputItem, at: int, part: Json) -> list[Event]:
         """What a whole part of a message has and no earlier event brought."""
@@ -180,15 +181,16 @@ class ResponsesDecoder:
             out += [RefusalDelta(rest)] if rest else []
         elif isinstance(text, str):
             rest = item.top_up(at, text)
-            logprobs: Logprobs = decode_logprobs(part.get("logprobs")) if rest == text else ()
-            out += [*self._turn_to(item, at), TextDelta(rest, logprobs)] if rest else []
+            logprobs = self._read_late_logprobs(item, at, part, follows=bool(rest))
+            if rest or logprobs:
+                out += [*self._text.turn_to(item, at), TextDelta(rest, logprobs)]
             for annotation in list_objects(part.get("annotations")):
                 out += self._cite(item, at, annotation)
         return out
 
     def _read_annotation(self, data: Json) -> list[Event]:
         item = self._find_text(data, "message")
-        return self._cite(item, _read_index(data, "content_index"), json_values.get_object(data, "annotation"))
+        return self._cite(item, read_index(data, "content_index"), json_values.get_object(data, "annotation"))
 
     def _cite(self, item: OutputItem, at: int, annotation: Json) -> list[Event]:
         citation = decode_citation(annotation)
@@ -199,26 +201,11 @@ class ResponsesDecoder:
         if key in item.cited:
             return []
         item.cited.add(key)
-        if item is not self._open or item.part != at:
+        if item is not self._text.item or item.part != at:
             # Its text has ended.
             self._ctx.note_dropped("annotations")
             return []
         return [Cited(citation)]
-
-    def _read_reasoning_done(self, data: Json) -> list[Event]:
-        text = data.get("text")
-        item = self._find_text(data, "reasoning")
-        source = str(data.get("type")).removesuffix(".done") + ".delta"
-        if item.done or not isinstance(text, str) or (item.source or source) != source:
-            return []
-        item.source = source
-        return self._top_up_reasoning(item, _read_index(data, "summary_index", "content_index"), text)
-
-    def _top_up_reasoning(self, item: OutputItem, part: int, text: str) -> list[Event]:
-        known = "".join(item.parts.get(part, ()))
-        if len(text) <= len(known) or not text.startswith(known):
-            return []
-        return self._think(item, part, text[len(known) :])
 
     def _read_item_added(self, data: Json) -> list[Event]:
         found = json_values.get_object(data, "item")
@@ -229,7 +216,7 @@ class ResponsesDecoder:
         return self._begin_call(item, found)
 
     def _begin_call(self, item: OutputItem, found: Json) -> list[Event]:
-        self._open = None
+        self._text.item = None
         return self._calls.begin(item, found)
 
     def _read_fragment(self, data: Json) -> list[Event]:
@@ -267,7 +254,7 @@ class ResponsesDecoder:
         if kind == "message":
             return self._end_message(item, found)
         if kind == "reasoning":
-            return self._end_reasoning(item, found)
+            return self._reasoning.end(item, found)
         self._ctx.note_dropped(f"output item {kind[:40]}")
         return []
 
@@ -282,27 +269,14 @@ class ResponsesDecoder:
     def _end_message(self, item: OutputItem, found: Json) -> list[Event]:
         out: list[Event] = []
         said = item.list_texts()
-        for at, part in enumerate(list_objects(found.get("content"))):
+        content = found.get("content")
+        # Some servers write the text without a part.
+        parts: list[Json] = [{"text": content}] if isinstance(content, str) else list_objects(content)
+        for at, part in enumerate(parts):
             # Some servers count the parts of deltas otherwise than those of the item.
             if at in item.parts or part.get("text") not in said:
                 out += self._read_part(item, at, part)
         return out
-
-    def _end_reasoning(self, item: OutputItem, found: Json) -> list[Event]:
-        """End reasoning: its text where no delta brought it, and the state that restores it in a later request."""
-        summary, content = _read_texts(found.get("summary")), _read_texts(found.get("content"))
-        if not item.source:
-            item.source = _RAW if content and not any(summary) else "summary"
-        out: list[Event] = []
-        for at, text in enumerate(content if item.source.startswith(_RAW) else summary):
-            out += self._top_up_reasoning(item, at, text)
-        proof = found.get("encrypted_content")
-        if isinstance(proof, str) and proof:
-            out.append(Signed(encode_proof(str(found.get("id") or ""), proof, summary)))
-        if not out and self._open is not item:
-            return []
-        self._open = None
-        return [*out, BlockEnded()]
 
     def _read_end(self, kind: str, response: Json) -> list[Event]:
         out = self._read_start(response)
@@ -336,7 +310,7 @@ class ResponsesDecoder:
             elif kind == "message":
                 out += self._end_message(item, found)
             elif kind == "reasoning" and not item.parts:
-                out += self._end_reasoning(item, {**found, "encrypted_content": None})
+                out += self._reasoning.end(item, {**found, "encrypted_content": None})
         return out
 
     def _resolve_stop(self, status: str, response: Json) -> Stop:
@@ -347,16 +321,6 @@ class ResponsesDecoder:
                 self._ctx.note_weakened(f"incomplete_details.reason {str(reason)[:40]}")
             return stop or "end"
         return "tool" if self._calls.count else "end"
-
-
-def _read_texts(parts: object) -> list[str]:
-    texts = [part.get("text") for part in list_objects(parts)]
-    return [text for text in texts if isinstance(text, str)]
-
-
-def _read_index(data: Json, *names: str) -> int:
-    """The index of a part, 0 where the server sends none."""
-    return next((at for name in names if type(at := data.get(name)) is int), 0)
 
 
 def _refusal_key(at: int) -> str:

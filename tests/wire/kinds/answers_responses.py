@@ -153,6 +153,27 @@ CASES = [
     stream("text only in the item", *text_events("output_item.done"), text="So."),
     stream("text only in the last event", *text_item(0, ends=False), output=items_of(text_item(0, "So.")), text="So."),
     stream("text whose end is missing", *text_item(0, "So", ends=False), output=SAID, text="So."),
+    *both(
+        "text without a part",
+        [
+            [done(0, "reasoning", summary="hm")],
+            [done(1, "message", role="assistant", content="So.")],
+        ],
+        text="So.",
+        reasoning="hm",
+    ),
+    stream(
+        "another text only in the last event",
+        *text_item(0, "So", "."),
+        output=[{**text_item(0, "Well.")[-1]["item"], "id": "other"}, text_item(0, "So.")[-1]["item"]],
+        text="So.Well.",
+    ),
+    stream(
+        "texts that change places",
+        *text_item(0, "So."),
+        output=[{**text_item(0, "Well.")[-1]["item"], "id": "a"}, {**text_item(0, "So.")[-1]["item"], "id": "b"}],
+        text="So.Well.",
+    ),
     stream("text once", *text_item(0, "So", "."), output=items_of(rename(text_item(0, "So."))), text="So."),
     stream(
         "reasoning only in done events",
@@ -231,6 +252,6 @@ CASES = [
         "log probabilities",
         [[message(0, {**TEXT, "logprobs": [LOGPROB]})]],
         text="So.",
-        losses={"messages": ("logprobs",)},
+        losses={"*": ("logprobs",)},
     ),
 ]

@@ -11,6 +11,7 @@ from router.wire.responses import response
 
 from ..conftest import FIXTURES
 from ..kinds.answers_responses import CASES
+from ..responses_samples import began, ended, frames, reasoning_item
 from ..translations import context
 
 
@@ -57,8 +58,20 @@ def recorded(name):
 )
 def test_recorded_answers(name, losses, cited, logprobs):
     """Recorded whole answers: citations and log probabilities are read, the rest is named."""
-    ctx = context()
+    ctx = context(logprobs=logprobs)
     found = response.decode_answer(recorded(name), ctx)
     texts = [block for block in found.blocks if isinstance(block, Text)]
     assert [any(getattr(text, field) for text in texts) for field in ("citations", "logprobs")] == [cited, logprobs]
     assert {loss.path for loss in ctx.losses} == losses
+
+
+def test_the_proof_of_reasoning_without_text():
+    """A reasoning item without text keeps its proof, also while another one is open."""
+    items = reasoning_item(0, "hm"), reasoning_item(1, proof="other")
+    for events in ([*items[0], *items[1]], [*items[0][:-1], *items[1], items[0][-1]]):
+        found = assemble.assemble_answer(
+            translate.Stream("responses", "chat", context()).all_events(frames(*began(), *events, ended()))
+        )
+        proofs = [(block.text, json.loads(block.signature)[1]) for block in found.blocks if block.signature]
+        assert ("", "other") in proofs
+        assert ("hm", "other") not in proofs

@@ -5,11 +5,12 @@ import pytest
 
 from router import ir
 from router.errors import BadRequest
+from router.wire import translate
+from router.wire.neutral import assemble
 from router.wire.responses.decode_request import decode_request
 from router.wire.responses.encode_request import encode_request
 
 from ..responses_samples import LOOK, added, began, done, ended, frames, gpt5, on, say
-from ..test_responses_streams import whole
 from ..translations import context, sent
 
 HI = (ir.Turn("user", (ir.Text("hi"),)),)
@@ -72,16 +73,22 @@ def test_a_wish_for_a_summary_is_named():
     assert "reasoning.summary=dropped" not in asked(reasoning={"effort": "low"})[1]
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_log_probabilities_come_back(stream):
-    """Log probabilities of a Responses answer are in the neutral text, whatever event has them."""
+@pytest.mark.parametrize("deltas", ["with", "without", "no"])
+def test_log_probabilities_come_back(deltas):
+    """Log probabilities of a Responses answer are in the neutral text, whatever event has them; those that nobody asked
+    for are named."""
 
     one = {"token": "So", "logprob": -0.5, "top_logprobs": []}
     part = {"type": "output_text", "text": "So", "annotations": [], "logprobs": [one]}
-    delta = [on("output_text.delta", 0, content_index=0, delta="So", logprobs=[one])] if stream else []
+    beside = [one] if deltas == "with" else []
+    delta = [on("output_text.delta", 0, content_index=0, delta="So", logprobs=beside)] if deltas != "no" else []
     item = done(0, "message", role="assistant", content=[part])
     data = frames(*began(), added(0, "message", role="assistant", content=[]), *delta, item, ended())
-    assert [block.logprobs for block in whole(data, "responses").blocks] == [(one,)]
+    for wanted in (True, False):
+        ctx = context(logprobs=wanted)
+        found = assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(data))
+        assert [block.logprobs for block in found.blocks] == [(one,) if wanted else ()]
+        assert [loss.path for loss in ctx.losses] == ([] if wanted else ["logprobs"])
 
 
 SEARCH = {

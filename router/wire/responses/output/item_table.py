@@ -6,13 +6,15 @@ belong to several calls belong to none; the whole call of a later event makes up
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from router.wire.raw.json_values import Json
 from router.wire.responses.calls import CUSTOM, FUNCTION
 
 _CALL = "call"
+# Messages are alike when the first characters of one are among the first of the other.
+_BEGINNING, _COMPARED = 64, 4096
 _Place = tuple[str, int | None]
 
 
@@ -21,7 +23,7 @@ class OutputItem:
 
     __slots__ = (
         *("announced", "call", "call_id", "cited", "custom", "done", "id", "index", "kind", "name", "part", "parts"),
-        *("pieces", "settled", "source", "wrapper"),
+        *("pieces", "scored", "settled", "source", "wrapper"),
     )
 
     def __init__(self, kind: str, item_id: object, index: int | None):
@@ -46,6 +48,8 @@ class OutputItem:
         self.pieces: list[str] = []
         #: The citations that have been read.
         self.cited: set[tuple[object, ...]] = set()
+        #: The parts whose log probabilities have been read.
+        self.scored: set[object] = set()
         #: The type of the events that brought its reasoning, which some servers send in two forms.
         self.source = ""
         #: The call wraps several.
@@ -67,6 +71,8 @@ class OutputItem:
             self.parts[part] = [whole]
             return whole
         said = "".join(pieces)
+        # Joined once: a text may end several times.
+        pieces[:] = [said]
         if len(whole) <= len(said) or not whole.startswith(said):
             return ""
         rest = whole[len(said) :]
@@ -158,8 +164,9 @@ class ItemTable:
         if item is not None and (not item.done or item.id == item_id):
             return item
         waiting = self._open.get((group, at))
-        for item in reversed(waiting.values()) if waiting else ():
+        if waiting:
             # Only the newest is looked at, so that many items at one place take no longer each.
+            item = next(reversed(waiting.values()))
             return item if _may_be(item, group, call_id) and not _are_two(item, item_id, at) else None
         item = self._last.get((group, at)) if at is not None else None
         return item if item is not None and item.id == item_id and _may_be(item, group, call_id) else None
@@ -180,23 +187,26 @@ class ItemTable:
         return made
 
     def _find_unsettled(self, found: Json, at: int, order: dict[object, deque[OutputItem]] | None) -> OutputItem | None:
+        """order: the items that are left, to find one by its place, its content or the order; None for ids only."""
         kind = str(found.get("type"))
         group, call_id, item_id = _group(kind), _read_call_id(kind, found), found.get("id")
         if order is None:
             named = self._by_id.get(item_id) if isinstance(item_id, str) else None
             called = self._by_call.get((call_id, at)) if call_id else None
-            candidates = (named, called)
-        else:
-            candidates = (self._last.get((group, at)), self._by_call.get((call_id, None)) if call_id else None)
-        for item in candidates:
-            if item is not None and not item.settled and _may_be(item, group, call_id):
+            return next(
+                (one for one in (named, called) if one and not one.settled and _may_be(one, group, call_id)), None
+            )
+        placed = self._last.get((group, at))
+        called = self._by_call.get((call_id, None)) if call_id else None
+        for item in (placed, called):
+            if item and not item.settled and _may_be(item, group, call_id) and _are_alike(item, found):
                 return item
-        for key in _order_keys(group, call_id, found) if order is not None else ():
-            waiting = order.get(key) if order is not None else None
-            while waiting:
-                item = waiting.popleft()
-                if not item.settled:
-                    return item
+        for key in _order_keys(group, call_id, found):
+            waiting = order.get(key)
+            while waiting and waiting[0].settled:
+                waiting.popleft()
+            if waiting and _are_alike(waiting[0], found):
+                return waiting.popleft()
         return None
 
     def _list_unsettled(self) -> dict[object, deque[OutputItem]]:
@@ -231,6 +241,25 @@ def _may_be(item: OutputItem, group: str, call_id: str) -> bool:
 def _are_two(item: OutputItem, item_id: object, index: int | None) -> bool:
     """True for items without an index whose ids differ: the ids are all there is to tell them apart."""
     return index is None and bool(item.id) and bool(item_id) and item.id != item_id
+
+
+def _are_alike(item: OutputItem, found: Json) -> bool:
+    """False for messages of which neither begins within the other: they were told apart by their place only."""
+    if item.kind != "message":
+        return True
+    said = _begin_text(text for key, pieces in item.parts.items() if isinstance(key, int) for text in pieces)
+    whole = _begin_text(str(part.get("text") or "") for part in list_objects(found.get("content")))
+    return not said or not whole or said[:_BEGINNING] in whole or whole[:_BEGINNING] in said
+
+
+def _begin_text(pieces: Iterable[str]) -> str:
+    """The beginning of a text, which is all that is compared however long it is."""
+    text = ""
+    for piece in pieces:
+        text += piece[:_COMPARED]
+        if len(text) >= _COMPARED:
+            break
+    return text[:_COMPARED].strip()
 
 
 def _order_keys(group: str, call_id: str, found: Json) -> list[object]:

@@ -44,7 +44,8 @@ class MessageWriter:
 
     def add_citation(self, citation: Citation) -> bytes:
         """A citation in the open part of text."""
-        annotation = encode_citation(citation, sum(map(len, self._said)) if citation.start is None else 0)
+        self._said = ["".join(self._said)]
+        annotation = encode_citation(citation, len(self._said[0]))
         at = len(self._annotations)
         self._annotations.append(annotation)
         return self._event("output_text.annotation.added", annotation_index=at, annotation=annotation)
