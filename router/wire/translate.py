@@ -100,7 +100,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
             replays = BY_NAME[target].replays(ctx.profile, ctx.model)
-            neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=replays, note=ctx.note_dropped)
+            neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=replays)
         if ctx.drop_reasoning:
             neutral = _drop_thinking(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)

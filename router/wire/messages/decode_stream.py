@@ -29,6 +29,7 @@ from router.wire.messages import errors, usage
 from router.wire.messages.citations import decode_citation, decode_citations
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.context import Context
+from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -69,7 +70,7 @@ class MessagesDecoder:
         self._fragments: dict[int, bool] = {}
         self._inputs: dict[int, object] = {}
         self._calls = 0
-        self._ids = ctx.answer_call_ids()
+        self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
         # What the open text cites.
         self._cited: list[Citation] = []
         self.ended = False

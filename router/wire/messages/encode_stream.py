@@ -101,8 +101,6 @@ class MessagesEncoder:
 
     def _write_text(self, event: TextDelta) -> bytes:
         opened = b"" if self._kind == "text" else self._open_block("text", {"type": "text", "text": ""})
-        if event.logprobs:
-            self._ctx.note_dropped("logprobs")
         return opened + self._delta(b"text_delta", b"text", event.text)
 
     def _write_cited(self, event: Cited) -> bytes:

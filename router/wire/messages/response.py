@@ -18,7 +18,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     if not isinstance(content, list):
         return None
     blocks: list[Text | Thinking | ToolCall] = []
-    ids = ctx.answer_call_ids()
+    ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
             blocks += _decode_block(block, ids, ctx)  # pyright: ignore[reportUnknownArgumentType]
@@ -79,8 +79,6 @@ def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
         if block.citations:
             ctx.note_dropped("citations")
-        if block.logprobs:
-            ctx.note_dropped("logprobs")
         return {"type": "text", "text": block.text}
     if isinstance(block, ToolCall):
         arguments: object = json_values.as_raw_object(block.arguments)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, cast
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.ir import Loss
-from router.wire.neutral.identifiers import AnswerCallIds, ToolNames
+from router.wire.neutral.identifiers import ToolNames
 from router.wire.neutral.replay_memory import ReplayMemory
 from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw.json_values import Json
@@ -137,10 +137,6 @@ class Context:
         for name in [name for name in entry if name not in read]:
             if _says_something(entry[name]):
                 self.note_dropped(f"{where}{name[:40]}")
-
-    def answer_call_ids(self) -> AnswerCallIds:
-        """What gives ids to the calls of one answer."""
-        return AnswerCallIds(self.call_ids, self.new_id, self.memory.holds if self.memory is not None else None)
 
     def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""

@@ -51,35 +51,25 @@ class AnswerCallIds:
     answer, or give parallel calls one id.
     """
 
-    __slots__ = ("_counts", "_given", "_history", "_is_remembered", "_new_id")
+    __slots__ = ("_counts", "_given", "_history", "_new_id")
 
-    def __init__(
-        self,
-        history: frozenset[str],
-        new_id: Callable[[], str],
-        is_remembered: Callable[[str], bool] | None = None,
-    ):
-        """history: the ids of the calls in the request. new_id: gives 24 hex digits, different ones at each call.
-        is_remembered: tells whether an id stands for a call of any conversation that is remembered."""
+    def __init__(self, history: frozenset[str], new_id: Callable[[], str]):
+        """history: the ids of the calls in the request. new_id: gives 24 hex digits, different ones at each call."""
         self._history = history
         self._new_id = new_id
-        self._is_remembered = is_remembered
         self._given: set[str] = set()
         # How often an id was given, by the id without its suffix.
         self._counts: dict[str, int] = {}
 
     def give(self, call_id: str) -> str:
-        """The id for a call: the upstream's, with a suffix (`_2`, `_3` …) where another call of the conversation has
-        it; a new one for ''. Where a call of another conversation has it, the suffix is new too: what is remembered
-        under an id must belong to one call. To be called once for each call, in order."""
+        """The id for a call: the upstream's, with a suffix (`_2`, `_3` …) where another call has it; a new one for ''.
+        It is the same for the same history and answer. To be called once for each call, in order."""
         found = base = call_id or f"call_{self._new_id()}"
         count = self._counts.get(base, 1)
         while self._is_taken(found):
             count += 1
             found = f"{base}_{count}"
         self._counts[base] = count
-        if call_id and self._is_remembered is not None and self._is_remembered(found):
-            found = f"{base}_{self._new_id()}"
         self._given.add(found)
         return found
 

@@ -6,7 +6,6 @@ the reasoning in front of the call, which Chat clients drop and some upstreams r
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -63,10 +62,6 @@ class ReplayMemory:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def holds(self, call_id: str) -> bool:
-        """True when an id that a client would see stands for a call."""
-        return to_messages_id(call_id) in self._calls
-
     def put(self, call: RecordedCall) -> None:
         """Store a call, and evict the least recently used ones over the bounds."""
         if call.size > _ENTRY_BYTES:
@@ -95,21 +90,18 @@ class ReplayMemory:
             self._room += old.size
 
 
-def recall_calls(
-    request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool, note: Callable[[str], None]
-) -> Request:
+def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
     """The request with its calls as their upstream wrote them, and their reasoning in front of them.
 
     Reasoning that the caller sent as text only, or in part, gives way to the original: "some" is not "the right one".
 
     sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
-    its reasoning as text; then it gets the text that the caller sent, where no original is remembered. note: is told
-    the path of reasoning that the caller sent and that is left out for the original.
+    its reasoning as text; then it gets the text that the caller sent, where no original is remembered.
     """
     turns = list(request.turns)
     if len(memory):
         ids: dict[str, str] = {}
-        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays, note=note) for turn in turns]
+        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in turns]
     elif not replays:
         return request
     if replays:
@@ -117,17 +109,9 @@ def recall_calls(
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-def _recall_turn(
-    turn: Turn,
-    memory: ReplayMemory,
-    sealer: StateSealer,
-    ids: dict[str, str],
-    *,
-    replays: bool,
-    note: Callable[[str], None],
-) -> Turn:
+def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
     """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
-    found = [_find_call(block, memory) if isinstance(block, ToolCall) else None for block in turn.blocks]
+    found = [memory.get(block.id) if isinstance(block, ToolCall) else None for block in turn.blocks]
     thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
     restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
     blocks: list[Block] = []
@@ -146,26 +130,9 @@ def _recall_turn(
             known = True
             block = msgspec.structs.replace(block, call_id=ids[block.call_id])
         elif restored and isinstance(block, Thinking):
-            if block.text not in "".join(one.text for some in thoughts for one in some):
-                note(f"{turn.path}.reasoning")
             continue
         blocks.append(block)
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn
-
-
-def _find_call(block: ToolCall, memory: ReplayMemory) -> RecordedCall | None:
-    """The call as its upstream wrote it. None also where the id stands for another call, perhaps of another
-    conversation: upstreams that number their calls anew in each answer give many calls one id."""
-    call = memory.get(block.id)
-    return call if call is not None and _are_equal(block.arguments, call.arguments) else None
-
-
-def _are_equal(arguments: str, kept: str) -> bool:
-    """True for arguments that are equal as JSON; those that are no JSON may have been put into an object."""
-    if arguments == kept:
-        return True
-    mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
-    return mine is not None and mine == ({"_raw_arguments": kept} if theirs is None else theirs)
 
 
 def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: StateSealer, *, replays: bool) -> bool:

@@ -38,11 +38,3 @@ def test_many_equal_ids_cost_no_more_each():
     """Suffixes are not counted through from the beginning."""
     found = ids()
     assert len({found.give("a") for _ in range(50_000)}) == 50_000
-
-
-def test_an_id_of_another_conversation_gets_a_new_suffix():
-    """An id under which a call is remembered is not given to another one; the conversation's own get a number first."""
-    numbers = itertools.count(1)
-    remembered = {"call_0", "call_0_2"}
-    found = AnswerCallIds(frozenset(["call_1"]), lambda: f"{next(numbers):024x}", remembered.__contains__)
-    assert [found.give(one) for one in ("call_0", "call_1", "free")] == [f"call_0_{1:024x}", "call_1_2", "free"]

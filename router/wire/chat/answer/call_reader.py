@@ -11,6 +11,7 @@ import msgspec
 
 from router.ir import CallBegan, CallDelta, Event, Redacted
 from router.wire.neutral.context import Context
+from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -60,7 +61,7 @@ class CallReader:
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
-        self._ids = ctx.answer_call_ids()
+        self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
         #: How many calls have begun.
         self.started = 0
 

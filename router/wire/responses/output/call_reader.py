@@ -7,7 +7,7 @@ import msgspec
 from router.ir import CallBegan, CallDelta, Event
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import CALL_ID_LIMIT
+from router.wire.neutral.identifiers import CALL_ID_LIMIT, AnswerCallIds
 from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw.json_values import Json
 from router.wire.responses.calls import CUSTOM, to_neutral_name
@@ -21,7 +21,7 @@ class CallReader:
         self._ctx = ctx
         #: The number of calls that have begun.
         self.count = 0
-        self._ids = ctx.answer_call_ids()
+        self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
 
     def begin(self, item: OutputItem, found: Json) -> list[Event]:
         """Begin a call that an event announces, with the fragments that came before. One without a name waits."""
