@@ -170,7 +170,11 @@ class Guard:
                 self._prices.receive({model: found}, self._clock())
         rates = self._prices.rates(model)
         if rates is None and refuses and not demand.tells_charge:
-            raise _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
+            refusal = _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
+            # Another backend may have a price for its own model.
+            refusal.scope = f"backend {demand.backend}"
+            refusal.reason = f"no price is known for {demand.model}"
+            raise refusal
         return rates
 
     async def _reserve(

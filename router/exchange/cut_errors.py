@@ -3,8 +3,8 @@
 from router.errors import BadRequest, RouterError, Unavailable, UpstreamTimeout
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
-from router.exchange.request.send import COMMIT_SECONDS
 from router.net.server.cancel_reason import CancelReason
+from router.upstream.targets import FAR_SECONDS
 
 
 def error_for(why: CancelReason, arrival: Arrival, attempt: Attempt | None) -> RouterError:
@@ -23,7 +23,7 @@ def error_for(why: CancelReason, arrival: Arrival, attempt: Attempt | None) -> R
     if why is CancelReason.CONNECT:
         return UpstreamTimeout(f"Backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
     if why is CancelReason.FIRST_BYTE:
-        seconds = min(COMMIT_SECONDS, target.first_byte) if target else COMMIT_SECONDS
+        seconds = target.first_byte if target else settings.timeouts_first_byte or FAR_SECONDS
         return UpstreamTimeout(f"Backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
     if why is CancelReason.SILENT:
         return UpstreamTimeout(

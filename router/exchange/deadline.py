@@ -5,12 +5,27 @@ from typing import Protocol
 
 import trio
 
+from router.net.client.exchange import UpstreamExchange
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
 
 
+class Waiting(Protocol):
+    """What a client is told while it waits for the head of an answer."""
+
+    #: When it is told something next, on trio's clock.
+    wakes_at: float
+
+    async def tell(self) -> None:
+        """Tell it to wait, and move `wakes_at`."""
+        ...
+
+
 class Deadline(Protocol):
     """The deadline of an attempt from its beginning to the head of its answer."""
+
+    #: None for an answer that the client waits for in silence.
+    waiting: Waiting | None
 
     def move(self, seconds: float, reason: CancelReason) -> None:
         """Move the deadline to `seconds` from now."""
@@ -28,10 +43,11 @@ class Deadline(Protocol):
 class ExchangeDeadline:
     """The deadline of the last attempt of an exchange: when it is reached, the exchange ends."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "waiting")
 
-    def __init__(self, connection: Connection):
+    def __init__(self, connection: Connection, waiting: Waiting | None = None):
         self._connection = connection
+        self.waiting = waiting
 
     def move(self, seconds: float, reason: CancelReason) -> None:
         """Move the deadline of the exchange to `seconds` from now."""
@@ -48,10 +64,11 @@ class ExchangeDeadline:
 class AttemptDeadline:
     """The deadline of an attempt that another may follow. The deadline of the whole exchange holds besides."""
 
-    __slots__ = ("_scope", "reason")
+    __slots__ = ("_scope", "reason", "waiting")
 
-    def __init__(self, scope: trio.CancelScope):
+    def __init__(self, scope: trio.CancelScope, waiting: Waiting | None = None):
         self._scope = scope
+        self.waiting = waiting
         #: The reason, should the scope be cancelled.
         self.reason = CancelReason.TOTAL
 
@@ -67,3 +84,17 @@ class AttemptDeadline:
     def reach_head(self) -> None:
         """Remove the deadline: from here on the exchange's own holds."""
         self.move(math.inf, CancelReason.TOTAL)
+
+
+async def await_head(upstream: UpstreamExchange, waiting: Waiting | None) -> None:
+    """Wait for the head of an answer, and have the client told meanwhile. Raises UpstreamDisconnected, BadGateway."""
+    if waiting is None:
+        await upstream.head()
+        return
+    while True:
+        # Nothing is sent to the client inside the scope: a send that is cut leaves half an event.
+        with trio.CancelScope(deadline=waiting.wakes_at) as nap:
+            await upstream.head()
+        if not nap.cancelled_caught:
+            return
+        await waiting.tell()

@@ -11,9 +11,10 @@ import trio
 from router.errors import BadGateway, Halted, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange import admission
 from router.exchange.attempt import Attempt
+from router.exchange.client_response.early_stream import EarlyStream
 from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
-from router.exchange.client_response.respond import error_of_200, read_error, relay_for, respond
+from router.exchange.client_response.respond import error_of_200, read_error, redact_key, relay_for, respond
 from router.exchange.client_response.translation import translate_error, translate_response
 from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
@@ -36,7 +37,8 @@ from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import find_family
 from router.policy.accounts.verdict import classify_answer, read_cooldown
 from router.policy.budget.guard import is_everywhere
-from router.wire.dialect import Failure
+from router.wire.dialect import Failure, anthropic_kind
+from router.wire.error_text import read_error_text
 
 DRAIN_SECONDS = 2.0
 #: Seconds to send the last event of an answer that is cut to a client whose window is full; then when the proxy stops.
@@ -47,11 +49,13 @@ CLIENT_GONE = 499
 class Exchange:
     """One call of an LLM's API."""
 
-    __slots__ = ("_arrival", "_relay", "attempt")
+    __slots__ = ("_arrival", "_early", "_relay", "attempt")
 
     def __init__(self, arrival: Arrival):
         self._arrival = arrival
         self._relay: Relay | None = None
+        #: What a client that asked for a stream gets before its upstream sends a head; None for other requests.
+        self._early: EarlyStream | None = None
         #: The attempt under way; at the end the one whose answer the client got. None before the first.
         self.attempt: Attempt | None = None
 
@@ -65,6 +69,7 @@ class Exchange:
             try:
                 while (attempt := await failover.next_attempt()) is not None:
                     self.attempt, self._relay = attempt, None
+                    self._early = EarlyStream(attempt) if context.facts.stream else None
                     failure = await self._try(attempt, failover)
                     if failure is None:
                         return
@@ -110,7 +115,7 @@ class Exchange:
             return await self._ask(attempt, failover)
         except UpstreamDisconnected as broken:
             error = make_disconnect_error(broken, attempt)
-            if connection.started:
+            if connection.started and not self._is_early:
                 await self._end_broken(attempt, error, lost=is_lost(broken))
                 return None
             return AttemptFailure(
@@ -121,7 +126,7 @@ class Exchange:
                 raise
             return AttemptFailure(attempt=attempt, fault=Fault.HALTED, status=error.status, outcome=error)
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
-            if connection.started:
+            if connection.started and not self._is_early:
                 note_error(self._arrival, error, attempt)
                 raise
             if isinstance(error, BadGateway):
@@ -137,20 +142,23 @@ class Exchange:
         if attempt.target.reference is not None:
             await failover.fetch_key(attempt)
         if attempt.movable:
-            hide_usage = await _send_within(attempt)
+            hide_usage = await _send_within(attempt, self._early)
         else:
-            hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection))
+            hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection, self._early))
         upstream = attempt.upstream
         if upstream.status >= 400:
             fault = await _find_fault(upstream, sealed=failover.sealed)
-            if fault is not None:
+            if fault is not None or self._is_early:
                 return await _read_failure(attempt, fault)
         failover.note_answer(attempt)
         if attempt.plan is not None:
             await translate_response(attempt, attempt.plan)
         if not attempt.movable:
             attempt.context.body.release()
-        relay = self._relay = relay_for(attempt, hide_usage=hide_usage)
+        early = self._is_early
+        relay = self._relay = relay_for(attempt, hide_usage=hide_usage, committed=early)
+        if relay is None and early:
+            raise BadGateway(f"Backend {attempt.route.backend.name} answered {upstream.status} without a stream.")
         if relay is None:
             failure = await respond(attempt, attempt.response)
         else:
@@ -169,6 +177,9 @@ class Exchange:
         later says when, however often fairlead tried: the client's patience is longer."""
         attempt = self.attempt = best.attempt
         attempt.name_server()
+        if attempt.context.connection.started:
+            await self._end_failed(best)
+            return
         error, repeat = best.outcome, failover.find_repeat(best)
         if isinstance(error, RouterError):
             if error.retry_after is None and error.retryable:
@@ -178,6 +189,20 @@ class Exchange:
             raise error
         best.mark(error, repeat, moved=failover.moved)
         await respond(attempt, error)
+
+    async def _end_failed(self, best: AttemptFailure) -> None:
+        """End a stream that was committed before its upstream sent a head, and then failed, with an error event."""
+        attempt, error = best.attempt, best.outcome
+        record = attempt.context.record
+        if not isinstance(error, RouterError):
+            body = redact_key(attempt, decode_readable(error, b"".join(await error.read())))
+            status = error.status
+            error = BadGateway(read_error_text(body) or f"Backend {record.backend} answered {status}.")
+            error.status, error.kind = status, anthropic_kind(status)
+            record.error = "upstream_error"
+        record.error = record.error or ("upstream_broke_off" if best.broke else error.word or error.kind)
+        note_error(self._arrival, error, attempt)
+        await self._end_with(error)
 
     async def cut(self, why: CancelReason) -> None:
         """End the exchange after its scope was cancelled."""
@@ -207,6 +232,11 @@ class Exchange:
             attempt.response.release()
             attempt.memory.release()
         arrival.memory.release()
+
+    @property
+    def _is_early(self) -> bool:
+        """True when the client was sent the head of a stream before its upstream sent one, and nothing came yet."""
+        return self._early is not None and self._early.committed and self._relay is None
 
     @property
     def _ended(self) -> bool:
@@ -254,10 +284,12 @@ class Exchange:
         ends as if it were whole."""
         arrival = self._arrival
         connection = arrival.connection
+        tap = self._relay.tap if self._relay is not None and self._relay.committed else None
+        if self._early is not None and self._is_early:
+            tap = self._early.make_tap()
         if not connection.started:
             await refuse(arrival, error, self.attempt)
-        elif self._relay is not None and self._relay.committed:
-            tap = self._relay.tap
+        elif tap is not None:
             if self.attempt is not None and isinstance(self.attempt.translated, TranslatedStream):
                 tap.so_far = self.attempt.translated.collect_response()
             events = arrival.call.dialect.error_events(error, arrival.record.id, tap)
@@ -267,12 +299,12 @@ class Exchange:
             connection.abort()
 
 
-async def _send_within(attempt: Attempt) -> bool:
+async def _send_within(attempt: Attempt, early: EarlyStream | None) -> bool:
     """Send an attempt that another may follow: its deadlines end this attempt alone."""
     connection = attempt.context.connection
     connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     scope = trio.CancelScope()
-    deadline = AttemptDeadline(scope)
+    deadline = AttemptDeadline(scope, early)
     with scope:
         return await send(attempt, deadline)
     attempt.upstream.drop()
@@ -291,10 +323,12 @@ async def _find_fault(upstream: UpstreamResponse, *, sealed: bool) -> Fault | No
     return fault
 
 
-async def _read_failure(attempt: Attempt, fault: Fault) -> AttemptFailure | None:
+async def _read_failure(attempt: Attempt, fault: Fault | None) -> AttemptFailure | None:
     """Read an error answer whole, since another attempt may follow. One that is too large is sent to the client."""
     found = await read_error(attempt)
     if found is None:
+        if attempt.context.connection.started:
+            raise BadGateway(f"Backend {attempt.route.backend.name} answered {attempt.upstream.status} at length.")
         if attempt.plan is not None:
             await translate_response(attempt, attempt.plan)
         await respond(attempt, attempt.response)

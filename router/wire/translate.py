@@ -345,8 +345,7 @@ class Stream:
     def _look_again(self, payload: bytes) -> object:
         """The value of an event that the fast decoder refuses; None when SDKs refuse it too."""
         try:
-            # The text of a custom call is escaped at once, for which its characters must be whole.
-            found = lenient_json.decode(payload, pieces=b"custom_tool_call_input" not in payload)
+            found = lenient_json.decode(payload, pieces=True)
         except (ValueError, RecursionError):
             return None
         if found.cut and self._joiner is None:

@@ -113,7 +113,7 @@ def test_one_good_account_for_long(tmp_path, fault):
     [
         (("429", "429", "429"), 429, "3"),
         (("401", "403", "401"), 401, "3"),
-        # What failed everywhere is tried twice more, since the client is told not to.
+        # What failed everywhere is tried twice more before the client is asked to wait.
         (("500", "529", "500"), 529, "5"),
         (("401", "429", "500"), 429, "5"),
         (("hang", "hang", "hang"), 504, "5"),
@@ -121,7 +121,8 @@ def test_one_good_account_for_long(tmp_path, fault):
     ],
 )
 def test_no_good_account(tmp_path, modes, status, attempts):
-    """The most telling error in the caller's shape, with the attempts, and the word not to try again."""
+    """The most telling error in the caller's shape, with the attempts; it says when to try again, or that this cannot
+    help."""
     streamed = "hang" in modes
     bodies = {
         "/v1/messages": message(stream=streamed),
@@ -153,7 +154,11 @@ def test_no_good_account(tmp_path, modes, status, attempts):
         told = json.loads(answer.body)
         assert answer.status == status
         assert answer.fields["x-fairlead-attempts"] == attempts
-        assert answer.fields["x-should-retry"] == "false"
+        if status == 401:
+            assert (answer.fields["x-should-retry"], answer.fields.get("retry-after")) == ("false", None)
+        else:
+            assert "x-should-retry" not in answer.fields
+            assert int(answer.fields["retry-after"]) >= 1
         assert told["error"]["message"]
         if status == 504:
             assert ("type" in told) is (path == "/v1/messages")

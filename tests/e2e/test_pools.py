@@ -95,6 +95,26 @@ def test_a_used_up_budget_along_the_chain(tmp_path):
     trio.run(main)
 
 
+def test_a_model_without_a_price_along_the_chain(tmp_path):
+    """guard.unpriced = refuse holds for the model of one backend: the next one's may have a price."""
+
+    async def main():
+        limits = "guard.day_usd = 1\nguard.unpriced = 'refuse'\n[prices.priced]\ninput = 1\noutput = 1\n"
+        configured(tmp_path, f"{limits}[fallback]\n'odd*' = ['second:priced']\n")
+        async with flock({}) as up:
+            backends = [backend(name, up.root, auth="key", key=f"key-of-{name}") for name in ("box", "second")]
+            async with served(tmp_path, *backends, **LONG) as serving:
+                found = await once(serving.port, "/v1/chat/completions", CHAT.replace(b'"m"', b'"box:odd"'))
+                alone = await once(serving.port, "/v1/chat/completions", CHAT.replace(b'"m"', b'"box:other"'))
+                [served_one, refused] = serving.runtime.recorder.recent
+        assert (found.status, found.fields["x-fairlead-backend"]) == (200, "second")
+        assert "box/main passed over: no price is known for odd" in served_one.notes
+        assert (alone.status, alone.fields["x-should-retry"], refused.error) == (402, "false", "unpriced")
+        assert "No price is known for the model 'other' of box" in json.loads(alone.body)["error"]["message"]
+
+    trio.run(main)
+
+
 def test_limits_of_the_users_own_steer(tmp_path):
     """The account with most left of the rpm that is set for it serves; one that is at it is passed over, not waited
     for; requests wait when all are."""

@@ -20,6 +20,13 @@ SAID = {
     "not here": (451, {"type": "invalid_request_error", "code": None}, 1, "ready"),
     "too slow": (408, {"type": "invalid_request_error", "code": None}, 1, "ready"),
     "gone": (498, {"type": "invalid_request_error", "code": None}, 1, "ready"),
+    "no balance": (402, {"type": "unknown_error", "code": None, "message": "Insufficient Balance"}, 2, "parked"),
+    "no credit": (400, {"type": "x", "code": None, "message": "Your credit balance is too low."}, 2, "parked"),
+    "no credits": (403, {"code": None, "message": "Your team has used all available credits."}, 2, "parked"),
+    "a wait in words": (429, {"code": None, "message": "Please try again in 42s."}, 2, "parked"),
+    "one model": (403, {"type": "x", "code": None, "message": "It requires a subscription."}, 2, "ready"),
+    "what was asked": (403, {"type": "x", "code": None, "message": "Your input was flagged."}, 1, "ready"),
+    "money in a 200": (200, {"code": 402}, 2, "parked"),
     "quota in a 200": (200, {"type": "insufficient_quota", "code": "insufficient_quota"}, 2, "parked"),
     "key in a 200": (200, {"code": 401}, 2, "cooling"),
 }

@@ -110,3 +110,24 @@ def test_a_failed_response_that_is_passed_through(one, size):
     failed = last_event(played.got)["response"]
     assert (failed["id"], failed["status"], failed["model"]) == ("r1", "failed", "m")
     assert failed["tools"] == (tools if size == 1 else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("overloaded", 529, "overloaded_error"),
+        ("server_is_overloaded", 529, "overloaded_error"),
+        ("slow_down", 529, "overloaded_error"),
+        ("too_many_requests", 429, "rate_limit_error"),
+        ("invalid_api_key", 401, "authentication_error"),
+        ("context_length_exceeded", 400, "invalid_request_error"),
+    ],
+)
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_error_of_a_chat_upstream_for_a_messages_caller(spoken, code, status, kind, begun):
+    """As first event it is a status; behind text it is an event of the type by which clients decide to repeat."""
+    event = b"data: " + json.dumps({"error": {"message": "busy", "code": code}}).encode() + b"\n\n"
+    script = streams(*(HELLO[:2] if begun else HELLO[:1]), event)
+    played = playing(spoken, MESSAGES, message(stream=True), *[script] * 3)
+    found = last_event(played.got) if begun else played.json()
+    assert (played.status, found["error"]["type"]) == (200 if begun else status, kind)

@@ -21,7 +21,7 @@ OWN = BackendOptions(connect=1.0, first_byte=2.0, idle=3.0, total=400.0)
         (CancelReason.BODY, False, BadRequest, "The request body stopped arriving (30 s)."),
         (CancelReason.CONNECT, False, UpstreamTimeout, "within 10 s (timeouts.connect)"),
         (CancelReason.CONNECT, True, UpstreamTimeout, "Backend box could not be reached within 1 s"),
-        (CancelReason.FIRST_BYTE, False, UpstreamTimeout, "no answer within 240 s (timeouts.first_byte)"),
+        (CancelReason.FIRST_BYTE, False, UpstreamTimeout, "no answer within 300 s (timeouts.first_byte)"),
         (CancelReason.FIRST_BYTE, True, UpstreamTimeout, "no answer within 2 s (timeouts.first_byte)"),
         (CancelReason.SILENT, True, UpstreamTimeout, "sent nothing for 3 s (timeouts.idle)"),
         (CancelReason.TOTAL, False, UpstreamTimeout, "did not finish its answer within 1800 s (timeouts.total)"),

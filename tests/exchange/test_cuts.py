@@ -28,7 +28,7 @@ WORDS = {
     CancelReason.STOPPING: (503, "fairlead is stopping"),
     CancelReason.TOTAL: (504, "did not finish its answer within 1800 s"),
     CancelReason.SILENT: (504, "sent nothing for 300 s"),
-    CancelReason.FIRST_BYTE: (504, "sent no answer within 240 s"),
+    CancelReason.FIRST_BYTE: (504, "sent no answer within 300 s"),
     CancelReason.CONNECT: (504, "could not be reached within 10 s"),
     CancelReason.BODY: (408, "The request body stopped arriving (30 s)"),
 }

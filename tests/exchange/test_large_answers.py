@@ -9,6 +9,7 @@ from router.exchange.client_response import translation
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.wire import tap, translate
 
+from ..answers import GOOD
 from .playbook import playing
 from .test_exchange import HELLO, chunk
 from .upstreams import says, streams
@@ -101,6 +102,17 @@ def test_an_event_that_is_not_whole_is_counted(spoken, monkeypatch):
     played = playing(spoken, MESSAGES, message(stream=True), streams(*pieces(stream)), threshold=JUMP)
     assert (played.status, played.whole) == (200, False)
     assert b"sent more than can be held" in played.got
+
+
+@pytest.mark.parametrize(("bound", "status"), [(1 << 30, 200), (3 * THREAD_BYTES, 503)])
+def test_a_large_translated_request_is_counted(spoken, monkeypatch, bound, status):
+    """While it is sent, beside the client's own body: over the bound it is refused, and a moment later is given."""
+    monkeypatch.setattr(spoken.memory, "limit", bound)
+    asked = message()
+    asked["messages"][0]["content"] = LARGE
+    played = playing(spoken, MESSAGES, asked, says(200, GOOD["chat"]), threshold=JUMP)
+    assert played.status == status
+    assert (played.fields.get(b"retry-after"), len(played.sent)) == ((None, 1) if status == 200 else (b"1", 0))
 
 
 def test_work_on_shared_state():

@@ -218,7 +218,7 @@ def test_b11(site, fairlead):
     """One option makes the question look like the client's; the help lists the names."""
     shown = fairlead("explain", "gpt-5", "--client", "claude-code", FAIRLEAD_HOME=str(site.home))
     MISTAKES["B11"].check(shown.out)
-    assert "claude-code, codex, opencode, anthropic-sdk, openai-sdk" in fairlead("explain", "--help", COLUMNS="200").out
+    assert "claude-code, codex, opencode, cline, continue, " in fairlead("explain", "--help", COLUMNS="200").out
     assert "claude-code" in fairlead("explain", "gpt-5", "--client", "claudecode").err
 
 

@@ -236,3 +236,31 @@ def test_the_samples_say_what_they_say():
     for source, target in PAIRS:
         made = streamed([BEGIN[source] + b"".join(text_events(source, b"hi")) + END[source]], source, target=target)
         assert said(made, target) == "hi"
+
+
+@pytest.mark.parametrize("target", ["messages", "chat"])
+def test_the_text_of_a_custom_call_that_is_cut_within_a_character(target):
+    """Its halves stand beside each other as escapes in the arguments, where readers of JSON join them."""
+
+    def piece(text):
+        return (
+            b'data: {"type":"response.custom_tool_call_input.delta","output_index":0,"item_id":"i","delta":"%b"}\n\n'
+            % text
+        )
+
+    item = {"id": "i", "type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": ""}
+    data = (
+        event("response.created", response={"id": "r"})
+        + event("response.output_item.added", output_index=0, item=item)
+        + piece(b"a" + HIGH)
+        + piece(LOW + b"b")
+        + event("response.output_item.done", output_index=0, item={**item, "input": f"a{EMOJI}b"})
+        + event("response.completed", response={"id": "r", "status": "completed", "output": []})
+    )
+    made = streamed([data], "responses", target=target)
+    fragments = [
+        one.fragment
+        for one in translate.Stream(target, OTHER[target], context()).all_events(made)
+        if type(one).__name__ == "CallDelta"
+    ]
+    assert json.loads("".join(fragments)) == {"input": f"a{EMOJI}b"}

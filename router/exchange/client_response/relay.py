@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.upstream_response.content_coding import decode_read
+from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
@@ -78,6 +78,7 @@ class Relay:
         "_seen",
         "_splitter",
         "_timeouts",
+        "_unjudged",
         "_upstream",
         "captured",
         "committed",
@@ -96,6 +97,7 @@ class Relay:
         *,
         decoder: content_coding.Decoder | None,
         impatient: bool = False,
+        committed: bool = False,
         capture_limit: int = 0,
     ):
         self._connection = connection
@@ -115,8 +117,10 @@ class Relay:
         #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
         self._impatient = impatient
         self._capture_limit = capture_limit
-        #: True once the client was sent the head.
-        self.committed = False
+        #: True once the client was sent the head; `begin` then sends none.
+        self.committed = committed
+        #: True while the preamble of a stream that was committed before it is sent as it comes.
+        self._unjudged = committed
         self.tap = tap
         #: The beginning of the stream, at most `capture_limit` bytes.
         self.captured = bytearray()
@@ -208,6 +212,8 @@ class Relay:
     def _process(self, batch: bytes) -> list[Bytes] | Failure | None:
         """Process the events of one read: framed events for the client, None for nothing yet, or an error."""
         if self.committed:
+            if self._unjudged:
+                self._look_at_preamble(batch)
             batch = self.tap.read(batch) if batch else b""
             return self._connection.frame_data(batch) if batch else None
         return self._judge_preamble(batch)
@@ -226,7 +232,7 @@ class Relay:
     def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
-            data = decode_read(self._decoder, data, sse.EVENT_LIMIT)
+            data = decode_read(self._decoder, data, READ_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
@@ -266,9 +272,18 @@ class Relay:
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
         self._seen = len(self._held)
-        if self._seen + self._splitter.size > PREAMBLE_LIMIT:
+        # The event that is not whole yet may be the content: a picture can be one large event.
+        if self._seen > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
+
+    def _look_at_preamble(self, batch: bytes) -> None:
+        """Read what a stream announces of itself, which is on its way to the client already."""
+        for _, event in sse.parse_events(batch):
+            if self.tap.judge(event)[0] is not Verdict.HOLD:
+                self._unjudged = False
+                self._begin()
+                return
 
     def _make_failure(self, event: sse.Event) -> Failure:
         """The failure for an error event that the protocol cannot read, in the protocol's form."""

@@ -24,6 +24,7 @@ from router.net.stream import Bytes
 from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
+from router.wire.errors import texts
 from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
@@ -37,8 +38,9 @@ _BYTES_PER_TOKEN = 4
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
-    """The relay for an event stream; None for any other answer. Raises BadGateway for a redirect."""
+def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) -> Relay | None:
+    """The relay for an event stream; None for any other answer. committed: the client was sent a head before. Raises
+    BadGateway for a redirect."""
     response, context = attempt.response, attempt.context
     status = response.status
     if 300 <= status < 400 and status != 304:
@@ -56,6 +58,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
 
     def begin() -> list[Bytes]:
         resource_affinity.remember_stream(attempt, tap.response_id)
+        if committed:
+            return []
         headers = relayed_headers(attempt, drop=(b"content-encoding",) if decoder else ())
         return begin_response(attempt, status, headers, response.reason)
 
@@ -73,6 +77,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
         attempt.memory.hold,
         decoder=decoder,
         impatient=attempt.movable,
+        committed=committed,
         capture_limit=context.capture_limit,
     )
 
@@ -151,16 +156,19 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     lines = response.lines
     if status >= 400:
         record.error = "upstream_error"
-        redacted = _redact(attempt, readable)
+        redacted = redact_key(attempt, readable)
         record.text = describe_body(context, redacted, attempt.target.hidden)
         if redacted != readable:
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]
         if json_values.decode_object(bytes(readable)) is None:
-            await _respond_error(attempt, response, readable)
-            return None
+            if texts.decode_body(readable) is None:
+                await _respond_error(attempt, response, readable, _find_coding(response, body, readable))
+                return None
+            body = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
+            lines = [line for line in lines if line[1] != b"content-encoding"]
     elif context.call.generates:
-        problem = _find_problem(response, readable)
+        problem = _find_coding(response, body, readable) or _find_problem(response, readable)
         if problem:
             raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -188,7 +196,7 @@ def _read_usage(attempt: Attempt, body: bytes) -> Usage:
     return usage_of(attempt.context.call.dialect, body, attempt.target.profile)
 
 
-def _redact(attempt: Attempt, body: bytes) -> bytes:
+def redact_key(attempt: Attempt, body: bytes) -> bytes:
     """An error without the key of the request: some upstreams repeat it, and the caller must not see it."""
     for secret in attempt.target.hidden:
         text = secret.reveal().encode()
@@ -245,12 +253,16 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
-async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray) -> None:
-    """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing."""
+async def _respond_error(
+    attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray, coding: str = ""
+) -> None:
+    """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing.
+    coding: what is said of a body whose content coding cannot be read."""
     context = attempt.context
     cause = "path" if response.status in (404, 405) else ""
     error = BadGateway(
-        f"Backend {_name_backend(attempt)} answered {response.status} with {_quote(response, body)}.", cause=cause
+        f"Backend {_name_backend(attempt)} answered {response.status} with {coding or _quote(response, body)}.",
+        cause=cause,
     )
     add_advice(error, attempt)
     error.status = response.status
@@ -258,6 +270,14 @@ async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: byt
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
     headers.append(JSON)
     await send_response(context, response.status, headers, context.call.dialect.error_body(error, context.record.id))
+
+
+def _find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: bytes | bytearray) -> str:
+    """What is wrong with a body whose content coding cannot be read, "" for others. readable: the body without it."""
+    if readable or not body:
+        return ""
+    coding = response.fields.get(b"content-encoding", b"").decode("latin-1")
+    return f"a body in the content coding {_clean(coding[:40])}, which cannot be read" if coding else ""
 
 
 def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:

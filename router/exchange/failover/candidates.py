@@ -127,7 +127,8 @@ class Candidates:
 
     def repeat_after(self) -> int:
         """Seconds after which the client does well to send the request again, after it failed everywhere."""
-        return min(self._service_of(route).pool.repeat_after(self._build_open_want(route)) for route in self.routes)
+        found = ((self._service_of(route), self._build_open_want(route)) for route in self.routes)
+        return min(service.pool.repeat_after(service.queue.clock(), want) for service, want in found)
 
     def others(self, now: float) -> bool:
         """True when an account where the request did not fail is ready, here or further along the chain."""

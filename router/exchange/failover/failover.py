@@ -248,7 +248,7 @@ class Failover:
         """Note a failed attempt, and wait as the rules say; True when another attempt is to follow."""
         place = failure.attempt.place
         now = place.service.queue.clock()
-        fetches_anew = self._fetches_key_anew(failure)
+        fetches_anew = self._context.elapsed() < retry.LATEST and self._fetches_key_anew(failure)
         if not fetches_anew:
             failure.report(now)
         step = retry.RetryDecision("again") if fetches_anew else self._decide(failure, now)

@@ -10,7 +10,7 @@ from router.exchange.attempt import Attempt, note_try
 from router.exchange.error_text import describe_error
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
-from router.policy.accounts.pool import Want
+from router.policy.accounts.pool import REPEAT_LIMIT, Want
 from router.policy.accounts.retry import Fault, RetryDecision, format_duration
 from router.policy.accounts.verdict import Cooldown
 from router.upstream.account_state import account_words
@@ -127,7 +127,10 @@ class AttemptFailure:
             return None
         now = place.service.queue.clock()
         ready = hold.seconds if place.service.pool.stateless else candidates.ready_anywhere(now) - now
-        return max(1, math.ceil(ready)) if math.isfinite(ready) else None
+        if ready <= 0:
+            # Another account is at no limit, but failed: it may serve before a limit ends that lasts for long.
+            return math.ceil(hold.seconds) if hold.seconds <= REPEAT_LIMIT else candidates.repeat_after()
+        return math.ceil(ready) if math.isfinite(ready) else None
 
     def mark(self, response: UpstreamResponse, repeat: int | None, *, moved: bool) -> None:
         """Set the answer's headers that say when, and whether, to try again. repeat: after how many seconds, None where

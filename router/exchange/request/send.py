@@ -1,13 +1,16 @@
 """Sends a request to the account of an attempt, and waits for the head of its answer."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
 from router.exchange import admission
 from router.exchange.attempt import Attempt, note_try
+from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.upload import Upload
-from router.exchange.deadline import Deadline
+from router.exchange.deadline import Deadline, await_head
 from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
@@ -27,7 +30,7 @@ from router.wire.raw.top_level import Top, peek
 if TYPE_CHECKING:
     from router.exchange.upstream_response.response import UpstreamResponse
 
-# Claude Code gives up after 360 s without a head, other clients after 300 s: commit or answer before that.
+# Claude Code gives up after 360 s without a head, other clients after 300 s: a stream is committed before that.
 COMMIT_SECONDS = 240.0
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
@@ -79,7 +82,8 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
         if rule is None:
             break
         if rule.change is ResendChange.THINKING and drop_thinking is not None:
-            stripped = drop_thinking(body)
+            large = len(body) > THREAD_BYTES
+            stripped = await context.run_in_thread(drop_thinking, body) if large else drop_thinking(body)
             if stripped is None:
                 break
             thinks, probe = False, False
@@ -107,7 +111,8 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
     """Send the request in the backend's protocol. The answer is in that protocol too."""
     thinks = True
     edited, hide_usage = await translate_request(attempt, body)
-    await _send_with_retry(attempt, deadline, edited)
+    with _count_body(attempt, edited):
+        await _send_with_retry(attempt, deadline, edited)
     while attempt.upstream.status == 400:
         rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinks))
         if rule is None:
@@ -116,8 +121,22 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
             thinks = False
         _note_resend(attempt, rule)
         edited, hide_usage = await translate_request(attempt, body, forget_thinking=not thinks)
-        await _send_with_retry(attempt, deadline, edited)
+        with _count_body(attempt, edited):
+            await _send_with_retry(attempt, deadline, edited)
     return hide_usage
+
+
+@contextmanager
+def _count_body(attempt: Attempt, edited: Edited) -> Generator[None]:
+    """Count a large translated body against the bound of all buffers while it is sent: the client's own is in memory
+    too. Raises Unavailable."""
+    size = sum(map(len, edited.parts))
+    counted = size if size > THREAD_BYTES else 0
+    attempt.memory.hold(counted)
+    try:
+        yield
+    finally:
+        attempt.memory.hold(-counted)
 
 
 async def _choose_resend(attempt: Attempt, sent: SendResult) -> Resend | None:
@@ -182,7 +201,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
         upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh)
         try:
             await upstream.send(method, target, lines, edited.parts)
-            await upstream.head()
+            await await_head(upstream, deadline.waiting)
             admission.check_billing(attempt)
             deadline.reach_head()
             return
@@ -224,10 +243,11 @@ async def _open_exchange(
         now = trio.current_time()
     attempt.upstream = upstream = UpstreamExchange(connections, connection)
     elapsed = now - context.request.arrived
-    if context.facts.stream:
-        deadline.move(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)
+    left = target.total - elapsed
+    if context.facts.stream and target.first_byte < left:
+        deadline.move(target.first_byte, CancelReason.FIRST_BYTE)
     else:
-        deadline.await_whole(target.total - elapsed, now)
+        deadline.await_whole(left, now)
     return upstream, note_try(context.record, elapsed)
 
 

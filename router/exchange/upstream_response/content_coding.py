@@ -8,6 +8,8 @@ from router.wire.raw import content_coding
 
 #: Bytes of a decoded answer that are parsed.
 READABLE_LIMIT = 8 << 20
+#: Bytes that one read of a stream may inflate to: more would hold up the other streams.
+READ_LIMIT = 8 << 20
 
 
 def decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:

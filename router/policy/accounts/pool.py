@@ -18,6 +18,7 @@ __all__ = [
     "DRAINED",
     "HOURLY_SECONDS",
     "QUOTA_SECONDS",
+    "REPEAT_LIMIT",
     "SHAKY_LIMIT",
     "AccountChoice",
     "Member",
@@ -31,7 +32,7 @@ QUOTA_SECONDS = 600.0
 HOURLY_SECONDS = 3600.0
 SHAKY_SECONDS, SHAKY_LIMIT = 2.0, 60.0
 # What a client is told to wait after the first failure, and at most: doubled from one to the next, as clients do.
-_REPEAT_SECONDS, _REPEAT_LIMIT = 0.5, 30.0
+_REPEAT_SECONDS, REPEAT_LIMIT = 0.5, 30.0
 DRAINED = 0.02
 
 Strategy = Literal["headroom", "fill-first", "round-robin"]
@@ -324,11 +325,13 @@ class Pool:
         member.missed += 1
         member.missed_at = now
 
-    def repeat_after(self, want: Want = ANY) -> int:
+    def repeat_after(self, now: float, want: Want = ANY) -> int:
         """Seconds after which a client does well to send again what failed everywhere: as long as clients wait by
-        themselves, by how often in a row the steadiest account failed."""
-        failed = min((one.faults + one.missed for one in self.members if self._fits(one, want, ())), default=1)
-        return math.ceil(min(_REPEAT_LIMIT, _REPEAT_SECONDS * 2.0 ** min(max(failed - 1, 0), 10)))
+        themselves, by how often in a row the steadiest account failed that is not closed."""
+        fitting = [one for one in self.members if self._fits(one, want, ())]
+        ready = [one for one in fitting if one.until(want.family, want.model) <= now]
+        failed = min((one.faults + one.missed for one in ready or fitting), default=1)
+        return math.ceil(min(REPEAT_LIMIT, _REPEAT_SECONDS * 2.0 ** min(max(failed - 1, 0), 10)))
 
 
 def _steadiest(shaky: list[Member]) -> list[Member]:

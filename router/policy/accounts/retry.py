@@ -34,7 +34,7 @@ Then, where no change applies or it did not help, the fault of the attempt decid
                      POST and DELETE: once it may have been carried out, it is not sent again
     not_replayable   a body that is not in memory
 
-After a fault: a burst (a limit that ends within BURST_SECONDS) is waited for where the session's cache is, or where
+After a fault: a burst (a limit that ends in a moment) is waited for where the session's cache is, or where
 there is no other account; else the next account that is ready, then the fallback chain. When none is left, a limit that
 ends inside the queue's timeout is waited for; and what failed with all that were ready is tried again at the steadiest
 of them: where there are several accounts, a client does not notice that one stumbled while the others rest. One account

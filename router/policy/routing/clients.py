@@ -22,9 +22,25 @@ PATTERNS = (
     Pattern("codex", ((b"originator", b"codex"), (b"session-id", b""))),
     Pattern("codex", ((b"x-codex-turn-metadata", b""),)),
     Pattern("opencode", ((b"x-session-affinity", b""), (b"user-agent", b"opencode/"))),
+    # Cline names itself to its own service and to OpenRouter; to other servers it is the AI SDK.
+    Pattern("cline", ((b"x-client-type", b"cline"),)),
+    Pattern("cline", ((b"http-referer", b"https://cline.bot"),)),
+    Pattern("cline", ((b"originator", b"cline"), (b"session_id", b""))),
+    # Continue's bundle shortens the name of its OpenAI client, which is where the SDK takes its own name from.
+    Pattern("continue", ((b"x-stainless-lang", b""), (b"user-agent", b"ls/js "))),
+    Pattern("continue", ((b"http-referer", b"https://www.continue.dev"),)),
+    Pattern("qwen-code", ((b"x-stainless-lang", b""), (b"user-agent", b"qwencode/"))),
+    Pattern("pi", ((b"session_id", b""), (b"x-client-request-id", b""), (b"user-agent", b"openai/js"))),
+    Pattern("vibe", ((b"content-type", b"application/json"), (b"user-agent", b"mistral-vibe/"))),
+    Pattern("vibe", ((b"content-type", b"application/json"), (b"user-agent", b"mistral-client-python/mistral-vibe/"))),
+    # aider and others that are made with it.
+    Pattern("litellm", ((b"anthropic-version", b""), (b"user-agent", b"litellm/"))),
     Pattern("anthropic-sdk", ((b"x-stainless-lang", b""), (b"anthropic-version", b""))),
     Pattern("openai-sdk", ((b"x-stainless-lang", b""), (b"user-agent", b"openai/"))),
     Pattern("openai-sdk", ((b"x-stainless-lang", b""), (b"user-agent", b"asyncopenai/"))),
+    # Of the AI SDK's own there is nothing but the name; the rest is Node's fetch.
+    Pattern("ai-sdk", ((b"sec-fetch-mode", b"cors"), (b"accept-language", b"*"), (b"user-agent", b"ai/"))),
+    Pattern("ai-sdk", ((b"sec-fetch-mode", b"cors"), (b"accept-language", b"*"), (b"user-agent", b"ai-sdk/"))),
 )
 NAMES = tuple(dict.fromkeys(pattern.client for pattern in PATTERNS))
 

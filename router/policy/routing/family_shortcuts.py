@@ -12,6 +12,7 @@ from typing import NamedTuple
 from router.backends import Backend
 
 LONG = "[1m]"
+_LONG_SUFFIX = re.compile(r"(?:\[1m\])+$", re.IGNORECASE)
 
 _VERSION = r"\d{1,2}(?:[.-]\d{1,2})?"
 _STAMP = r"(?:[-@](?P<date>\d{8}|\d{4}-\d{2}-\d{2})|-(?P<latest>latest))?"
@@ -76,11 +77,16 @@ class Shortcuts:
         return None
 
 
+def strip_long(name: str) -> str:
+    """The name without its `[1m]`, which wrappers write in any case, and some more than once."""
+    return _LONG_SUFFIX.sub("", name) if name.endswith("]") else name
+
+
 def parse_shortcut(name: str) -> tuple[str, Sequence[Version]] | None:
     """The family a shortcut names, and for a pin the versions it may mean; None for any other name."""
     if name[:1] not in _INITIALS:
         return None
-    plain = name.lower().removesuffix(LONG)
+    plain = strip_long(name.lower())
     if plain in FAMILIES:
         return plain, ()
     pin = _PIN.fullmatch(plain)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from router.backends import COMMON, Backend, speaks_api
 from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
 from router.ir import RoutingFacts
-from router.policy.routing.family_shortcuts import LONG, parse_shortcut
+from router.policy.routing.family_shortcuts import LONG, parse_shortcut, strip_long
 from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.resource_owner import find_owner
@@ -164,15 +164,11 @@ def _expand_shortcut(text: str, facts: RoutingFacts, table: Table, only: Backend
     if table.lists(only, text) or parse_shortcut(text) is None:
         return text, False
     newest = table.shortcuts.newest(text, facts.protocol, only)
-    return (text if newest is None else newest + LONG if _is_long(text) else newest), True
+    return (text if newest is None else newest + LONG if strip_long(text) != text else newest), True
 
 
 def _explain_no_newest(text: str) -> str:
     return f"no catalog has a model for {text}"
-
-
-def _is_long(text: str) -> bool:
-    return text[-4:].lower() == LONG
 
 
 # Step 2
@@ -199,9 +195,11 @@ def _match_prefix(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
 
 def _fit_name(text: str, table: Table, backend: Backend) -> str:
     """The name without a `[1m]` that this backend does not list, if the rest is a name of its models."""
-    if not _is_long(text) or table.lists(backend, text):
+    bare = strip_long(text)
+    if bare == text or table.lists(backend, text):
         return text
-    bare = text[: -len(LONG)]
+    if table.lists(backend, bare + LONG):
+        return bare + LONG
     known = table.lists(backend, bare) or any(one is backend for one in table.of_family(bare))
     return bare if known else text
 
@@ -260,7 +258,9 @@ def _apply_rule(
 
 def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Found:
     owners = table.owners.get(text)
-    bare = text[: -len(LONG)] if _is_long(text) and not owners else text
+    bare = text if owners else strip_long(text)
+    if bare != text and (owners := table.owners.get(bare + LONG)):
+        bare += LONG
     owners = owners or table.owners.get(bare)
     if owners:
         if trace is not None:

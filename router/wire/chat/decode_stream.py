@@ -177,14 +177,22 @@ class ChatDecoder:
     def _read_choice(self, choice: Json, out: list[Event]) -> None:
         delta = choice.get("delta")
         if isinstance(delta, dict) and delta:
-            if self._asks_logprobs and choice.get("logprobs"):
-                self._logprobs += _read_logprobs(choice)
+            if choice.get("logprobs"):
+                self._take_logprobs(choice)
             self._read_delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish and (not self._finish or (self._finish == "stop" and finish in _CALLED)):
             self._finish = finish
             stopped_by = choice.get("stop_reason")
             self._stopped_by = stopped_by if isinstance(stopped_by, str) else ""
+
+    def _take_logprobs(self, choice: Json) -> None:
+        """Keep the log probabilities of the text that follows; those that nobody asked for are a loss."""
+        found = _read_logprobs(choice)
+        if self._asks_logprobs:
+            self._logprobs += found
+        elif found:
+            self._ctx.note_dropped("logprobs")
 
     def _read_delta(self, delta: Json, out: list[Event]) -> None:
         content = delta.get("content")

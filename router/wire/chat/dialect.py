@@ -15,7 +15,17 @@ from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
 _PING = b": keep-alive\n\n"
-_CONTENT = ("content", "reasoning_content", "reasoning", "reasoning_details", "refusal", "tool_calls", "function_call")
+_CONTENT = (
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "images",
+    "audio",
+)
 _DONE = "[DONE]"
 
 

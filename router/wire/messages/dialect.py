@@ -65,7 +65,7 @@ class Messages:
 
     def failure(self, data: Json) -> Failure | None:
         """`type: error`, or an `error` object as some compatible servers send it."""
-        error = json_values.get_object(data, "error")
+        error = json_values.read_error(data)
         if data.get("type") != "error" and not error:
             return None
         if data.get("type") != "error" or not isinstance(error.get("type"), str):

@@ -16,7 +16,7 @@ _OTHER_THINGS = re.compile(r"\b(?:path|url|endpoint|route|page|file|container|ba
 
 def decode_error(data: Json, status: int) -> Fault | None:
     """The error in a Messages body or event; None when it holds none. status: of the answer, 0 inside a stream."""
-    error = json_values.get_object(data, "error")
+    error = json_values.read_error(data)
     if not error and data.get("type") != "error":
         return None
     kind = error.get("type")

@@ -44,7 +44,8 @@ def wrap(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape text for the inside of a JSON string; half a surrogate pair too, as its escape."""
+    """Escape text for the inside of a JSON string; half of a surrogate pair as its escape, since the other half may be
+    in the next piece."""
     try:
         return msgspec.json.encode(text)[1:-1].decode()
     except UnicodeEncodeError:

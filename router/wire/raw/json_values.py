@@ -43,6 +43,12 @@ def get_object(value: Json, name: str) -> Json:
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
+def read_error(data: Json) -> Json:
+    """The object under `error`, also where it is a text alone; {} for any other value."""
+    found = data.get("error")
+    return {"message": found} if isinstance(found, str) and found else get_object(data, "error")
+
+
 def as_count(value: object) -> int | None:
     """A token count, None for any other value."""
     return value if type(value) is int and value >= 0 else None

@@ -69,14 +69,14 @@ class _Walk:
             found = cast("dict[str, object]", value)
             pieces, self._pieces = self._pieces, self._pieces and name not in _WHOLE
             mended = {
-                self._mend_text(key, path): self.mend(inner, f"{path}.{key}" if path else key, key)
+                self._mend_text(key, path): self.mend(inner, _extend(path, f".{key[:_PATH_LIMIT]}"), key)
                 for key, inner in found.items()
             }
             self._pieces = pieces
             return mended
         if isinstance(value, list):
             entries = cast("list[object]", value)
-            return [self.mend(inner, f"{path}[{at}]") for at, inner in enumerate(entries)]
+            return [self.mend(inner, _extend(path, f"[{at}]")) for at, inner in enumerate(entries)]
         if isinstance(value, float) and not math.isfinite(value):
             self._note(path)
             return None
@@ -98,7 +98,12 @@ class _Walk:
 
     def _note(self, path: str) -> None:
         if len(self.replaced) < _PLACES:
-            self.replaced.append(mend_text(path[:_PATH_LIMIT]))
+            self.replaced.append(mend_text(path[:_PATH_LIMIT]).removeprefix("."))
+
+
+def _extend(path: str, part: str) -> str:
+    """The path of a value inside; a long one stays as it is, since deep values with long names would be quadratic."""
+    return path if len(path) > _PATH_LIMIT else path + part
 
 
 def decode(data: str | bytes, *, pieces: bool = False) -> Mended:

@@ -104,9 +104,7 @@ class Responses:
 
     def failure(self, data: Json) -> Failure | None:
         """The error of an `error` event (nested or flat), of a failed response, or of a plain error body."""
-        error = json_values.get_object(data, "error") or json_values.get_object(
-            json_values.get_object(data, "response"), "error"
-        )
+        error = json_values.read_error(data) or json_values.read_error(json_values.get_object(data, "response"))
         if not error and data.get("type") == "error":
             error = {name: data[name] for name in ("code", "message", "param") if name in data}
         if not error:

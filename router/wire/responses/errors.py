@@ -11,9 +11,7 @@ from router.wire.raw.json_values import Json
 
 def decode_error(data: Json, status: int) -> Fault | None:
     """The error in a Responses body or event: nested, flat, or within a failed response; None when it holds none."""
-    nested = json_values.get_object(data, "error") or json_values.get_object(
-        json_values.get_object(data, "response"), "error"
-    )
+    nested = json_values.read_error(data) or json_values.read_error(json_values.get_object(data, "response"))
     if not nested and data.get("type") == "error":
         nested = {name: data[name] for name in ("code", "message", "param") if name in data}
     return openai.decode_error({"error": nested} if nested else data, status)

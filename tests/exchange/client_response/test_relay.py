@@ -97,6 +97,9 @@ COMMITS = [
     ("chat", events(chunk(content="")), False),
     ("chat", events(chunk(reasoning_content="hm")), True),
     ("chat", events(chunk(refusal="no")), True),
+    ("chat", events(chunk(images=[{"type": "image_url"}])), True),
+    ("chat", events(chunk(audio={"id": "a"})), True),
+    ("chat", events(chunk(images=[], audio=None)), False),
     ("chat", events(chunk(tool_calls=[{"index": 0}])), True),
     ("chat", events(chunk(finish="length")), True),
     ("chat", events({"choices": [], "prompt_filter_results": []}), False),
@@ -235,10 +238,15 @@ def test_a_preamble_has_a_limit(relayed, protocol):
     assert over.got == []
 
 
-def test_a_preamble_without_a_border_has_the_same_limit(relayed):
-    """One event that never ends is a preamble too."""
-    seen = relayed("chat", *[b"x" * 65_536] * 17)
-    assert isinstance(seen.outcome, BadGateway)
+def test_a_first_event_has_the_limit_of_events(relayed):
+    """One large event may be the first content, as a picture is; one that never ends is broken off."""
+    picture = events(chunk(content="", images=[{"image_url": {"url": "x" * (3 << 20)}}]))
+    pieces = [picture[at : at + 65_536] for at in range(0, len(picture), 65_536)]
+    seen = relayed("chat", *pieces, END["chat"], jump=1.0)
+    assert (seen.outcome, seen.body, seen.whole) == (None, picture + END["chat"], True)
+    seen = relayed("chat", *[b"x" * 1_000_000] * 34, jump=1.0)
+    assert isinstance(seen.outcome, UpstreamDisconnected)
+    assert not seen.committed
 
 
 @pytest.mark.parametrize("size", [sse.EVENT_LIMIT // 2, sse.EVENT_LIMIT + 1])

@@ -210,6 +210,24 @@ def test_a_success_that_says_nothing_is_an_error(one, path, kind, body, words):
     assert f"Backend box answered 200 with {words}" in played.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("coding", [b"x-own", b"gzip"])
+def test_a_body_in_a_coding_that_cannot_be_read(one, status, coding):
+    """The error names the coding, where it said that the body was empty."""
+    played = playing(one, CHAT, chat(), answer(status, JSON, (b"content-encoding", coding), body=b"\x01\x02"))
+    assert played.status == (502 if status == 200 else 404)
+    words = f"Backend box answered {status} with a body in the content coding {coding.decode()}, which cannot be read"
+    assert words in played.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
+def test_an_error_that_is_a_text_inside_a_200(one, path):
+    """Servers that put a text under `error` mean an error too."""
+    asked = {CHAT: chat(), MESSAGES: message(), RESPONSES: response()}[path]
+    played = playing(one, path, asked, says(200, {"error": "out of memory"}))
+    assert (played.status, played.json()["error"]["message"]) == (502, "out of memory")
+
+
 def test_no_content_is_an_answer(one):
     """A 204 has no body by its meaning."""
     assert playing(one, CHAT, chat(), [b"HTTP/1.1 204 No Content\r\n\r\n"]).status == 204
@@ -248,6 +266,14 @@ def test_an_error_goes_word_for_word(one):
     played = playing(one, CHAT, chat(), answer(422, JSON, (b"x-more", b"1"), body=body))
     assert (played.status, played.got, played.fields[b"x-more"]) == (422, body, b"1")
     assert (played.record.error, played.record.usage.input) == ("upstream_error", None)
+
+
+def test_a_list_of_one_error_is_the_error(one):
+    """As Gemini sends it: SDKs of OpenAI read the object alone."""
+    body = b' [{"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}\n]\n'
+    played = playing(one, CHAT, chat(), answer(400, JSON, body=body))
+    assert (played.status, played.json()["error"]["message"]) == (400, "bad")
+    assert played.record.text == "bad"
 
 
 @pytest.mark.parametrize(

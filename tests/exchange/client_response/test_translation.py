@@ -10,8 +10,8 @@ from router.host.memory_bound import MemoryBound
 from ..attempts import GOOD
 from ..playbook import playing
 from ..test_exchange import HELLO
-from ..upstreams import JSON, answer, streams
-from ..worlds import CHAT, MESSAGES, box, chat, good, in_order, message
+from ..upstreams import JSON, answer, says, streams
+from ..worlds import CHAT, MESSAGES, box, chat, good, in_order, message, secret_of
 
 USAGE = b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
 
@@ -114,3 +114,13 @@ def test_an_error_inside_a_200(spoken):
     played = playing(spoken, MESSAGES, message(), answer(200, JSON, body=b'{"error":{"message":"no","code":404}}'))
     assert (played.status, played.json()["error"]["type"]) == (404, "not_found_error")
     assert "error inside a 200" in played.record.notes
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_key_in_what_a_gateway_hides_is_hidden(spoken, status):
+    """The text of a provider behind a gateway is said to the caller without the key that it repeats."""
+    raw = f"key {secret_of('a0')} is over its limit"
+    error = {"message": "Provider returned error", "code": 429, "metadata": {"raw": raw}}
+    played = playing(spoken, MESSAGES, message(), says(status, {"error": error}))
+    assert (played.status, played.json()["error"]["message"]) == (429, "key [redacted] is over its limit")
+    assert secret_of("a0") not in played.record.text

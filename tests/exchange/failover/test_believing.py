@@ -254,3 +254,17 @@ def test_failures_in_a_row_are_told_as_clients_wait_themselves(made):
         return found, json.loads(played.got)
 
     assert on_stage(pool, main)[0] == [1, 1, 2, 4, 8, 16, 30]
+
+
+def test_a_limit_beside_failures_is_told_as_the_failures(made):
+    """One account is at a limit for long, the other one fails: it is the failing one that may serve next."""
+    pool = made(box("box", "a0", "a1"), settings=in_order(queue_timeout=1.0))
+
+    async def main():
+        first = await play(pool, CHAT, chat(), refuses(429, wait(9000)), *[refuses(500)] * 5)
+        later = [await play(pool, CHAT, chat(), *[refuses(500)] * 5) for _ in range(3)]
+        return [int(one.fields[b"retry-after"]) for one in (first, *later)]
+
+    told = on_stage(pool, main)
+    assert told == sorted(told)
+    assert (told[0] <= 8, told[-1]) == (True, 30)

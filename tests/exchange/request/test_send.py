@@ -254,7 +254,6 @@ def test_a_body_that_came_coded_goes_decoded(made):
     [
         (False, [Silence(99)], good(), CancelReason.CONNECT, 10, "could not be reached within 10 s"),
         (True, [Silence(99)], good(), CancelReason.CONNECT, 10, "could not be reached within 10 s"),
-        (True, [], [Silence(9999)], CancelReason.FIRST_BYTE, 240, "sent no answer within 240 s"),
         (False, [], [Silence(9999)], CancelReason.TOTAL, 1800, "did not finish its answer within 1800 s"),
     ],
 )
@@ -266,11 +265,14 @@ def test_the_last_attempt_ends_the_exchange(one, stream, unreachable, script, re
     assert played.record.error == reason.name.lower()
 
 
-def test_what_was_used_up_counts(made):
-    """The limit of a stream's head is what is left of 240 s since the request arrived."""
+def test_each_attempt_has_its_own_limit_for_the_head(made):
+    """timeouts.first_byte counts from where the attempt began, within timeouts.total."""
     runtime = made(box("box", "a0", "a1"), settings=in_order(timeouts_first_byte=150.0))
     played = playing(runtime, CHAT, chat(stream=True), [Silence(999)], [Silence(999)])
-    assert (played.asked, played.record.total) == (["a0", "a1"], 240)
+    assert (played.asked, played.record.total) == (["a0", "a1"], 300)
+    runtime = made(box("box", "a0"), settings=in_order(timeouts_first_byte=150.0, timeouts_total=100.0))
+    played = playing(runtime, CHAT, chat(stream=True), [Silence(999)])
+    assert (played.cut, played.record.total) == (CancelReason.TOTAL, 100)
 
 
 def test_the_limit_of_the_head_ends_with_it(made):

@@ -73,7 +73,11 @@ def passing_problems(seed, protocol):
         batch = splitter.feed(made.stream[at : at + size])
         out += tap.read(batch) if batch else b""
         at += size
-    problems = [] if out == made.stream else ["other bytes"]
+    tail = splitter.tail
+    if tail.strip():
+        # The last event came without its blank line.
+        tap.read(tail.rstrip() + b"\n\n")
+    problems = [] if out + tail == made.stream else ["other bytes"]
     if tap.ended is not True:
         problems.append(f"ended: {tap.ended}")
     usage = tap.usage()
@@ -166,6 +170,9 @@ def request_problems(seed, source, target):
     problems = missing(book.puts, REQUESTS[target](made), losses)
     try:
         LEGAL_REQUESTS[target](made)
+        if vendor == "openai" or target == "responses":
+            for one in _strict_schemas(made):
+                of_openai(one)
     except Exception as error:
         problems.append(f"illegal: {error!r}"[:200])
     return book, body, problems
@@ -207,25 +214,17 @@ def _marked_in(value):
             yield from _marked_in(one)
 
 
-def _legal_chat(made):
-    legal_chat_request(made)
-    for tool in made.get("tools") or ():
-        if tool["function"].get("strict"):
-            of_openai(tool["function"]["parameters"])
-    shape = (made.get("response_format") or {}).get("json_schema") or {}
-    if shape.get("strict"):
-        of_openai(shape["schema"])
-
-
 def _legal_responses(made):
     legal_responses_request({**made, "input": [item for item in made["input"] if item["type"] != "reasoning"]})
-    for tool in made.get("tools") or ():
-        if tool.get("strict"):
-            of_openai(tool["parameters"])
-    shape = (made.get("text") or {}).get("format") or {}
-    if shape.get("strict"):
-        of_openai(shape["schema"])
+
+
+def _strict_schemas(made):
+    """The schemas that a request of OpenAI's protocols asks to enforce."""
+    forms = [tool.get("function") or tool for tool in made.get("tools") or ()]
+    shape = made.get("response_format") or (made.get("text") or {}).get("format") or {}
+    forms.append(shape.get("json_schema") or shape)
+    return [form.get("parameters") or form.get("schema") for form in forms if form.get("strict")]
 
 
 REQUESTS_OF = {"chat": requests.chat, "messages": requests.messages, "responses": requests.responses}
-LEGAL_REQUESTS = {"chat": _legal_chat, "messages": _legal_messages, "responses": _legal_responses}
+LEGAL_REQUESTS = {"chat": legal_chat_request, "messages": _legal_messages, "responses": _legal_responses}

@@ -217,14 +217,16 @@ def test_what_clients_are_told_grows_as_their_own_waits():
     for now in range(8):
         for member in pool.members:
             pool.mark_failed(member, float(now), float(now))
-        told.append(pool.repeat_after())
+        told.append(pool.repeat_after(float(now)))
     assert told == [1, 1, 2, 4, 8, 16, 30, 30]
     pool.reopen(pool.members[1], 9.0)
-    assert pool.repeat_after() == 1
+    assert pool.repeat_after(9.0) == 1
     for now in range(10, 13):
         pool.note_missed(pool.members[1], float(now), float(now))
         pool.note_missed(pool.members[1], float(now), now - 0.5)
-    assert (pool.repeat_after(), pool.members[1].faults) == (2, 0)
+    assert (pool.repeat_after(13.0), pool.members[1].faults) == (2, 0)
+    pool.park(pool.members[1], 13.0, 600.0, "429")
+    assert pool.repeat_after(13.0) == 30
 
 
 def test_many_refusals_at_once_count_as_one():

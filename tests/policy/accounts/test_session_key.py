@@ -94,7 +94,10 @@ def test_any_body(body):
 
 @pytest.mark.parametrize(
     ("model", "family"),
-    [("claude-opus-5", "opus"), ("anthropic/Claude-Sonnet-5", "sonnet"), ("haiku", "haiku"), ("gpt-5", ""), (None, "")],
+    [
+        *(("claude-opus-5", "opus"), ("anthropic/Claude-Sonnet-5", "sonnet"), ("haiku", "haiku"), ("gpt-5", "")),
+        *(("qwen/qwen3:free", ":free"), ("free", ""), (None, "")),
+    ],
 )
 def test_families(model, family):
     """The family a provider may limit by itself."""

@@ -68,6 +68,16 @@ GOLDEN = [
     ({}, "router:sonnet[1m]", ("router", "claude-sonnet-5[1m]", "prefix", "", "")),
     ({}, "claude:claude-opus-5[1m]", ("claude", "claude-opus-5", "prefix", "", "")),
     ({}, "local:mystery[1m]", ("local", "mystery[1m]", "prefix", "", "")),
+    # Wrappers write it in any case, and add it to a name that has it.
+    ({}, "claude-opus-5[1M][1m]", ("claude", "claude-opus-5", "catalog", "", "")),
+    ({}, "claude-opus-5[1m][1m][1M]", ("claude", "claude-opus-5", "catalog", "", "")),
+    ({}, "claude-opus-99[1M][1m]", ("claude", "claude-opus-99", "family", "", "")),
+    ({}, "claude:claude-opus-5[1M][1m]", ("claude", "claude-opus-5", "prefix", "", "")),
+    ({}, "opus[1M][1m]", ("claude", "claude-opus-5", "catalog", "opus[1M][1m]", "")),
+    ({}, "opus48[1m][1m]", ("claude", "claude-opus-4-8", "catalog", "opus48[1m][1m]", "")),
+    ({}, "claude-sonnet-5[1M][1m]", ("router", "claude-sonnet-5[1m]", "catalog", "", "")),
+    ({}, "router:claude-sonnet-5[1M]", ("router", "claude-sonnet-5[1m]", "prefix", "", "")),
+    ({"default": "local"}, "mystery[1M][1m]", ("local", "mystery[1M][1m]", "default", "", "")),
     ({}, "openai:opus", ("openai", "opus", "prefix", "", "")),
     ({"routes": [ANY_CLAUDE]}, "claude:claude-opus-5", ("claude", "claude-opus-5", "prefix", "", "")),
     # 3: rules, the first that applies

@@ -10,7 +10,7 @@ from router.wire.neutral import assemble
 
 from ..messages_samples import stream, whole
 from ..test_translate_streams import FIXTURES
-from ..translations import blocks, context, event, events
+from ..translations import blocks, context, event, events, streamed
 
 PAGE = {
     "type": "web_search_result_location",
@@ -236,3 +236,24 @@ def test_recorded_citations():
     assert len(cited) == data.count(b'"citations_delta"') > 0
     assert all(citation.url.startswith("https://") for citation in cited)
     assert "citations=dropped" not in losses
+
+
+@pytest.mark.parametrize("target", ["chat", "responses"])
+@pytest.mark.parametrize("streams", [True, False])
+def test_ids_that_repeat_in_an_answer_are_told_apart(target, streams):
+    """Two calls of one id, which the history has too, are three calls for the caller."""
+    ctx = context(call_ids=frozenset(["call_0"]), request_sent=True)
+    uses = [{"type": "tool_use", "id": "call_0", "name": "look", "input": {"at": at}} for at in range(2)]
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    body = {"id": "msg_1", "content": uses, "stop_reason": "tool_use", "usage": usage}
+    if streams:
+        data = event("message_start", message={**body, "content": []})
+        for at, block in enumerate(uses):
+            data += event("content_block_start", index=at, content_block=block) + event("content_block_stop", index=at)
+        data += event("message_delta", delta={"stop_reason": "tool_use"}, usage=usage) + event("message_stop")
+        made = streamed([data], "messages", ctx, target)
+    else:
+        made = translate.answer(json.dumps(body).encode(), "messages", target, ctx, stream=False).body
+    assert b'"call_0_2"' in made
+    assert b'"call_0_3"' in made
+    assert b'"call_0"' not in made

@@ -1,0 +1,181 @@
+"""A stream whose upstream sends no head by the commit point: the client gets one, pings, and then what comes."""
+
+import json
+
+import pytest
+
+from router.net.server.cancel_reason import CancelReason
+
+from ...answers import GOOD, PATHS
+from ..playbook import playing
+from ..upstreams import Break, Silence, says, streams
+from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, members, message, refuses, response, states
+
+BODIES = {"chat": chat(stream=True), "messages": message(stream=True), "responses": response(stream=True)}
+PINGS = {
+    "chat": b": keep-alive\n\n",
+    "messages": b'event: ping\ndata: {"type": "ping"}\n\n',
+    "responses": b": keep-alive\n\n",
+}
+EVENTS = {
+    "chat": (
+        b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n',
+        b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n',
+        b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+    ),
+    "messages": (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","usage":{"input_tokens":7}}}\n\n',
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":0}\n\n',
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ),
+    "responses": (
+        b"event: response.created\n"
+        b'data: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}\n\n',
+        b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1}\n\n',
+        b"event: response.completed\n"
+        b'data: {"type":"response.completed","sequence_number":2,"response":{"id":"resp_1"}}\n\n',
+    ),
+}
+LOCAL = {"timeouts_first_byte": 600.0}
+
+
+def late(seconds, *script):
+    """An upstream that sends its head so late."""
+    return [Silence(seconds), *(script[0] if len(script) == 1 and isinstance(script[0], list) else script)]
+
+
+def own(protocol, *aliases, **settings):
+    return box("box", *(aliases or ("a0",)), protocols=(protocol,)), in_order(**{**LOCAL, **settings})
+
+
+@pytest.mark.parametrize("aliases", [("a0",), ("a0", "a1")], ids=["one", "two"])
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_local_model_that_needs_long_for_its_first_token(made, protocol, aliases):
+    """The head goes out after 240 s, pings each 15 s, and then the stream as it comes, whole and well ended."""
+    backend, settings = own(protocol, *aliases)
+    runtime = made(backend, settings=settings)
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], late(295, streams(*EVENTS[protocol])))
+    assert (played.asked, played.status, played.whole, played.record.error) == (["a0"], 200, True, "")
+    assert played.fields[b"content-type"].startswith(b"text/event-stream")
+    assert played.got == PINGS[protocol] * 3 + b"".join(EVENTS[protocol])
+    assert (played.record.first_byte, played.record.total) == (240, 295)
+    assert played.fields[b"x-fairlead-account"] == b"a0"
+    assert states(runtime) == ["ready"] * len(aliases)
+
+
+def test_a_translated_stream_that_begins_late(made):
+    """In the caller's protocol, as any other."""
+    runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, BODIES["messages"], late(400, streams(*EVENTS["chat"])))
+    assert (played.status, played.whole) == (200, True)
+    assert played.got.count(PINGS["messages"]) == 10
+    assert b"event: message_start" in played.got
+    assert played.got.rstrip().endswith(b'{"type":"message_stop"}')
+    assert played.fields[b"x-fairlead-translation"] == b"messages->chat"
+
+
+def test_a_whole_answer_of_an_upstream_that_ignores_streams(made):
+    """It is translated into a stream, also where that was begun before."""
+    runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, BODIES["messages"], late(295, good()))
+    assert (played.status, played.whole) == (200, True)
+    assert b"event: message_stop" in played.got
+
+
+def test_what_a_late_stream_announces_is_known(made):
+    """Its usage counts, and the error that ends it goes on from its own id and number."""
+    backend, settings = own("messages")
+    played = playing(
+        made(backend, settings=settings), MESSAGES, BODIES["messages"], late(295, streams(*EVENTS["messages"]))
+    )
+    assert played.record.usage.input == 7
+    backend, settings = own("responses")
+    script = late(295, streams(*EVENTS["responses"][:2], Silence(20), Break()))
+    played = playing(made(backend, settings=settings), RESPONSES, BODIES["responses"], script)
+    assert b'event: keepalive\ndata: {"type":"keepalive"}' in played.got
+    failed = json.loads(played.got.rstrip().rpartition(b"data: ")[2])
+    assert (failed["response"]["id"], failed["sequence_number"]) == ("resp_1", 3)
+    assert (played.client.closed, played.whole) == (True, False)
+
+
+FAILURES = {
+    "limited": (refuses(429, message="slow down"), b"slow down"),
+    "its own fault": (refuses(500, message="it crashed"), b"it crashed"),
+    "about the request": (refuses(400, message="too many tools"), b"too many tools"),
+    "a page": (
+        [b"HTTP/1.1 502 Bad\r\ncontent-type: text/html\r\ncontent-length: 25\r\n\r\n<title>Bad gate</title>ab"],
+        b"Bad gate",
+    ),
+    "broken": ([Break()], b"before the answer was complete"),
+    "a redirect": ([b"HTTP/1.1 302 Found\r\nlocation: http://other/\r\ncontent-length: 0\r\n\r\n"], b"302"),
+    "no stream": (says(200, GOOD["chat"]), b"without a stream"),
+}
+
+
+@pytest.mark.parametrize("aliases", [("a0",), ("a0", "a1")], ids=["one", "two"])
+@pytest.mark.parametrize("name", FAILURES)
+def test_what_fails_after_the_head_is_an_error_event(made, name, aliases):
+    """A status can no longer be given: the protocol's error event says it, no other account is asked, and the answer
+    never ends as if it were whole."""
+    script, words = FAILURES[name]
+    runtime = made(box("box", *aliases), settings=in_order(**LOCAL))
+    played = playing(runtime, CHAT, BODIES["chat"], late(295, script), good())
+    assert (played.asked, played.status, played.whole, played.client.closed) == (["a0"], 200, False, True)
+    error = json.loads(played.got.removeprefix(PINGS["chat"] * 3).removeprefix(b"data: "))["error"]
+    assert words.decode() in error["message"]
+    assert played.record.error
+    assert played.story.count("= 200 text/event-stream; charset=utf-8") == 1
+
+
+def test_a_failure_after_the_head_is_judged_as_any_other(made):
+    """The account is parked, or counts as failing."""
+    for script, state, faults in ((refuses(429), "parked", 0), (refuses(500), "ready", 1), ([Break()], "ready", 1)):
+        runtime = made(box("box", "a0", "a1"), settings=in_order(**LOCAL))
+        playing(runtime, CHAT, BODIES["chat"], late(295, script))
+        assert (states(runtime)[0], members(runtime)[0].faults) == (state, faults)
+
+
+def test_a_key_in_a_late_error_stays_hidden(made):
+    """Some upstreams repeat it."""
+    runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
+    played = playing(runtime, CHAT, BODIES["chat"], late(295, refuses(400, message="Bad key sk-of-a0-0123456789.")))
+    assert b"Bad key [redacted]." in played.got
+
+
+@pytest.mark.parametrize("aliases", [("a0",), ("a0", "a1")], ids=["one", "two"])
+@pytest.mark.parametrize(
+    ("settings", "seconds", "words"),
+    [
+        ({"timeouts_first_byte": 600.0}, 600, b"sent no answer within 600 s (timeouts.first_byte)"),
+        ({"timeouts_first_byte": 600.0, "timeouts_total": 400.0}, 400, b"within 400 s (timeouts.total)"),
+    ],
+)
+def test_silence_ends_at_a_limit_that_is_named(made, settings, seconds, words, aliases):
+    """The setting in the text is the one that helps."""
+    runtime = made(box("box", *aliases), settings=in_order(**settings))
+    played = playing(runtime, CHAT, BODIES["chat"], [Silence(9999)], good())
+    assert (played.asked, played.status, played.record.total) == (["a0"], 200, seconds)
+    assert words in played.got
+    assert not played.whole
+
+
+def test_a_short_limit_gives_a_status(made):
+    """Where timeouts.first_byte ends before the commit point nothing was sent, and a 504 can be."""
+    runtime = made(box("box", "a0"), settings=in_order(timeouts_first_byte=200.0))
+    played = playing(runtime, CHAT, BODIES["chat"], [Silence(9999)])
+    assert (played.cut, played.status, played.record.total) == (CancelReason.FIRST_BYTE, 504, 200)
+
+
+def test_a_whole_answer_is_waited_for_in_silence(made):
+    """It knows its total alone."""
+    runtime = made(box("box", "a0"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), late(900, good()))
+    assert (played.status, played.record.total, played.record.first_byte) == (200, 900, 900)
+
+
+def test_a_client_that_leaves_while_it_waits(made):
+    """The upstream is left at once."""
+    runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
+    played = playing(runtime, CHAT, BODIES["chat"], [Silence(9999)], cuts={270: CancelReason.CLIENT_GONE})
+    assert (played.cut, played.record.error, played.record.total) == (CancelReason.CLIENT_GONE, "client_gone", 270)
+    assert played.pool.dropped == 1
