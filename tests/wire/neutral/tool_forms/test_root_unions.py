@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from router.ir import CallBegan, CallDelta, Ended, Usage
+from router.ir import CallBegan, CallDelta, Ended, ToolCall, Usage
 from router.wire import translate
 from router.wire.neutral.replay_memory import ReplayMemory
 from router.wire.neutral.tool_forms.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
@@ -148,7 +148,7 @@ def test_unwrapped_calls_are_remembered():
     ctx = context_of_request()
     ctx.memory = ReplayMemory()
     translate.Stream("messages", "chat", ctx).feed(answer_stream("f", ['{"value":{"path":"a"}}']))
-    assert ctx.memory.get("t1").arguments == '{"path":"a"}'
+    assert ctx.memory.get(ToolCall("t1", "f", "{}")).arguments == '{"path":"a"}'
 
 
 def test_a_call_that_is_cut_off_is_passed_on():
