@@ -105,6 +105,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     prefers: Literal["", "responses"] = ""
     #: Tools that it runs itself for a request in Messages: web_search, mcp.
     hosted: frozenset[str] = frozenset()
+    #: A web search that a translated request only offers is sent on too. Off by default: agents offer one in every
+    #: request, and the provider charges for each search that the model makes.
+    offered_search: bool = False
     #: It takes the fields that only OpenAI's two protocols have.
     shared: bool = False
 

@@ -186,7 +186,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
 
 async def _find_failure(dialect: Dialect, body: bytes) -> Failure | None:
     """The error inside a plain 200."""
-    return await run_large(failure_of, dialect, body) if is_large(len(body)) else failure_of(dialect, body)
+    if is_large(len(body)) and dialect.needles.error in body:
+        return await run_large(failure_of, dialect, body)
+    return failure_of(dialect, body)
 
 
 def _read_usage(attempt: Attempt, body: bytes) -> Usage:

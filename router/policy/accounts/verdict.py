@@ -11,7 +11,7 @@ from router.policy.accounts.pool import QUOTA_SECONDS
 from router.policy.accounts.retry import Fault, format_duration
 from router.policy.accounts.session_key import FREE
 from router.wire import protocols
-from router.wire.error_limits import read_body_limit, says_anywhere, says_itself
+from router.wire.errors.limits import read_body_limit, says_anywhere, says_itself
 from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE, read_date
 

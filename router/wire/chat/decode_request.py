@@ -127,6 +127,8 @@ def _decode_web_search(data: Json, ctx: Context) -> tuple[HostedTool, ...]:
             path,
             context_size=json_values.read_text(form.get("search_context_size"), f"{path}.search_context_size"),
             location={name: said for name, said in location.items() if said},
+            # Models with this field search at every request.
+            forced=True,
         ),
     )
 

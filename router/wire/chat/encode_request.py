@@ -6,7 +6,7 @@ from router.ir import Request, WebSearch
 from router.wire.chat import encode_messages, tools
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.context import Context
-from router.wire.neutral.hosted_tools import leave_out
+from router.wire.neutral.tool_forms.hosted_tools import leave_out
 from router.wire.openai import OWN_USER, find_nearest_effort, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json

@@ -37,8 +37,8 @@ from router.wire import openai
 from router.wire.chat import usage as chat_usage
 from router.wire.chat.annotations import Annotations
 from router.wire.chat.dialect import Chat
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
+from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 

@@ -5,9 +5,9 @@ import msgspec
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import BREAKPOINT, build_mark, read_part_lifetime
 from router.wire.neutral.context import Context
+from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

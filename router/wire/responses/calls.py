@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 
 from router.ir import Tool, ToolCall
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm
 from router.wire.neutral.schemas import INTEGER, STRING, build_object_schema
+from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

@@ -5,7 +5,7 @@ import hashlib
 from router.ir import Request
 from router.wire import openai
 from router.wire.neutral.context import Context
-from router.wire.neutral.hosted_tools import leave_out
+from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
 from router.wire.raw.json_values import Json
 from router.wire.responses import encode_items, tools
 from router.wire.responses.input import hosted_tools
@@ -56,13 +56,12 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
     entries = tools.encode_tools(request, ctx)
     beside: Json = {}
-    if request.hosted and ctx.profile.shared:
-        for tool in request.hosted:
-            entry, fields = hosted_tools.encode_hosted(tool, ctx, alone=len(request.hosted) == 1)
-            entries.append(entry)
-            beside |= fields
-    else:
-        leave_out(request.hosted, ctx)
+    hosted = [tool for tool in request.hosted if ctx.profile.shared and is_wanted(tool, ctx)]
+    leave_out([tool for tool in request.hosted if tool not in hosted], ctx)
+    for tool in hosted:
+        entry, fields = hosted_tools.encode_hosted(tool, ctx, alone=len(hosted) == 1)
+        entries.append(entry)
+        beside |= fields
     if not entries:
         return
     body["tools"] = entries

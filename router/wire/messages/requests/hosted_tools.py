@@ -5,7 +5,7 @@ from collections.abc import Collection
 from router.errors import BadRequest
 from router.ir import HostedTool, McpServer, WebSearch
 from router.wire.neutral.context import Context
-from router.wire.neutral.hosted_tools import leave_out
+from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -118,7 +118,8 @@ def select_hosted(hosted: tuple[HostedTool, ...], taken: Collection[object], ctx
     runs = ctx.profile.hosted
     kept: list[HostedTool] = []
     for tool in hosted:
-        if SEARCH in runs and SEARCH not in taken if isinstance(tool, WebSearch) else "mcp" in runs:
+        runnable = SEARCH in runs and SEARCH not in taken if isinstance(tool, WebSearch) else "mcp" in runs
+        if runnable and is_wanted(tool, ctx):
             kept.append(tool)
         else:
             leave_out((tool,), ctx)

@@ -7,11 +7,11 @@ from router.errors import BadRequest
 from router.ir import Choice, HostedTool, Request, Tool, WebSearch
 from router.wire.messages.requests import hosted_tools
 from router.wire.messages.requests.hosted_tools import SEARCH, is_search_forced
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude
 from router.wire.neutral.schemas import ANTHROPIC, INTEGER, STRING, build_object_schema, fit_schema
+from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.tool_forms.root_unions import find_union, wrap_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json

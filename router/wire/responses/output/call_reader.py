@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import msgspec
 
 from router.ir import CallBegan, CallDelta, Event
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT, AnswerCallIds
-from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
+from router.wire.neutral.tool_forms import freeform_tools
+from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw.json_values import Json
 from router.wire.responses.calls import CUSTOM, to_neutral_name
 from router.wire.responses.output.item_table import OutputItem

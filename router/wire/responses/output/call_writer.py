@@ -1,8 +1,8 @@
 """Writes a call of a Responses answer, as an item of the type that the caller's tool has."""
 
 from router.ir import CallBegan
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm
+from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.raw.json_values import Json
 from router.wire.responses import calls
 from router.wire.responses.calls import CUSTOM, FUNCTION

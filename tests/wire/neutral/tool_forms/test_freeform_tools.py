@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ir import Tool
-from router.wire.neutral import freeform_tools
+from router.wire.neutral.tool_forms import freeform_tools
 
 TEXTS = ["", "a", '*** Begin Patch\n+a "q" \\d \u00e9 \U0001f600 \x7f\t', "\\", '"}', '{"input":"x"}', "\ud7ff\ue000"]
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]))

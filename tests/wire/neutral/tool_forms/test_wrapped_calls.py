@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.wire.neutral.wrapped_calls import unwrap_calls
+from router.wire.neutral.tool_forms.wrapped_calls import unwrap_calls
 
 
 def wrapper(*uses):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.error_limits import READ_LIMIT, read_body_limit, says_anywhere, says_itself
+from router.wire.errors.limits import READ_LIMIT, read_body_limit, says_anywhere, says_itself
 from router.wire.headers.times import LONGEST
 
 WORDS = (b"credit balance is too low",)

@@ -6,6 +6,11 @@ from router.ir import HostedTool, WebSearch
 from router.wire.neutral.context import Context
 
 
+def is_wanted(tool: HostedTool, ctx: Context) -> bool:
+    """False for a web search that the request only offers, where the user has not allowed those: each costs money."""
+    return not isinstance(tool, WebSearch) or tool.forced or ctx.profile.offered_search
+
+
 def leave_out(hosted: Iterable[HostedTool], ctx: Context) -> None:
     """Note the tools as dropped. Raises BadRequest for a search that must be made, and for MCP servers, whose tools an
     agent cannot do without."""
