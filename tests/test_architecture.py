@@ -43,7 +43,7 @@ ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 SUB_ROOMS = {
     "wire/raw": set(),
     "wire/headers": set(),
-    "wire/errors": {"raw"},
+    "wire/errors": {"raw", "headers"},
     "wire/neutral": {"raw", ""},
     "wire/neutral/tool_forms": {"raw", "neutral", ""},
     "wire/chat": {"raw", "neutral", "errors", ""},

@@ -126,7 +126,7 @@ def test_a_chat_request():
 
 
 def test_a_responses_request_for_messages():
-    """Items become turns; instructions come first; hosted search is asked of Anthropic, which has it."""
+    """Items become turns; instructions come first; a search that is only offered is left out: each one costs."""
     asked = gpt5(
         say("developer", "D"),
         say("user", [{"type": "input_text", "text": "Look."}, {"type": "input_image", "image_url": DATA}]),
@@ -159,13 +159,12 @@ def test_a_responses_request_for_messages():
         ],
         "tools": [
             {"name": "look", "description": "d", "input_schema": LOOK["parameters"]},
-            {"type": "web_search_20250305", "name": "web_search"},
         ],
         "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
         "thinking": {"type": "adaptive", "display": "summarized"},
         "output_config": {"effort": "low"},
     }
-    assert lost == ["client_metadata=dropped", "include[1]=dropped"]
+    assert lost == ["client_metadata=dropped", "include[1]=dropped", "tools[1]=dropped"]
 
 
 def test_a_responses_request_for_chat():

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from anthropic.types import WebSearchTool20250305Param
 from anthropic.types.beta import BetaMCPToolsetParam, BetaRequestMCPServerURLDefinitionParam
@@ -11,6 +12,7 @@ from router.errors import BadRequest
 from router.ir import McpServer, WebSearch
 from router.wire import translate
 from router.wire.messages.requests.decode_request import decode_request
+from router.wire.responses.encode_request import encode_request as encode_responses
 
 from ..translations import TOOL, claude, context, event, events, sent, user
 
@@ -109,14 +111,37 @@ def asked_for(*tools, choice=None):
     return {**body, "tool_choice": choice} if choice else body
 
 
+def offering(vendor, model):
+    """A translation for a user who allows searches that requests only offer."""
+    ctx = context(vendor, model=model)
+    ctx.profile = msgspec.structs.replace(ctx.profile, offered_search=True)
+    return ctx
+
+
+def test_a_search_that_is_only_offered_costs_nothing():
+    """Agents offer one in every request, and the provider charges for each that the model makes: it is left out, and
+    said, unless the user allows it."""
+    made, losses = sent(asked_for({"type": "web_search"}), "responses", "anthropic", "messages", model="claude-opus-5")
+    assert ("tools" in made, losses) == (False, ["tools[0]=dropped"])
+    offered = claude(user("x"), tools=[SEARCH])
+    made, losses = sent(offered, "messages", "openai", "responses", model="gpt-5")
+    assert ("tools" in made, losses) == (False, ["tools[0]=dropped"])
+    ctx = offering("openai", "gpt-5")
+    request = decode_request(offered, ctx)
+    assert encode_responses(request, ctx)[0]["tools"] == [{"type": "web_search"}]
+
+
 def test_a_search_is_asked_of_anthropic():
-    """Where the backend is Anthropic itself, it searches for callers of other protocols."""
+    """Where the backend is Anthropic itself, and the user allows it, it searches for callers of other protocols."""
     search = {
         "type": "web_search",
         "filters": {"allowed_domains": ["a.com"]},
         "user_location": {"type": "approximate", "city": "Ulm"},
     }
-    made, losses = sent(asked_for(search), "responses", "anthropic", target="messages", model="claude-opus-5")
+    ctx = offering("anthropic", "claude-opus-5")
+    body = json.dumps(asked_for(search)).encode()
+    made = json.loads(translate.request(body, "responses", "messages", ctx).body)
+    losses = ctx.losses
     location = {"type": "approximate", "city": "Ulm"}
     assert made["tools"] == [{**SEARCH, "allowed_domains": ["a.com"], "user_location": location}]
     TypeAdapter(list[WebSearchTool20250305Param]).validate_python(made["tools"])
