@@ -262,8 +262,8 @@ def test_web_search_options():
     user_location = {"type": "approximate", "approximate": {**place, "region": None}}
     options = {"search_context_size": "high", "user_location": user_location}
     request, losses = decoded(gpt(user("x"), web_search_options=options))
-    assert request.hosted == (WebSearch("web_search_options", context_size="high", location=place),)
-    assert decoded(gpt(user("x"), web_search_options={}))[0].hosted == (WebSearch("web_search_options"),)
+    assert request.hosted == (WebSearch("web_search_options", context_size="high", location=place, forced=True),)
+    assert decoded(gpt(user("x"), web_search_options={}))[0].hosted == (WebSearch("web_search_options", forced=True),)
     assert decoded(gpt(user("x")))[0].hosted == ()
     assert losses == []
 
