@@ -35,6 +35,9 @@ class _Flags(Map, frozen=True):
 
 
 def _convert_flag(name: str, value: object) -> Any:
+    if get_type_hints(Profile)[name] is bool:
+        # As other switches are written.
+        value = {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
     try:
         return getattr(msgspec.convert({name: value}, Profile), name)
     except msgspec.ValidationError:
