@@ -95,15 +95,14 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         streams = neutral.stream if stream is None else stream
         neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
-        if ctx.memory is not None:
-            *_, ctx.prefix = prefix_digests(neutral.turns)
         ctx.call_ids = frozenset(
             block.id for turn in neutral.turns for block in turn.blocks if isinstance(block, ToolCall)
         )
         ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
+            *prefixes, ctx.prefix = prefix_digests(neutral.turns)
             replays = BY_NAME[target].replays(ctx.profile, ctx.model)
-            neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=replays)
+            neutral = recall_calls(neutral, prefixes, ctx.memory, ctx.sealer, replays=replays)
         if ctx.drop_reasoning:
             neutral = _drop_thinking(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)

@@ -20,9 +20,8 @@ def prefix_digests(turns: Iterable[Turn]) -> Iterator[str]:
         yield state.hexdigest()
         if turn.role == "system":
             continue
-        for part in _parts(turn.blocks):
-            data = part.encode("utf-8", "surrogatepass")
-            state.update(b"%d:%b" % (len(data), data))
+        said = "".join([f"{len(part)}:{part}" for part in _parts(turn.blocks)])
+        state.update(said.encode("utf-8", "surrogatepass"))
     yield state.hexdigest()
 
 

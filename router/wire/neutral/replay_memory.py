@@ -10,6 +10,7 @@ are told apart by what was said before them, by name, and by arguments. Nothing 
 
 import re
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -30,7 +31,6 @@ from router.ir import (
     ToolResult,
     Turn,
 )
-from router.wire.neutral.conversation_prefix import prefix_digests
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw import json_values
@@ -43,6 +43,9 @@ _OVERHEAD = 400
 _NAMESAKES = 8
 # Ids that end with a small number: counted, and not drawn.
 _COUNTED = re.compile(r"(?:^|[^0-9A-Za-z])[0-9]{1,4}$")
+
+
+_RECALLED = (ToolCall, ToolResult)
 
 
 class RecordedCall(msgspec.Struct, frozen=True):
@@ -131,17 +134,20 @@ class ReplayMemory:
         return calls
 
 
-def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
+def recall_calls(
+    request: Request, prefixes: Sequence[str], memory: ReplayMemory, sealer: StateSealer, *, replays: bool
+) -> Request:
     """The request with its calls as their upstream wrote them, and their reasoning in front of them.
 
     Reasoning that the caller sent as text only, or in part, gives way to the original: "some" is not "the right one".
 
+    prefixes: the digest of what was said before each turn (conversation_prefix.py).
     sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
     its reasoning as text; then it gets the text that the caller sent, where no original is remembered.
     """
     turns = list(request.turns)
     if len(memory):
-        turns = _Recall(memory, sealer, replays=replays).recall_turns(turns)
+        turns = _Recall(memory, sealer, replays=replays).recall_turns(turns, prefixes)
     elif not replays:
         return request
     if replays:
@@ -160,12 +166,16 @@ class _Recall:
         self._ids: dict[str, str] = {}
         self._uses: Counter[str] = Counter()
 
-    def recall_turns(self, turns: list[Turn]) -> list[Turn]:
+    def recall_turns(self, turns: list[Turn], prefixes: Sequence[str]) -> list[Turn]:
         """The turns with what is remembered of them."""
         self._uses.update(block.id for turn in turns for block in turn.blocks if isinstance(block, ToolCall))
         if not self._uses:
             return turns
-        return [self._recall_turn(turn, prefix) for turn, prefix in zip(turns, prefix_digests(turns), strict=False)]
+        return [
+            # Most turns hold neither calls nor results.
+            self._recall_turn(turn, prefix) if any(isinstance(one, _RECALLED) for one in turn.blocks) else turn
+            for turn, prefix in zip(turns, prefixes, strict=True)
+        ]
 
     def _recall_turn(self, turn: Turn, prefix: str) -> Turn:
         sealer, replays = self._sealer, self._replays
