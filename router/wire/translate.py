@@ -15,7 +15,7 @@ from router.wire.dialect import Failure
 from router.wire.errors import texts
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, format_losses
-from router.wire.neutral.conversation_prefix import prefix_digests
+from router.wire.neutral.conversation_prefix import prefix_hashes
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocol import ResponseCollector
@@ -100,7 +100,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         )
         ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
-            *prefixes, ctx.prefix = prefix_digests(neutral.turns)
+            *prefixes, ctx.prefix = prefix_hashes(neutral.turns)
             replays = BY_NAME[target].replays(ctx.profile, ctx.model)
             neutral = recall_calls(neutral, prefixes, ctx.memory, ctx.sealer, replays=replays)
         if ctx.drop_reasoning:

@@ -83,8 +83,8 @@ class Context:
     losses: list[Loss] = field(default_factory=list[Loss])
     #: Parts of earlier answers that their callers may not send back.
     memory: ReplayMemory | None = None
-    #: The digest of the request's conversation, to tell it from others in the memory.
-    prefix: str = ""
+    #: The hash of the conversation of the request, to tell it from others in the memory.
+    prefix: int = 0
     #: No reasoning of the history is sent.
     drop_reasoning: bool = False
     #: Caching is asked for where the caller does not mention it.

@@ -57,8 +57,8 @@ class RecordedCall(msgspec.Struct, frozen=True):
     thoughts: tuple[Thinking, ...] = ()
     #: The tool, as the caller knows it; '' when not known.
     name: str = ""
-    #: The digest of what was said before (conversation_prefix.py); '' when not known.
-    prefix: str = ""
+    #: The hash of what was said before (conversation_prefix.py); 0 when not known.
+    prefix: int = 0
 
     @property
     def size(self) -> int:
@@ -98,8 +98,8 @@ class ReplayMemory:
             # Of those under the newest id the last one is the one that was put.
             self._store(oldest, calls[1:], first=True)
 
-    def get(self, call: ToolCall, prefix: str = "", *, repeated: bool = False) -> RecordedCall | None:
-        """The call that a client sent. prefix: the digest of what was said before it. repeated: the client's
+    def get(self, call: ToolCall, prefix: int = 0, *, repeated: bool = False) -> RecordedCall | None:
+        """The call that a client sent. prefix: the hash of what was said before it. repeated: the client's
         conversation has other calls of the same id."""
         key = to_messages_id(call.id)
         found = self._calls.get(key)
@@ -109,7 +109,7 @@ class ReplayMemory:
         with suppress(KeyError):
             self._calls.move_to_end(key)
         counted = _COUNTED.search(call.id) is not None
-        here = [one for one in found if one.prefix in ("", prefix)]
+        here = [one for one in found if one.prefix in (0, prefix)]
         if len(here) == 1 and not repeated and not counted:
             # Its arguments may have been edited by the client.
             return here[0] if here[0].name in ("", call.name) else None
@@ -135,13 +135,13 @@ class ReplayMemory:
 
 
 def recall_calls(
-    request: Request, prefixes: Sequence[str], memory: ReplayMemory, sealer: StateSealer, *, replays: bool
+    request: Request, prefixes: Sequence[int], memory: ReplayMemory, sealer: StateSealer, *, replays: bool
 ) -> Request:
     """The request with its calls as their upstream wrote them, and their reasoning in front of them.
 
     Reasoning that the caller sent as text only, or in part, gives way to the original: "some" is not "the right one".
 
-    prefixes: the digest of what was said before each turn (conversation_prefix.py).
+    prefixes: the hash of what was said before each turn (conversation_prefix.py).
     sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
     its reasoning as text; then it gets the text that the caller sent, where no original is remembered.
     """
@@ -166,7 +166,7 @@ class _Recall:
         self._ids: dict[str, str] = {}
         self._uses: Counter[str] = Counter()
 
-    def recall_turns(self, turns: list[Turn], prefixes: Sequence[str]) -> list[Turn]:
+    def recall_turns(self, turns: list[Turn], prefixes: Sequence[int]) -> list[Turn]:
         """The turns with what is remembered of them."""
         self._uses.update(block.id for turn in turns for block in turn.blocks if isinstance(block, ToolCall))
         if not self._uses:
@@ -177,7 +177,7 @@ class _Recall:
             for turn, prefix in zip(turns, prefixes, strict=True)
         ]
 
-    def _recall_turn(self, turn: Turn, prefix: str) -> Turn:
+    def _recall_turn(self, turn: Turn, prefix: int) -> Turn:
         sealer, replays = self._sealer, self._replays
         found = [self._find(block, prefix) if isinstance(block, ToolCall) else None for block in turn.blocks]
         thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
@@ -208,7 +208,7 @@ class _Recall:
             blocks.append(block)
         return Turn(turn.role, tuple(blocks), turn.path) if known else turn
 
-    def _find(self, call: ToolCall, prefix: str) -> RecordedCall | None:
+    def _find(self, call: ToolCall, prefix: int) -> RecordedCall | None:
         found = self._memory.get(call, prefix, repeated=self._uses[call.id] > 1)
         if found is None:
             self._ids.pop(call.id, None)
@@ -279,8 +279,8 @@ class CallRecorder:
     #: The event types to record; skipping others at the caller is cheaper than a call for each.
     EVENTS = frozenset((ThinkingDelta, Signed, Redacted, BlockEnded, CallBegan, CallDelta, Ended))
 
-    def __init__(self, memory: ReplayMemory, sealer: StateSealer, prefix: str = ""):
-        """prefix: the digest of the conversation that is answered (conversation_prefix.py)."""
+    def __init__(self, memory: ReplayMemory, sealer: StateSealer, prefix: int = 0):
+        """prefix: the hash of the conversation that is answered (conversation_prefix.py)."""
         self._memory = memory
         self._sealer = sealer
         self._prefix = prefix

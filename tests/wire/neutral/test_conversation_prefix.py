@@ -1,7 +1,7 @@
 """What tells two conversations apart, and what does not."""
 
 from router.ir import Image, Text, Thinking, ToolCall, ToolResult, Turn
-from router.wire.neutral.conversation_prefix import prefix_digests
+from router.wire.neutral.conversation_prefix import prefix_hashes
 
 TURNS = [
     Turn("user", (Text("go"), Image("image/png", "AAAA"))),
@@ -12,10 +12,10 @@ TURNS = [
 
 def test_there_is_one_before_each_turn_and_one_of_all():
     """Each is that of the conversation as it was, which only grows."""
-    found = list(prefix_digests(TURNS))
+    found = prefix_hashes(TURNS)
     assert len(set(found)) == 4
-    assert found[:3] == list(prefix_digests(TURNS[:2]))
-    assert list(prefix_digests([])) == found[:1]
+    assert found[:3] == prefix_hashes(TURNS[:2])
+    assert prefix_hashes([]) == found[:1]
 
 
 def test_what_clients_change_makes_no_difference():
@@ -26,7 +26,7 @@ def test_what_clients_change_makes_no_difference():
         Turn("assistant", (Thinking("hm"), ToolCall("t2", "look", "{}"))),
         Turn("user", (ToolResult("t2", (Text("seen"),)),)),
     ]
-    assert list(prefix_digests(changed))[-1] == list(prefix_digests(TURNS))[-1]
+    assert prefix_hashes(changed)[-1] == prefix_hashes(TURNS)[-1]
 
 
 def test_what_was_said_makes_a_difference():
@@ -37,5 +37,5 @@ def test_what_was_said_makes_a_difference():
         [TURNS[0], Turn("assistant", (ToolCall("t1", "look", '{"x":1}'),)), TURNS[2]],
         [*TURNS[:2], Turn("user", (ToolResult("t1", (Text("else"),)),))],
     ]
-    last = {list(prefix_digests(turns))[-1] for turns in [TURNS, *other]}
+    last = {prefix_hashes(turns)[-1] for turns in [TURNS, *other]}
     assert len(last) == 5
