@@ -173,7 +173,7 @@ def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> 
     events: Iterable[Event] = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
-        filtered = assemble.assemble_answer(events)
+        filtered = assemble.assemble_answer(events, ctx)
         found = filtered if isinstance(filtered, Answer) else found
     if ctx.memory is not None:
         # As the caller has it: that is what comes back.
@@ -191,7 +191,7 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
     """A stream that answered a plain request, as a whole answer; None when it does not end."""
     stream = Stream(source, target, ctx)
     events = stream.all_events(body)
-    found = assemble.assemble_answer(events)
+    found = assemble.assemble_answer(events, ctx)
     for _ in events:
         pass  # Usage may follow the end.
     if found is None:
