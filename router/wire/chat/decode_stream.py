@@ -175,10 +175,10 @@ class ChatDecoder:
                 self._others.keep(index, choice)
 
     def _read_choice(self, choice: Json, out: list[Event]) -> None:
+        if choice.get("logprobs"):
+            self._take_logprobs(choice)
         delta = choice.get("delta")
         if isinstance(delta, dict) and delta:
-            if choice.get("logprobs"):
-                self._take_logprobs(choice)
             self._read_delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish and (not self._finish or (self._finish == "stop" and finish in _CALLED)):
