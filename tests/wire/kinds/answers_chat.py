@@ -459,6 +459,47 @@ LOSSES = [
         losses={"*": ("logprobs",)},
     ),
     Case(
+        "log-probabilities-without-text",
+        "chat",
+        b"".join(
+            (
+                chunk(part({"content": SO})),
+                chunk(part({}, logprobs=LOGPROBS)),
+                chunk(part({}, "stop")),
+                chunk(usage=USAGE),
+                DONE,
+            )
+        ),
+        text=SO,
+        losses={"*": ("logprobs",)},
+    ),
+    Case(
+        "log-probabilities-of-the-last-chunk",
+        "chat",
+        chunk(part({"content": SO})) + chunk(part({}, "stop", logprobs=LOGPROBS)) + chunk(usage=USAGE) + DONE,
+        text=SO,
+        losses={"*": ("logprobs",)},
+    ),
+    *(
+        Case(
+            f"unread-field-of-a-chunk-in-the-middle-{name}",
+            "chat",
+            chunk(part({"role": "assistant", "content": "It "}))
+            + middle
+            + chunk(part({"content": "so."}))
+            + chunk(part({}, "stop"))
+            + chunk(usage=USAGE)
+            + DONE,
+            text=SO,
+            losses={"*": ("hologram",)},
+        )
+        for name, middle in {
+            "delta": chunk(part({"content": "is ", "hologram": 1})),
+            "choice": chunk(part({"content": "is "}, hologram=1)),
+            "answer": chunk(part({"content": "is "}), hologram=1),
+        }.items()
+    ),
+    Case(
         "unread-field-of-a-choice",
         "chat",
         whole({"content": SO}, choice={"hologram": 1}),
