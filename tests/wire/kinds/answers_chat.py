@@ -482,6 +482,17 @@ LOSSES = [
     ),
     *(
         Case(
+            "unread-fields-of-a-call",
+            "chat",
+            make(calls({**entry(WEATHER, "call_a", 0, hologram=1), "aura": {"x": 1}}), finish="tool_calls"),
+            calls=(WEATHER,),
+            stop="tool",
+            losses={"*": ("tool_calls.aura", "tool_calls.function.hologram")},
+        )
+        for make in (stream, whole)
+    ),
+    *(
+        Case(
             f"unread-field-of-a-chunk-in-the-middle-{name}",
             "chat",
             chunk(part({"role": "assistant", "content": "It "}))
