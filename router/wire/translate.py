@@ -172,7 +172,7 @@ def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> 
     events: Iterable[Event] = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
-        filtered = assemble.assemble_answer(events)
+        filtered = assemble.assemble_answer(events, ctx)
         found = filtered if isinstance(filtered, Answer) else found
     if ctx.memory is not None:
         # As the caller has it: that is what comes back.
@@ -190,7 +190,7 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
     """A stream that answered a plain request, as a whole answer; None when it does not end."""
     stream = Stream(source, target, ctx)
     events = stream.all_events(body)
-    found = assemble.assemble_answer(events)
+    found = assemble.assemble_answer(events, ctx)
     for _ in events:
         pass  # Usage may follow the end.
     if found is None:
@@ -245,7 +245,9 @@ class Stream:
         self._ctx = ctx
         # Set by the first text that is cut within a character.
         self._joiner: CharacterJoiner | None = None
-        self._losses_before = len(ctx.losses)
+        # How many of the losses the client was told of; and True once the answer is whole.
+        self._told = len(ctx.losses)
+        self._ended = False
         # True once an event was sent that is neither the beginning nor a ping.
         self.meaningful = False
         # True when the last event sent is an error: no other may follow.
@@ -273,6 +275,9 @@ class Stream:
         out = self._encode(self.events(batch))
         if self.failed:
             self.failure = failure_in(batch, self._source)
+        elif self._ended and len(self._ctx.losses) > self._told:
+            # Some servers send more behind what ends the answer.
+            out += self._format_late_losses()
         return out
 
     def _encode(self, events: Iterable[Event]) -> bytes:
@@ -284,7 +289,8 @@ class Stream:
         for event in events:
             if recorder is not None and event.__class__ in recorder.EVENTS:
                 recorder.record(event)
-            if event.__class__ is Ended and len(self._ctx.losses) > self._losses_before:
+            if event.__class__ is Ended:
+                self._ended = True
                 out.append(self._format_late_losses())
             out.append(encode(event))
             if not self.meaningful and event.__class__ not in _PREAMBLE:
@@ -306,8 +312,9 @@ class Stream:
         return not self._decoder.ended and (self._decoder.finished or self._ctx.profile.finish_optional)
 
     def _format_late_losses(self) -> bytes:
-        """The losses found since the head was sent, as a comment, which no client reads as content."""
-        text = format_losses(self._ctx.select_losses(self._losses_before))
+        """The losses found since the last note of them, as a comment, which no client reads as content."""
+        text = format_losses(self._ctx.select_losses(self._told))
+        self._told = len(self._ctx.losses)
         if not text:
             return b""
         return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in text).encode() + b"\n\n"

@@ -5,7 +5,10 @@ import pytest
 
 from router.errors import BadRequest
 
-from .translations import TOOL, assistant, claude, gpt, sent, use, user
+from router.wire import translate
+from router.wire.raw import sse
+
+from .translations import DONE, TOOL, assistant, chunk, claude, context, gpt, sent, streamed, use, user
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 FILE_ID = {"type": "image", "source": {"type": "file", "file_id": "f"}}
@@ -178,3 +181,28 @@ def test_hints_are_named(source, loss, vendor, body):
 def test_what_changes_nothing_is_not_named(source, body):
     """Fields that change nothing are neither refused nor named as lost."""
     assert sent(body, source, policy="strict")[1] == []
+
+
+MODERATION = b'data: {"id":"c1","choices":[],"moderation":{"results":[{"flagged":true}]}}\n\n'
+COUNTED = chunk({"content": "so"}) + chunk({}, "stop") + b'data: {"choices":[],"usage":{"prompt_tokens":9}}\n\n'
+NOTE = b": fairlead-loss moderation=dropped\n\n"
+
+
+@pytest.mark.parametrize("target", ["messages", "responses"])
+def test_a_loss_behind_the_end_is_named(target):
+    """What a server sends behind the counts, which end the answer, is named once, and is no event."""
+    for pieces in ([COUNTED + MODERATION + DONE], [COUNTED, MODERATION, DONE], [COUNTED, MODERATION, MODERATION, DONE]):
+        made = streamed(pieces, "chat", target=target)
+        assert made.count(NOTE) == 1
+        assert list(translate.payloads(made.replace(NOTE, b""))) == list(translate.payloads(made))
+        assert sse.parse_event(NOTE).data == ""
+    made = streamed([COUNTED, MODERATION, DONE], "chat", context(policy="silent"), target)
+    assert b"fairlead-loss" not in made
+
+
+@pytest.mark.parametrize("target", ["messages", "responses"])
+def test_losses_in_front_of_the_end_are_named_there(target):
+    """Each is named once, also when more follow."""
+    made = streamed([chunk({"content": "so"}, aura=1), COUNTED, MODERATION, DONE], "chat", target=target)
+    assert made.count(b": fairlead-loss aura=dropped\n\n") == made.count(NOTE) == 1
+    assert made.count(b"fairlead-loss") == 2

@@ -32,7 +32,8 @@ def thoughts(answer):
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    return assemble.assemble_answer(translate.Stream(protocol, "chat", context()).all_events(data))
+    ctx = context()
+    return assemble.assemble_answer(translate.Stream(protocol, "chat", ctx).all_events(data), ctx)
 
 
 def accumulated(data):

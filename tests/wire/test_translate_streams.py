@@ -55,7 +55,8 @@ SAMPLES = {"chat": CHAT, "messages": MESSAGES}
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    found = assemble.assemble_answer(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
+    ctx = context()
+    found = assemble.assemble_answer(translate.Stream(protocol, OTHER[protocol], ctx).all_events(data), ctx)
     assert isinstance(found, Answer), found
     return found
 

@@ -55,9 +55,10 @@ def decode_message(entry: Json, path: str, ctx: Context) -> Turn | None:
     if role == "function":
         call_id = _make_call_id(json_values.require_text(entry, "name", path))
         return Turn("user", (ToolResult(call_id, parts),), path)
-    if not parts:
+    if content is None or content == []:
         raise BadRequest(f"{path}.content: a user message must have some content.")
-    return Turn("user", parts, path)
+    # OpenAI takes an empty text; an encoder whose provider does not refuses it.
+    return Turn("user", parts or (Text(""),), path)
 
 
 def _decode_result(entry: Json, parts: tuple[Text | Image | Document, ...], path: str, ctx: Context) -> Turn:

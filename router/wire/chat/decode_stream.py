@@ -73,9 +73,10 @@ class ChatDecoder:
         # Log probabilities that wait for their text.
         self._logprobs: list[Json] = []
         self._choice_fields = fields.CHOICE_WITH_LOGPROBS if ctx.logprobs else fields.CHOICE
-        # The number of fields of the last chunk that was looked through for unknown ones, also in its choice. The first
-        # chunk is, and each that ends the answer.
+        # The number of fields of the last chunk that was looked through for unknown ones, and of its choice. The first
+        # chunk is, each with another number, and each that ends the answer.
         self._fields = 0
+        self._fields_of_choice = 0
         self.ended = False
 
     @property
@@ -108,8 +109,9 @@ class ChatDecoder:
                 self._read_choices(cast("list[object]", choices), out)
             else:
                 self._read_choice(only, out)
-        if len(data) != self._fields or self._finish:
+        if len(data) != self._fields or len(only) != self._fields_of_choice or self._finish:
             self._fields = len(data)
+            self._fields_of_choice = len(only)
             self._read_rest(data, only, out)
         if counted and choice is None and self.finished:
             out += self.done()
@@ -175,10 +177,10 @@ class ChatDecoder:
                 self._others.keep(index, choice)
 
     def _read_choice(self, choice: Json, out: list[Event]) -> None:
+        if choice.get("logprobs"):
+            self._take_logprobs(choice)
         delta = choice.get("delta")
         if isinstance(delta, dict) and delta:
-            if choice.get("logprobs"):
-                self._take_logprobs(choice)
             self._read_delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish and (not self._finish or (self._finish == "stop" and finish in _CALLED)):

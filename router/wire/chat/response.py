@@ -31,7 +31,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
     decoder = ChatDecoder(ctx, whole=True)
     events: list[Event] = decoder.feed("", chunk)
     events += decoder.done()
-    return assemble.assemble_answer(events)
+    return assemble.assemble_answer(events, ctx)
 
 
 def _as_delta(choice: Json) -> Json:

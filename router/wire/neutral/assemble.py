@@ -22,6 +22,7 @@ from router.ir import (
     ThinkingDelta,
     ToolCall,
 )
+from router.wire.neutral.context import Context
 
 
 def split_answer(answer: Answer) -> Iterable[Event]:
@@ -77,7 +78,8 @@ class _Block:
 class _Assembly:
     """The blocks of an answer so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
         self.began: Began | None = None
         self.refusal: list[str] = []
         self._blocks: list[_Block] = []
@@ -106,6 +108,8 @@ class _Assembly:
         elif isinstance(event, Cited):
             if self._open and self._blocks and self._blocks[-1].kind == "text":
                 self._blocks[-1].citations.append(event.citation)
+            else:
+                self._ctx.note_dropped("citations")
         elif isinstance(event, RefusalDelta):
             self.refusal.append(event.text)
         elif isinstance(event, BlockEnded):
@@ -133,9 +137,9 @@ class _Assembly:
         )
 
 
-def assemble_answer(events: Iterable[Event]) -> Answer | Fault | None:
+def assemble_answer(events: Iterable[Event], ctx: Context) -> Answer | Fault | None:
     """The whole answer of a stream; its error if it has one; None when the stream has no end."""
-    assembly = _Assembly()
+    assembly = _Assembly(ctx)
     for event in events:
         if isinstance(event, Fault):
             return event

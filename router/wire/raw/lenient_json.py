@@ -122,6 +122,11 @@ def decode_halves(text: str) -> object:
     return _Walk(pieces=False).mend(_strict.decode(text), "")
 
 
+def mend_value(value: object) -> object:
+    """The value with the texts in it mended as by `mend_text`. Raises RecursionError."""
+    return _Walk(pieces=False).mend(value, "")
+
+
 def mend_text(text: str) -> str:
     """The text with halves that stand together joined, and each other half as U+FFFD."""
     if not _HALF.search(text):

@@ -19,7 +19,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
         return None
     status = str(data.get("status") or "completed")
     events = ResponsesDecoder(ctx).feed("", {"type": f"response.{status}", "response": data})
-    return assemble.assemble_answer(events)
+    return assemble.assemble_answer(events, ctx)
 
 
 def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:

@@ -193,7 +193,7 @@ def _deltas(book, item):
         }[part["type"]]
         found.append({"type": "response.content_part.added", **where, "part": {**part, field: ""}})
         found += [{"type": f"response.{name}.delta", **where, "delta": one} for one in book.pieces(part[field])]
-        if part.get("logprobs"):
+        if part.get("logprobs") and not book.likes(0.4, "logprobs only in done"):
             found[-1]["logprobs"] = part["logprobs"]
         for number, entry in enumerate(part.get("annotations") or ()):
             kind = "response.output_text.annotation.added"

@@ -228,6 +228,23 @@ def test_empty_content():
     assert losses == []
 
 
+@pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}]])
+def test_an_empty_user_message(content):
+    """An empty message of the user, which OpenAI takes, is sent as it is; Anthropic's API has none."""
+    made, losses = sent(gpt(user("x"), assistant("so"), user(content)), "chat", "openai", "responses")
+    assert made["input"][-1]["content"] == [{"type": "input_text", "text": ""}]
+    assert losses == []
+    with pytest.raises(BadRequest, match=r"messages\[2\]\.content: "):
+        sent(gpt(user("x"), assistant("so"), user(content)), "chat")
+
+
+@pytest.mark.parametrize("content", [None, []])
+def test_a_user_message_without_content(content):
+    """A message without any content is the caller's mistake."""
+    with pytest.raises(BadRequest, match=r"messages\[0\]\.content: "):
+        decoded(gpt(user(content)))
+
+
 def test_the_description_of_a_schema():
     """It tells the model what the answer is for."""
     form = {"name": "n", "schema": SCHEMA, "strict": True, "description": "why"}

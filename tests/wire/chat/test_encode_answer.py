@@ -42,7 +42,7 @@ def streamed(*found, stop="end", **fields):
 
 
 def whole(*found, stop="end", **fields):
-    answer = assemble.assemble_answer([BEGAN, *found, Ended(stop, Usage(output=1))])
+    answer = assemble.assemble_answer([BEGAN, *found, Ended(stop, Usage(output=1))], context())
     return encode_answer(answer, context(**fields))["choices"][0]
 
 
@@ -129,7 +129,7 @@ def test_log_probabilities_that_nobody_asked_for_are_named():
     """Some servers send them with every answer."""
     for stream in (True, False):
         ctx = context()
-        answer = assemble.assemble_answer([BEGAN, *LIKELY, Ended("end", Usage())])
+        answer = assemble.assemble_answer([BEGAN, *LIKELY, Ended("end", Usage())], context())
         translate.encode_answer(answer, "chat", ctx, stream=stream)
         assert [loss.path for loss in ctx.losses] == ["logprobs"]
 

@@ -201,3 +201,33 @@ def test_a_long_thought_costs_no_more_each_piece():
     data += chunk(part({"content": SO}, "stop")) + chunk(usage=USAGE) + DONE
     message, _ = second_turn(data, "messages")
     assert len(message["reasoning_details"][0]["text"]) == 1_000_000
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "dropped"])
+@pytest.mark.parametrize("target", ["messages", "responses"])
+def test_details_that_are_cut_within_a_character(target, keeps):
+    """The entry goes back with the whole character, and the one behind it at its own place."""
+    entries = [
+        {"type": "reasoning.text", "text": "Yes \ud83d", "format": "f", "index": 0},
+        {"type": "reasoning.text", "text": "\ude00.", "format": "f", "index": 0, "signature": None},
+        {"type": "reasoning.summary", "summary": "And no.", "format": "f", "index": 1},
+        {"type": "reasoning.encrypted", "data": "EvAB=", "format": "f", "index": 2},
+    ]
+    made = calls(entry(WEATHER, "call_a", 0))
+    data = stream(*({"reasoning_details": [one]} for one in entries), {"content": SO}, made, finish="tool_calls")
+    message, losses = second_turn(data, target, keeps=keeps, memory=ReplayMemory())
+    texts = [one.get("text") or one.get("summary") or one.get("data") for one in message["reasoning_details"]]
+    assert texts == ["Yes \U0001f600.", "And no.", "EvAB="]
+    assert losses == []
+
+
+@pytest.mark.parametrize("target", ["messages", "responses"])
+@pytest.mark.parametrize("field", ["text", "signature", "data", "format"])
+def test_details_that_end_with_half_a_character(field, target):
+    """Half a character that stays alone is U+FFFD, and the answer goes on."""
+    piece = {"type": "reasoning.text", "text": "Yes", "format": "f", "index": 0, "signature": "EvAB="}
+    # A text was shown in front of it that is in no entry, so the entry is kept whole.
+    data = stream({"reasoning": "Hm."}, {"reasoning_details": [{**piece, field: "x\ud83d"}]}, {"content": SO})
+    message, _ = second_turn(data, target, memory=ReplayMemory())
+    assert message["content"] == SO
+    assert [one[field] for one in message["reasoning_details"]] == ["x\ufffd"]

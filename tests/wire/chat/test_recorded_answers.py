@@ -25,7 +25,7 @@ def recorded(name):
 def read(data, ctx):
     if data.lstrip()[:1] == b"{":
         return decode_answer(json.loads(data), ctx)
-    return assemble.assemble_answer(list(translate.Stream("chat", "messages", ctx).all_events(data)))
+    return assemble.assemble_answer(list(translate.Stream("chat", "messages", ctx).all_events(data)), ctx)
 
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["kept", "dropped"])

@@ -459,6 +459,58 @@ LOSSES = [
         losses={"*": ("logprobs",)},
     ),
     Case(
+        "log-probabilities-without-text",
+        "chat",
+        b"".join(
+            (
+                chunk(part({"content": SO})),
+                chunk(part({}, logprobs=LOGPROBS)),
+                chunk(part({}, "stop")),
+                chunk(usage=USAGE),
+                DONE,
+            )
+        ),
+        text=SO,
+        losses={"*": ("logprobs",)},
+    ),
+    Case(
+        "log-probabilities-of-the-last-chunk",
+        "chat",
+        chunk(part({"content": SO})) + chunk(part({}, "stop", logprobs=LOGPROBS)) + chunk(usage=USAGE) + DONE,
+        text=SO,
+        losses={"*": ("logprobs",)},
+    ),
+    *(
+        Case(
+            "unread-fields-of-a-call",
+            "chat",
+            make(calls({**entry(WEATHER, "call_a", 0, hologram=1), "aura": {"x": 1}}), finish="tool_calls"),
+            calls=(WEATHER,),
+            stop="tool",
+            losses={"*": ("tool_calls.aura", "tool_calls.function.hologram")},
+        )
+        for make in (stream, whole)
+    ),
+    *(
+        Case(
+            f"unread-field-of-a-chunk-in-the-middle-{name}",
+            "chat",
+            chunk(part({"role": "assistant", "content": "It "}))
+            + middle
+            + chunk(part({"content": "so."}))
+            + chunk(part({}, "stop"))
+            + chunk(usage=USAGE)
+            + DONE,
+            text=SO,
+            losses={"*": ("hologram",)},
+        )
+        for name, middle in {
+            "delta": chunk(part({"content": "is ", "hologram": 1})),
+            "choice": chunk(part({"content": "is "}, hologram=1)),
+            "answer": chunk(part({"content": "is "}), hologram=1),
+        }.items()
+    ),
+    Case(
         "unread-field-of-a-choice",
         "chat",
         whole({"content": SO}, choice={"hologram": 1}),

@@ -17,7 +17,7 @@ NAMES = [str(case) for case in CASES]
 
 def read(case, ctx):
     if case.streamed:
-        return assemble.assemble_answer(list(translate.Stream("chat", "messages", ctx).all_events(case.data)))
+        return assemble.assemble_answer(list(translate.Stream("chat", "messages", ctx).all_events(case.data)), ctx)
     return decode_answer(json.loads(case.data), ctx)
 
 

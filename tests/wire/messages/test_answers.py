@@ -28,7 +28,7 @@ def read(given):
     """The neutral answer of a whole answer or a stream, and the losses."""
     ctx = context(request_sent=True)
     if isinstance(given, bytes):
-        found = assemble.assemble_answer(translate.Stream("messages", "chat", ctx).all_events(given))
+        found = assemble.assemble_answer(translate.Stream("messages", "chat", ctx).all_events(given), ctx)
     else:
         from router.wire.messages.response import decode_answer
 
@@ -161,7 +161,7 @@ def test_reasoning_without_text(target):
     """Reasoning of which only a signature is left is no empty delta, and its signature reaches the client."""
     answer = Answer(id="a", model="m", blocks=(Thinking("", "sig"), Text("x")), stop="end", usage=Usage())
     assert list(assemble.split_answer(answer))[1] == Signed("sig")
-    assert assemble.assemble_answer(assemble.split_answer(answer)) == answer
+    assert assemble.assemble_answer(assemble.split_answer(answer), context()) == answer
     ctx = context()
     body = translate.encode_answer(answer, target, ctx, stream=True)
     assert b'"thinking_delta"' not in body

@@ -18,7 +18,7 @@ from ..translations import context
 def read(case, ctx):
     """The neutral answer of a case."""
     if case.streamed:
-        return assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(case.data))
+        return assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(case.data), ctx)
     return response.decode_answer(json.loads(case.data), ctx)
 
 
@@ -69,9 +69,9 @@ def test_the_proof_of_reasoning_without_text():
     """A reasoning item without text keeps its proof, also while another one is open."""
     items = reasoning_item(0, "hm"), reasoning_item(1, proof="other")
     for events in ([*items[0], *items[1]], [*items[0][:-1], *items[1], items[0][-1]]):
-        found = assemble.assemble_answer(
-            translate.Stream("responses", "chat", context()).all_events(frames(*began(), *events, ended()))
-        )
+        ctx = context()
+        made = translate.Stream("responses", "chat", ctx).all_events(frames(*began(), *events, ended()))
+        found = assemble.assemble_answer(made, ctx)
         proofs = [(block.text, json.loads(block.signature)[1]) for block in found.blocks if block.signature]
         assert ("", "other") in proofs
         assert ("hm", "other") not in proofs

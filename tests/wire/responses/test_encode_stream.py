@@ -29,14 +29,15 @@ def encoded(*found, stop="end", ctx=None):
 
 
 def test_citations_stand_in_their_part():
-    """A citation comes as an event and in the part, with its place in the part's text; the next part has none."""
+    """A citation comes as an event and in the part, with its place in the part's text, or the whole of that; the next
+    part has none."""
     placed, bare = ir.Citation("http://a/1", "One", start=0, end=2), ir.Citation("http://a/2")
     data, response = encoded(
         ir.TextDelta("So"), ir.Cited(placed), ir.TextDelta("."), ir.Cited(bare), ir.BlockEnded(), ir.TextDelta("b")
     )
     first, second = response["output"][0]["content"]
     places = [(one["url"], one["title"], one["start_index"], one["end_index"]) for one in first["annotations"]]
-    assert places == [("http://a/1", "One", 0, 2), ("http://a/2", "", 3, 3)]
+    assert places == [("http://a/1", "One", 0, 2), ("http://a/2", "", 0, 3)]
     assert second["annotations"] == []
     told = [one for one in events(data) if one["type"] == "response.output_text.annotation.added"]
     assert [one["annotation"] for one in told] == first["annotations"]

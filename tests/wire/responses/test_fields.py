@@ -86,7 +86,7 @@ def test_log_probabilities_come_back(deltas):
     data = frames(*began(), added(0, "message", role="assistant", content=[]), *delta, item, ended())
     for wanted in (True, False):
         ctx = context(logprobs=wanted)
-        found = assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(data))
+        found = assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(data), ctx)
         assert [block.logprobs for block in found.blocks] == [(one,) if wanted else ()]
         assert [loss.path for loss in ctx.losses] == ([] if wanted else ["logprobs"])
 

@@ -191,8 +191,9 @@ def test_fields_that_are_not_read_are_named():
 
 def test_an_empty_user_message():
     """An empty message of the user, which OpenAI takes, does not end the thread."""
-    made, _ = moved(say("user", ""), say("assistant", "So."), say("user", "and?"))
-    assert made["messages"][-1]["content"]
+    made, lost = moved(say("user", ""), say("assistant", "So."), say("user", "and?"))
+    assert [one["content"] for one in made["messages"]] == ["hi", "", "So.", "and?"]
+    assert lost == []
 
 
 def test_a_file_by_its_url_in_the_place_of_its_data():

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from router.ir import CallBegan, CallDelta, Event, Redacted
+from router.wire.chat.answer import fields
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
@@ -89,6 +90,8 @@ class CallReader:
                     call.last = fragment
                     out.append(CallDelta(call.index, fragment))
                 return
+        self._ctx.note_unread(entry, fields.CALL, "tool_calls.")
+        self._ctx.note_unread(form, fields.FUNCTION, "tool_calls.function.")
         self._read_part(entry, name if isinstance(name, str) else "", fragment, out)
 
     def _read_part(self, entry: Json, name: str, fragment: str, out: list[Event]) -> None:
@@ -175,14 +178,18 @@ class CallReader:
             elif call.held or call.id:
                 self._ctx.note_dropped("tool call without a name")
             return
-        sent = {self._ctx.names.encode(name, self._ctx.profile.name_limit) for name in self._ctx.declared_tools}
-        inner = unwrap_calls("".join(call.held), sent) if self._wraps(call) else []
+        inner = self._unwrap(call) if self._wraps(call) else []
         if not inner:
             self._begin(call, out)
         for at, (name, arguments) in enumerate(inner):
             part = _Call(f"{call.id}_{at}" if call.id else "", None)
             part.name, part.held = name, [arguments]
             self._begin(part, out)
+
+    def _unwrap(self, call: _Call) -> list[tuple[str, str]]:
+        """The names and arguments of the calls that a call wraps."""
+        sent = {self._ctx.names.encode(name, self._ctx.profile.name_limit) for name in self._ctx.declared_tools}
+        return unwrap_calls("".join(call.held), sent)
 
     def _begin(self, call: _Call, out: list[Event]) -> None:
         call.index = self.started

@@ -22,6 +22,9 @@ CHOICE = frozenset(
     )
 )
 CHOICE_WITH_LOGPROBS = CHOICE | {"logprobs"}
+#: Fields of a tool call, and of the function in it.
+CALL = frozenset(("id", "index", "type", "function", "custom", "extra_content"))
+FUNCTION = frozenset(("name", "arguments", "input", "parsed_arguments"))
 #: Fields of a delta or a message.
 MESSAGE = frozenset(
     (

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from router.ir import BlockEnded, Event, Redacted, Signed
-from router.wire.raw import json_values
+from router.wire.raw import json_values, lenient_json
 from router.wire.raw.json_values import Json
 
 FIELD = "reasoning_details"
@@ -58,7 +58,11 @@ class _Entry:
 
     def build(self, *, short: bool = False) -> Json:
         """Its fields. short: with the length in place of the text."""
-        return {**self.form, self.name: len(self.text) if short else self.text} if self.name else self.form
+        if not self.name:
+            return self.form
+        # Pieces may have been cut within a character, which the caller has as one.
+        text = lenient_json.mend_text(self.text)
+        return {**self.form, self.name: len(text) if short else text}
 
 
 class DetailsReader:
@@ -136,4 +140,9 @@ def read_text(entry: Json) -> str:
 
 
 def _encode(entries: list[Json]) -> str:
-    return msgspec.json.encode({FIELD: entries}).decode()
+    form = {FIELD: entries}
+    try:
+        return msgspec.json.encode(form).decode()
+    except UnicodeEncodeError:
+        # Fields beside the text may end with half a character too.
+        return msgspec.json.encode(lenient_json.mend_value(form)).decode()

@@ -108,7 +108,7 @@ def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Jso
         content = [found for block in turn.blocks if (found := messages_content.encode_block(block, ctx, turn.path))]
         if not content:
             if turn.role == "user":
-                raise ctx.refuse(turn.path, "a message without any content cannot be sent")
+                raise ctx.refuse(f"{turn.path}.content", "a message without any content cannot be sent")
             continue
         if messages and messages[-1]["role"] == turn.role and turn.role != "system":
             cast("list[Json]", messages[-1]["content"]).extend(content)

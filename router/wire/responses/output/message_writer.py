@@ -13,7 +13,9 @@ from router.wire.responses.output.parts import encode_citation, encode_logprobs
 class MessageWriter:
     """One message that is being streamed."""
 
-    __slots__ = ("_annotations", "_events", "_head", "_item", "_logprobs", "_parts", "_said", "index", "part")
+    __slots__ = (
+        *("_annotations", "_events", "_head", "_item", "_length", "_logprobs", "_parts", "_said", "index", "part"),
+    )
 
     def __init__(self, events: EventSequence, index: int, item_id: str):
         self._events = events
@@ -25,6 +27,8 @@ class MessageWriter:
         self._said: list[str] = []
         self._annotations: list[Json] = []
         self._logprobs: list[dict[str, object]] = []
+        # Characters of text in the open part.
+        self._length = 0
         self._head = b""
 
     def begin(self) -> bytes:
@@ -36,6 +40,7 @@ class MessageWriter:
         """More text, in the open part of text or in a new one."""
         out = b"" if self.part == "output_text" else self._begin_part("output_text")
         self._said.append(text)
+        self._length += len(text)
         out += self._events.delta(self._head, text)
         if not logprobs:
             return out + b',"logprobs":[]}\n\n'
@@ -44,8 +49,7 @@ class MessageWriter:
 
     def add_citation(self, citation: Citation) -> bytes:
         """A citation in the open part of text."""
-        self._said = ["".join(self._said)]
-        annotation = encode_citation(citation, len(self._said[0]))
+        annotation = encode_citation(citation, self._length)
         at = len(self._annotations)
         self._annotations.append(annotation)
         return self._event("output_text.annotation.added", annotation_index=at, annotation=annotation)
@@ -59,7 +63,7 @@ class MessageWriter:
     def _begin_part(self, kind: Literal["output_text", "refusal"]) -> bytes:
         out = self.end_part()
         self.part = kind
-        self._said, self._annotations, self._logprobs = [], [], []
+        self._said, self._annotations, self._logprobs, self._length = [], [], [], 0
         where = {"item_id": self._item["id"], "output_index": self.index, "content_index": len(self._parts)}
         self._head = delta_head(f"response.{kind}.delta", **where)
         return out + self._event("content_part.added", part=self._build_part())

@@ -29,18 +29,17 @@ def decode_citation(annotation: Json) -> Citation | None:
 
 
 def encode_citation(citation: Citation, length: int) -> Json:
-    """An annotation. Its place is required: a citation without one is put at the end of the text.
+    """An annotation. Its place is required: a citation without one belongs to the whole text.
 
     length: of the text so far, in characters.
     """
-    start = length if citation.start is None else citation.start
-    end = start if citation.end is None else citation.end
+    placed = citation.start is not None and citation.end is not None
     return {
         "type": "url_citation",
         "url": citation.url,
         "title": citation.title,
-        "start_index": start,
-        "end_index": end,
+        "start_index": citation.start if placed else 0,
+        "end_index": citation.end if placed else length,
     }
 
 

@@ -32,7 +32,7 @@ def test_many_calls_cost_no_more_each(name):
         chunk = {"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": [one]}, "finish_reason": None}]}
         events += decoder.feed("", chunk)
     events += decoder.done()
-    made = calls_of(assemble.assemble_answer(events))
+    made = calls_of(assemble.assemble_answer(events, context()))
     assert len({one.id for one in made}) == len(made) == COUNT
     whole = {"id": "c", "choices": [{"index": 0, "message": {"tool_calls": entries}, "finish_reason": "tool_calls"}]}
     assert len(calls_of(decode_answer(whole, context()))) == COUNT
