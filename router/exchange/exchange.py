@@ -335,8 +335,8 @@ async def _read_failure(attempt: Attempt, fault: Fault | None) -> AttemptFailure
         return None
     response, readable = found
     outcome = translate_error(attempt, response, readable)
-    if fault is not Fault.UNREADABLE_STATE:
-        fault = classify_answer(attempt.upstream.status, readable) or fault
+    if readable and fault is not Fault.UNREADABLE_STATE:
+        fault = classify_answer(attempt.upstream.status, readable)
     return _judge(attempt, fault, Failure(attempt.upstream.status, readable), outcome)
 
 
