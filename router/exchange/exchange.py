@@ -162,14 +162,16 @@ class Exchange:
         if relay is None:
             failure = await respond(attempt, attempt.response)
         else:
-            failure = await relay.run()
+            try:
+                failure = await relay.run()
+            finally:
+                if relay.early_failure is not None:
+                    failover.note_failure(_judge_error(attempt, relay.early_failure))
             _note_stream(attempt, relay)
         if failure is not None:
-            # An error inside a 200 is judged by the status that it should have had.
-            translated = attempt.translated
-            own = (translated.failure if translated is not None else None) or failure
-            return _judge(attempt, classify_answer(own.status, own.body), own, error_of_200(attempt, failure))
-        failover.note_success(attempt)
+            return _judge_error(attempt, failure)
+        if relay is None or relay.early_failure is None:
+            failover.note_success(attempt)
         return None
 
     async def _give(self, best: AttemptFailure, failover: Failover) -> None:
@@ -338,6 +340,14 @@ async def _read_failure(attempt: Attempt, fault: Fault | None) -> AttemptFailure
     if readable and fault is not Fault.UNREADABLE_STATE:
         fault = classify_answer(attempt.upstream.status, readable)
     return _judge(attempt, fault, Failure(attempt.upstream.status, readable), outcome)
+
+
+def _judge_error(attempt: Attempt, failure: Failure) -> AttemptFailure:
+    """The failure of an attempt that was answered with an error inside a 200, which is judged by the status that it
+    should have had. failure: in the caller's protocol."""
+    translated = attempt.translated
+    own = (translated.failure if translated is not None else None) or failure
+    return _judge(attempt, classify_answer(own.status, own.body), own, error_of_200(attempt, failure))
 
 
 def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: UpstreamResponse) -> AttemptFailure:

@@ -58,7 +58,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
 
     def begin() -> list[Bytes]:
         resource_affinity.remember_stream(attempt, tap.response_id)
-        if committed:
+        if context.connection.started:
             return []
         headers = relayed_headers(attempt, drop=(b"content-encoding",) if decoder else ())
         return begin_response(attempt, status, headers, response.reason)

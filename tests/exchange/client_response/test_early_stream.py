@@ -135,6 +135,62 @@ def test_a_failure_after_the_head_is_judged_as_any_other(made):
         assert (states(runtime)[0], members(runtime)[0].faults) == (state, faults)
 
 
+ERRORS = {
+    "chat": b'data: {"error":{"message":"no","type":"t","code":429}}\n\n',
+    "messages": b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error","message":"no"}}\n\n',
+    "responses": b'event: error\ndata: {"type":"error","sequence_number":1,"code":"rate_limit_exceeded",'
+    b'"message":"no"}\n\n',
+}
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ended", "broken"])
+@pytest.mark.parametrize("preamble", [0, 1], ids=["at once", "behind a preamble"])
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_late_stream_that_begins_with_an_error_is_judged(made, protocol, preamble, ends):
+    """The client gets the event as it is; the account is parked as by an error with a status, and counts no success."""
+    backend, settings = own(protocol, "a0", "a1")
+    runtime = made(backend, settings=settings)
+    begun = EVENTS[protocol][:preamble]
+    tail = () if ends else (Break(),)
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], late(295, streams(*begun, ERRORS[protocol], *tail)))
+    assert played.got == PINGS[protocol] * 3 + b"".join((*begun, ERRORS[protocol]))
+    assert (played.asked, states(runtime)) == (["a0"], ["parked", "ready"])
+    assert played.tries == [("a0", 429, "upstream_error", "")]
+    assert played.record.error == "upstream_error_event"
+
+
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_late_error_without_its_blank_line_is_judged(made, protocol):
+    """As the last event of a stream that ends there."""
+    backend, settings = own(protocol, "a0", "a1")
+    runtime = made(backend, settings=settings)
+    playing(runtime, PATHS[protocol], BODIES[protocol], late(295, streams(ERRORS[protocol][:-1])))
+    assert states(runtime) == ["parked", "ready"]
+
+
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_stream_whose_head_came_and_that_begins_late_with_an_error_is_judged(made, protocol):
+    """It was committed as it stood, before anything but its preamble came."""
+    backend, settings = own(protocol, "a0", "a1", timeouts_idle=600.0)
+    runtime = made(backend, settings=settings)
+    begun = EVENTS[protocol][:1]
+    script = streams(*begun, Silence(250), ERRORS[protocol])
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], script)
+    assert played.got.startswith(b"".join(begun))
+    assert played.got.endswith(ERRORS[protocol])
+    assert (played.asked, played.status, states(runtime)) == (["a0"], 200, ["parked", "ready"])
+    assert played.story.count("= 200 text/event-stream") == 1
+
+
+def test_a_late_translated_stream_that_begins_with_an_error_is_judged(made):
+    """By what the upstream itself said."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(**LOCAL))
+    script = late(295, streams(b'data: {"error":{"message":"no","code":"insufficient_quota"}}\n\n'))
+    played = playing(runtime, MESSAGES, BODIES["messages"], script)
+    assert b"event: error" in played.got
+    assert states(runtime) == ["parked", "ready"]
+
+
 def test_a_key_in_a_late_error_stays_hidden(made):
     """Some upstreams repeat it."""
     runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
