@@ -82,6 +82,58 @@ def test_a_whole_answer_of_an_upstream_that_ignores_streams(made):
     assert b"event: message_stop" in played.got
 
 
+SLOW = (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n", b"0\r\n\r\n")
+
+
+def slow(value, *silences):
+    """A whole answer whose head comes at once, and its body in pieces."""
+    body = json.dumps(value).encode()
+    step = len(body) // len(silences) + 1
+    cut = [body[at : at + step] for at in range(0, len(body), step)]
+    pieces = [b"%x\r\n%s\r\n" % (len(one), one) for one in cut]
+    return [SLOW[0], *(part for pair in zip(map(Silence, silences), pieces, strict=True) for part in pair), SLOW[1]]
+
+
+@pytest.mark.parametrize("aliases", [("a0",), ("a0", "a1")], ids=["one", "two"])
+def test_a_whole_answer_whose_body_is_slow(made, aliases):
+    """A client that asked for a stream is told to wait, from the commit point on, until all of it is there."""
+    runtime = made(box("box", *aliases), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, BODIES["messages"], slow(GOOD["chat"], 200, 95))
+    assert (played.asked, played.status, played.whole, played.record.error) == (["a0"], 200, True, "")
+    assert (played.record.first_byte, played.record.total) == (240, 295)
+    assert played.got.startswith(PINGS["messages"] * 3)
+    assert b'"text":"good"' in played.got
+    assert b"event: message_stop" in played.got
+
+
+@pytest.mark.parametrize("value", [{"error": {"message": "no", "code": 429}}, {"odd": 1}], ids=["error", "odd"])
+def test_a_slow_whole_answer_that_is_none(made, value):
+    """What was told to wait gets an error event, and the account is judged by it."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, BODIES["messages"], slow(value, 295), good())
+    assert (played.asked, played.status, played.whole) == (["a0"], 200, False)
+    assert b"event: error" in played.got
+    assert (states(runtime)[0] == "parked") is ("error" in value)
+
+
+@pytest.mark.parametrize("protocol", ["chat", "responses"])
+def test_a_late_whole_error_that_is_passed_through(made, protocol):
+    """It is no stream, and yet its account is judged by what it says."""
+    backend, settings = own(protocol, "a0", "a1")
+    runtime = made(backend, settings=settings)
+    script = late(295, says(200, {"error": {"message": "none left", "code": "insufficient_quota"}}))
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], script)
+    assert b"none left" in played.got
+    assert (played.whole, states(runtime)) == (False, ["parked", "ready"])
+
+
+def test_a_slow_whole_answer_for_who_wants_one(made):
+    """It is waited for in silence."""
+    runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, message(), slow(GOOD["chat"], 295))
+    assert (played.status, played.record.first_byte, played.whole) == (200, 295, True)
+
+
 def test_what_a_late_stream_announces_is_known(made):
     """Its usage counts, and the error that ends it goes on from its own id and number."""
     backend, settings = own("messages")
