@@ -194,7 +194,7 @@ class Exchange:
         attempt, error = best.attempt, best.outcome
         record = attempt.context.record
         if not isinstance(error, RouterError):
-            body = redact_key(attempt, decode_readable(error, b"".join(await error.read())))
+            body = redact_key(attempt, await decode_readable(error, b"".join(await error.read())))
             status = error.status
             error = BadGateway(read_error_text(body) or f"Backend {record.backend} answered {status}.")
             error.status, error.kind = status, anthropic_kind(status)

@@ -25,7 +25,7 @@ async def find_fault(upstream: UpstreamResponse, *, sealed: bool) -> Fault | Non
         body = await peek_body(upstream)
         if sealed and upstream.status == 400 and SEALED_REFUSED.search(body):
             return Fault.UNREADABLE_STATE
-        fault = classify_answer(upstream.status, decode_readable(upstream, body))
+        fault = classify_answer(upstream.status, await decode_readable(upstream, body))
     return fault
 
 
