@@ -102,6 +102,8 @@ class Application:
 
     async def __call__(self, connection, request):
         def begin():
+            if connection.started:
+                return []  # a stream that was committed in time has announced itself
             self.began = trio.current_time() - request.arrived
             return connection.frame_head(200, [(b"content-type", b"text/event-stream")])
 

@@ -1,13 +1,16 @@
 """Deadlines of attempts: one that is reached ends the attempt where another may follow, else the whole exchange."""
 
 import math
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 import trio
 
 from router.net.client.exchange import UpstreamExchange
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
+
+_Read = TypeVar("_Read")
 
 
 class Waiting(Protocol):
@@ -90,11 +93,15 @@ async def await_head(upstream: UpstreamExchange, waiting: Waiting | None) -> Non
     """Wait for the head of an answer, and have the client told meanwhile. Raises UpstreamDisconnected, BadGateway."""
     if waiting is None:
         await upstream.head()
-        return
+    else:
+        await await_told(upstream.head, waiting)
+
+
+async def await_told(read: Callable[[], Awaitable[_Read]], waiting: Waiting) -> _Read:
+    """The result of a read that loses nothing when it is cancelled; the client is told to wait meanwhile."""
     while True:
         # Nothing is sent to the client inside the scope: a send that is cut leaves half an event.
         with trio.CancelScope(deadline=waiting.wakes_at) as nap:
-            await upstream.head()
-        if not nap.cancelled_caught:
-            return
-        await waiting.tell()
+            return await read()
+        if nap.cancelled_caught:
+            await waiting.tell()

@@ -14,30 +14,27 @@ from router.exchange.attempt import Attempt
 from router.exchange.client_response.early_stream import EarlyStream
 from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
-from router.exchange.client_response.respond import error_of_200, read_error, redact_key, relay_for, respond
-from router.exchange.client_response.translation import translate_error, translate_response
+from router.exchange.client_response.respond import redact_key, relay_for, respond
+from router.exchange.client_response.translation import translate_response
 from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
 from router.exchange.error_text import describe_body
 from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
+from router.exchange.judgement import classify_error, find_failure, find_fault, judge_error, read_failure
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
 from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.content_coding import decode_readable
-from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
-from router.exchange.upstream_response.response import UpstreamResponse
 from router.exchange.upstream_response.translated import TranslatedStream
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.retry import Fault
-from router.policy.accounts.session_key import find_family
-from router.policy.accounts.verdict import classify_answer, read_cooldown
 from router.policy.budget.guard import is_everywhere
-from router.wire.dialect import Failure, anthropic_kind
+from router.wire.dialect import anthropic_kind
 from router.wire.error_text import read_error_text
 
 DRAIN_SECONDS = 2.0
@@ -131,7 +128,7 @@ class Exchange:
                 raise
             if isinstance(error, BadGateway):
                 name_backend(error, attempt)
-            fault = _classify_error(error, sent=attempt.sent)
+            fault = classify_error(error, sent=attempt.sent)
             return AttemptFailure(attempt=attempt, fault=fault, status=error.status, outcome=error)
 
     async def _ask(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
@@ -147,29 +144,31 @@ class Exchange:
             hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection, self._early))
         upstream = attempt.upstream
         if upstream.status >= 400:
-            fault = await _find_fault(upstream, sealed=failover.sealed)
+            fault = await find_fault(upstream, sealed=failover.sealed)
             if fault is not None or self._is_early:
-                return await _read_failure(attempt, fault)
+                return await read_failure(attempt, fault)
         failover.note_answer(attempt)
         if attempt.plan is not None:
-            await translate_response(attempt, attempt.plan)
+            await translate_response(attempt, attempt.plan, self._early)
         if not attempt.movable:
             attempt.context.body.release()
         early = self._is_early
         relay = self._relay = relay_for(attempt, hide_usage=hide_usage, committed=early)
         if relay is None and early:
-            raise BadGateway(f"Backend {attempt.route.backend.name} answered {upstream.status} without a stream.")
-        if relay is None:
+            failure = await find_failure(attempt)
+        elif relay is None:
             failure = await respond(attempt, attempt.response)
         else:
-            failure = await relay.run()
+            try:
+                failure = await relay.run()
+            finally:
+                if relay.early_failure is not None:
+                    failover.note_failure(judge_error(attempt, relay.early_failure))
             _note_stream(attempt, relay)
         if failure is not None:
-            # An error inside a 200 is judged by the status that it should have had.
-            translated = attempt.translated
-            own = (translated.failure if translated is not None else None) or failure
-            return _judge(attempt, classify_answer(own.status, own.body), own, error_of_200(attempt, failure))
-        failover.note_success(attempt)
+            return judge_error(attempt, failure)
+        if relay is None or relay.early_failure is None:
+            failover.note_success(attempt)
         return None
 
     async def _give(self, best: AttemptFailure, failover: Failover) -> None:
@@ -195,7 +194,7 @@ class Exchange:
         attempt, error = best.attempt, best.outcome
         record = attempt.context.record
         if not isinstance(error, RouterError):
-            body = redact_key(attempt, decode_readable(error, b"".join(await error.read())))
+            body = redact_key(attempt, await decode_readable(error, b"".join(await error.read())))
             status = error.status
             error = BadGateway(read_error_text(body) or f"Backend {record.backend} answered {status}.")
             error.status, error.kind = status, anthropic_kind(status)
@@ -311,49 +310,6 @@ async def _send_within(attempt: Attempt, early: EarlyStream | None) -> bool:
     raise error_for(deadline.reason, attempt.context, attempt)
 
 
-async def _find_fault(upstream: UpstreamResponse, *, sealed: bool) -> Fault | None:
-    """The fault that an error stands for by its status, or by what it says; None for one that is final. sealed: the
-    request holds data that not every account can read."""
-    fault = classify_answer(upstream.status)
-    if fault is None:
-        body = await peek_body(upstream)
-        if sealed and upstream.status == 400 and SEALED_REFUSED.search(body):
-            return Fault.UNREADABLE_STATE
-        fault = classify_answer(upstream.status, decode_readable(upstream, body))
-    return fault
-
-
-async def _read_failure(attempt: Attempt, fault: Fault | None) -> AttemptFailure | None:
-    """Read an error answer whole, since another attempt may follow. One that is too large is sent to the client."""
-    found = await read_error(attempt)
-    if found is None:
-        if attempt.context.connection.started:
-            raise BadGateway(f"Backend {attempt.route.backend.name} answered {attempt.upstream.status} at length.")
-        if attempt.plan is not None:
-            await translate_response(attempt, attempt.plan)
-        await respond(attempt, attempt.response)
-        return None
-    response, readable = found
-    outcome = translate_error(attempt, response, readable)
-    if fault is not Fault.UNREADABLE_STATE:
-        fault = classify_answer(attempt.upstream.status, readable) or fault
-    return _judge(attempt, fault, Failure(attempt.upstream.status, readable), outcome)
-
-
-def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: UpstreamResponse) -> AttemptFailure:
-    """The failure of an attempt, as the upstream's own status, fields and body say. outcome: what the client gets if
-    no other attempt does better."""
-    fields = attempt.upstream.fields
-    hold = None
-    if fault is Fault.LIMITED:
-        model = attempt.route.model or ""
-        hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
-    text = describe_body(attempt.context, failure.body, attempt.target.hidden)
-    return AttemptFailure(
-        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text
-    )
-
-
 def _note_stream(attempt: Attempt, relay: Relay) -> None:
     record, translated = attempt.context.record, attempt.translated
     usage = translated.usage if translated is not None else None
@@ -363,11 +319,3 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     if relay.tap.ended is False and not record.error:
         record.error = "upstream_error_event"
         record.text = describe_body(attempt.context, relay.tap.failed_with, attempt.target.hidden)
-
-
-def _classify_error(error: RouterError, *, sent: bool) -> Fault:
-    if isinstance(error, Unauthenticated):
-        return Fault.AUTH_REJECTED  # the account has no usable key
-    if not sent:
-        return Fault.NOT_CONNECTED
-    return Fault.NO_RESPONSE if isinstance(error, UpstreamTimeout) else Fault.FAILED

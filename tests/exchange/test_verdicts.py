@@ -95,6 +95,8 @@ def expected(status, form):
         return "cooled", "cooling", MINUTE
     if status == 403:
         return "cooled", "ready", MINUTE
+    if form == "too long":
+        return "", "ready", 0
     return ("moved" if status >= 500 else ""), "ready", 0
 
 

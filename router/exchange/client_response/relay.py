@@ -60,7 +60,11 @@ _ENDED = _Pause(ended=True)
 
 
 class Relay:
-    """Relays one stream from an upstream's answer to the client's connection."""
+    """Relays one stream from an upstream's answer to the client's connection.
+
+    begin: makes the head of the answer. It is called once more when a stream that was committed before has announced
+    itself, and then makes nothing.
+    """
 
     __slots__ = (
         "_begin",
@@ -82,6 +86,7 @@ class Relay:
         "_upstream",
         "captured",
         "committed",
+        "early_failure",
         "tap",
     )
 
@@ -119,8 +124,10 @@ class Relay:
         self._capture_limit = capture_limit
         #: True once the client was sent the head; `begin` then sends none.
         self.committed = committed
-        #: True while the preamble of a stream that was committed before it is sent as it comes.
+        #: True while the preamble of a stream that was committed within it is sent as it comes.
         self._unjudged = committed
+        #: The error that such a stream began with, which the client got as an event; None for none.
+        self.early_failure: Failure | None = None
         self.tap = tap
         #: The beginning of the stream, at most `capture_limit` bytes.
         self.captured = bytearray()
@@ -226,6 +233,9 @@ class Relay:
             if found is not Verdict.COMMIT:
                 return _Pause(failure=found)
             batch, begun = self._held, self._begin_answer()
+        elif self._unjudged:
+            self._unjudged = False  # errors are not that large
+            self._begin()
         batch = await run_large(self.tap.read, batch)
         return self._pause_for(begun + (self._connection.frame_data(batch) if batch else []))
 
@@ -280,9 +290,13 @@ class Relay:
     def _look_at_preamble(self, batch: bytes) -> None:
         """Read what a stream announces of itself, which is on its way to the client already."""
         for _, event in sse.parse_events(batch):
-            if self.tap.judge(event)[0] is not Verdict.HOLD:
+            verdict, failure = self.tap.judge(event)
+            if verdict is not Verdict.HOLD:
                 self._unjudged = False
-                self._begin()
+                if verdict is Verdict.ERROR:
+                    self.early_failure = failure or self._make_failure(event)
+                else:
+                    self._begin()
                 return
 
     def _make_failure(self, event: sse.Event) -> Failure:
@@ -305,6 +319,7 @@ class Relay:
 
     def _ping_or_commit(self) -> list[Bytes]:
         if not self.committed:
+            self._unjudged = True
             return self._commit()
         if self.tap.ended is not None:
             return []  # nothing may follow the last event
@@ -342,6 +357,8 @@ class Relay:
                 return failure or self._make_failure(event)
             self._held += whole
             return self._commit()
+        if self._unjudged:
+            self._look_at_preamble(whole)
         batch = self.tap.read(whole)
         return self._connection.frame_data(batch) if batch else []
 

@@ -58,7 +58,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
 
     def begin() -> list[Bytes]:
         resource_affinity.remember_stream(attempt, tap.response_id)
-        if committed:
+        if context.connection.started:
             return []
         headers = relayed_headers(attempt, drop=(b"content-encoding",) if decoder else ())
         return begin_response(attempt, status, headers, response.reason)
@@ -113,7 +113,7 @@ async def read_error(attempt: Attempt) -> tuple[BufferedResponse, bytes] | None:
                 return None
     body = b"".join(pieces)
     whole = BufferedResponse(upstream.status, upstream.reason, upstream.lines, body)
-    return whole, decode_readable(upstream, body)
+    return whole, await decode_readable(upstream, body)
 
 
 async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | None:
@@ -149,7 +149,7 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
 async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: bytes) -> Failure | None:
     context, record = attempt.context, attempt.context.record
     status = response.status
-    readable = decode_readable(response, body)
+    readable = await decode_readable(response, body)
     translated = attempt.translated
     if translated is not None and translated is response and translated.failure is not None:
         return Failure(status, bytes(readable))

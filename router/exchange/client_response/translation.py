@@ -7,8 +7,9 @@ may have other statuses and no place for the upstream's error codes.
 
 from router.errors import BadGateway
 from router.exchange.attempt import Attempt
+from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
-from router.exchange.upstream_response.content_coding import decode_read, decode_readable
+from router.exchange.upstream_response.content_coding import decode_readable, decode_whole
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
@@ -24,7 +25,7 @@ from router.wire import translate
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
 from router.wire.protocols import BY_NAME
-from router.wire.raw import content_coding, json_values
+from router.wire.raw import json_values
 from router.wire.raw.depth import too_deep
 from router.wire.tap import failure_of
 from router.wire.translate import Made, Plan
@@ -32,10 +33,10 @@ from router.wire.translate import Made, Plan
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
 
 
-async def translate_response(attempt: Attempt, plan: Plan) -> None:
+async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | None = None) -> None:
     """Set `attempt.translated` to the upstream's answer in the caller's protocol: a stream is translated as it is read,
-    all else is read whole here. Counts and redirects are passed on as they are. Raises BadGateway,
-    UpstreamDisconnected."""
+    all else is read whole here. Counts and redirects are passed on as they are. waiting: what a client that asked for a
+    stream is told until a whole answer is there. Raises BadGateway, UpstreamDisconnected."""
     upstream = attempt.upstream
     if attempt.context.call.counts or 300 <= upstream.status < 400:
         return
@@ -47,9 +48,16 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
         lines = _make_lines(upstream, plan, _EVENTS)
         attempt.translated = TranslatedStream(upstream, lines, stream, attempt.memory.hold)
         return
-    body = await _read_whole(attempt, translation_decoder_of(upstream) if good else None)
-    if not good:
-        body = decode_readable(upstream, body)
+    waiting = waiting if good and plan.stream else None
+    if good:
+        translation_decoder_of(upstream)  # one that is not known is said before its body is read
+    body = await _read_whole(attempt, waiting)
+    if good:
+        coded = len(body)
+        body = await decode_whole(upstream, body, ANSWER_LIMIT)
+        attempt.memory.hold(len(body) - coded)
+    else:
+        body = await decode_readable(upstream, body)
     work = run_large(_translate, body, upstream.status, events, plan) if is_large(len(body)) else None
     made = await work if work is not None else _translate(body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
@@ -100,18 +108,18 @@ def _make_lines(response: UpstreamResponse, plan: Plan, content_type: tuple[byte
     return rate_limit_names.rename_limits(lines, BY_NAME[plan.caller].limits, plan.ctx.now)
 
 
-async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) -> bytes:
-    """Read all of an answer. decoder: removes its content coding. Raises BadGateway when it is larger than
+async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
+    """Read all of an answer. waiting: what the client is told meanwhile. Raises BadGateway when it is larger than
     ANSWER_LIMIT, and UpstreamDisconnected."""
     attempt.context.connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     pieces: list[bytes] = []
     size = 0
-    while got := await attempt.upstream.read():
-        for piece in got:
-            plain = decode_read(decoder, piece, ANSWER_LIMIT) if decoder else piece
-            size += len(plain)
-            attempt.memory.hold(len(plain))
-            pieces.append(plain)
+    read = attempt.upstream.read
+    while got := await (read() if waiting is None else await_told(read, waiting)):
+        arrived = sum(map(len, got))
+        size += arrived
+        attempt.memory.hold(arrived)
+        pieces += got
         if size > ANSWER_LIMIT:
             raise BadGateway(
                 f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers."

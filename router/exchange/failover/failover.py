@@ -228,6 +228,11 @@ class Failover:
         if member.faults or member.missed or member.rejections or member.closed or member.closed_for:
             place.service.pool.reopen(member, place.since, self._candidates.want())
 
+    def note_failure(self, failure: AttemptFailure) -> None:
+        """Note an error that the client was sent already: no other attempt may follow."""
+        failure.report(failure.attempt.place.service.queue.clock())
+        failure.record(retry.STOP)
+
     def release(self) -> None:
         """Give back the place in the queue, with the tokens that were used."""
         place, self._place = self._place, None

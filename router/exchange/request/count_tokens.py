@@ -7,6 +7,7 @@ missing endpoint is never an error: Claude Code asks for dozens of counts.
 import math
 
 from router.exchange.attempt import Attempt
+from router.exchange.body.body import THREAD_BYTES
 from router.exchange.request.edits import Edited, edit
 from router.exchange.request.translation import JSON, needs_translation, plan_translation, rewrite
 from router.exchange.upstream_response.content_coding import decode_readable
@@ -24,7 +25,7 @@ from router.wire.translate import Plan
 _NO_SUCH_PATH = (404, 405, 501)
 
 
-def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
+async def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     """The request for the backend's count: in the backend's protocol where that can count, else in the caller's where
     the backend serves its counts too; None when the backend does not count. Raises RouterError."""
     context, record = attempt.context, attempt.context.record
@@ -32,7 +33,9 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     counting = BY_NAME[plan.spoken].count
     if counting is not None:
         plan.path = fill_model(counting.path, plan.ctx.model)
-        edited, _, notes = rewrite(body, plan, context.call, attempt.route, attempt.target)
+        arguments = (body, plan, context.call, attempt.route, attempt.target)
+        large = len(body) > THREAD_BYTES
+        edited, _, notes = await context.run_in_thread(rewrite, *arguments) if large else rewrite(*arguments)
         attempt.plan = plan
         record.note(*notes)
         return edited
@@ -61,7 +64,7 @@ async def lacks_count(attempt: Attempt) -> bool:
     upstream, protocol = attempt.upstream, attempt.context.call.protocol
     if upstream.status != 200 or protocol is None:
         return upstream.status in _NO_SUCH_PATH
-    found = json_values.decode_object(decode_readable(upstream, await peek_body(upstream)))
+    found = json_values.decode_object(await decode_readable(upstream, await peek_body(upstream)))
     return found is None or count_tokens.count_in(found, protocol) is None
 
 

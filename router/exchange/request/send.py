@@ -155,7 +155,7 @@ async def _choose_resend(attempt: Attempt, sent: SendResult) -> Resend | None:
 
 async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) -> None:
     """Set the answer to the backend's own count, or to an estimate where it gives none."""
-    question = ask_count(attempt, body, top)
+    question = await ask_count(attempt, body, top)
     found: UpstreamResponse | None = None
     if question is not None:
         await _send_with_retry(attempt, deadline, question)

@@ -1,7 +1,11 @@
 """Decodes answers that have a content coding although none was asked for."""
 
-from router.errors import RouterError
+import contextlib
+
+from router.errors import RouterError, TooLarge
+from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.buffered import inflate
+from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.wire.raw import content_coding
@@ -10,6 +14,7 @@ from router.wire.raw import content_coding
 READABLE_LIMIT = 8 << 20
 #: Bytes that one read of a stream may inflate to: more would hold up the other streams.
 READ_LIMIT = 8 << 20
+_BROKEN = "sent a body whose content coding is broken"
 
 
 def decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
@@ -18,15 +23,35 @@ def decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
     return content_coding.Decoder(coding) if content_coding.parse_codings(coding) else None
 
 
-def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
-    """A whole body without its content coding, to be parsed; b"" when it cannot be decoded."""
+async def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
+    """A whole body without its content coding, to be parsed; b"" when it cannot be decoded. Once it gives more than
+    is decoded at once, the rest of the work is done in the thread for large work."""
     coding = response.fields.get(b"content-encoding", b"").lower()
     if coding in (b"", b"identity"):
         return body
     try:
-        return inflate(body, coding, READABLE_LIMIT)
+        if not is_large(len(body)):
+            with contextlib.suppress(TooLarge):
+                return inflate(body, coding, THREAD_BYTES)
+        return await run_large(inflate, body, coding, READABLE_LIMIT)
     except RouterError:
         return b""
+
+
+async def decode_whole(response: UpstreamResponse, body: bytes, limit: int) -> bytes:
+    """A whole body without its content coding, at most `limit` bytes; what is large is decoded in the thread for large
+    work. The coding must be one that `decoder_of` knows. Raises UpstreamDisconnected."""
+    decoder = decoder_of(response)
+    if decoder is None:
+        return body
+    if not is_large(len(body)):
+        try:
+            return decoder.decode(body, THREAD_BYTES)
+        except content_coding.Malformed:
+            raise UpstreamDisconnected(_BROKEN) from None
+        except content_coding.OverLimit:
+            decoder = content_coding.Decoder(response.fields.get(b"content-encoding", b""))
+    return await run_large(decode_read, decoder, body, limit)
 
 
 def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
@@ -34,6 +59,6 @@ def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> byt
     try:
         return decoder.decode(data, limit)
     except content_coding.Malformed:
-        raise UpstreamDisconnected("sent a body whose content coding is broken") from None
+        raise UpstreamDisconnected(_BROKEN) from None
     except content_coding.OverLimit:
         raise UpstreamDisconnected(f"sent a body of which one read inflates to over {limit >> 20} MiB") from None

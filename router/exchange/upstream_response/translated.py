@@ -5,7 +5,7 @@ from collections.abc import Callable
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.upstream_response.content_coding import decode_read, decoder_of
+from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
@@ -161,7 +161,7 @@ class TranslatedStream:
     def _translate(self, got: list[bytes]) -> bytes:
         data = b"".join(got)
         if self._decoder is not None:
-            data = decode_read(self._decoder, data, ANSWER_LIMIT)
+            data = decode_read(self._decoder, data, READ_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:

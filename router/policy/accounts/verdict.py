@@ -11,9 +11,11 @@ from router.policy.accounts.pool import QUOTA_SECONDS
 from router.policy.accounts.retry import Fault, format_duration
 from router.policy.accounts.session_key import FREE
 from router.wire import protocols
+from router.wire.errors import overflow, texts
 from router.wire.errors.limits import read_body_limit, says_anywhere, says_itself
 from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE, read_date
+from router.wire.raw import json_values
 
 BURST_SECONDS = 5.0
 
@@ -41,7 +43,18 @@ def classify_answer(status: int, body: bytes | bytearray = b"") -> Fault | None:
     if status in (401, 403):
         about_request = status == 403 and says_anywhere(body, _ABOUT_REQUEST)
         return Fault.REQUEST_REJECTED if about_request else Fault.AUTH_REJECTED
-    return Fault.FAILED if status >= 500 else None
+    if status < 500 or (body and _is_too_long(status, body)):
+        return None
+    return Fault.FAILED
+
+
+def _is_too_long(status: int, body: bytes | bytearray) -> bool:
+    """True for a request that is too long for its model: some servers say so with a 500."""
+    data = texts.decode_body(body)
+    if data is None:
+        return False
+    error = json_values.read_error(data) or data
+    return overflow.is_overflow(texts.find_message(error), error.get("code"), error.get("type"), status=status)
 
 
 class Cooldown(NamedTuple):

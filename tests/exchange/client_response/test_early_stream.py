@@ -82,6 +82,58 @@ def test_a_whole_answer_of_an_upstream_that_ignores_streams(made):
     assert b"event: message_stop" in played.got
 
 
+SLOW = (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n", b"0\r\n\r\n")
+
+
+def slow(value, *silences):
+    """A whole answer whose head comes at once, and its body in pieces."""
+    body = json.dumps(value).encode()
+    step = len(body) // len(silences) + 1
+    cut = [body[at : at + step] for at in range(0, len(body), step)]
+    pieces = [b"%x\r\n%s\r\n" % (len(one), one) for one in cut]
+    return [SLOW[0], *(part for pair in zip(map(Silence, silences), pieces, strict=True) for part in pair), SLOW[1]]
+
+
+@pytest.mark.parametrize("aliases", [("a0",), ("a0", "a1")], ids=["one", "two"])
+def test_a_whole_answer_whose_body_is_slow(made, aliases):
+    """A client that asked for a stream is told to wait, from the commit point on, until all of it is there."""
+    runtime = made(box("box", *aliases), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, BODIES["messages"], slow(GOOD["chat"], 200, 95))
+    assert (played.asked, played.status, played.whole, played.record.error) == (["a0"], 200, True, "")
+    assert (played.record.first_byte, played.record.total) == (240, 295)
+    assert played.got.startswith(PINGS["messages"] * 3)
+    assert b'"text":"good"' in played.got
+    assert b"event: message_stop" in played.got
+
+
+@pytest.mark.parametrize("value", [{"error": {"message": "no", "code": 429}}, {"odd": 1}], ids=["error", "odd"])
+def test_a_slow_whole_answer_that_is_none(made, value):
+    """What was told to wait gets an error event, and the account is judged by it."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, BODIES["messages"], slow(value, 295), good())
+    assert (played.asked, played.status, played.whole) == (["a0"], 200, False)
+    assert b"event: error" in played.got
+    assert (states(runtime)[0] == "parked") is ("error" in value)
+
+
+@pytest.mark.parametrize("protocol", ["chat", "responses"])
+def test_a_late_whole_error_that_is_passed_through(made, protocol):
+    """It is no stream, and yet its account is judged by what it says."""
+    backend, settings = own(protocol, "a0", "a1")
+    runtime = made(backend, settings=settings)
+    script = late(295, says(200, {"error": {"message": "none left", "code": "insufficient_quota"}}))
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], script)
+    assert b"none left" in played.got
+    assert (played.whole, states(runtime)) == (False, ["parked", "ready"])
+
+
+def test_a_slow_whole_answer_for_who_wants_one(made):
+    """It is waited for in silence."""
+    runtime = made(box("box", "a0"), settings=in_order(**LOCAL))
+    played = playing(runtime, MESSAGES, message(), slow(GOOD["chat"], 295))
+    assert (played.status, played.record.first_byte, played.whole) == (200, 295, True)
+
+
 def test_what_a_late_stream_announces_is_known(made):
     """Its usage counts, and the error that ends it goes on from its own id and number."""
     backend, settings = own("messages")
@@ -133,6 +185,62 @@ def test_a_failure_after_the_head_is_judged_as_any_other(made):
         runtime = made(box("box", "a0", "a1"), settings=in_order(**LOCAL))
         playing(runtime, CHAT, BODIES["chat"], late(295, script))
         assert (states(runtime)[0], members(runtime)[0].faults) == (state, faults)
+
+
+ERRORS = {
+    "chat": b'data: {"error":{"message":"no","type":"t","code":429}}\n\n',
+    "messages": b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error","message":"no"}}\n\n',
+    "responses": b'event: error\ndata: {"type":"error","sequence_number":1,"code":"rate_limit_exceeded",'
+    b'"message":"no"}\n\n',
+}
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ended", "broken"])
+@pytest.mark.parametrize("preamble", [0, 1], ids=["at once", "behind a preamble"])
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_late_stream_that_begins_with_an_error_is_judged(made, protocol, preamble, ends):
+    """The client gets the event as it is; the account is parked as by an error with a status, and counts no success."""
+    backend, settings = own(protocol, "a0", "a1")
+    runtime = made(backend, settings=settings)
+    begun = EVENTS[protocol][:preamble]
+    tail = () if ends else (Break(),)
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], late(295, streams(*begun, ERRORS[protocol], *tail)))
+    assert played.got == PINGS[protocol] * 3 + b"".join((*begun, ERRORS[protocol]))
+    assert (played.asked, states(runtime)) == (["a0"], ["parked", "ready"])
+    assert played.tries == [("a0", 429, "upstream_error", "")]
+    assert played.record.error == "upstream_error_event"
+
+
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_late_error_without_its_blank_line_is_judged(made, protocol):
+    """As the last event of a stream that ends there."""
+    backend, settings = own(protocol, "a0", "a1")
+    runtime = made(backend, settings=settings)
+    playing(runtime, PATHS[protocol], BODIES[protocol], late(295, streams(ERRORS[protocol][:-1])))
+    assert states(runtime) == ["parked", "ready"]
+
+
+@pytest.mark.parametrize("protocol", BODIES)
+def test_a_stream_whose_head_came_and_that_begins_late_with_an_error_is_judged(made, protocol):
+    """It was committed as it stood, before anything but its preamble came."""
+    backend, settings = own(protocol, "a0", "a1", timeouts_idle=600.0)
+    runtime = made(backend, settings=settings)
+    begun = EVENTS[protocol][:1]
+    script = streams(*begun, Silence(250), ERRORS[protocol])
+    played = playing(runtime, PATHS[protocol], BODIES[protocol], script)
+    assert played.got.startswith(b"".join(begun))
+    assert played.got.endswith(ERRORS[protocol])
+    assert (played.asked, played.status, states(runtime)) == (["a0"], 200, ["parked", "ready"])
+    assert played.story.count("= 200 text/event-stream") == 1
+
+
+def test_a_late_translated_stream_that_begins_with_an_error_is_judged(made):
+    """By what the upstream itself said."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(**LOCAL))
+    script = late(295, streams(b'data: {"error":{"message":"no","code":"insufficient_quota"}}\n\n'))
+    played = playing(runtime, MESSAGES, BODIES["messages"], script)
+    assert b"event: error" in played.got
+    assert states(runtime) == ["parked", "ready"]
 
 
 def test_a_key_in_a_late_error_stays_hidden(made):

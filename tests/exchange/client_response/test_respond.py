@@ -406,8 +406,9 @@ def test_a_capture_of_a_large_answer(one):
 def test_a_capture_of_a_coded_answer_is_readable(one):
     """The capture is for people: without the coding."""
     body = json.dumps(GOOD["chat"]).encode()
-    played = playing(one, CHAT, chat(), answer(200, JSON, GZIP, body=gzip.compress(body)), capture=10_000)
-    assert (played.record.answer_body, played.got) == (body, gzip.compress(body))
+    packed = gzip.compress(body)
+    played = playing(one, CHAT, chat(), answer(200, JSON, GZIP, body=packed), capture=10_000)
+    assert (played.record.answer_body, played.got) == (body, packed)
 
 
 def test_nothing_is_captured_unasked(one):

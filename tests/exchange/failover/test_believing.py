@@ -181,6 +181,20 @@ def test_a_403_about_the_request_closes_nothing(made, words):
     assert (played.asked, played.status) == (["a", "b"], 200)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [(CHAT, chat()), (MESSAGES, message())], ids=["passed through", "translated"]
+)
+def test_a_request_that_is_too_long_is_asked_once(made, path, body):
+    """llama.cpp says it with a 500: no other account is asked, none counts as failing, and nothing says to repeat."""
+    pool = made(box("box", "a0", "a1"), box("next", "b"), settings=in_order(fallback={"*": ("next:n",)}))
+    long = refuses(500, message="the request exceeds the available context size", type="server_error")
+    played = playing(pool, path, body, long, good(), good())
+    assert (played.asked, [one.faults for one in members(pool)]) == (["a0"], [0, 0])
+    assert played.status == (500 if path == CHAT else 400)
+    assert b"retry-after" not in played.fields
+    assert "context size" in played.json()["error"]["message"]
+
+
 FAILURES = {
     "overloaded": refuses(529),
     "its own fault": refuses(500),

@@ -2,9 +2,12 @@
 
 import json
 import math
+import threading
 
 import pytest
 
+from router.exchange.body.body import THREAD_BYTES
+from router.exchange.request import count_tokens
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 
 from ..playbook import playing
@@ -67,6 +70,22 @@ def test_a_translated_count(counting):
     assert played.json() == {"input_tokens": 7}
     assert played.fields[b"x-fairlead-translation"] == b"messages->responses"
     assert (played.record.estimated, played.pool.given_back) == (False, 1)
+
+
+def test_a_large_count_is_translated_in_a_thread(counting, monkeypatch):
+    """It would hold up all streams."""
+    main, rewrite = [], count_tokens.rewrite
+
+    def watched(*arguments):
+        main.append(threading.current_thread() is threading.main_thread())
+        return rewrite(*arguments)
+
+    monkeypatch.setattr(count_tokens, "rewrite", watched)
+    for size in (9, THREAD_BYTES):
+        asked = {**ASKED, "messages": [{"role": "user", "content": "x" * size}]}
+        played = playing(counting("responses"), COUNT, asked, says(200, {"input_tokens": 7}), threshold=0.5)
+        assert played.json() == {"input_tokens": 7}
+    assert main == [True, False]
 
 
 def test_a_backend_that_does_not_count(counting):

@@ -1,10 +1,17 @@
 """Answers in a coding that was not asked for."""
 
 import gzip
+import os
+import threading
+from functools import partial
 
 import pytest
+import trio
 
-from router.exchange.upstream_response.content_coding import decode_read, decode_readable, decoder_of
+from router.exchange.body.body import THREAD_BYTES
+from router.exchange.upstream_response import content_coding
+from router.exchange.upstream_response.content_coding import decode_read, decode_readable, decode_whole, decoder_of
+from router.exchange.upstream_response.large_work import run_large
 from router.exchange.upstream_response.response import BufferedResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import to_lines
@@ -30,7 +37,51 @@ def coded(coding):
 )
 def test_what_can_be_looked_into(coding, body, readable):
     """A body without its coding; nothing where that cannot be had."""
-    assert decode_readable(coded(coding), body) == readable
+    assert trio.run(decode_readable, coded(coding), body) == readable
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Whether each large piece was decoded in trio's thread."""
+    seen = []
+
+    async def watched(work, *arguments):
+        def noted():
+            seen.append(threading.current_thread() is threading.main_thread())
+            return work(*arguments)
+
+        return await run_large(noted)
+
+    monkeypatch.setattr(content_coding, "run_large", watched)
+    return seen
+
+
+@pytest.mark.parametrize(("size", "large"), [(THREAD_BYTES, []), (THREAD_BYTES + 1, [False]), (6 << 20, [False])])
+def test_what_gives_much_is_decoded_in_a_thread(threads, size, large):
+    """However small it comes: the work is that of what it gives."""
+    body = gzip.compress(b"x" * size)
+    for decode in (decode_readable, partial(decode_whole, limit=8 << 20)):
+        threads.clear()
+        assert trio.run(decode, coded(b"gzip"), body) == b"x" * size
+        assert threads == large
+
+
+def test_a_large_coded_body_is_decoded_in_a_thread(threads):
+    """One that is large before it is decoded is not tried on the loop first."""
+    body = os.urandom(THREAD_BYTES + 1)
+    packed = gzip.compress(body)
+    assert trio.run(decode_readable, coded(b"gzip"), packed) == body
+    assert trio.run(decode_whole, coded(b"gzip"), packed, 2 << 20) == body
+    assert threads == [False, False]
+
+
+def test_a_whole_body_is_bounded():
+    """Without a coding it is as it came; a broken coding, or one that gives too much, breaks the answer off."""
+    assert trio.run(decode_whole, coded(b""), b"x", 1) == b"x"
+    with pytest.raises(UpstreamDisconnected, match="coding is broken"):
+        trio.run(decode_whole, coded(b"gzip"), b"no gzip at all", 2 << 20)
+    with pytest.raises(UpstreamDisconnected, match="inflates to over 2 MiB"):
+        trio.run(decode_whole, coded(b"gzip"), gzip.compress(b"x" * (3 << 20)), 2 << 20)
 
 
 def test_a_decoder_for_what_is_coded():

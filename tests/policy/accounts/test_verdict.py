@@ -50,6 +50,31 @@ def test_faults_of_statuses():
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 500, "message": "the request exceeds the available context size. try increasing it"}},
+        {"error": {"type": "exceed_context_size_error", "message": "no"}},
+        {"error": "prompt too long; exceeded max context length by 4 tokens"},
+        {"code": "context_length_exceeded", "message": "no"},
+        [{"error": {"message": "The input token count (9) exceeds the maximum."}}],
+    ],
+)
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_request_that_is_too_long_is_no_fault_of_its_account(body, status):
+    """llama.cpp and Ollama say it with a 500: it is final, as with a 400."""
+    assert classify_answer(status, json.dumps(body).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b'{"error":{"message":"out of memory"}}', b'{"error":{"message":"too many tokens per minute"}}'],
+)
+def test_any_other_500_is_a_fault(body):
+    """What does not speak of the context is an account's failure."""
+    assert classify_answer(500, body) is Fault.FAILED
+
+
+@pytest.mark.parametrize(
     ("fields", "body", "kind", "seconds"),
     [
         ({b"retry-after": b"2"}, b"", "burst", 2.0),
