@@ -1,8 +1,9 @@
 """Encodes neutral events as a Responses stream.
 
 Rules of this file: every event has the next sequence number; an item has one index and one id in all of its events;
-neighbouring blocks of text are parts of one message; calls stay open until the end, since several may be written at
-once; the last event holds the whole output, with the same ids in the same order.
+neighbouring blocks of text are parts of one message, and words of refusal are a message of their own, since a client
+that does not know their part (Codex) throws its message away; calls stay open until the end, since several may be
+written at once; the last event holds the whole output, with the same ids in the same order.
 """
 
 from collections.abc import Callable
@@ -57,6 +58,7 @@ class ResponsesEncoder:
         self._output: list[Json] = []
         # What is open besides calls: at most one of them.
         self._message: MessageWriter | None = None
+        self._refusal: MessageWriter | None = None
         self._reasoning: ReasoningWriter | None = None
         self._refused = False
         self._calls: dict[int, CallWriter] = {}
@@ -84,6 +86,7 @@ class ResponsesEncoder:
         if message is not None:
             return message.add_text(event.text, event.logprobs)
         before, message = self._open_message()
+        self._message = message
         return before + message.add_text(event.text, event.logprobs)
 
     def _write_cited(self, event: Cited) -> bytes:
@@ -97,12 +100,14 @@ class ResponsesEncoder:
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
         self._refused = True
-        before, message = (b"", self._message) if self._message is not None else self._open_message()
-        return before + message.add_refusal(event.text)
+        before = b""
+        if self._refusal is None:
+            before, self._refusal = self._open_message()
+        return before + self._refusal.add_refusal(event.text)
 
     def _open_message(self) -> tuple[bytes, MessageWriter]:
         before = self._begin() + self._close_item()
-        self._message = message = MessageWriter(self._events, len(self._output), f"msg_{self._ctx.new_id()}")
+        message = MessageWriter(self._events, len(self._output), f"msg_{self._ctx.new_id()}")
         self._output.append({})
         return before + message.begin(), message
 
@@ -134,15 +139,20 @@ class ResponsesEncoder:
         return closed + before + self._close_item()
 
     def _write_block_ended(self, event: BlockEnded) -> bytes:
-        return self._message.end_part() if self._message is not None else self._close_item()
+        message = self._message or self._refusal
+        return message.end_part() if message is not None else self._close_item()
+
+    @property
+    def _opened(self) -> MessageWriter | ReasoningWriter | None:
+        return self._message or self._refusal or self._reasoning
 
     def _close_item(self, status: str = "completed") -> bytes:
         """End the open message or reasoning."""
-        opened = self._message or self._reasoning
+        opened = self._opened
         if opened is None:
             return b""
         out, self._output[opened.index] = opened.end(status)
-        self._message = self._reasoning = None
+        self._message = self._refusal = self._reasoning = None
         return out
 
     def _write_call_began(self, event: CallBegan) -> bytes:
@@ -180,7 +190,7 @@ class ResponsesEncoder:
                 reason = "content_filter"
         cut = "incomplete" if reason else "completed"
         calls = list(self._calls.values())
-        last = None if self._message or self._reasoning or not calls else calls[-1]
+        last = None if self._opened or not calls else calls[-1]
         out.append(self._close_item(cut))
         out += [self._end_call(call, status=cut if call is last else "completed") for call in calls]
         usage = responses_usage.encode_usage(event.usage)
@@ -222,7 +232,7 @@ class ResponsesEncoder:
         for call in self._calls.values():
             if call.index >= 0:
                 output[call.index] = call.collect()
-        opened = self._message or self._reasoning
+        opened = self._opened
         if opened is not None:
             output[opened.index] = opened.collect("incomplete")
         return output

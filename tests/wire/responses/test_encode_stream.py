@@ -71,14 +71,30 @@ def test_log_probabilities():
 
 @pytest.mark.parametrize("stop", ["end", "refusal"])
 def test_a_refusal_comes_as_it_is_written(stop):
-    """Words of refusal come in pieces, once, behind the text in front of them."""
+    """Words of refusal come in pieces, once, in an item of their own behind the text in front of them: Codex throws an
+    item away that has a part of refusal, and its text with it."""
     data, response = encoded(ir.TextDelta("So"), ir.RefusalDelta("I "), ir.RefusalDelta("cannot."), stop=stop)
     kinds = [one["type"].removeprefix("response.") for one in events(data)]
     assert kinds.count("refusal.delta") == 2
     assert kinds.index("output_text.done") < kinds.index("refusal.delta")
-    [message] = response["output"]
-    assert [part.get("refusal") for part in message["content"]] == [None, "I cannot."]
+    [text, refusal] = response["output"]
+    assert [part["text"] for part in text["content"]] == ["So"]
+    assert [part["refusal"] for part in refusal["content"]] == ["I cannot."]
     assert response["status"] == "completed"
+
+
+def test_text_behind_a_refusal():
+    """It is an item of its own too, also in a response that fails; a refusal in two blocks is two parts of one."""
+    found = (ir.RefusalDelta("No"), ir.BlockEnded(), ir.RefusalDelta("."), ir.TextDelta("So"), ir.BlockEnded())
+    _, response = encoded(*found)
+    assert [[part["type"] for part in item["content"]] for item in response["output"]] == [
+        ["refusal", "refusal"],
+        ["output_text"],
+    ]
+    encoder = ResponsesEncoder(context())
+    data = [encoder.encode(event) for event in (ir.TextDelta("So"), ir.RefusalDelta("No"), ir.Fault(500, "x", "y"))]
+    failed = events(b"".join(data))[-1]["response"]
+    assert [item["content"][0]["type"] for item in failed["output"]] == ["output_text", "refusal"]
 
 
 def test_reasoning_without_text():
