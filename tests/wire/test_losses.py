@@ -4,7 +4,6 @@ part of its meaning is named too."""
 import pytest
 
 from router.errors import BadRequest
-
 from router.wire import translate
 from router.wire.raw import sse
 
