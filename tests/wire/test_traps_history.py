@@ -189,6 +189,18 @@ def test_21_no_citations_and_no_documents_where_the_new_version_refuses_them():
     assert kinds == [{"text"}]
 
 
+def test_22_24_texts_around_calls_that_say_the_same():
+    """A text between two calls comes before both; one behind them stays there, also when it says the same."""
+    text = {"type": "text", "text": "a"}
+    spoken = assistant([use("t1"), text, use("t2"), text])
+    body = claude(user("x"), spoken, user([result("1"), result("2", "t2")]))
+    made, losses = sent(body, "messages", target="responses")
+    kinds = [(one["type"], one.get("content", [{}])[0].get("text")) for one in made["input"][1:5]]
+    call = ("function_call", None)
+    assert kinds == [("message", "a"), call, call, ("message", "a")]
+    assert losses == ["messages[1]=weakened"]
+
+
 def test_22_24_parallel_calls_stay_together():
     """Text between two calls comes before both, in one message, and reasoning before the text."""
     spoken = assistant([{"type": "text", "text": "a"}, use("t1"), {"type": "text", "text": "b"}, use("t2")])

@@ -9,6 +9,7 @@ from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_chat_id
 from router.wire.neutral.sealed_state import SealedState
+from router.wire.neutral.tool_forms.root_unions import wrap_arguments
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -148,7 +149,10 @@ def _put_reasoning(message: Json, turn: Turn, states: Sequence[SealedState | Non
 
 def _encode_call(call: ToolCall, ctx: Context) -> Json:
     name = ctx.names.encode(call.name, ctx.profile.name_limit)
-    function = {"name": name, "arguments": call.arguments or "{}"}
+    arguments: str = call.arguments or "{}"
+    if call.name in ctx.union_tools and (given := json_values.as_raw_object(arguments)) is not None:
+        arguments = json_values.encode_json(wrap_arguments(given))
+    function = {"name": name, "arguments": arguments}
     return {"id": to_chat_id(call.id, ctx.profile.id_form), "type": "function", "function": function}
 
 

@@ -7,6 +7,7 @@ from router.wire.chat import encode_messages, tools
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.hosted_tools import leave_out
+from router.wire.neutral.tool_forms.root_unions import union_tools
 from router.wire.openai import OWN_USER, find_nearest_effort, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -15,6 +16,8 @@ from router.wire.raw.json_values import Json
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     profile = ctx.profile
+    if profile.schemas == "gemini":
+        ctx.union_tools = union_tools(request)
     body: Json = {"model": request.model, "messages": encode_messages.encode_messages(request, ctx)}
     if request.max_tokens is not None:
         body[profile.max_tokens_field] = _cap_tokens(request.max_tokens, ctx)

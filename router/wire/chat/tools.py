@@ -8,6 +8,7 @@ from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.cache_marks import BREAKPOINT, build_mark, read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms import freeform_tools
+from router.wire.neutral.tool_forms.root_unions import find_union, wrap_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -125,8 +126,13 @@ def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
         ctx.note_weakened(f"tools[{at}].format")
     if description := freeform_tools.describe(tool):
         function["description"] = description
-    function["parameters"] = fit_to_upstream(tool.schema, f"tools[{at}].{ctx.caller_path('parameters')}", ctx)
-    if tool.strict and ctx.profile.strict_tools and is_enforced(tool.schema, ctx):
+    path = f"tools[{at}].{ctx.caller_path('parameters')}"
+    schema = tool.schema
+    if tool.name in ctx.union_tools:
+        ctx.note_weakened(f"{path}.{find_union(schema)}")
+        schema = wrap_schema(schema)
+    function["parameters"] = fit_to_upstream(schema, path, ctx)
+    if tool.strict and ctx.profile.strict_tools and is_enforced(schema, ctx):
         function["strict"] = True
     elif tool.strict:
         ctx.note_weakened(f"tools[{at}].strict")

@@ -70,8 +70,8 @@ def _join_calls(turn: Turn, ctx: Context) -> Sequence[Block]:
     if not between:
         return turn.blocks
     ctx.note_weakened(turn.path)
-    rest = [block for block in turn.blocks[first:] if block not in between]
-    return [*turn.blocks[:first], *between, *rest]
+    calls = [block for block in turn.blocks[first:last] if not isinstance(block, Text)]
+    return [*turn.blocks[:first], *between, *calls, *turn.blocks[last:]]
 
 
 def _add_text(items: list[Json], block: Text) -> None:

@@ -1,4 +1,4 @@
-"""Tools with a union at the root of their schema, towards Anthropic."""
+"""Tools with a union at the root of their schema, towards providers that take an object only."""
 
 import json
 import time
@@ -10,7 +10,27 @@ from router.wire import translate
 from router.wire.neutral.replay_memory import ReplayMemory
 from router.wire.neutral.tool_forms.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
 
-from ...translations import calls, context, event, events, gpt, said_arguments, sent, tool, user
+from ...responses_samples import called as responses_call
+from ...responses_samples import output
+from ...translations import (
+    DONE,
+    assistant,
+    call,
+    calls,
+    chunk,
+    claude,
+    context,
+    event,
+    events,
+    gpt,
+    result,
+    said_arguments,
+    sent,
+    streamed,
+    tool,
+    use,
+    user,
+)
 
 LOOK = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 FIND = {"type": "object", "properties": {"value": {"type": "string"}}, "required": ["value"]}
@@ -32,6 +52,54 @@ def test_unions_are_wrapped(keyword):
     made, losses = sent(gpt(user("x"), tools=[function("f", {keyword: [LOOK, FIND]})]), "chat")
     assert made["tools"][0]["input_schema"] == {**WRAPPED, "properties": {"value": {keyword: [LOOK, FIND]}}}
     assert losses == [f"tools[0].function.parameters.{keyword}=weakened"]
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("source", ["messages", "responses"])
+def test_unions_are_wrapped_for_gemini(source, keyword):
+    """Gemini's declarations are objects too; other Chat upstreams get the union as it is."""
+    schema = {keyword: [LOOK, FIND]}
+    if source == "messages":
+        body = claude(user("x"), assistant([use("t1", "f", path="a")]), user([result("ok")]))
+        body["tools"] = [{"name": "f", "input_schema": schema}]
+    else:
+        items = [{"role": "user", "content": "x"}, responses_call("t1", "f", '{"path": "a"}'), output("t1")]
+        body = {"model": "x", "input": items, "tools": [flat("f", schema)]}
+    made, losses = sent(body, source, "gemini", "chat")
+    assert made["tools"][0]["function"]["parameters"] == WRAPPED
+    [call] = next(one["tool_calls"] for one in made["messages"] if one["role"] == "assistant")
+    assert json.loads(call["function"]["arguments"]) == {"value": {"path": "a"}}
+    assert f"tools[0].parameters.{keyword}=weakened" in losses
+    made, losses = sent(body, source, "openai", "chat")
+    assert made["tools"][0]["function"]["parameters"][keyword] == [LOOK, FIND]
+    assert losses == []
+
+
+@pytest.mark.parametrize("target", ["messages", "responses"])
+def test_calls_of_gemini_are_unwrapped(target):
+    """The caller gets the arguments as its own schema has them, streamed and whole."""
+    ctx = context("gemini")
+    body = {"model": "x", "max_tokens": 9, "messages": [user("x")], "tools": [{"name": "f", "input_schema": UNION}]}
+    if target == "responses":
+        body = {"model": "x", "input": "x", "tools": [flat("f", UNION)]}
+    translate.request(json.dumps(body).encode(), target, "chat", ctx)
+    ctx.request_sent = True
+    pieces = [call(0, "t1", "f", '{"value": {"pa'), call(0, None, None, 'th": "a"}}')]
+    data = b"".join(map(chunk, pieces)) + chunk({}, "tool_calls") + DONE
+    assert "".join(read_arguments(streamed([data], "chat", ctx, target), target)) == '{"path": "a"}'
+    message = {"tool_calls": [{"id": "t1", "function": {"name": "f", "arguments": '{"value": {"path": "a"}}'}}]}
+    answer = {"id": "c", "choices": [{"message": message, "finish_reason": "tool_calls"}]}
+    made = json.loads(translate.answer(json.dumps(answer).encode(), "chat", target, ctx, stream=False).body)
+    given = made["content"][0]["input"] if target == "messages" else json.loads(made["output"][0]["arguments"])
+    assert given == {"path": "a"}
+
+
+def read_arguments(data, target):
+    for one in events(data):
+        if target == "messages" and one["type"] == "content_block_delta":
+            yield one["delta"]["partial_json"]
+        elif one["type"] == "response.function_call_arguments.delta":
+            yield one["delta"]
 
 
 SEARCHED = [
