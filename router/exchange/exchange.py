@@ -145,7 +145,7 @@ class Exchange:
         upstream = attempt.upstream
         if upstream.status >= 400:
             fault = await find_fault(upstream, sealed=failover.sealed)
-            if fault is not None or self._is_early:
+            if fault is not None or self._is_early or failover.outranks(upstream.status):
                 return await read_failure(attempt, fault)
         failover.note_answer(attempt)
         if attempt.plan is not None:
@@ -186,7 +186,7 @@ class Exchange:
             if best.broke:
                 attempt.context.record.error = "upstream_broke_off"
             raise error
-        best.mark(error, repeat, moved=failover.moved)
+        best.mark(error, repeat, moved=failover.moved, may_pass=failover.may_pass)
         await respond(attempt, error)
 
     async def _end_failed(self, best: AttemptFailure) -> None:

@@ -102,6 +102,10 @@ class Flock:
         if mode.startswith("once-"):
             self._turns[key] += 1
             mode = mode[5:] if self._turns[key] == 1 else "good"
+        if "-times-" in mode:
+            self._turns[key] += 1
+            times, _, fault = mode.partition("-times-")
+            mode = fault if self._turns[key] <= int(times) else "good"
         if mode.startswith("429-"):
             await self._plain(stream, conn, 429, OVERLOADED, [("retry-after", mode[4:])])
         elif mode.isdigit():

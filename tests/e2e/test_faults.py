@@ -296,13 +296,13 @@ def test_closed_while_idle(hasty, upstream, protocol):
 
 
 def test_large_event(fairlead, upstream, protocol):
-    """An event of some MiB passes; one without an end is cut at 8 MiB, with the protocol's last words."""
-    large = b": " + b"x" * (3 << 20) + b"\n\n"
+    """An event of many MiB passes; one without an end is cut at 32 MiB, with the protocol's last words."""
+    large = b": " + b"x" * (20 << 20) + b"\n\n"
     passing = [*protocol.events[: protocol.begun], large, *protocol.events[protocol.begun :]]
     upstream.script(stream(passing))
     assert ask(fairlead.port, protocol.path, protocol.body(stream=True)).body == b"".join(passing)
-    upstream.script(begun(protocol) + chunk(b"data: " + b"x" * (9 << 20)), hang)
-    assert "8 MiB" in stream_error_of(protocol, ask(fairlead.port, protocol.path, protocol.body(stream=True)))
+    upstream.script(begun(protocol) + chunk(b"data: " + b"x" * (32 << 20)), hang)
+    assert "32 MiB" in stream_error_of(protocol, ask(fairlead.port, protocol.path, protocol.body(stream=True)))
     upstream.wait(lambda up: up.left == 1)
 
 

@@ -132,7 +132,8 @@ def test_a_stale_connection_is_replaced(runtime):
 
 
 def test_the_most_telling_error_is_given(runtime):
-    """When all fail, the client gets one answer with its backend, and a header not to try again."""
+    """When all fail, the client gets one answer with its backend. Nothing forbids to try again: one of them may serve
+    then."""
     played = playing(
         runtime,
         PATHS["chat"],
@@ -143,4 +144,10 @@ def test_the_most_telling_error_is_given(runtime):
     )
     assert [step for step in played.story if step[0] == "="] == [f"= {played.status} application/json"]
     assert played.fields[b"x-fairlead-attempts"] == b"%d" % len(played.record.tries)
-    assert played.fields[b"x-should-retry"] == b"false"
+    assert b"x-should-retry" not in played.fields
+
+
+def test_what_all_accounts_refuse_is_not_to_be_tried_again(runtime):
+    """A header says so."""
+    played = playing(runtime, PATHS["chat"], chat(), *[says(401, {"error": {"message": "bad key"}})] * 4)
+    assert (played.status, played.fields[b"x-should-retry"]) == (401, b"false")

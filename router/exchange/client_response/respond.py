@@ -176,7 +176,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         failure = None if translated is response else await _find_failure(dialect, readable)
         if failure is not None:
             return failure
-        record.usage = _read_usage(attempt, readable)
+        large = is_large(len(readable))
+        record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)

@@ -49,9 +49,11 @@ class Failover:
         "_repeats",
         "_service",
         "_stays",
+        "_stumbled",
         "_tokens",
         "_waited",
         "best",
+        "may_pass",
         "movable",
         "moved",
     )
@@ -77,6 +79,10 @@ class Failover:
         self.best: AttemptFailure | None = None
         #: True once the request was sent to several accounts, or twice to one.
         self.moved = False
+        #: True once an account failed in a way that may pass by itself.
+        self._stumbled = False
+        #: True once an account failed in a way that ends: a repeat of the request may help.
+        self.may_pass = False
         places = len(self._service.pool.members) > 1 or len(candidates.routes) > 1
         #: True when a failed attempt may be followed by one elsewhere: then the body is held until the commit.
         self.movable = places and context.body.replayable
@@ -228,6 +234,21 @@ class Failover:
         if member.faults or member.missed or member.rejections or member.closed or member.closed_for:
             place.service.pool.reopen(member, place.since, self._candidates.want())
 
+    def _is_of_request(self, failure: AttemptFailure) -> bool:
+        """True for an error of the request itself: it would be that of every account of its backend. One along the
+        chain may only mean that the other backend lacks something."""
+        return failure.fault is None and not self._in_chain
+
+    @property
+    def _in_chain(self) -> bool:
+        """True once the request has left the backend that it was routed to."""
+        return self._candidates.route is not self._candidates.routes[0]
+
+    def outranks(self, status: int) -> bool:
+        """True when a failure before says more than an answer with this status, which is final: a backend along the
+        chain lacks the model or the path."""
+        return status == 404 and self.best is not None and self._in_chain
+
     def note_failure(self, failure: AttemptFailure) -> None:
         """Note an error that the client was sent already: no other attempt may follow."""
         failure.report(failure.attempt.place.service.queue.clock())
@@ -259,8 +280,10 @@ class Failover:
         step = retry.RetryDecision("again") if fetches_anew else self._decide(failure, now)
         failure.record(step, reported=not fetches_anew)
         self.release()
-        if self.best is None or failure.rank <= self.best.rank:
+        if self.best is None or failure.rank <= self.best.rank or self._is_of_request(failure):
             self.best = failure
+        self._stumbled = self._stumbled or retry.is_passing(failure.fault)
+        self.may_pass = self.may_pass or self._stumbled or (failure.hold is not None and not failure.quota)
         if step.action == "stop":
             return False
         self.moved = self.moved or not (fetches_anew or failure.fault is Fault.HALTED)
@@ -296,13 +319,14 @@ class Failover:
             elapsed=context.elapsed(),
             ready=max(0.0, ready - now),
             patience=service.patience - self._waited,
+            stumbled=self._stumbled,
         )
         step = retry.decide_next(fault, safety, state, burst=failure.burst, jitter=random.random())  # noqa: S311
         self._stays = choice.member.alias if step.action == "again" and stays else ""
         if step.action == "again":
             self._repeats += 1
             # The next try is at the first account of the chain, unless the account is to be the same.
-            self._again = fault is not Fault.LIMITED
+            self._again = not step.limit
             candidates.reset(here=stays)
         elif step.action == "move" and candidates.ready_at(now) > now:
             candidates.skip_backend()

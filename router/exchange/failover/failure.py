@@ -132,10 +132,10 @@ class AttemptFailure:
             return math.ceil(hold.seconds) if hold.seconds <= REPEAT_LIMIT else candidates.repeat_after()
         return math.ceil(ready) if math.isfinite(ready) else None
 
-    def mark(self, response: UpstreamResponse, repeat: int | None, *, moved: bool) -> None:
+    def mark(self, response: UpstreamResponse, repeat: int | None, *, moved: bool, may_pass: bool = False) -> None:
         """Set the answer's headers that say when, and whether, to try again. repeat: after how many seconds, None where
-        waiting does not help. moved: fairlead tried elsewhere or again, so that what this upstream says of a repeat is
-        not the whole truth."""
+        waiting does not help. may_pass: another account may serve a repeat. moved: fairlead tried elsewhere or again,
+        so that what this upstream says of a repeat is not the whole truth."""
         fields = response.fields
         lines: Lines = response.lines
         if repeat is not None:
@@ -147,7 +147,7 @@ class AttemptFailure:
                 lines = [*lines, _make_line(b"retry-after", b"%d" % repeat)]
             if moved:
                 lines = [line for line in lines if line[1:] != (_SHOULD_RETRY, b"false")]
-        elif moved and self.fault in _FINAL:
+        elif moved and self.fault in _FINAL and not may_pass:
             lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _make_line(_SHOULD_RETRY, b"false")]
         response.lines = lines
 

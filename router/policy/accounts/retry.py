@@ -36,9 +36,10 @@ Then, where no change applies or it did not help, the fault of the attempt decid
 
 After a fault: a burst (a limit that ends in a moment) is waited for where the session's cache is, or where
 there is no other account; else the next account that is ready, then the fallback chain. When none is left, a limit that
-ends inside the queue's timeout is waited for; and what failed with all that were ready is tried again at the steadiest
-of them: where there are several accounts, a client does not notice that one stumbled while the others rest. One account
-without fallback is left to the client's own retries, which are more patient.
+ends inside the queue's timeout is waited for; and what failed with all that were ready, or with one while the others
+are closed, is tried again at the steadiest of them: where there are several accounts, a client does not notice that one
+stumbled while the others rest. One account without fallback is left to the client's own retries, which are more
+patient.
 To one account a request is sent REPEATS times again at most, after a wait with jitter; no attempt begins later than
 LATEST seconds after the request arrived.
 """
@@ -169,6 +170,13 @@ _RESENT_AFTER: dict[RetrySafety, frozenset[Fault]] = {
 }
 # They may pass by themselves in a moment.
 _PASSING = (Fault.NOT_CONNECTED, Fault.FAILED, Fault.NO_RESPONSE)
+# They close the account, and say nothing of the others.
+_OF_ACCOUNT = (Fault.LIMITED, Fault.AUTH_REJECTED)
+
+
+def is_passing(fault: Fault | None) -> bool:
+    """True for a fault that may pass by itself in a moment."""
+    return fault in _PASSING
 
 
 def may_resend(fault: Fault, safety: RetrySafety) -> bool:
@@ -196,6 +204,8 @@ class RetryState(NamedTuple):
     ready: float
     #: Seconds it may still wait in the queue.
     patience: float
+    #: An account failed it before in a way that may pass by itself.
+    stumbled: bool = False
 
 
 class RetryDecision(NamedTuple):
@@ -205,6 +215,8 @@ class RetryDecision(NamedTuple):
     action: Literal["move", "again", "stop"]
     #: Seconds to wait before it.
     delay: float = 0.0
+    #: It is the end of a limit that is waited for.
+    limit: bool = False
 
 
 STOP = RetryDecision("stop")
@@ -219,12 +231,13 @@ def decide_next(
     again = state.repeats < REPEATS
     waits = again and state.ready <= state.patience and state.elapsed + state.ready < LATEST
     if burst and waits and state.bound:
-        return RetryDecision("again", _spread(state.ready, jitter))
+        return RetryDecision("again", _spread(state.ready, jitter), limit=True)
     if state.others:
         return RetryDecision("move")
-    if fault is Fault.LIMITED:
-        return RetryDecision("again", _spread(state.ready, jitter)) if waits else STOP
-    if fault in _PASSING and again and state.several:
+    if fault is Fault.LIMITED and waits:
+        return RetryDecision("again", _spread(state.ready, jitter), limit=True)
+    passing = is_passing(fault) or (state.stumbled and fault in _OF_ACCOUNT)
+    if passing and again and state.several:
         return RetryDecision("again", _BACKOFF * 2**state.repeats * (1 + jitter))
     return STOP
 

@@ -158,6 +158,47 @@ def test_all_that_failed_are_asked_again(three):
     assert b"x-should-retry" not in played.fields
 
 
+@pytest.mark.parametrize("last", [refuses(401), refuses(403), refuses(429, wait(1800)), refuses(402)])
+@pytest.mark.parametrize("stumble", [refuses(529), [Break()]], ids=["busy", "broken"])
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_an_account_that_stumbles_beside_one_that_is_closed_is_asked_again(made, stumble, last, first):
+    """Whichever was asked first: the client does not notice that one stumbled while the others rest."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    two = (stumble, last) if first else (last, stumble)
+    played = playing(runtime, CHAT, chat(), *two, stumble, good())
+    assert (played.status, played.asked) == (200, ["a0", "a1", *["a0" if first else "a1"] * 2])
+
+
+TOO_LONG = "the request exceeds the available context size"
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_error_of_the_request_goes_before_the_faults_of_accounts(made, status):
+    """A client that is told to repeat it would only hear it later."""
+    for fault in (refuses(529), refuses(429, wait(900)), [Break()]):
+        runtime = made(box("box", "a0", "a1"), settings=in_order())
+        played = playing(runtime, CHAT, chat(), fault, refuses(status, message=TOO_LONG))
+        assert (played.status, played.json()["error"]["message"]) == (status, TOO_LONG)
+        assert b"retry-after" not in played.fields
+
+
+@pytest.mark.parametrize("last", [refuses(500, message=TOO_LONG), refuses(404, message="no such model")])
+def test_what_only_a_fallback_refuses_is_no_better_news(made, last):
+    """The model that was asked for exists, and may take it: what its own backend said is given."""
+    runtime = made(box("box", "a"), box("second", "b"), settings=in_order(fallback={"*": ("second:n",)}))
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(900)), last)
+    assert (played.status, played.asked) == (429, ["a", "b"])
+    assert 1 <= int(played.fields[b"retry-after"]) <= 900
+
+
+@pytest.mark.parametrize("closed", [401, 403])
+def test_a_key_that_is_refused_beside_a_fault_does_not_forbid_a_repeat(made, closed):
+    """The account that failed may serve the next time."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), refuses(closed), *[refuses(529)] * 3)
+    assert b"x-should-retry" not in played.fields
+
+
 def test_one_account_is_left_to_the_clients_own_retries(made):
     """Without another place a 500 is given as it came, and the client may try again."""
     runtime = made(box("box", "a0"), settings=in_order())
