@@ -1,4 +1,7 @@
-"""The errors for exchanges that a deadline or the stop of the proxy ended: each reason has its own text."""
+"""The errors for exchanges that a deadline or the stop of the proxy ended: each reason has its own text.
+
+Those of a deadline say `timeouts` and `aborted`: some agents repeat on such words alone (upstream_errors.py).
+"""
 
 from router.errors import BadRequest, RouterError, Unavailable, UpstreamTimeout
 from router.exchange.attempt import Attempt
@@ -21,12 +24,14 @@ def error_for(why: CancelReason, arrival: Arrival, attempt: Attempt | None) -> R
         error.status = 408
         return error
     if why is CancelReason.CONNECT:
-        return UpstreamTimeout(f"Backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
+        return UpstreamTimeout(
+            f"Backend {backend} could not be reached within {connect:g} s (timeouts.connect): aborted."
+        )
     if why is CancelReason.FIRST_BYTE:
         seconds = target.first_byte if target else settings.timeouts_first_byte or FAR_SECONDS
-        return UpstreamTimeout(f"Backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
+        return UpstreamTimeout(f"Backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte): aborted.")
     if why is CancelReason.SILENT:
         return UpstreamTimeout(
-            f"Backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
+            f"Backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle): aborted."
         )
-    return UpstreamTimeout(f"Backend {backend} did not finish its answer within {total:g} s (timeouts.total).")
+    return UpstreamTimeout(f"Backend {backend} did not finish its answer within {total:g} s (timeouts.total): aborted.")

@@ -42,5 +42,6 @@ def is_lost(broken: UpstreamDisconnected) -> bool:
 
 def say_connection_lost(error: RouterError) -> None:
     """Add the words by which agents know the error event of a stream that may be asked for again. They decide by the
-    text alone: pi, for one, looks for `connection lost`, `timeout`, `overloaded` and statuses."""
-    error.message = f"{error.message.rstrip('.')} (connection lost)."
+    text alone: pi looks for `connection lost`, `timeout`, `overloaded` and statuses, Continue for `premature close`,
+    `connection reset`, `aborted` and `overloaded`."""
+    error.message = f"{error.message.rstrip('.')} (premature close, connection lost)."

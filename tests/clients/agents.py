@@ -139,13 +139,14 @@ _PI = {"chat": "openai-completions", "messages": "anthropic-messages", "response
 
 
 def _pi(home, root, model, wire):
-    limits = {"reasoning": False, "input": ["text"], "contextWindow": 128000, "maxTokens": 8000}
+    limits = {"reasoning": True, "input": ["text"], "contextWindow": 128000, "maxTokens": 8000}
     cost = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
     entry = {"id": model, "name": model, **limits, "cost": cost}
     base = root if wire == "messages" else f"{root}/v1"
     provider = {"baseUrl": base, "api": _PI[wire], "apiKey": KEY, "models": [entry]}
     _write(home / ".pi" / "agent" / "models.json", {"providers": {"gw": provider}})
-    return Setup(["-p", PROMPT, "--provider", "gw", "--model", model, "--no-session"], {"PI_OFFLINE": "1"})
+    command = ["-p", PROMPT, "--provider", "gw", "--model", model, "--no-session", "--thinking", "medium"]
+    return Setup(command, {"PI_OFFLINE": "1"})
 
 
 def _qwen(home, root, model, wire):

@@ -67,14 +67,21 @@ class Mock:
         self._out.flush()
         return Path(self._out.name).read_bytes()
 
-    def asked(self):
-        """The requests for generated text so far, each as path and status."""
+    def _posts(self):
         with urllib.request.urlopen(f"{self.root}/__mock/log", timeout=20) as answer:
             found = json.load(answer)
         entries = found if isinstance(found, list) else found["log"]
-        posts = {one["id"]: one["path"] for one in entries if one["ev"] == "req" and one["method"] == "POST"}
         ended = {one["id"]: one.get("status") for one in entries if one["ev"] == "done"}
-        return [(path, ended.get(at)) for at, path in posts.items() if not path.endswith("/count_tokens")]
+        posts = [one for one in entries if one["ev"] == "req" and one["method"] == "POST"]
+        return [(one, ended.get(one["id"])) for one in posts if not one["path"].endswith("/count_tokens")]
+
+    def asked(self):
+        """The requests for generated text so far, each as path and status."""
+        return [(one["path"], status) for one, status in self._posts()]
+
+    def bodies(self):
+        """The JSON bodies of these requests."""
+        return [one["body"] for one, _ in self._posts()]
 
     def __enter__(self):
         return self

@@ -37,9 +37,10 @@ def said(path, data):
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("end", [[Break()], [Break(reset=False)], []], ids=["reset", "cut", "no terminal"])
 def test_a_connection_that_was_lost(one, path, end):
-    """The event says `connection lost`, by which agents decide to try again; the history says what happened alone."""
+    """The event says `connection lost` and `premature close`, by which agents decide to try again; the history says
+    what happened alone."""
     played = playing(one, path, PATHS[path](stream=True), streams(*BEGUN[path], *end))
-    assert said(path, played.got).endswith(" (connection lost).")
+    assert said(path, played.got).endswith(" (premature close, connection lost).")
     assert "connection lost" not in played.record.text
     assert (played.record.error, played.whole, played.client.closed) == ("upstream_broke_off", False, True)
 
@@ -48,22 +49,48 @@ def test_a_connection_that_was_lost(one, path, end):
 def test_a_translated_connection_that_was_lost(spoken, path):
     """The same where the stream is translated."""
     played = playing(spoken, path, PATHS[path](stream=True), streams(*HELLO[:2], Break()))
-    assert said(path, played.got).endswith(" (connection lost).")
+    assert said(path, played.got).endswith(" (premature close, connection lost).")
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("why", "words"),
     [
-        (CancelReason.STOPPING, "(connection lost)"),
-        (CancelReason.TOTAL, "timeouts.total"),
-        (CancelReason.SILENT, "timeouts.idle"),
+        (CancelReason.STOPPING, "(premature close, connection lost)"),
+        (CancelReason.TOTAL, "timeouts.total): aborted"),
+        (CancelReason.SILENT, "timeouts.idle): aborted"),
     ],
 )
 def test_streams_that_fairlead_ends(one, path, why, words):
     """A proxy that stops and a deadline are tried again too."""
     played = playing(one, path, PATHS[path](stream=True), streams(*BEGUN[path], Silence(9999)), cuts={5: why})
     assert words in said(path, played.got)
+
+
+#: The words of passing errors that agents look for in a text: Continue's and pi's.
+CONTINUE = ("premature close", "premature end", "connection reset", "socket hang up", "aborted", "overloaded")
+PI = ("overloaded", "429", "500", "502", "503", "504", "connection lost", "terminated", "timed out", "timeout")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("script", "cuts"),
+    [
+        ([Break()], {}),
+        ([Break(reset=False)], {}),
+        ([Silence(9999)], {5: CancelReason.SILENT}),
+        ([Silence(9999)], {5: CancelReason.TOTAL}),
+    ],
+    ids=["reset", "cut", "silent", "total"],
+)
+@pytest.mark.parametrize("begun", [False, True], ids=["before the head", "in the stream"])
+def test_agents_that_read_the_text_try_again(one, path, script, cuts, begun):
+    """Some agents know of an error nothing but its text: it has words that each of them takes for a passing fault."""
+    said_before = streams(*BEGUN[path], *script) if begun else script
+    played = playing(one, path, PATHS[path](stream=True), said_before, cuts=cuts)
+    text = (said(path, played.got) if begun else played.json()["error"]["message"]).lower()
+    assert any(word in text for word in CONTINUE), text
+    assert any(word in text for word in PI) or played.status >= 500, text
 
 
 def test_an_answer_over_a_bound_is_not_lost(one, monkeypatch):

@@ -180,7 +180,7 @@ class UpstreamExchange:
             if event is h11.NEED_DATA:
                 received = await self._receive()
                 if not received:
-                    raise UpstreamDisconnected("closed the connection without an answer")
+                    raise UpstreamDisconnected("closed the connection without an answer (premature close)")
                 size += received
             elif isinstance(event, h11.Response):
                 # h11 bounds an incomplete head only: one more read may complete a longer one.
@@ -195,7 +195,7 @@ class UpstreamExchange:
                 if interim > INTERIM_LIMIT or event.status_code == 101:
                     raise BadGateway(f"{origin} sent interim answers without end, or one that switches protocols.")
             else:
-                raise UpstreamDisconnected("closed the connection without an answer")
+                raise UpstreamDisconnected("closed the connection without an answer (premature close)")
 
     async def read(self) -> list[bytes]:
         """All body pieces that one read brought; [] at the end of the body. Raises UpstreamDisconnected.
