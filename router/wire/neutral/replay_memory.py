@@ -41,8 +41,9 @@ _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
 #: The most calls that are stored under one id.
 _NAMESAKES = 8
-# Ids that end with a small number: counted, and not drawn.
-_COUNTED = re.compile(r"(?:^|[^0-9A-Za-z])[0-9]{1,4}$")
+# Ids that were drawn at random end so. Others (call_0, functions.look:0, call_same) may be those of another
+# conversation too.
+_DRAWN = re.compile(r"(?=[A-Za-z]*[0-9])[0-9A-Za-z]{8,}$")
 
 
 _RECALLED = (ToolCall, ToolResult)
@@ -108,15 +109,15 @@ class ReplayMemory:
         # Large requests are translated in a thread, and the call may be evicted meanwhile.
         with suppress(KeyError):
             self._calls.move_to_end(key)
-        counted = _COUNTED.search(call.id) is not None
+        drawn = _DRAWN.search(call.id) is not None
         here = [one for one in found if one.prefix in (0, prefix)]
-        if len(here) == 1 and not repeated and not counted:
+        if len(here) == 1 and not repeated and drawn:
             # Its arguments may have been edited by the client.
             return here[0] if here[0].name in ("", call.name) else None
         if here:
             # An answer may have been made again: the last one counts.
             return next((one for one in reversed(here) if one.equals(call)), None)
-        equal = [] if counted else [one for one in found if one.equals(call)]
+        equal = [one for one in found if one.equals(call)] if drawn else []
         return equal[0] if len(equal) == 1 else None
 
     def _store(self, key: str, calls: tuple[RecordedCall, ...], *, first: bool = False) -> None:

@@ -252,7 +252,7 @@ def thoughts_of(memory, *messages):
     return [block["thinking"] for block in content if block["type"] == "thinking"]
 
 
-@pytest.mark.parametrize("call_id", ["call_0", "functions.look:0", "toolu_01ABCDEFGHIJK"])
+@pytest.mark.parametrize("call_id", ["call_0", "call_00_same", "functions.look:0", "toolu_01ABCDEFGHIJK"])
 def test_reasoning_never_comes_from_another_conversation(call_id):
     """Ids that are counted anew in each conversation do not mix them, nor does an id that was given twice."""
     memory = ReplayMemory()
@@ -287,7 +287,7 @@ def test_an_answer_that_was_made_again():
     assert thoughts_of(memory, user("one"), calls(("call_0", "look", "{}")), tool("call_0")) == ["again"]
 
 
-@pytest.mark.parametrize(("call_id", "expected"), [("toolu_01ABCDEFGHIJK", ["own"]), ("call_0", [])])
+@pytest.mark.parametrize(("call_id", "expected"), [("toolu_01ABCDEFGHIJK", ["own"]), ("call_0", []), ("call_same", [])])
 def test_a_history_that_the_client_shortened(call_id, expected):
     """An id that was drawn still names its call; a counted one names any."""
     memory = ReplayMemory()
@@ -301,7 +301,7 @@ def test_a_history_that_the_client_shortened(call_id, expected):
 def test_conversations_that_begin_alike():
     """A counted id names the same call only with equal arguments; a drawn one also where they were edited."""
     edited = '{"x": 2}'
-    for call_id, expected in (("call_0", []), ("toolu_01ABCDEFGHIJK", ["own"])):
+    for call_id, expected in (("call_0", []), ("call_00_same", []), ("toolu_01ABCDEFGHIJK", ["own"])):
         memory = ReplayMemory()
         remembered(memory, asking(user("go on")), "own", call_id, {"x": 1})
         assert thoughts_of(memory, user("go on"), calls((call_id, "look", edited)), tool(call_id)) == expected

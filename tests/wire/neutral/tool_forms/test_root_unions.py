@@ -216,7 +216,7 @@ def test_unwrapped_calls_are_remembered():
     ctx = context_of_request()
     ctx.memory = ReplayMemory()
     translate.Stream("messages", "chat", ctx).feed(answer_stream("f", ['{"value":{"path":"a"}}']))
-    assert ctx.memory.get(ToolCall("t1", "f", "{}")).arguments == '{"path":"a"}'
+    assert ctx.memory.get(ToolCall("t1", "f", '{"path": "a"}')).arguments == '{"path":"a"}'
 
 
 def test_a_call_that_is_cut_off_is_passed_on():
