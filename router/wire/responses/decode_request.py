@@ -192,9 +192,9 @@ def _read_chain(data: Json, ctx: Context) -> list[Json]:
                 "store is false, for 30 days within a bound). Send the whole conversation as input.",
                 "previous_response_id",
             )
-        chain.insert(0, found)
+        chain.append(found)
         name = str(found.get("previous") or "")
-    return [item for one in chain for item in cast("list[Json]", one["items"])]
+    return [item for one in reversed(chain) for item in cast("list[Json]", one["items"])]
 
 
 def _resolve_reference(name: str, ctx: Context) -> list[Json]:

@@ -563,4 +563,15 @@ HARMLESS = [
     ),
 ]
 
-CASES = [*CALLS, *DETAILS, *ENDS, *CITATIONS, *LOSSES, *HARMLESS]
+REFUSALS = [
+    Case("refusal-in-pieces", "chat", stream({"refusal": "I "}, {"refusal": "cannot."}), refusal="I cannot."),
+    Case("refusal", "chat", whole({"refusal": "I cannot."}), refusal="I cannot."),
+    Case(
+        "refusal-behind-a-text",
+        "chat",
+        stream({"content": SO}, {"refusal": "I cannot."}),
+        text=SO,
+        refusal="I cannot.",
+    ),
+]
+CASES = [*REFUSALS, *CALLS, *DETAILS, *ENDS, *CITATIONS, *LOSSES, *HARMLESS]
