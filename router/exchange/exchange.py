@@ -181,6 +181,7 @@ class Exchange:
             return
         error, repeat = best.outcome, failover.find_repeat(best)
         if isinstance(error, RouterError):
+            error.retryable = error.retryable or failover.may_pass
             if error.retry_after is None and error.retryable:
                 error.retry_after = repeat
             if best.broke:

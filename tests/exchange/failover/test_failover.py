@@ -1,5 +1,7 @@
 """The next attempt after each failure, and its effect on the client's answer, the record and the accounts."""
 
+import dataclasses
+
 import pytest
 
 from router.errors import BadGateway
@@ -196,6 +198,16 @@ def test_a_key_that_is_refused_beside_a_fault_does_not_forbid_a_repeat(made, clo
     """The account that failed may serve the next time."""
     runtime = made(box("box", "a0", "a1"), settings=in_order())
     played = playing(runtime, CHAT, chat(), refuses(closed), *[refuses(529)] * 3)
+    assert b"x-should-retry" not in played.fields
+
+
+def test_an_account_without_a_key_does_not_forbid_a_repeat(made):
+    """Another one failed, and may serve the next time."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    targets = runtime.snapshot.services["box"].targets
+    targets["a0"] = dataclasses.replace(targets["a0"], problem="the keyring is locked.")
+    played = playing(runtime, CHAT, chat(), *[refuses(529)] * 4)
+    assert "a1" in played.asked
     assert b"x-should-retry" not in played.fields
 
 
