@@ -239,14 +239,16 @@ def test_what_an_answer_loses_is_noted(routed, upstream, streamed):
         assert b"usage=weakened" in answer.field(b"x-fairlead-loss")
     row = history(routed, answer)
     assert "usage=weakened" in row["losses"]
-    assert "answer lost usage=weakened" in row["notes"]
+    lost = "usage=weakened" if streamed else "x_future=dropped, usage=weakened"
+    assert f"answer lost {lost}" in row["notes"]
 
 
 def test_a_field_of_its_own_policy(routed, upstream):
-    """top_k is silent by configuration: it is not named to the client, but in the history."""
+    """top_k is silent by configuration: it is not named to the client, but in the history. A field of the answer that
+    the client's protocol lacks is named."""
     upstream.script(plain(CHAT.whole))
     answer = ask(routed.port, MESSAGES.path, claude("deep:m", USER, top_k=3, metadata={"user_id": "u"}))
-    assert answer.field(b"x-fairlead-loss") == b"metadata.user_id=dropped"
+    assert answer.field(b"x-fairlead-loss") == b"metadata.user_id=dropped, x_future=dropped"
     assert "top_k=dropped" in history(routed, answer)["losses"]
 
 

@@ -28,7 +28,7 @@ def test_demo_answers_in_each_protocol(fairlead):
     assert re.fullmatch(r"fairlead \S+   http://localhost:\d+   demo, no API key needed", lines[0])
     pairs = [f"{asked.label} -> {spoken.label}" for asked, spoken in pair_protocols(BY_NAME)]
     for line, label in zip(lines[2:-2], ["messages", "chat", "responses", *pairs], strict=True):
-        assert re.fullmatch(rf"  ok  {label} +\d+ events +\d+ ms( to first byte)?", line)
+        assert re.fullmatch(rf"  ok  {label} +\d+ events +(\d+ ms|\d\.\d s)( to first byte)?", line)
     assert len({line.index("events") for line in lines[2:-2]}) == 1
     assert re.fullmatch(r'  ok  tools +get_weather\(city="Turin"\), then an answer', lines[-2])
     assert max(map(len, lines)) <= 72
