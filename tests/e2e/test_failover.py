@@ -79,7 +79,7 @@ def test_limits_are_of_who_answered(tmp_path):
             assert (await once(serving.port, "/v1/messages", message())).status >= 400
             [refused] = serving.runtime.recorder.recent
         up.stop()
-        assert (refused.attempts, refused.utilisation) == (2, None)
+        assert (refused.attempts, refused.utilisation) == (3, None)
 
     trio.run(main)
 

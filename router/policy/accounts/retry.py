@@ -234,10 +234,10 @@ def decide_next(
         return RetryDecision("again", _spread(state.ready, jitter), limit=True)
     if state.others:
         return RetryDecision("move")
-    if fault is Fault.LIMITED and waits:
+    stumbled = state.stumbled and fault in _OF_ACCOUNT and state.ready <= 0
+    if fault is Fault.LIMITED and waits and not stumbled:
         return RetryDecision("again", _spread(state.ready, jitter), limit=True)
-    passing = is_passing(fault) or (state.stumbled and fault in _OF_ACCOUNT)
-    if passing and again and state.several:
+    if (stumbled or is_passing(fault)) and again and state.several:
         return RetryDecision("again", _BACKOFF * 2**state.repeats * (1 + jitter))
     return STOP
 

@@ -191,11 +191,12 @@ def test_never_too_often_nor_too_late(fault, safety, state, burst, jitter):
 
 @pytest.mark.parametrize("fault", [Fault.LIMITED, Fault.AUTH_REJECTED])
 def test_a_stumble_is_tried_again_when_the_others_are_closed(fault):
-    """At once as after the stumble itself; a limit that ends in time is waited for first."""
-    state = FRESH._replace(several=True, stumbled=True, ready=900.0)
+    """As after the stumble itself, while it is open; a limit that ends in time is waited for."""
+    state = FRESH._replace(several=True, stumbled=True, ready=0.0)
     assert decide_next(fault, "safe", state).action == "again"
     assert not decide_next(fault, "safe", state).limit
-    assert decide_next(fault, "safe", state._replace(stumbled=False)).action == "stop"
+    assert decide_next(fault, "safe", state._replace(ready=900.0)).action == "stop"
+    assert decide_next(fault, "safe", state._replace(ready=900.0, stumbled=False)).action == "stop"
     assert decide_next(fault, "safe", state._replace(repeats=2)).action == "stop"
     assert decide_next(Fault.LIMITED, "safe", state._replace(ready=5.0)).limit
     assert decide_next(Fault.REQUEST_REJECTED, "safe", state).action == "stop"
