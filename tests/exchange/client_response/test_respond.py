@@ -18,6 +18,8 @@ from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, messa
 HTML = (b"content-type", b"text/html; charset=utf-8")
 TEXT = (b"content-type", b"text/plain")
 GZIP = (b"content-encoding", b"gzip")
+#: Real seconds in which nothing moves before the clock jumps: it does not wait for threads, which read what is large.
+JUMP = 0.5
 LARGE = {"padding": "x" * 3 * WHOLE_LIMIT, **GOOD["chat"]}
 FILES = "/v1/files/f/content"
 
@@ -113,7 +115,9 @@ def test_a_large_answer_is_sent_on_as_it_comes(one, caller):
     value = LARGE if path == CHAT else {"padding": "x" * 3 * WHOLE_LIMIT, **GOOD["messages"]}
     script = says(200, value)
     third = len(script[0]) // 3
-    played = playing(one, path, body, [script[0][at : at + third] for at in range(0, len(script[0]), third)])
+    played = playing(
+        one, path, body, [script[0][at : at + third] for at in range(0, len(script[0]), third)], threshold=JUMP
+    )
     assert played.json() == value
     assert played.fields[b"content-length"] == b"%d" % length_of(script)
     assert (played.record.usage.input, played.record.usage.output) == (3, 1)
@@ -127,7 +131,7 @@ def test_a_large_answer_in_chunks_has_no_length(one):
     head = (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n"
     )
-    played = playing(one, CHAT, chat(), [head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)])
+    played = playing(one, CHAT, chat(), [head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)], threshold=JUMP)
     assert played.json() == LARGE
     assert b"content-length" not in played.fields
     assert (played.pool.given_back, played.pool.dropped) == (0, 1)
@@ -137,7 +141,7 @@ def test_a_large_answer_in_chunks_has_no_length(one):
 def test_a_large_answer_that_breaks_off(three, at):
     """Once it was begun no other account is asked, and the client sees that it is not whole."""
     script = says(200, LARGE)[0]
-    played = playing(three, CHAT, chat(), [script[: int(len(script) * max(at, 0.5))], Break()], good())
+    played = playing(three, CHAT, chat(), [script[: int(len(script) * max(at, 0.5))], Break()], good(), threshold=JUMP)
     assert (played.asked, played.status, played.whole) == (["a0"], 200, False)
     assert played.client.aborted
     assert played.record.error == "upstream_broke_off"
@@ -364,7 +368,7 @@ def test_an_answer_that_is_sent_on_holds_nothing(one):
     def look():
         held.append(one.memory.reserved)
 
-    playing(one, CHAT, chat(), [look, script[:1000], look, script[1000:cut], look, script[cut:]])
+    playing(one, CHAT, chat(), [look, script[:1000], look, script[1000:cut], look, script[cut:]], threshold=JUMP)
     assert held[0] == len(json.dumps(chat()))
     assert held[0] < held[1] < held[0] + 1000
     assert held[2] == 0
@@ -398,7 +402,9 @@ def test_a_capture_of_a_large_answer(one):
     """What is sent on as it comes is captured at its beginning."""
     script = says(200, LARGE)[0]
     cut = 2 * WHOLE_LIMIT
-    played = playing(one, CHAT, chat(), [script[:cut], script[cut : cut + 9], script[cut + 9 :]], capture=cut + 99)
+    played = playing(
+        one, CHAT, chat(), [script[:cut], script[cut : cut + 9], script[cut + 9 :]], capture=cut + 99, threshold=JUMP
+    )
     assert played.json() == LARGE
     assert played.record.answer_body == played.got[: cut + 99]
 
