@@ -52,7 +52,7 @@ def _about_model(found: RecordedRequest) -> str:
         return _give_key(found, found.backend, found.account)
     if found.status == 401:
         return "point the tool at fairlead with its key: fairlead env"
-    if found.status == 404:
+    if found.status == 404 and not found.protocol:
         return "correct the base URL of the tool: fairlead env"
     return ""
 

@@ -223,6 +223,9 @@ KEY = "give it another key: fairlead backend add a --key-stdin"
             "the rule sends it as gpt-9; correct the rule: fairlead config edit",
         ),
         (recorded(404, "not_found_error", backend=""), "choose a model that is served: fairlead models"),
+        (recorded(404, "not_found_error", model="", protocol=""), "correct the base URL of the tool: fairlead env"),
+        # An answer that is not kept any more: the path was right.
+        (recorded(404, "not_found_error", model="", protocol="responses"), ""),
         (
             recorded(402, "halted"),
             "when more may be spent, lift the halt: fairlead resume",
