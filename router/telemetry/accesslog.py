@@ -18,6 +18,7 @@ from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
+from router.settings.secret_names import is_secret_name
 from router.store.history.derive import compile_log
 
 RING = 10_000
@@ -39,8 +40,9 @@ _KEYS = re.compile(
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
 _VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
-_NAMES = ("api_key", "apikey", "token", "secret", "password", "authorization")
-_LONGEST_NAME = max(map(len, _NAMES))
+_LONGEST_NAME = 64
+# Models sign their thinking; refusals are about it.
+_SIGNED = ("signature", "Signature")
 # A pattern holds the interpreter for as long as its text takes: half a millisecond for so many characters.
 _PIECE = 16_384
 
@@ -287,7 +289,9 @@ def _split_at_quotes(text: str) -> Iterator[str]:
 def _redact_value(match: re.Match[str]) -> str:
     """Redact the value of a JSON member whose name says that it is a secret."""
     at = match.start()
-    secret = match.string[max(0, at - _LONGEST_NAME) : at].lower().endswith(_NAMES)
+    # The quote before the name is the last one, as the match begins with the one behind it.
+    name = match.string[max(0, at - _LONGEST_NAME) : at].rpartition('"')[2]
+    secret = is_secret_name(name) and not name.endswith(_SIGNED)
     return f"{match[1]}[redacted]" if secret else match[0]
 
 

@@ -13,7 +13,7 @@ from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
 from router.settings.profile import override
-from router.settings.secret_headers import is_secret_header
+from router.settings.secret_headers import is_hidden_in_texts
 from router.settings.tables import BackendOptions, Edits
 from router.store.config.redacted import advise_key
 from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
@@ -63,9 +63,9 @@ class Target:
 
     @property
     def hidden(self) -> list[Secret]:
-        """The secrets in its requests, which logs must not show: the key, and configured headers that look like one."""
+        """The secrets in its requests, which logs must not show: the key, and values of configured headers."""
         headers = self.edits.set_headers.items() if self.edits is not None else ()
-        found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
+        found = [Secret(value) for name, value in headers if is_hidden_in_texts(name, value)]
         return found if self.secret is None else [self.secret, *found]
 
     def check(self) -> None:
