@@ -106,10 +106,18 @@ async def with_key(target: Target, credentials: Credentials) -> Target:
     return replace(target, secret=secret, auth=auth_header(target.backend, secret))
 
 
-def forget_key(target: Target, credentials: Credentials) -> None:
-    """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept."""
+def forget_key(target: Target, credentials: Credentials) -> bool:
+    """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept. Returns True when
+    it stays since what gave it is left alone for a while."""
+    if target.reference is None or target.secret is None:
+        return False
+    return credentials.forget(target.reference, target.secret)
+
+
+def accept_key(target: Target, credentials: Credentials) -> None:
+    """Note that the fetched key of a target was accepted."""
     if target.reference is not None and target.secret is not None:
-        credentials.forget(target.reference, target.secret)
+        credentials.accept(target.reference, target.secret)
 
 
 def _make_target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
