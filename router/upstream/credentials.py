@@ -28,8 +28,8 @@ FETCH_SECONDS = 30.0
 # Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
 OUTPUT_LIMIT = 65536
-#: How long a command or keyring is left alone after it gave a refused key again: doubled each time up to the longest, as
-#: accounts cool.
+#: How long a command or keyring is left alone after it gave a refused key again: doubled each time up to the longest,
+#: as accounts cool.
 REST_SECONDS, LONGEST_REST_SECONDS = 60.0, 1800.0
 _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from router.store.database.erasure import Erasure
 from router.store.database.writer import Ledger
 from router.store.interfaces import Json
-from router.store.database.erasure import Erasure
 
 if TYPE_CHECKING:
     import sqlite3
