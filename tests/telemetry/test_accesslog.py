@@ -9,7 +9,7 @@ import pytest
 
 from router.ir import Usage
 from router.settings import Secret
-from router.telemetry import accesslog
+from router.telemetry import log_file
 from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
 
@@ -87,7 +87,7 @@ def test_the_file_is_private_and_appended_to(tmp_path):
 
 def test_the_file_is_rotated(tmp_path, monkeypatch):
     """Five files at most, each about as large as allowed; no line is lost in between."""
-    monkeypatch.setattr(accesslog, "FILE_BYTES", 3000)
+    monkeypatch.setattr(log_file, "FILE_BYTES", 3000)
     path = tmp_path / "access.log"
     for start in range(0, 40, 8):
         log = AccessLog(0, str(path))
