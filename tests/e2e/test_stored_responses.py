@@ -308,9 +308,8 @@ def test_an_erased_history_is_forgotten_by_a_running_proxy(filed):
     assert runtime.ledger.flush()
     seen = len(filed.ups["kept"].seen)
     with_home = {"FAIRLEAD_HOME": str(runtime.home.path), "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [sys.executable, "-m", "router", "history", "clear", "--yes"], env=with_home, capture_output=True, timeout=60
-    )
+    command = [sys.executable, "-m", "router", "history", "clear", "--yes"]
+    done = subprocess.run(command, env=with_home, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     with pytest.raises(openai.NotFoundError):
         filed.client.responses.retrieve(first.id)
