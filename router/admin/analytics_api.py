@@ -18,6 +18,7 @@ from router.operator_api.history import Analytics, HistoryPage, HistoryRequest
 from router.store.history import read_requests, read_usage, reader
 from router.store.history.time_window import EXPECTED, parse_since
 from router.upstream.runtime import Runtime
+from router.wire.raw.whole_numbers import parse_whole
 
 ANALYTICS_SCHEMA = 1
 HISTORY_SCHEMA = 1
@@ -76,10 +77,11 @@ def _sum_up(runtime: Runtime, window: str) -> Analytics:
 
 
 def _list_requests(runtime: Runtime, limit: str, before: str) -> HistoryPage:
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE_LIMIT:
+    number = parse_whole(limit, 1, PAGE_LIMIT)
+    if number is None:
         raise BadRequest(f"limit must be a number from 1 to {PAGE_LIMIT}.")
     with reader.open_reader(runtime.home) as db:
-        rows = read_requests.read_latest(db, int(limit), before) if db is not None else []
+        rows = read_requests.read_latest(db, number, before) if db is not None else []
     return HistoryPage(schema=HISTORY_SCHEMA, requests=rows)
 
 

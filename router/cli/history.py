@@ -6,11 +6,13 @@ import os
 import sys
 
 import msgspec
+import trio
 
 from router.cli.common.group import run_group
 from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
+from router.cli.common.running_proxy import flush_histories
 from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
@@ -75,8 +77,8 @@ def run_clear(argv: list[str]) -> int:
     """Erase the history."""
     parser = Parser(
         "history clear",
-        "Erase every recorded request and all sums, also while a proxy runs. What it needs to route (which account "
-        "issued an id) stays.",
+        "Erase every recorded request, all sums, kept answers and captured bodies, also while a proxy runs, which then "
+        "forgets what it has of them in memory. What it needs to route (which account issued an id) stays.",
         examples=["fairlead history clear"],
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -90,7 +92,10 @@ def run_clear(argv: list[str]) -> int:
         return 0
     if not options.yes:
         _confirm()
+    # What has just ended is written first, so that it is erased too; then memory follows at once.
+    trio.run(flush_histories, home)
     erased = _cleared(home)
+    trio.run(flush_histories, home)
     captures.sweep(home, keep=0)
     say(f"Erased {format_count(erased, 'request')}.")
     return 0

@@ -1,13 +1,12 @@
 """`fairlead resume`: end the halts of the guard; a proxy need not run."""
 
-import json
 import os
 import time
 
 import msgspec
 import trio
 
-from router.cli.common.layout import say
+from router.cli.common.layout import print_json, say
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
@@ -35,7 +34,7 @@ def run(argv: list[str]) -> int:
     if lifted is None:
         lifted = _lift(home)
     if options.json:
-        print(json.dumps({"lifted": msgspec.to_builtins(lifted)}, indent=2))
+        print_json({"lifted": msgspec.to_builtins(lifted)})
         return 0
     for halt in lifted:
         say(f"Halt ended: {clean(halt.reason, 400)}.")

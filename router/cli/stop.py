@@ -16,6 +16,7 @@ from router.settings import Secret
 from router.store.config import toml
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
+from router.wire.raw.whole_numbers import parse_whole
 
 # Seconds. The proxy drains for 10 s, then ends its streams with an error event.
 STOP_TIMEOUT = 15.0
@@ -30,7 +31,7 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("--port", metavar="PORT", help="stop only the proxy on this port")
     options = parser.read(argv)
-    if options.port is not None and not options.port.isdecimal():
+    if options.port is not None and parse_whole(options.port, 0, 65535) is None:
         raise UsageError(f'--port is "{options.port}"; expected a port number.')
     return trio.run(_stop, open_home(os.environ), options.port)
 

@@ -11,7 +11,8 @@ from router.errors import RouterError
 from router.exchange.context import Arrival
 from router.host.access import strip_scheme
 from router.settings import Secret
-from router.settings.secret_headers import SHORTEST, is_secret_name
+from router.settings.secret_headers import SHORTEST
+from router.settings.secret_names import may_be_secret_name
 from router.wire.error_text import drop_advice, read_error_text, shorten
 
 _ORGANISATIONS = frozenset(name for entry in KNOWN.values() for name in entry.own_headers)
@@ -41,5 +42,5 @@ def _list_credentials(arrival: Arrival) -> list[str]:
     return [
         strip_scheme(value).decode("latin-1")
         for _, name, value in arrival.request.lines
-        if is_secret_name(text := name.decode("latin-1")) or text in _ORGANISATIONS
+        if may_be_secret_name(text := name.decode("latin-1")) or text in _ORGANISATIONS
     ]

@@ -4,12 +4,14 @@ Towards upstreams no field goes that frames one connection, carries a credential
 caller. Towards clients none goes that would let an upstream act on fairlead's origin in a browser.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from h11._headers import Headers
+
+from router.settings.overriding_names import is_overriding_header
+from router.settings.secret_names import is_secret_name
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -71,16 +73,17 @@ _NEVER_SENT = (HOP_BY_HOP | CREDENTIALS) | {
 }
 # sec-: fetch metadata of browsers, and the subprotocols of a websocket, where OpenAI's clients put their key.
 _NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-")
-# Gateways, tunnels and clouds have their own names for a credential, which is not meant for the upstream.
-_CREDENTIAL = re.compile(
-    rb"(?:.*[-_])?(?:(?:api|access|subscription|functions|master)[-_]?key|auth|authorization|token|secret|password"
-    rb"|passwd|credentials?|jwt[-_]assertion)"
-)
-_QUERY_CREDENTIALS = frozenset(
+# What proxies, tunnels and sign-on gateways in front of fairlead add about who is behind it.
+_CALLER = frozenset(
     (
-        *(b"key", b"apikey", b"api_key", b"api-key", b"x-api-key", b"x-goog-api-key", b"subscription-key"),
-        *(b"token", b"access_token", b"auth_token", b"id_token", b"authorization", b"client_secret", b"password"),
+        *(b"true-client-ip", b"x-client-ip", b"client-ip", b"x-cluster-client-ip", b"fly-client-ip", b"x-remote-ip"),
+        *(b"fastly-client-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"x-remote-addr", b"remote-addr"),
+        *(b"x-forwarded", b"remote-user", b"x-remote-user", b"x-webauth-user", b"x-appengine-user-ip", b"x-auth-user"),
     )
+)
+_CALLER_PREFIXES = (
+    *(b"x-auth-request-", b"cf-access-", b"x-amzn-oidc-", b"x-ms-client-principal", b"x-ms-token-", b"x-goog-iap-"),
+    *(b"x-goog-authenticated-user-", b"x-pomerium-", b"tailscale-user-", b"x-ssl-", b"ssl-client-", b"x-client-cert"),
 )
 
 SECURITY: RawHeaders = [
@@ -118,18 +121,13 @@ def parse_connection(value: bytes) -> frozenset[bytes]:
 @lru_cache(maxsize=256)
 def _is_withheld(name: bytes) -> bool:
     """True for a lower-case name that goes upstream only when it is among `keep`."""
-    return name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES) or _CREDENTIAL.fullmatch(name) is not None
-
-
-def filter_query(query: bytes) -> bytes:
-    """The caller's query as it goes upstream: without parameters that carry a credential, with its question mark."""
-    kept = [part for part in query.split(b"&") if _decode_name(part) not in _QUERY_CREDENTIALS]
-    return b"?" + b"&".join(kept) if kept else b""
-
-
-def _decode_name(part: bytes) -> bytes:
-    name = part.partition(b"=")[0]
-    return (unquote_to_bytes(name) if b"%" in name else name).lower()
+    # A server that hands fields on as variables (CGI, WSGI) takes `_` and `-` for the same.
+    name = name.replace(b"_", b"-")
+    if name in _NEVER_SENT or name in _CALLER or name.startswith((*_NEVER_SENT_PREFIXES, *_CALLER_PREFIXES)):
+        return True
+    # Gateways, tunnels and clouds have their own names for a credential, which is not meant for the upstream.
+    text = name.decode("latin-1")
+    return is_secret_name(text) or is_overriding_header(text)
 
 
 def filter_request(
@@ -165,9 +163,11 @@ def filter_request(
 
 def is_editable(name: bytes) -> bool:
     """True for a lower-case name that a configured edit may set or remove: none that frames the message, describes
-    its body, carries a credential, identifies the caller or is fairlead's own."""
+    its body, carries a credential, identifies the caller, replaces the method or path, or is fairlead's own."""
+    name = name.replace(b"_", b"-")
     described = name in (b"content-type", b"content-encoding", b"accept-encoding")
-    return not (described or name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES))
+    framing = name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES)
+    return not (described or framing or is_overriding_header(name.decode("latin-1")))
 
 
 def apply_changes(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | None]) -> Lines:

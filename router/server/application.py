@@ -18,6 +18,7 @@ from router.exchange.exchange import Exchange
 from router.exchange.stored_responses import serve_stored
 from router.host.access import Gate, format_operator_error
 from router.net.headers import SECURITY, RawHeaders, to_lines
+from router.net.query import check_query
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
 from router.policy.routing.tags import read_tag
@@ -85,6 +86,8 @@ class Proxy:
             arrival.record.status = 200
             return
         _check_verb(request, arrival.call)
+        if request.query:
+            check_query(request.query)
         if calls.is_closed(path, request.method) and arrival.snapshot.settings.passthrough != "all":
             raise Forbidden(
                 f"{request.method} {path} is closed by default: it can delete, spend or administer. "

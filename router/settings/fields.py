@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, InvalidValue, Kind, choice, clean
+from router.settings.overriding_names import is_overriding_header
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -34,6 +35,7 @@ _REFUSED_PREFIXES = {
     "x-forwarded-": _TRACE,
     "sec-": _TRACE,
 }
+_OVERRIDES = "it would make the backend serve another request than the one that was sent"
 _REFUSED_FIELDS = {
     "model": "a rule's or an alias's model decides it",
     "stream": "the tool decides how it reads the answer",
@@ -86,6 +88,10 @@ def check_header_name(text: str) -> str:
     if not _HEADER_NAME.fullmatch(text):
         raise InvalidValue("it is not a valid header name")
     lowered = text.lower()
+    if is_overriding_header(lowered):
+        raise InvalidValue(_OVERRIDES)
+    # Some servers do not tell `_` and `-` apart.
+    lowered = lowered.replace("_", "-")
     reason = _REFUSED_HEADERS.get(lowered)
     for prefix, why in _REFUSED_PREFIXES.items():
         reason = reason or (why if lowered.startswith(prefix) else None)

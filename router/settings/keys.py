@@ -11,6 +11,7 @@ from router.settings.declared import DECLARATIONS, TABLES, Declaration
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path
+from router.settings.secret_names import may_be_secret_name
 from router.settings.tables import BACKENDS, PRICE
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
@@ -146,8 +147,8 @@ def redact(path: Path, value: Any) -> Any:
     names = [part for part in path if isinstance(part, str)]
     # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
-    judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
-    if names == ["api_key"] or any(secret_headers.is_secret_name(name) for name in judged):
+    judged = names[-1:] if "set_fields" in names[:-1] else [] if own else names
+    if names == ["api_key"] or any(may_be_secret_name(name) for name in judged):
         return "set"
     if "set_headers" in names[:-1] and secret_headers.is_secret_header(names[-1], str(value)):
         return "set"

@@ -199,7 +199,8 @@ def _parse_names(text: str) -> tuple[str, ...]:
 
 
 def _parse_model(text: str) -> str:
-    if len(text.encode("utf-8", "surrogatepass")) > 256:
+    # No vendor's name has joiners; with them two names would look the same.
+    if len(text.encode("utf-8", "surrogatepass")) > 256 or _JOINERS.search(text):
         raise ValueError
     return _parse_plain_text(text)
 
@@ -268,8 +269,17 @@ class Money(Kind, frozen=True):
         return float(self.parse_text(text))
 
 
-# C0, DEL, C1, and characters that reorder or hide text on a terminal.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0, DEL, C1, lone surrogates, and characters of category Cf, which reorder or hide text on a terminal or make two
+# names look the same. Not: the signs of Arabic and Kaithi numbers, which are seen. The joiners of emoji and of scripts
+# (U+200C, U+200D) may stand in a text between characters that are not ASCII; elsewhere they only hide themselves.
+_FORMAT = (
+    "\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001-\U000e007f"
+)
+_CONTROL = re.compile(
+    f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_FORMAT}]|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+)
+_JOINERS = re.compile("[\u200c\u200d]")
 
 TEXT = Kind("a text that is not empty", "text", _parse_plain_text)
 SECRET = Kind("printable characters without spaces", "text", _parse_secret)
@@ -306,5 +316,16 @@ def display(value: object) -> str:
 
 def clean(text: str, limit: int = 120) -> str:
     """Foreign text made safe for a terminal: control characters escaped, at most `limit` characters."""
-    escaped = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    # What is cut off below need not be looked at.
+    escaped = escape_controls(text[: limit + 1])
     return escaped if len(escaped) <= limit else escaped[:limit] + "…"
+
+
+def escape_controls(text: str) -> str:
+    """The text with its control characters, and those that reorder or hide text, as escapes: `\\u202e`."""
+    return _CONTROL.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

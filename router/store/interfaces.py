@@ -138,6 +138,10 @@ class StoredResponses(Protocol):
         """The stored values of these ids: an item, or an answer together with all those before it. Blocks."""
         ...
 
+    def on_erased(self, forget: Callable[[], None]) -> None:
+        """Have this called, in any thread, soon after any process has erased the history of the home."""
+        ...
+
 
 class SyncMessage(msgspec.Struct, frozen=True):
     """A message of one process to the others about budgets."""

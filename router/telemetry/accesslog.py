@@ -18,14 +18,14 @@ from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
+from router.settings.secret_names import is_secret_name
 from router.store.history.derive import compile_log
+from router.telemetry.log_file import LogFile
 
 RING = 10_000
 BODY_SHOWN = 8192
 # A little more is kept than is shown, so that a secret across the end of the shown part is still recognised.
 BODY_KEPT = BODY_SHOWN + 512
-FILE_BYTES = 20 << 20
-FILES = 5
 SECRETS = 1024
 _BATCH_SECONDS = 0.05
 #: What a request may wait for before it is sent: a place and an account of a backend (its name follows), a key that is
@@ -39,8 +39,9 @@ _KEYS = re.compile(
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
 _VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
-_NAMES = ("api_key", "apikey", "token", "secret", "password", "authorization")
-_LONGEST_NAME = max(map(len, _NAMES))
+_LONGEST_NAME = 64
+# Models sign their thinking; refusals are about it.
+_SIGNED = ("signature", "Signature")
 # A pattern holds the interpreter for as long as its text takes: half a millisecond for so many characters.
 _PIECE = 16_384
 
@@ -143,7 +144,7 @@ class AccessLog:
         self.dropped = 0
         self._output = terminal
         self._path: str | None = None
-        self._file = -1
+        self._file: LogFile | None = None
         self._always: frozenset[str] = frozenset()
         self._secrets: dict[str, None] = {}
         self._ring: deque[RequestRecord | str] = deque()
@@ -158,13 +159,13 @@ class AccessLog:
     def write_to(self, verbose: int, log_file: str | None) -> None:
         """Log at this level and to this file from now on. Raises OSError for a file that cannot be opened."""
         if log_file != self._path:
-            fresh = _open_file(log_file) if log_file else -1
+            fresh = LogFile(log_file) if log_file else None
             with self._files:
                 old, self._file, self._path = self._file, fresh, log_file
-            if old >= 0:
-                os.close(old)
+            if old is not None:
+                old.close()
         self._terminal = self._output if verbose else -1
-        self.enabled = self._file >= 0 or verbose > 0
+        self.enabled = self._file is not None or verbose > 0
         self.bodies = verbose > 1
 
     def hide(self, secrets: Iterable[Secret | None], *, always: bool = False) -> None:
@@ -201,8 +202,8 @@ class AccessLog:
         self._stopping = True
         self._wake.set()
         self._thread.join(seconds)
-        if not self._thread.is_alive() and self._file >= 0:
-            os.close(self._file)
+        if not self._thread.is_alive() and self._file is not None:
+            self._file.close()
 
     def _run(self) -> None:
         while not (self._stopping and not self._ring):
@@ -220,15 +221,16 @@ class AccessLog:
             if isinstance(record, str):
                 shown.append(record)
                 continue
-            if self._file >= 0:
+            if self._file is not None:
                 logged.append(msgspec.json.encode(record.fields()) + b"\n")
             if self._terminal >= 0:
                 shown.append(record.line())
                 shown += self._format_bodies(record)
         if logged:
             with self._files:
-                self._write(self._file, b"".join(logged), len(logged))
-                self._rotate()
+                if self._file is not None:
+                    self._write(self._file.descriptor, b"".join(logged), len(logged))
+                    self._file.rotate()
         if shown:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
@@ -252,21 +254,6 @@ class AccessLog:
             text = text.replace(secret, "[redacted]")
         return _VALUES.sub(_redact_value, "".join(_KEYS.sub("[redacted]", piece) for piece in _split_at_quotes(text)))
 
-    def _rotate(self) -> None:
-        """Keep FILES files of about FILE_BYTES: FILE, FILE.1, …; a failure leaves the one that is open."""
-        try:
-            if self._path is None or os.fstat(self._file).st_size < FILE_BYTES:
-                return
-            for number in range(FILES - 1, 0, -1):
-                older = f"{self._path}.{number - 1}" if number > 1 else self._path
-                if os.path.exists(older):
-                    os.replace(older, f"{self._path}.{number}")
-            fresh = _open_file(self._path)
-        except OSError:
-            return
-        os.close(self._file)
-        self._file = fresh
-
     def _write(self, descriptor: int, data: bytes, lines: int) -> None:
         try:
             while data:
@@ -287,12 +274,10 @@ def _split_at_quotes(text: str) -> Iterator[str]:
 def _redact_value(match: re.Match[str]) -> str:
     """Redact the value of a JSON member whose name says that it is a secret."""
     at = match.start()
-    secret = match.string[max(0, at - _LONGEST_NAME) : at].lower().endswith(_NAMES)
+    # The quote before the name is the last one, as the match begins with the one behind it.
+    name = match.string[max(0, at - _LONGEST_NAME) : at].rpartition('"')[2]
+    secret = is_secret_name(name) and not name.endswith(_SIGNED)
     return f"{match[1]}[redacted]" if secret else match[0]
-
-
-def _open_file(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 def _escape(text: str) -> str:

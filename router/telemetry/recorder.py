@@ -111,6 +111,12 @@ class Recorder:
         with self._processing:
             return list(self._recent)
 
+    def forget_recent(self) -> None:
+        """Forget the requests that ended last, as their rows were erased. The counts are sums without names of them."""
+        self._process_all()
+        with self._processing:
+            self._recent.clear()
+
     @property
     def counters(self) -> Counters:
         """The counts of all requests that have ended."""

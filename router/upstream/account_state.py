@@ -52,8 +52,10 @@ def condition(service: Service, member: Member, now: float) -> Condition:
 def account_words(service: Service, member: Member, now: float) -> str:
     """The state of an account as a text for users; it names models for which alone the account is parked."""
     found = condition(service, member, now)
+    rest = service.key_rest(member.alias, now)
+    held = [f"its key was refused and is not fetched anew for {format_duration(rest)}"] if rest else []
     if found.state != "ready":
-        return found.words
+        return "; ".join([found.words, *held])
     ready = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
     closed = [
         f"{'paused' if part.refusals else 'parked'} for {_name_models(key)} for {format_duration(part.until - now)} "
@@ -61,7 +63,7 @@ def account_words(service: Service, member: Member, now: float) -> str:
         for key, part in member.closed_for.items()
         if part.until > now
     ]
-    return "; ".join([ready, *closed])
+    return "; ".join([ready, *closed, *held])
 
 
 def _name_models(key: str) -> str:

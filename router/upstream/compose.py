@@ -42,7 +42,11 @@ def compose(
     store = open_store(home, log.add, price=price, settings=live)
     guard = Guard(store.shared_budgets, log.add)
     credentials = Credentials(environ, configuration.own_keys, log.hide)
-    snapshots = SnapshotBuilder(credentials, guard, store.account_states, translation_state or TranslationState())
+    state = translation_state or TranslationState()
+    snapshots = SnapshotBuilder(credentials, guard, store.account_states, state)
+    recorder = Recorder(store.ledger, store.history, price)
+    for forget in (state.forget, recorder.forget_recent):
+        store.stored_responses.on_erased(forget)
     runtime = Runtime(
         home=home,
         log=log,
@@ -56,7 +60,7 @@ def compose(
         ledger=store.ledger,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
-        recorder=Recorder(store.ledger, store.history, price),
+        recorder=recorder,
         captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,
         demo_root=demo_root,

@@ -1,8 +1,10 @@
 """Keys that must be fetched: from a file, a command or a keyring; once for all requests that wait, and cached.
 
 Rules of this file: one fetch at a time for a reference, however many requests wait, and it goes on when they are
-cancelled; a key is cached for CACHED_SECONDS or until an upstream refuses it; each kind has a limit of its own, so that
-a keyring that waits for its user does not delay commands. No message contains what was fetched or printed.
+cancelled; a key is cached for CACHED_SECONDS or until an upstream refuses it; a command or keyring, which may ask its
+user for a password, is left alone for a while when the key that it gave after a refusal is refused too; each kind has a
+limit of its own, so that a keyring that waits for its user does not delay commands. No message contains what was
+fetched or printed.
 """
 
 import re
@@ -15,6 +17,7 @@ from router.backends import Account, Backend
 from router.backends.known import api_of
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
+from router.host.clock import boot_time
 from router.settings import Secret
 from router.store.keys import keyring, secrets
 from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
@@ -25,8 +28,13 @@ FETCH_SECONDS = 30.0
 # Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
 OUTPUT_LIMIT = 65536
+#: How long a command or keyring is left alone after it gave a refused key again: doubled each time up to the longest,
+#: as accounts cool.
+REST_SECONDS, LONGEST_REST_SECONDS = 60.0, 1800.0
 _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
 
+# References that may ask their user; reading a file costs nobody anything.
+_ASKING = ("cmd:", "keyring:")
 _QUOTED = 160
 # Redacted in errors: `password=…`, and words that look like keys: long and mixed, or very long. Paths stay.
 _NAMED = re.compile(r"((?:key|token|secret|pass\w*|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
@@ -82,6 +90,10 @@ class _Fetch:
         self.done = trio.Event()
         self.secret: Secret | None = None
         self.problem = CommandError("fetching it was interrupted.")
+        #: It was begun because the key before was refused.
+        self.anew = False
+        #: Its own key was refused as well.
+        self.refused = False
         #: When the key is too old, on trio's clock.
         self.until = 0.0
 
@@ -90,14 +102,37 @@ class _Fetch:
         return not self.done.is_set() or (self.secret is not None and trio.current_time() < self.until)
 
 
+class _Rest:
+    """How often in a row a reference gave a refused key anew, and until when it is left alone."""
+
+    __slots__ = ("times", "until")
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.until = 0.0
+
+    def begin(self, now: float) -> None:
+        """Begin the next rest."""
+        self.until = now + min(LONGEST_REST_SECONDS, REST_SECONDS * 2.0 ** min(self.times, 10))
+        self.times += 1
+
+
 class Credentials:
     """The keys of one proxy, or of one command. own: fairlead's own secrets, which are never given out; a reload
-    replaces them. hide: called with each key before it is given out."""
+    replaces them. hide: called with each key before it is given out. clock: seconds, on a clock that runs on while the
+    machine sleeps."""
 
     def __init__(
-        self, environ: Mapping[str, str], own: OwnKeys, hide: Callable[[Iterable[Secret]], None] = lambda _: None
+        self,
+        environ: Mapping[str, str],
+        own: OwnKeys,
+        hide: Callable[[Iterable[Secret]], None] = lambda _: None,
+        clock: Callable[[], float] = boot_time,
     ):
         self.own = own
+        self._clock = clock
+        #: Of the references whose key was refused and none accepted since.
+        self._rests: dict[str, _Rest] = {}
         self._environ = environ
         self._hide = hide
         self._fetches: dict[str, _Fetch] = {}
@@ -113,8 +148,9 @@ class Credentials:
         if secret is not None:
             return secret
         fetch = self._fetches.get(text)
-        if fetch is None or not fetch.usable():
+        if fetch is None or not (fetch.usable() or self._rests_with(text, fetch)):
             fetch = self._fetches[text] = _Fetch()
+            fetch.anew = text in self._rests
             # In a task of its own: other requests wait for it too.
             trio.lowlevel.spawn_system_task(self._run, text, fetch)
         with trio.move_on_after(PATIENCE_SECONDS):
@@ -123,22 +159,59 @@ class Credentials:
             try:
                 return self.own.check(fetch.secret, f"the {describe(text, {})}")
             except OwnKeyRefused:
-                self.forget(text, fetch.secret)
+                self._fetches.pop(text, None)
                 raise
         if not fetch.done.is_set():
             raise CommandError("too many keys are being fetched.")
         # A new one each time: an exception raised twice collects both histories.
         raise CommandError(str(fetch.problem), fetch.problem.hint)
 
-    def forget(self, text: str, refused: Secret) -> None:
-        """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays."""
+    def _rests_with(self, text: str, fetch: _Fetch) -> bool:
+        """True while the reference is left alone, so that an old key stays in use."""
+        return fetch.secret is not None and self._clock() < self.rests_until(text)
+
+    def forget(self, text: str, refused: Secret) -> bool:
+        """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays. Returns True
+        when the key stays since a command or keyring that gave it is left alone."""
         fetch = self._fetches.get(text)
-        if fetch is not None and fetch.secret == refused:
+        if fetch is None or fetch.secret != refused:
+            return False
+        if not text.startswith(_ASKING):
             del self._fetches[text]
+            return False
+        rest = self._rests.setdefault(text, _Rest())
+        now = self._clock()
+        if fetch.anew and not fetch.refused:
+            fetch.refused = True
+            rest.begin(now)
+        if now < rest.until:
+            return True
+        del self._fetches[text]
+        return False
+
+    def accept(self, text: str, accepted: Secret) -> None:
+        """Note that an upstream accepted a key: when it is refused later, it is fetched anew at once."""
+        if text in self._rests:
+            fetch = self._fetches.get(text)
+            if fetch is not None and fetch.secret == accepted:
+                del self._rests[text]
+                fetch.anew = fetch.refused = False
+
+    def rests_until(self, text: str) -> float:
+        """Until when, on the clock, a reference is left alone; 0.0 when it never was."""
+        rest = self._rests.get(text)
+        return rest.until if rest is not None else 0.0
+
+    def wake(self) -> None:
+        """Fetch anew at the next refusal, whatever was refused before: the user may have changed what gives the key."""
+        for text in self._rests:
+            self._fetches.pop(text, None)
+        self._rests.clear()
 
     def retain_only(self, texts: Collection[str]) -> None:
         """Forget the keys of all other references."""
         self._fetches = {text: fetch for text, fetch in self._fetches.items() if text in texts}
+        self._rests = {text: rest for text, rest in self._rests.items() if text in texts}
 
     async def _run(self, text: str, fetch: _Fetch) -> None:
         try:

@@ -28,7 +28,7 @@ from router.upstream.configuration import Configuration, LiveSettings, defer_res
 from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop
 from router.upstream.snapshot import Snapshot, SnapshotBuilder
-from router.upstream.targets import Target, forget_key, with_key
+from router.upstream.targets import Target, accept_key, forget_key, with_key
 
 
 class LiveRequest(Protocol):
@@ -108,6 +108,7 @@ class Runtime:
         self.refused = None
         captured = self.settings.history_capture
         self.credentials.own = configuration.own_keys
+        self.credentials.wake()
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.guard.apply(self.settings)
         self.recorder.settle = None if self.guard.rules is None else self.guard.finished
@@ -180,9 +181,14 @@ class Runtime:
         self.catalogs.note_key(name)
         return target
 
-    def forget_key(self, target: Target) -> None:
-        """Forget a fetched key, since the upstream answered 401: the next request fetches it anew."""
-        forget_key(target, self.credentials)
+    def forget_key(self, target: Target) -> bool:
+        """Forget a fetched key, since the upstream answered 401: the next request fetches it anew. True when it stays,
+        since what gave it is left alone for a while."""
+        return bool(forget_key(target, self.credentials))
+
+    def accept_key(self, target: Target) -> None:
+        """Note that an upstream accepted a fetched key."""
+        accept_key(target, self.credentials)
 
     # Bodies for the log and the captures
 

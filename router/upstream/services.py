@@ -18,6 +18,7 @@ from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.store.interfaces import AccountStates
+from router.upstream.credentials import Credentials
 from router.upstream.queue import AdmissionQueue
 from router.upstream.targets import Target
 
@@ -38,11 +39,20 @@ class Service:
     guard: Guard
     #: True when the backend, or one of its accounts, has a limit of tokens.
     counts_tokens: bool
+    #: Keys that are fetched; None where there are none.
+    credentials: Credentials | None = None
 
     @property
     def first(self) -> Target:
         """The account that represents the backend: the first with a usable key, else the first."""
         return next((one for one in self.targets.values() if one.problem is None), next(iter(self.targets.values())))
+
+    def key_rest(self, alias: str, now: float) -> float:
+        """Seconds for which the refused key of an account is not fetched anew; 0.0 when it may be."""
+        reference = self.targets[alias].reference
+        if self.credentials is None or reference is None:
+            return 0.0
+        return max(0.0, self.credentials.rests_until(reference) - now)
 
     def halted(self) -> Mapping[str, tuple[str, float]]:
         """The accounts that the guard lets no request go to, by alias: why, and until when (seconds since 1970)."""
@@ -67,7 +77,12 @@ class Service:
 
 
 def service_of(
-    targets: Sequence[Target], settings: Settings, guard: Guard, states: AccountStates, before: Service | None
+    targets: Sequence[Target],
+    settings: Settings,
+    guard: Guard,
+    states: AccountStates,
+    before: Service | None,
+    credentials: Credentials | None = None,
 ) -> Service:
     """The service of the backend of these targets. states: of its accounts. before: the service until now."""
     backend = targets[0].backend
@@ -88,7 +103,7 @@ def service_of(
     queue.recheck()
     counts = options.tpm is not None or _has_any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
-    return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts)
+    return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts, credentials)
 
 
 def _has_any_of(backend: str, accounts: Iterable[str]) -> bool:

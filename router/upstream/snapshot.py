@@ -82,8 +82,9 @@ class SnapshotBuilder:
         services: dict[str, Service] = {}
         for backend in backends:
             targets = targets_of(backend, settings, self._credentials, outbound)
+            earlier = before.get(backend.name) if before else None
             services[backend.name] = service_of(
-                targets, settings, self._guard, self._account_states, before.get(backend.name) if before else None
+                targets, settings, self._guard, self._account_states, earlier, self._credentials
             )
         self._account_states.save({name: service.pool.members for name, service in services.items()})
         firsts = {name: service.first for name, service in services.items()}

@@ -13,7 +13,7 @@ from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
 from router.settings.profile import override
-from router.settings.secret_headers import is_secret_header
+from router.settings.secret_headers import is_hidden_in_texts
 from router.settings.tables import BackendOptions, Edits
 from router.store.config.redacted import advise_key
 from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
@@ -63,9 +63,9 @@ class Target:
 
     @property
     def hidden(self) -> list[Secret]:
-        """The secrets in its requests, which logs must not show: the key, and configured headers that look like one."""
+        """The secrets in its requests, which logs must not show: the key, and values of configured headers."""
         headers = self.edits.set_headers.items() if self.edits is not None else ()
-        found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
+        found = [Secret(value) for name, value in headers if is_hidden_in_texts(name, value)]
         return found if self.secret is None else [self.secret, *found]
 
     def check(self) -> None:
@@ -106,10 +106,18 @@ async def with_key(target: Target, credentials: Credentials) -> Target:
     return replace(target, secret=secret, auth=auth_header(target.backend, secret))
 
 
-def forget_key(target: Target, credentials: Credentials) -> None:
-    """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept."""
+def forget_key(target: Target, credentials: Credentials) -> bool:
+    """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept. Returns True when
+    it stays since what gave it is left alone for a while."""
+    if target.reference is None or target.secret is None:
+        return False
+    return credentials.forget(target.reference, target.secret)
+
+
+def accept_key(target: Target, credentials: Credentials) -> None:
+    """Note that the fetched key of a target was accepted."""
     if target.reference is not None and target.secret is not None:
-        credentials.forget(target.reference, target.secret)
+        credentials.accept(target.reference, target.secret)
 
 
 def _make_target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:

@@ -19,6 +19,10 @@ class TranslationState:
         self._mac = make_signer(key.reveal().encode() if key else secrets.token_bytes(32))
         self.memory = ReplayMemory()
 
+    def forget(self) -> None:
+        """Forget what answers said. Requests under way keep the memory they began with."""
+        self.memory = ReplayMemory()
+
     def seal(self, upstream: str, model: str) -> StateSealer:
         """The sealer that packs and unpacks the sealed state of an upstream and model."""
         return StateSealer(self._mac, upstream, model)

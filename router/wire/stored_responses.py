@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 from router.errors import BadRequest
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
+from router.wire.raw.whole_numbers import parse_whole
 
 # What an id begins with: OpenAI's begin with a time, so that none of its ids does.
 _MARK = "fa171ead"
@@ -72,8 +73,8 @@ def list_inputs(name: str, entries: Mapping[str, Json], query: str) -> tuple[Jso
         raise _refuse("order", "expected asc or desc")
     if asked.get("order") != "asc":
         items.reverse()
-    limit = asked.get("limit", str(_PAGE))
-    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit) <= _PAGE_LIMIT:
+    limit = parse_whole(asked.get("limit", str(_PAGE)), 1, _PAGE_LIMIT)
+    if limit is None:
         raise _refuse("limit", f"expected a whole number from 1 to {_PAGE_LIMIT}")
     start, end = 0, len(items)
     places = {item["id"]: at for at, item in enumerate(items)}
@@ -85,7 +86,7 @@ def list_inputs(name: str, entries: Mapping[str, Json], query: str) -> tuple[Jso
         if before not in places:
             raise _refuse("before", f"no item of this response has the id '{before[:80]}'")
         end = places[before]
-    found = items[start : min(end, start + int(limit))]
+    found = items[start : min(end, start + limit)]
     page: Json = {
         "object": "list",
         "data": found,

@@ -107,6 +107,30 @@ def test_refused_key_is_fetched_anew(tmp_path, upstream, vault, kind):
         assert len(upstream.seen) == 4
 
 
+def test_a_command_whose_key_is_refused_is_left_alone(tmp_path, upstream, vault):
+    """Forty refused requests run it twice, and ask the upstream once each; reports say so; a reload runs it again."""
+    vault.put("key", "sk-wrong-0123456789")
+    refusal = plain(b'{"error":{"message":"no such key"}}', b"401 Unauthorized")
+    upstream.default = (refusal,)
+    entry = backend("box", upstream.root, auth="key", key=vault.command("key"))
+    with Proxy(tmp_path, backends=[entry]) as proxy:
+        assert {asked(proxy, "box").status for _ in range(40)} == {401}
+        assert vault.runs("key") <= 3  # one more for the catalog
+        assert len([seen for seen in upstream.seen if CHAT.path.encode() in seen.line]) <= 40
+        account = ask(proxy.port, "/accounts", None, proxy.operator()).json()["accounts"][0]
+        assert "its key was refused and is not fetched anew for" in account["reason"]
+        last = ask(proxy.port, "/admin/history/-", None, proxy.operator()).json()["request"]
+        assert "is not asked again for" in " ".join(last["notes"])
+        before = vault.runs("key")
+        vault.put("key", "sk-right-0123456789")
+        upstream.default = (plain(CHAT.whole),)
+        assert ask(proxy.port, "/admin/reload", b"{}", proxy.operator()).status == 200
+        assert asked(proxy, "box").status == 200
+        assert vault.runs("key") == before + 1
+        account = ask(proxy.port, "/accounts", None, proxy.operator()).json()["accounts"][0]
+        assert "not fetched anew" not in account["reason"]
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
 @pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
 def test_failing_command_is_told_in_the_caller_s_protocol(tmp_path, upstream, vault, protocol, streamed):

@@ -5,7 +5,10 @@ speaks Responses and is the only backend that could be asked for an unknown id.
 """
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import openai
@@ -293,3 +296,27 @@ def test_calls_of_kept_answers_are_in_the_history(filed):
 
     found = until(row)
     assert (found["status"], found["method"], found["protocol"], found["attempts"]) == (200, "GET", "responses", 0)
+
+
+def test_an_erased_history_is_forgotten_by_a_running_proxy(filed):
+    """`history clear` of another process: the answer is not found, nothing of it goes upstream, and neither the recent
+    requests nor the memory of translations keep any of it."""
+    first = create(filed)
+    runtime = filed.proxy.serving.runtime
+    memory = runtime.snapshot.translation_state.memory
+    assert until(lambda: runtime.recorder.recent)
+    assert runtime.ledger.flush()
+    seen = len(filed.ups["kept"].seen)
+    with_home = {"FAIRLEAD_HOME": str(runtime.home.path), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "router", "history", "clear", "--yes"]
+    done = subprocess.run(command, env=with_home, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(openai.NotFoundError):
+        filed.client.responses.retrieve(first.id)
+    with pytest.raises(openai.BadRequestError, match="is not kept"):
+        create(filed, input="four", previous_response_id=first.id)
+    assert len(filed.ups["kept"].seen) == seen
+    assert runtime.snapshot.translation_state.memory is not memory
+    assert all(entry.path != "/v1/responses" or entry.status != 200 for entry in runtime.recorder.recent)
+    second = create(filed)
+    assert filed.client.responses.retrieve(second.id).id == second.id

@@ -1,6 +1,7 @@
 """Each kind of value, in both forms in which it comes: as text and as TOML."""
 
 import datetime
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -229,6 +230,50 @@ def test_number_too_long_to_show_is_refused():
         with pytest.raises(InvalidValue):
             kind.parse_value(number)
     assert display(number) == "a number of more than 64 bits"
+
+
+SEEN = {*map(chr, range(0x600, 0x606)), *"\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"}
+# Of Egyptian hieroglyphs; they join what is seen.
+SEEN |= {*map(chr, range(0x13430, 0x13440))}
+
+
+def test_no_character_that_hides_or_reorders_text_is_printed():
+    """Every control and format character of Unicode becomes an escape, but those that are seen themselves."""
+    for code in range(0x110000):
+        char = chr(code)
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in SEEN:
+            assert clean(f"a{char}b").isascii(), hex(code)
+            with pytest.raises(InvalidValue):
+                MODEL.parse_text(f"a{char}b")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+        (
+            "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),
+        ("\u2764\ufe0f", "\u2764\ufe0f"),
+        ("a\u200db", "a\\u200db"),
+        ("\u200da", "\\u200da"),
+        ("\u4e2d\u200d", "\u4e2d\\u200d"),
+        ("a\u061cb", "a\\u061cb"),
+        ("a\U000e0041b", "a\\U000e0041b"),
+    ],
+)
+def test_joiners_stay_where_scripts_need_them(text, shown):
+    """Emoji and Persian are shown as written; between Latin letters a joiner only hides."""
+    assert clean(text) == shown
+
+
+@given(st.text(), st.integers(0, 200))
+def test_cleaning_is_done_once(text, limit):
+    """What was cleaned is left as it is, and no text is longer than its limit and a mark."""
+    once = clean(text, 10**6)
+    assert clean(once, 10**6) == once
+    assert len(clean(text, limit)) <= limit + 1
 
 
 @given(st.text())

@@ -101,6 +101,9 @@ class MemoryResponses:
     def read(self, name):
         return self._found.get(name)
 
+    def on_erased(self, forget):
+        pass
+
     def find(self, names):
         found = {}
         for name in names:

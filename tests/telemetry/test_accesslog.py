@@ -9,7 +9,7 @@ import pytest
 
 from router.ir import Usage
 from router.settings import Secret
-from router.telemetry import accesslog
+from router.telemetry import log_file
 from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
 
@@ -87,7 +87,7 @@ def test_the_file_is_private_and_appended_to(tmp_path):
 
 def test_the_file_is_rotated(tmp_path, monkeypatch):
     """Five files at most, each about as large as allowed; no line is lost in between."""
-    monkeypatch.setattr(accesslog, "FILE_BYTES", 3000)
+    monkeypatch.setattr(log_file, "FILE_BYTES", 3000)
     path = tmp_path / "access.log"
     for start in range(0, 40, 8):
         log = AccessLog(0, str(path))
@@ -187,12 +187,33 @@ def test_secrets_are_redacted_by_pattern(silent_log, key):
     assert '"x":1' in shown
 
 
-@pytest.mark.parametrize("name", ["api_key", "apiKey", "authorization", "password", "access_token", "client_secret"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "api_key",
+        "apiKey",
+        "authorization",
+        "password",
+        "access_token",
+        "client_secret",
+        "pwd",
+        "x-private-key",
+        "dbPass",
+        "sessionCookie",
+        "dd-application-key",
+    ],
+)
 def test_values_of_key_like_names_are_redacted(silent_log, name):
     """Whatever the value looks like: tools pass their users' keys in bodies."""
     shown = silent_log.redact(json.dumps({name: "hunter2hunter2", "model": "m"}).encode())
     assert "hunter2" not in shown
     assert '"model": "m"' in shown
+
+
+@pytest.mark.parametrize("name", ["signature", "thoughtSignature", "max_tokens", "prompt_cache_key", "keyword"])
+def test_values_of_other_names_stay(silent_log, name):
+    """Models sign their thinking, and their refusals are about that; numbers and names of caches are no secrets."""
+    assert "hunter2hunter2" in silent_log.redact(json.dumps({name: "hunter2hunter2", "model": "m"}).encode())
 
 
 def test_a_full_pipe_never_holds_up_a_request(eventually):

@@ -1,6 +1,5 @@
 """`fairlead accounts list`: the accounts, and how they are as far as a running proxy tells."""
 
-import json
 import os
 from collections.abc import Sequence
 from typing import cast
@@ -12,7 +11,7 @@ from router.backends import Account, Backend
 from router.cli.backend.commands import find_backend
 from router.cli.backend.running_keys import RunningKeys, read_running_keys
 from router.cli.common import amounts
-from router.cli.common.layout import find_width, format_table, say
+from router.cli.common.layout import find_width, format_table, print_json, say
 from router.cli.common.output import note_problems
 from router.cli.common.parser import Parser
 from router.settings.kinds import clean
@@ -55,7 +54,7 @@ def _print_json(listed: Sequence[Backend], problems: Sequence[backends.Problem],
             known = {name: fields[name] for name in _FIELDS if name in fields}
             accounts.append({"backend": backend.name, **entry, **known})
     unread = [{"backend": problem.name, "message": problem.message} for problem in problems]
-    print(json.dumps({"accounts": accounts, "problems": unread}, indent=2))
+    print_json({"accounts": accounts, "problems": unread})
 
 
 def _print(listed: Sequence[Backend], keys: RunningKeys) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -14,7 +13,7 @@ from router.cli.backend.key import open_credentials
 from router.cli.backend.running_keys import RunningKeys, note_problems_there, read_running_keys
 from router.cli.common.amounts import format_seconds
 from router.cli.common.group import run_group
-from router.cli.common.layout import find_width, format_table, say, wrap
+from router.cli.common.layout import find_width, format_table, print_json, say, wrap
 from router.cli.common.output import note_problems
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
@@ -80,7 +79,7 @@ def run_list(argv: list[str]) -> int:
             "backends": [keys.report(entry, headers.get(entry.name, ())) for entry in found],
             "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
         }
-        print(json.dumps(listed, indent=2))
+        print_json(listed)
     elif found:
         rows = [(*summarize(entry, keys), _format_extras(entry, headers.get(entry.name, ()))) for entry in found]
         print("\n".join(format_table(rows, header=("backend", "url", "speaks", "key", ""), width=find_width())))
@@ -210,7 +209,7 @@ def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, a
             "model": model,
             "protocols": [msgspec.to_builtins(trial) for trial in trials],
         }
-        print(json.dumps(result, indent=2))
+        print_json(result)
         return 0 if passed else 1
     print_summary(backend, keys)
     print_indented(contact.text.splitlines()[0] if contact.ok else contact.text)

@@ -8,8 +8,9 @@ from router.cli.common.layout import note, say
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.settings import Settings
-from router.settings.keys import find_key, match_spelling, redact
+from router.settings.keys import find_key, match_spelling
 from router.settings.kinds import display
+from router.settings.secret_headers import looks_like_key
 from router.store.config import toml
 from router.store.config.toml import Change
 from router.store.home.home import Home
@@ -88,7 +89,7 @@ def _parse_set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     key = find_key(f"backends.{name}.set_headers.{header.strip()}")
     path = match_spelling(key.path, tree)
     value = cast("str", key.read(value))
-    if redact(path, value) == "set":
+    if looks_like_key(path[-1], value):
         note(
             f"warning: the header {path[-1]} looks like a key. config.toml holds it as it is, and other users can read"
         )

@@ -35,8 +35,9 @@ def find_width(stream: Any = None) -> int | None:
     """The columns of the terminal that reads the stream, or what $COLUMNS says; None where lines can have any length,
     as in a pipe. stream: stdout when None."""
     named = os.environ.get("COLUMNS", "")
-    if named.isdecimal() and int(named):
-        return max(int(named), _LEAST_WIDTH)
+    # Longer numbers are no width, and `int` refuses very long ones.
+    if named.isdecimal() and int(named[:5]):
+        return max(int(named[:5]), _LEAST_WIDTH)
     try:
         columns = os.get_terminal_size((stream or sys.stdout).fileno()).columns
         return max(columns, _LEAST_WIDTH) if columns else None
@@ -54,12 +55,30 @@ def note(text: str) -> None:
     print("\n".join(wrap(text, find_width(sys.stderr))), file=sys.stderr)
 
 
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a value as JSON in ASCII: escapes in place of characters that a terminal could take for something else."""
+    import json
+
+    print(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def make_printable(line: str) -> str:
+    """A line with its control characters as escapes. Texts of other programs, names of files and of processes come
+    here in many ways, so that it is done where lines are printed."""
+    if line.isprintable():
+        return line
+    # Late: most lines need none of it, and `--help` none of the settings.
+    from router.settings.kinds import escape_controls
+
+    return escape_controls(line)
+
+
 def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
     """The lines of a text; a long one continues below its first word, or below what follows `error:` or a label. width:
     of the terminal, None for lines of any length. indent: before all lines."""
     narrow = width is not None and width < NARROW
     lines: list[str] = []
-    for line in text.split("\n"):
+    for line in map(make_printable, text.split("\n")):
         label = _LABEL.match(line)
         first = label[0] if label else ""
         rest = " " * (min(len(first), _INDENT) if narrow else len(first))
@@ -72,6 +91,7 @@ def wrap_row(label: str, text: str, width: int | None) -> list[str]:
     """The lines of a row. label: what stands before the text, with the spaces up to it. text: facts with GAP between
     them; each is whole where it can be. width: of the terminal, None for lines of any length."""
     wide = label and width is not None and width >= NARROW
+    text = make_printable(text)
     return _fill(label, " " * (len(label) if wide else _INDENT), text, width)
 
 
@@ -120,6 +140,7 @@ def format_table(
     """One line per row, columns aligned. header: the names of the columns. right: the numbers of those with figures.
     width: of the terminal, None for any; columns that do not fit it move to lines of their own below the row."""
     room = width - len(indent) if width is not None else None
+    rows = [[make_printable(cell) for cell in row] for row in rows]
     widths, fitting = _choose_columns([*([header] if header else []), *rows], room)
     lines: list[str] = []
     for row in [header, *rows] if header else rows:

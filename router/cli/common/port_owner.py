@@ -5,6 +5,8 @@ import socket
 import sys
 from pathlib import Path
 
+from router.settings.kinds import clean
+
 # The state LISTEN in /proc/net/tcp.
 _LISTENING = "0A"
 
@@ -63,6 +65,7 @@ def _holds_any(folder: Path, links: set[str]) -> bool:
 
 def _read_name(folder: Path) -> str:
     try:
-        return ", " + (folder / "comm").read_text("utf-8", "replace").strip()
+        # A process gives itself its name, of any 15 bytes.
+        return ", " + clean((folder / "comm").read_text("utf-8", "replace").strip())
     except OSError:
         return ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from router.cli.common.group import run_group
-from router.cli.common.layout import find_width, format_table, note
+from router.cli.common.layout import find_width, format_table, note, print_json
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending, note_refused
 from router.errors import CommandError
@@ -56,7 +56,7 @@ def run_show(argv: list[str]) -> int:
         raise
     note_pending(home)
     if options.json:
-        print(json.dumps(_to_json(loaded, file), indent=2))
+        print_json(_to_json(loaded, file))
         return 0
     rows = [
         (entry.key, clean(_format_setting(entry, loaded)) or "unset", loaded.sources[entry.key].text)
@@ -159,7 +159,7 @@ def run_get(argv: list[str]) -> int:
     options = parser.read(argv)
     value = _read_effective(open_home(os.environ), options.key)
     if options.json:
-        print(json.dumps(None if value == "" else value))
+        print_json(None if value == "" else value, indent=None)
     else:
         known = isinstance(value, bool | int | float | tuple)
         print(clean(format_value(cast("object", value)) if known else _format_plain(cast("object", value)), 1 << 20))

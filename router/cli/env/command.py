@@ -3,7 +3,7 @@
 import os
 import sys
 
-from router.cli.common.layout import note
+from router.cli.common.layout import note, print_json
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.env.shells import SHELLS, format_assignment, format_evaluation, format_removal, format_wrapper
 from router.cli.env.target import Target, find_target
@@ -69,10 +69,9 @@ def _find_tool(name: str) -> Tool:
 
 
 def _print_json(changes: Changes, arguments: list[str] | None) -> None:
-    import json
 
     # Without a tool, the variables alone.
-    print(json.dumps(changes if arguments is None else {"variables": changes, "arguments": arguments}, indent=2))
+    print_json(changes if arguments is None else {"variables": changes, "arguments": arguments})
 
 
 def _print_lines(shell: str, tool: Tool, changes: Changes, arguments: list[str]) -> None:

@@ -17,7 +17,7 @@ import trio
 from router.admin.explain import explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
-from router.cli.common.layout import find_width, note, say, wrap_row
+from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_refused
@@ -54,7 +54,7 @@ def run(argv: list[str]) -> int:
     answer = trio.run(_ask, home, _read_question(options))
     if options.json:
         plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
-        print(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode())
+        print_json(plain)
     else:
         _print(answer)
     return 1 if answer.found.status else 0

@@ -1,14 +1,13 @@
 """`fairlead models`: every model that can be reached now, from the running proxy, or without one from the files of this
 home and the backends' own lists."""
 
-import json
 import os
 from typing import NamedTuple
 
 import trio
 
 from router.cli.common import offline
-from router.cli.common.layout import find_width, format_table, note, say
+from router.cli.common.layout import find_width, format_table, note, print_json, say
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.pending import note_refused
@@ -59,7 +58,7 @@ def run(argv: list[str]) -> int:
         lists = _select_backend(lists, options.backend.lower())
     shown = lists._replace(models=[model for model in lists.models if options.filter.lower() in model.id.lower()])
     if options.json:
-        print(json.dumps(_to_json(shown), indent=2))
+        print_json(_to_json(shown))
     else:
         _print(shown, filtered=len(lists.models) > len(shown.models))
     listed = sum(count for name, count in lists.backends.items() if name != DEMO)

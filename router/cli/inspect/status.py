@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from router.cli.common.layout import find_width, wrap, wrap_row
+from router.cli.common.layout import find_width, print_json, wrap, wrap_row
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.cli.common.running_proxy import proven
@@ -56,7 +56,7 @@ def run(argv: list[str]) -> int:
     note_pending(home)
     found = trio.run(_ask, home)
     if options.json:
-        print(msgspec.json.format(msgspec.json.encode(found[0]), indent=2).decode())
+        print_json(msgspec.to_builtins(found[0]))
     else:
         print("\n".join(_show(found, _read_screen(home), find_width())))
     return 0

@@ -1,6 +1,5 @@
 """`fairlead usage`: what was asked, what it cost and how long it took, from history.db; no proxy need run."""
 
-import json
 import os
 import re
 import time
@@ -11,7 +10,7 @@ import msgspec
 
 from router.cli.common import amounts, budget_lines
 from router.cli.common.flush import flush_history
-from router.cli.common.layout import GAP, find_width, format_table, wrap, wrap_row
+from router.cli.common.layout import GAP, find_width, format_table, print_json, wrap, wrap_row
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
@@ -81,7 +80,7 @@ def run(argv: list[str]) -> int:
         days = read_usage.summarize_days(db, begin, now) if db is not None and options.by == "day" else []
     group = days if options.by == "day" else getattr(found, KEYS[options.by]) if options.by else []
     if options.json:
-        print(json.dumps(_report(found, options.by, group), indent=2))
+        print_json(_report(found, options.by, group))
         return 0
     width = find_width()
     lines = _format_head(found, options.since, unwritten, width)

@@ -1,6 +1,5 @@
 """`fairlead why REQUEST_ID`: what happened to one request, from history.db; no proxy need run."""
 
-import json
 import os
 import sqlite3
 import time
@@ -11,7 +10,7 @@ import msgspec
 
 from router.cli.common import amounts
 from router.cli.common.flush import flush_history
-from router.cli.common.layout import find_width, wrap_row
+from router.cli.common.layout import find_width, print_json, wrap_row
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.cli.inspect.next_step import find_next_step
@@ -52,7 +51,7 @@ def run(argv: list[str]) -> int:
     bodies = captures.path_of(home, found.id)
     if options.json:
         capture = None if bodies is None else str(bodies)
-        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture}, indent=2))
+        print_json({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture})
     else:
         lines = [*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]
         width = find_width()

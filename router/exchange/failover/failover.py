@@ -206,6 +206,8 @@ class Failover:
         if waited >= _NOTED_SECONDS:
             context.record.note(f"waited {format_duration(waited)} for the key of {target.backend.name}")
         if self._refused_key is not None and found.secret == self._refused_key.secret:
+            if context.runtime.forget_key(found):
+                self._note_rest(found)
             raise found.unusable("it was refused (401), and fetching it again gave the same key.")
 
     # After an attempt
@@ -229,6 +231,8 @@ class Failover:
         good head."""
         if attempt.upstream.status >= 400:
             return
+        if attempt.target.reference is not None:
+            self._context.runtime.accept_key(attempt.target)
         place = attempt.place
         member = place.choice.member
         if member.faults or member.missed or member.rejections or member.closed or member.closed_for:
@@ -346,13 +350,26 @@ class Failover:
     def _fetches_key_anew(self, failure: AttemptFailure) -> bool:
         """True when a fetched key was refused and is to be fetched anew, which a request does once."""
         target = failure.attempt.target
-        fetched = target.reference is not None and self._refused_key is None
-        if failure.status != 401 or not fetched:
+        if failure.status != 401 or target.reference is None:
             return False
-        self._context.runtime.forget_key(target)
+        rests = self._context.runtime.forget_key(target)
+        fetched = self._refused_key is None and not rests
+        if rests:
+            self._note_rest(target)
+        if not fetched:
+            return False
         self._refused_key = target
         sent = retry.SendResult(status=401, fetched_key=fetched)
         return retry.choose_resend(sent, self._judge_safety(failure.attempt)) is not None
+
+    def _note_rest(self, target: "Target") -> None:
+        """Note that the refused key of a target is not fetched anew for a while."""
+        left = target.reference and self._service.key_rest(target.account, self._service.queue.clock())
+        if left:
+            self._context.record.note(
+                f"the key of {target.backend.name} was refused, and what gives it is not asked again for "
+                f"{format_duration(left)}"
+            )
 
     def _judge_safety(self, attempt: Attempt) -> retry.RetrySafety:
         """Judge whether the request may be sent a second time, by the form in which it was sent."""

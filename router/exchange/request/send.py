@@ -20,7 +20,8 @@ from router.exchange.request.translation import (
 )
 from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
-from router.net.headers import Lines, apply_changes, filter_query, filter_request, parse_connection
+from router.net.headers import Lines, apply_changes, filter_request, parse_connection
+from router.net.query import filter_query
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
@@ -221,7 +222,11 @@ def _build_target(attempt: Attempt) -> bytes:
         return prefix + attempt.plan.path[3:].encode("ascii")
     _, mark, query = context.request.target.partition(b"?")
     path = context.call.path_with(attempt.route.model if attempt.route.renamed else None)
-    return prefix + path[3:].encode("ascii") + (filter_query(query) if query else mark)
+    if query:
+        mark = filter_query(query)
+        if len(mark) <= len(query):
+            context.record.note("query parameters left out that name a credential or another method")
+    return prefix + path[3:].encode("ascii") + mark
 
 
 def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:

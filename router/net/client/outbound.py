@@ -9,6 +9,7 @@ from router.errors import CommandError
 from router.net.client.tls import read_roots
 from router.settings import ProxyAddress, Settings
 from router.settings.proxies import OFF, parse_proxy_address
+from router.wire.raw.whole_numbers import parse_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def _covers(entry: str, host: str, port: int) -> bool:
         except ValueError:
             return False
     name, colon, number = entry.rpartition(":")
-    if colon and number.isdigit() and (":" not in name or name.endswith("]")):
-        if int(number[:6]) != port:
+    if colon and number.isdecimal() and (":" not in name or name.endswith("]")):
+        if parse_whole(number, 0, 65535) != port:
             return False
         entry = name
     if address is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from router.store.database.erasure import leave_mark
 from router.store.database.writer import Ledger, Writing
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.history.name_table import NameTable
@@ -68,8 +69,8 @@ class History:
 
 
 def clear(db: "sqlite3.Connection") -> int:
-    """Erase the whole history, and free the disk space unless another connection reads. Returns the number of requests
-    that were erased."""
+    """Erase the whole history, and free the disk space unless another connection reads. Running proxies then forget
+    what they have of it in memory. Returns the number of requests that were erased."""
     import sqlite3
 
     # Else deleted rows would remain in free pages.
@@ -79,6 +80,7 @@ def clear(db: "sqlite3.Connection") -> int:
         count: int = db.execute("SELECT count(*) FROM requests").fetchone()[0]
         for table in ("requests", "attempts", "attempt_errors", "rollups", "names", "kept"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+        leave_mark(db)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

@@ -12,7 +12,7 @@ _LONGEST = 3660 * 86400
 def parse_since(text: str, now: float) -> float:
     """Parse the beginning of a window into seconds since 1970; dates are local. Raises ValueError."""
     text = text.strip().lower()
-    match = re.fullmatch(r"(\d{1,6})\s*(m|min|h|d|w)", text)
+    match = re.fullmatch(r"([0-9]{1,6})\s*(m|min|h|d|w)", text)
     try:
         if match is not None:
             begin = now - int(match[1]) * _UNITS[match[2]]

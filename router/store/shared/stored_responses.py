@@ -9,6 +9,7 @@ Entries of earlier versions have no `inputs` and `response`: such answers can be
 of a deleted one stands an entry that says so, so that its id is not taken for somebody else's.
 """
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from router.store.database.erasure import Erasure
 from router.store.database.writer import Ledger
 from router.store.interfaces import Json
 
@@ -51,6 +53,10 @@ class SqliteStoredResponses:
         self._max_bytes = max_bytes
         self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
         self._bytes = 0
+        # Held while what is in memory changes.
+        self._changing = threading.Lock()
+        self._erasure = Erasure(ledger)
+        self._erasure.add(self._forget_all)
         self._trimmed = -_TRIM_SECONDS
         ledger.add_maintenance(self._maintain)
 
@@ -68,6 +74,7 @@ class SqliteStoredResponses:
     def find(self, names: Iterable[str]) -> dict[str, Json]:
         """The stored values of these ids: an item, or an answer together with all those before it. Blocks."""
         found: dict[str, Json] = {}
+        self._erasure.check()
         for name in names:
             entry = self._find_entry(name)
             if entry is None:
@@ -90,6 +97,7 @@ class SqliteStoredResponses:
     def read(self, name: str) -> Json | None:
         """The entry of an answer: {} for a deleted one, None for an unknown id. Another process may have deleted what
         is in the memory of this one. Blocks."""
+        self._erasure.check()
         latest = self._latest.get(name)
         entry = latest[0] if latest is not None else None
         if entry is None or _DELETED not in entry:
@@ -99,13 +107,22 @@ class SqliteStoredResponses:
             return {}
         return None if entry is None or "answer" in entry else entry
 
+    def on_erased(self, forget: Callable[[], None]) -> None:
+        """Have this called, in any thread, soon after any process has erased the history of the home."""
+        self._erasure.add(forget)
+
+    def _forget_all(self) -> None:
+        with self._changing:
+            self._latest, self._bytes = OrderedDict(), 0
+
     def _put(self, name: str, entry: Json, size: int) -> None:
         self._ledger.add(_write, (name, entry, int(self._clock())))
-        before = self._latest.pop(name, None)
-        self._bytes += size + _OVERHEAD - (before[1] if before else 0)
-        self._latest[name] = (entry, size + _OVERHEAD)
-        while self._bytes > MEMORY_BYTES:
-            self._bytes -= self._latest.popitem(last=False)[1][1]
+        with self._changing:
+            before = self._latest.pop(name, None)
+            self._bytes += size + _OVERHEAD - (before[1] if before else 0)
+            self._latest[name] = (entry, size + _OVERHEAD)
+            while self._bytes > MEMORY_BYTES:
+                self._bytes -= self._latest.popitem(last=False)[1][1]
 
     def _find_entry(self, name: str) -> Json | None:
         """The entry of an id; None for an unknown or deleted one."""

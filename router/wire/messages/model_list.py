@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 from router.errors import BadRequest
 from router.wire.raw.json_values import Json
+from router.wire.raw.whole_numbers import parse_whole
 
 # Its entries have dates; catalogs of other vendors do not say.
 _UNDATED = "1970-01-01T00:00:00Z"
@@ -20,10 +21,10 @@ def page(listed: Mapping[str, str], query: str) -> Json:
     """One page of the list; `limit`, `after_id` and `before_id` as Anthropic documents them. Raises BadRequest."""
     asked = dict(parse_qsl(query))
     names = list(listed)
-    limit = asked.get("limit", str(_PAGE))
-    if not limit.isdecimal() or not 1 <= int(limit) <= _PAGE_LIMIT:
+    size = parse_whole(asked.get("limit", str(_PAGE)), 1, _PAGE_LIMIT)
+    if size is None:
         raise BadRequest(f"limit must be a number from 1 to {_PAGE_LIMIT}.")
-    start, size = 0, int(limit)
+    start = 0
     if asked.get("after_id") in listed:
         start = names.index(asked["after_id"]) + 1
     elif asked.get("before_id") in listed:

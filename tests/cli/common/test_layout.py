@@ -1,12 +1,17 @@
 """Lines and tables as the commands print them, for terminals of any width."""
 
 import io
+import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
-from router.cli.common.layout import find_width, format_table, wrap, wrap_row
+import router.cli
+from router.cli.common.layout import find_width, format_table, note, print_json, say, wrap, wrap_row
+
+CLI = Path(router.cli.__file__).parent
 
 ROWS = [
     ("groq", "https://api.groq.com/openai/v1", "1,960", "key stored"),
@@ -127,3 +132,39 @@ def test_width(monkeypatch):
         with os.fdopen(terminal, "w") as stdout, os.fdopen(master, "rb"):
             monkeypatch.setattr(sys, "stdout", stdout)
             assert find_width() is None
+
+
+@pytest.mark.parametrize("text", ["a\x1b]0;pwned\x07b", "a\u202eb", "a\x9b31mb", "a\rb", "a\u200bb"])
+def test_no_printed_line_has_control_characters(text, capsys):
+    """Names of files and processes, and texts of other programs, come to these in many ways: all are escaped here."""
+    say(text)
+    note(f"error: {text}")
+    lines = [*format_table([(text, "x"), ("y", text)], header=("one", "two")), *wrap_row("label   ", text, 80)]
+    printed = capsys.readouterr()
+    for line in (*lines, *printed.out.splitlines(), *printed.err.splitlines()):
+        assert line.isprintable(), repr(line)
+        assert "\\" in line or "one" in line
+
+
+def test_json_is_printed_in_ascii(capsys):
+    """With escapes for all else, so that a terminal shows what a program reads."""
+    value = {"a\u202e": ["\u2066", "\x7f\x1b\x9b", "\u00fc", "\U0001f469"]}
+    print_json(value)
+    text = capsys.readouterr().out
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert json.loads(text) == value
+
+
+def test_every_command_prints_json_in_ascii():
+    """No command encodes what it prints by itself, but for `history export`, whose lines are ASCII too."""
+    found = {
+        (str(path.relative_to(CLI)), line.strip())
+        for path in CLI.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if "print(" in line and "json" in line and "print_json(" not in line
+    }
+    assert found == {
+        ("common/layout.py", r'print(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))'),
+        ("history.py", "print(json.dumps(msgspec.to_builtins(row)))"),
+    }

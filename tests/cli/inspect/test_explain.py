@@ -203,3 +203,13 @@ def test_a_translation_is_shown(fairlead, provider, tmp_path):
     found = rows(fairlead("explain", str(file), "--protocol", "messages").out)[1]
     assert found["becomes"] == "chat; lost: metadata.user_id=dropped"
     assert found["edits"] == "translated messages->chat; lost metadata.user_id=dropped"
+
+
+def test_json_has_no_character_that_a_terminal_obeys(configured, provider):
+    """A model's name that reorders text stands as an escape in it, in the answer of a proxy too."""
+    name = "model\u202e\u2066-a"
+    for _ in range(2):
+        done = configured("explain", name, "--json")
+        assert done.out.isascii()
+        assert name in json.dumps(json.loads(done.out), ensure_ascii=False)
+        configured.start("proxy", "--port", "0")

@@ -119,6 +119,9 @@ class Keys:
         if len(self._texts) > 1:
             del self._texts[0]
 
+    def accept(self, _reference, _secret):
+        pass
+
 
 @pytest.fixture
 def fetching(made):

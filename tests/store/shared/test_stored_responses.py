@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
+from router.store.database.open import open_history
 from router.store.database.writer import Ledger
+from router.store.history.record import clear
 from router.store.home.home import open_home
 from router.store.shared import stored_responses as module
 from router.store.shared.stored_responses import SqliteStoredResponses
@@ -179,3 +181,60 @@ def test_a_deletion_by_another_process(begun):
     other.delete("resp_1")
     assert others.flush()
     assert kept.read("resp_1") == {}
+
+
+def test_what_another_process_erased_leaves_memory(begun):
+    """An erasure by any process holds at once for answers that others have in memory: they are neither continued nor
+    shown; what comes after it is kept as before."""
+    first, first_ledger = begun()
+    first_ledger.start()
+    told = []
+    first.on_erased(lambda: told.append("erased"))
+    first.store("resp_1", "", [SAID, message("msg_1")], 100)
+    assert first_ledger.flush()
+    db, _ = open_history(first_ledger._home)
+    clear(db)
+    db.close()
+    assert first.find(["resp_1", "msg_1"]) == {}
+    assert first.read("resp_1") is None
+    assert told == ["erased"]
+    assert first._bytes == len(first._latest) == 0
+    first.store("resp_2", "", [SAID], 100)
+    assert first_ledger.flush()
+    assert set(first.find(["resp_2", "resp_1"])) == {"resp_2"}
+    assert told == ["erased"]
+
+
+def test_an_erasure_before_the_start_or_its_marks_end_erases_nothing(begun):
+    """A process begins with the file as it is, and the mark may be deleted with the oldest answers."""
+    _, ledger = begun()
+    ledger.start()
+    assert ledger.flush()
+    db, _ = open_history(ledger._home)
+    clear(db)
+    again, second = begun()
+    second.start()
+    told = []
+    again.on_erased(lambda: told.append("erased"))
+    again.store("resp_1", "", [SAID], 100)
+    assert second.flush()
+    db.execute("DELETE FROM kept WHERE id = '(erased)'")
+    db.commit()
+    db.close()
+    assert set(again.find(["resp_1"])) == {"resp_1"}
+    assert told == []
+
+
+def test_an_idle_process_notices_an_erasure_by_itself(begun):
+    """The writer's maintenance looks for it, so that memory is emptied without a request."""
+    first, ledger = begun()
+    ledger.start()
+    first.store("resp_1", "", [SAID], 100)
+    assert ledger.flush()
+    db, _ = open_history(ledger._home)
+    clear(db)
+    db.close()
+    # The second flush begins after the maintenance that followed the first.
+    assert ledger.flush()
+    assert ledger.flush()
+    assert not first._latest

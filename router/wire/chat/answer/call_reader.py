@@ -16,7 +16,10 @@ from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
+from router.wire.raw.whole_numbers import parse_whole
 
+# Far more calls than an answer has.
+_LAST_INDEX = 1_000_000
 #: The field beside a call that is sent back with it.
 BESIDE = "extra_content"
 
@@ -215,6 +218,6 @@ def _goes_on(call: _Call, name: str, fragment: str) -> bool:
 
 
 def _read_index(value: object) -> int | None:
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        return parse_whole(value, 0, _LAST_INDEX)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
