@@ -106,6 +106,10 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     named = _format_backends([entry.name for entry in enabled], [entry.name for entry in problems], settings.demo)
     lines = [f"fairlead {__version__}   {serving.url}   {named}\n"]
     lines += format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(enabled))
+    why = client_key.explain_auto(settings) if serving.key is not None else ""
+    if why:
+        lines.append(f"They must because others may use this machine: {why}.")
+        lines.append("Where nobody else does:   fairlead config set require_key off")
     if not enabled:
         lines.append("Add a backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.ledger.elsewhere:
@@ -161,12 +165,12 @@ def _report_running(home: Home, settings: Settings, taken: "PortTaken") -> int:
 
 
 def make_port_taken_error(taken: "PortTaken", command: str) -> CommandError:
-    """The error for a port on which another program listens; it names the address and a free port."""
+    """The error for a port on which another program listens; it names a free port."""
     from router.cli.common.port_owner import find_free_port_after, find_port_owner
 
     owner = find_port_owner(taken.port)
     free = find_free_port_after(taken.port)
     return CommandError(
-        f"port {taken.port} is taken by another program on {taken.address}{f' ({owner})' if owner else ''}.",
+        f"port {taken.port} is taken by another program{f' ({owner})' if owner else ''}{taken.where}.",
         f"Use another port:   fairlead {command} --port {0 if free is None else free}",
     )

@@ -57,6 +57,11 @@ class Gate:
         self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
         self._accepted_hosts: set[bytes] = set()
 
+    @property
+    def asks_key(self) -> bool:
+        """True when clients must send a key."""
+        return self._key is not None
+
     def check_browser(self, request: Request) -> None:
         """Refuse requests that a foreign page could send, on every path and verb. Raises Forbidden."""
         fields = request.fields

@@ -57,14 +57,15 @@ LOW_FD_LIMITS = Limits(idle=1.0, head=2.0)
 
 
 class PortTaken(CommandError):
-    """The port is in use on an address that the proxy must hold. address: that one."""
+    """The port is in use. companion: as `AddressTaken` has it."""
 
-    def __init__(self, port: int, address: str):
+    def __init__(self, port: int, companion: str):
+        #: What completes `port N is taken by another program`.
+        self.where = f" on {companion}, where localhost may lead too" if companion else ""
         super().__init__(
-            f"port {port} is taken by another program on {address}.", f"Use another port:   --port {port + 1}"
+            f"port {port} is taken by another program{self.where}.", f"Use another port:   --port {port + 1}"
         )
         self.port = port
-        self.address = address
 
 
 class Serving:
@@ -212,7 +213,7 @@ def _open_listeners(settings: Settings) -> list[socket.socket]:
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES) and settings.port:
             if isinstance(error, AddressTaken):
-                raise PortTaken(settings.port, error.address) from None
+                raise PortTaken(settings.port, error.companion) from None
             raise CommandError(
                 f"port {settings.port} may not be used by this account.", "Use a port from 1024 up."
             ) from None

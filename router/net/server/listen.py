@@ -20,11 +20,12 @@ _LISTENER_ERRORS = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSUPP}
 
 
 class AddressTaken(OSError):
-    """Another program has the port on this address."""
+    """Another program has the port. companion: the loopback address beside the host's own where it has it, "" where it
+    has it on the host's own."""
 
-    def __init__(self, address: str):
-        super().__init__(errno.EADDRINUSE, f"the port is in use on {address}")
-        self.address = address
+    def __init__(self, companion: str = ""):
+        super().__init__(errno.EADDRINUSE, f"the port is in use{companion and ' on '}{companion}")
+        self.companion = companion
 
 
 def hold_port(host: str, port: int) -> list[socket.socket]:
@@ -49,6 +50,7 @@ def _find_address(host: str) -> str:
 def _bind_with_companion(address: str, port: int) -> list[socket.socket]:
     for _ in range(20):  # port 0: what is free for one family may be taken for the other
         first = _bind(address, port)
+        companion = None
         try:
             companion = find_companion(first.getsockname()[0])
             if companion is None:
@@ -57,7 +59,7 @@ def _bind_with_companion(address: str, port: int) -> list[socket.socket]:
         except AddressTaken:
             first.close()
             if port:
-                raise
+                raise AddressTaken(companion or "") from None
         except OSError:
             first.close()
             raise
@@ -81,7 +83,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise AddressTaken(host) from None
+            raise AddressTaken from None
         raise
     return sock
 
