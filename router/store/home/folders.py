@@ -1,7 +1,7 @@
 """Opens a folder of the home once, so that what is done in it cannot be led elsewhere.
 
-A path is walked anew by each call: who owns a folder above the home could put another there in between. Files are therefore
-opened, renamed and removed relative to the descriptor of a folder that was checked after it was opened,
+A path is walked anew by each call: who owns a folder above the home could put another one there in between. So files
+are opened, renamed and removed relative to the descriptor of a folder that was checked after it was opened,
 and no link in the home is followed. Windows has no such calls; there the paths are used, after the same checks.
 """
 

@@ -19,7 +19,7 @@ def alive(pid: int) -> bool:
     except OSError:
         # PermissionError: another user's.
         return False
-    return _is_own(pid)
+    return _is_own_and_runs(pid)
 
 
 def is_same(pid: int, born: str) -> bool:
@@ -43,12 +43,15 @@ def find_birth(pid: int) -> str:
     return ""
 
 
-def _is_own(pid: int) -> bool:
-    """False for a process of another user, which root may signal too; True where the system does not say."""
+def _is_own_and_runs(pid: int) -> bool:
+    """False for a process of another user, which root may signal too, and for one that has ended and that its parent
+    has not waited for; True where the system does not say."""
     if sys.platform != "linux":
         return True
     try:
         for line in (_PROC / str(pid) / "status").read_text("utf-8", "replace").splitlines():
+            if line.startswith("State:") and line.split()[1:2] in (["Z"], ["X"]):
+                return False
             if line.startswith("Uid:"):
                 return str(os.getuid()) in line.split()[1:3]
     except OSError:

@@ -53,6 +53,17 @@ def test_each_process_has_a_birth_of_its_own(ended):
     assert not processes.is_same(ended, "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the states of proc(5)")
+def test_process_that_nobody_waited_for_has_ended():
+    """Its number is in use until its parent waits."""
+    process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    process.stdout.read()
+    process.stdout.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not processes.alive(process.pid)
+    process.wait()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the form of proc(5)")
 def test_process_name_with_brackets_is_read(tmp_path):
     """A process may name itself so that it looks like the fields behind the name."""
