@@ -47,7 +47,7 @@ async def find_request(ask: Ask) -> HistoryRequest:
 async def serve_metrics(ask: Ask) -> None:
     """The counts since the start, in Prometheus' text form."""
     text = await _query(ask, _expose_metrics, ask.runtime)
-    await ask.connection.respond(200, ask.headers(METRICS.content), text)
+    await ask.respond_with(200, METRICS.content, text)
 
 
 async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> _Result:

@@ -55,11 +55,14 @@ class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """The query parameters; the last one where a name is repeated."""
         return dict(parse_qsl(self.request.query))
 
-    async def read_body(self) -> bytes:
-        """The body of a POST, b"" for other verbs. Raises TooLarge."""
+    async def read_body(self, limit: int = _BODY_LIMIT, reserve: Callable[[int], None] = lambda _: None) -> bytes:
+        """The body of a POST, b"" for other verbs. reserve: gets the size of each piece. Raises TooLarge, and
+        Unauthenticated for another body than the one that was signed."""
         if self.request.method != "POST":
             return b""
-        return await self.connection.read_body(_BODY_LIMIT, lambda _: None)
+        body = await self.connection.read_body(limit, reserve)
+        self.gate.check_body(self.request, body)
+        return body
 
     def headers(self, content: str) -> RawHeaders:
         """The headers that every answer has. content: its content type."""
@@ -68,8 +71,12 @@ class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     async def respond(self, answer: object, status: int = 200, headers: RawHeaders | None = None) -> None:
         """Send an answer in JSON. headers: further headers."""
-        lines = [*self.headers("application/json"), *(headers or [])]
-        await self.connection.respond(status, lines, msgspec.json.encode(answer))
+        await self.respond_with(status, "application/json", msgspec.json.encode(answer), headers)
+
+    async def respond_with(self, status: int, content: str, body: bytes, headers: RawHeaders | None = None) -> None:
+        """Send an answer whose body is made already. content: its content type. headers: further headers."""
+        signed = self.gate.sign_answer(self.request, status, body)
+        await self.connection.respond(status, [*self.headers(content), *(headers or []), *signed], body)
 
 
 Handler = Callable[[Ask], Awaitable[None]]

@@ -5,6 +5,7 @@ import re
 from router.admin.ask import Ask, Operated
 from router.errors import NotFound, WrongVerb
 from router.host.access import Gate, check_json
+from router.net.control.signatures import Place
 from router.net.headers import SECURITY
 from router.net.server.connection import Connection, Request
 from router.operator_api.endpoints import ENDPOINTS
@@ -42,7 +43,7 @@ class Dispatcher:
         if endpoint is None:
             raise WrongVerb(f"{request.path} does not accept {request.method}, only {match.allow}.", allow=match.allow)
         if endpoint.operator:
-            self._gate.check_operator(request)
+            self._gate.check_operator(request, Place(*connection.stream.get_local_address()))
         if request.method == "POST":
             check_json(request, allow_uploads=False)
         # Late: none of it is needed before a command asks; `preload` has it within a second.

@@ -23,7 +23,7 @@ async def answer_question(ask: Ask) -> None:
         reserved.append(size)
 
     try:
-        question = _read_question(await ask.connection.read_body(_QUESTION_LIMIT, reserve))
+        question = _read_question(await ask.read_body(_QUESTION_LIMIT, reserve))
         if runtime.catalogs.loading:
             await runtime.catalogs.wait_complete()
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)

@@ -3,6 +3,7 @@
 from router.admin import status
 from router.admin.ask import Ask
 from router.host.clock import boot_time
+from router.net.control.signatures import NONCE_HEADER, Place
 from router.operator_api import endpoints
 from router.operator_api.guard import Resumed
 from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Status, Stopping
@@ -19,11 +20,13 @@ async def greet(_: Ask) -> Greeting:
 
 async def prove(ask: Ask) -> None:
     """Say that the process answers; where a nonce is given, prove knowledge of the operator token."""
-    nonce = ask.request.fields.get(b"x-fairlead-nonce")
+    nonce = ask.request.fields.get(NONCE_HEADER.encode())
     if nonce is None or len(nonce) > _NONCE_LIMIT:
         await ask.respond(Liveness(status="ok"))
     else:
-        await ask.respond(Liveness(status="ok"), headers=[(b"x-fairlead-proof", ask.gate.compute_proof(nonce))])
+        # For the place where this connection arrived: one who relays the nonce from another place gains nothing.
+        arrived = Place(*ask.connection.stream.get_local_address())
+        await ask.respond(Liveness(status="ok"), headers=ask.gate.prove(nonce, arrived))
 
 
 async def judge_health(ask: Ask) -> None:

@@ -26,7 +26,7 @@ from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
 if TYPE_CHECKING:
-    from router.server.serve import Serving
+    from router.server.serve import PortTaken, Serving
 
 
 def run(argv: list[str]) -> int:
@@ -49,7 +49,7 @@ def run(argv: list[str]) -> int:
             announce=lambda serving: _announce(home, settings, serving),
         )
     except serve.PortTaken as taken:
-        return _report_running(home, settings, taken.port)
+        return _report_running(home, settings, taken)
 
 
 def _check_start(home: Home, loaded: Loaded) -> None:
@@ -106,6 +106,10 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     named = _format_backends([entry.name for entry in enabled], [entry.name for entry in problems], settings.demo)
     lines = [f"fairlead {__version__}   {serving.url}   {named}\n"]
     lines += format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(enabled))
+    why = client_key.explain_auto(settings) if serving.key is not None else ""
+    if why:
+        lines.append(f"They must because others may use this machine: {why}.")
+        lines.append("Where nobody else does:   fairlead config set require_key off")
     if not enabled:
         lines.append("Add a backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.ledger.elsewhere:
@@ -142,30 +146,31 @@ def _format_backends(names: list[str], unread: list[str], demo: bool) -> str:
     return "no backends yet; only the demo models work" if demo else "no backends yet"
 
 
-def _report_running(home: Home, settings: Settings, port: int) -> int:
+def _report_running(home: Home, settings: Settings, taken: "PortTaken") -> int:
     """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program."""
     import trio
 
     from router.cli.common.running_proxy import proven
 
-    for entry, proxy in trio.run(proven, home):
+    port = taken.port
+    for entry, _ in trio.run(proven, home):
         if entry.port == port:
             found, _ = backends.load(home)
-            say(f"fairlead {entry.version}   {proxy.url}   already serving (pid {entry.pid})")
+            say(f"fairlead {entry.version}   {entry.url}   already serving (pid {entry.pid})")
             say(f"Stop it:   fairlead stop --port {port}\n")
             asks_key = client_key.client_key(settings, home) is not None
-            print("\n".join(format_tool_lines(proxy.url, asks_key=asks_key, own=collect_login_protocols(found))))
+            print("\n".join(format_tool_lines(entry.url, asks_key=asks_key, own=collect_login_protocols(found))))
             return 0
-    raise make_port_taken_error(port, "proxy")
+    raise make_port_taken_error(taken, "proxy")
 
 
-def make_port_taken_error(port: int, command: str) -> CommandError:
+def make_port_taken_error(taken: "PortTaken", command: str) -> CommandError:
     """The error for a port on which another program listens; it names a free port."""
     from router.cli.common.port_owner import find_free_port_after, find_port_owner
 
-    owner = find_port_owner(port)
-    free = find_free_port_after(port)
+    owner = find_port_owner(taken.port)
+    free = find_free_port_after(taken.port)
     return CommandError(
-        f"port {port} is taken by another program{f' ({owner})' if owner else ''}.",
+        f"port {taken.port} is taken by another program{f' ({owner})' if owner else ''}{taken.where}.",
         f"Use another port:   fairlead {command} --port {0 if free is None else free}",
     )

@@ -1,20 +1,23 @@
 """`fairlead stop`: end the running proxies of this home."""
 
+import contextlib
 import os
 import secrets
+import signal
+import sys
 
 import trio
 
 from router.cli.common.layout import note, say
 from router.cli.common.parser import Parser
 from router.cli.common.port_owner import find_port_owner
-from router.cli.common.running_proxy import proven
+from router.cli.common.running_proxy import find_proxies
 from router.errors import CommandError, UsageError
 from router.net.control.request import ControlError
 from router.operator_api.client import verify_listener
 from router.settings import Secret
 from router.store.config import toml
-from router.store.home import run_files
+from router.store.home import processes, run_files
 from router.store.home.home import Home, open_home
 from router.wire.raw.whole_numbers import parse_whole
 
@@ -37,8 +40,10 @@ def run(argv: list[str]) -> int:
 
 
 async def _stop(home: Home, port: str | None) -> int:
-    found = [(entry, proxy) for entry, proxy in await proven(home) if port in (None, str(entry.port))]
-    if not found:
+    ours, older = await find_proxies(home)
+    found = [(entry, proxy) for entry, proxy in ours if port in (None, str(entry.port))]
+    ended = [entry for entry in older if port in (None, str(entry.port))]
+    if not found and not ended:
         await _check_foreign_listener(home, port)
         say("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
@@ -50,14 +55,30 @@ async def _stop(home: Home, port: str | None) -> int:
             raise CommandError(f"the proxy on :{entry.port} could not be told to stop: {error}") from None
         await _wait_for_end(home, entry)
         say(f"Stopped the proxy on :{entry.port}.")
+    for entry in ended:
+        _end_older(entry)
+        await _wait_for_end(home, entry)
+        say(f"Stopped the proxy on :{entry.port}, which was of an older fairlead.")
     return 0
+
+
+def _end_older(entry: run_files.Run) -> None:
+    """Ask a proxy of an older version to end, which takes the token and no signature: by a signal, since its process is
+    known to be this user's, and whoever answers on its port is not. Raises CommandError."""
+    if sys.platform == "win32":
+        raise CommandError(
+            f"the proxy on :{entry.port} is of an older fairlead, which this one cannot talk to.",
+            f"End it:   taskkill /PID {entry.pid} /F",
+        )
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(entry.pid, signal.SIGTERM)
 
 
 async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
     # The end of another process can only be polled. The proxy removes its run file last; its process id may stay in
     # use longer, as a zombie whose parent has not waited for it.
     with trio.move_on_after(STOP_TIMEOUT):
-        while run_files.alive(entry.pid) and run_files.present(home, entry):  # noqa: ASYNC110
+        while processes.alive(entry.pid) and run_files.present(home, entry):  # noqa: ASYNC110
             await trio.sleep(0.02)
         return
     raise CommandError(
@@ -68,7 +89,10 @@ async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
 async def _check_foreign_listener(home: Home, port: str | None) -> None:
     """Raise CommandError when the listener of a run file answers but does not prove to be of this home."""
     for entry in run_files.live(home):
-        if port in (None, str(entry.port)) and await verify_listener(entry.url, home.token("operator.token")) is False:
+        if (
+            port in (None, str(entry.port))
+            and await verify_listener(entry.literal_url or entry.url, home.token("operator.token")) is False
+        ):
             raise CommandError(
                 f"{entry.url} answers, but did not prove to be the fairlead of this home; it was not told to stop.",
                 f"Its run file names process {entry.pid}.",

@@ -5,10 +5,13 @@ A local port is reachable from every page the user opens and from every program 
 
 import hmac
 import re
+from collections.abc import Iterable
 
 from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
-from router.host.proof import compute_proof
+from router.host.signed_calls import SignedCalls, check_body
+from router.net.control.signatures import ANSWER_HEADER, PROCESS_HEADER, PROOF_HEADER, Place, compute_proof, sign_answer
 from router.net.headers import RawHeaders
+from router.net.loopback import normalize
 from router.net.server.connection import Request
 from router.settings import Secret, Settings
 from router.settings.kinds import NO_KEY
@@ -23,16 +26,28 @@ _JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 
 class Gate:
-    """The access checks of one proxy."""
+    """The access checks of one proxy. bound: the addresses it listens on. url: where it says that it is reached."""
 
-    def __init__(self, settings: Settings, key: Secret | None, operator_token: Secret):
+    def __init__(
+        self,
+        settings: Settings,
+        key: Secret | None,
+        operator_token: Secret,
+        *,
+        bound: Iterable[str] = (),
+        url: str = "http://localhost",
+    ):
         self._token = operator_token
+        self._signed = SignedCalls(operator_token)
+        # A page can make a name lead here, not an address.
+        self._bound = {normalize(address) for address in bound} - {*_ANY_ADDRESS}
+        self._url = url
         self.apply(settings, key)
 
     def apply(self, settings: Settings, key: Secret | None) -> None:
         """Check by these settings from now on. key: what clients must send, None when they need none."""
         own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
-        self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
+        self._hosts = _LOOPBACK | {*own, *self._bound, *settings.allowed_hosts}
         self._cors_origin, self._allowed_hosts = settings.cors_origin, settings.allowed_hosts
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
         self._client_key = key
@@ -41,6 +56,11 @@ class Gate:
         #: fairlead's own credentials, which are never sent upstream, whether clients need a key or not.
         self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
         self._accepted_hosts: set[bytes] = set()
+
+    @property
+    def asks_key(self) -> bool:
+        """True when clients must send a key."""
+        return self._key is not None
 
     def check_browser(self, request: Request) -> None:
         """Refuse requests that a foreign page could send, on every path and verb. Raises Forbidden."""
@@ -82,7 +102,7 @@ class Gate:
             allow = (
                 f", or allow it: fairlead config set allowed_hosts {_list(self._allowed_hosts, name)}" if name else ""
             )
-            raise Forbidden(f"The name in the Host header is not served here. Use http://localhost{allow}.")
+            raise Forbidden(f"The name in the Host header is not served here. Use {self._url}{allow}.")
         if len(self._accepted_hosts) < _HOSTS_REMEMBERED:
             self._accepted_hosts.add(host)
 
@@ -97,19 +117,35 @@ class Gate:
         values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
         raise Unauthenticated(_explain_key([name for name, value in values.items() if value not in (b"", b"bearer")]))
 
-    def check_operator(self, request: Request) -> None:
-        """Refuse a request without the home's operator token. Raises Unauthenticated."""
-        if not hmac.compare_digest(
-            strip_scheme(request.fields.get(b"authorization", b"")), self._token.reveal().encode()
-        ):
+    def check_operator(self, request: Request, arrived: Place) -> None:
+        """Refuse a request that neither holds the home's operator token nor is signed with it. arrived: where. Raises
+        Unauthenticated."""
+        value = request.fields.get(b"authorization", b"")
+        call = self._signed.check(value, arrived, request.method, request.target)
+        if call is not None:
+            request.signature = call.signature
+        elif not hmac.compare_digest(strip_scheme(value), self._token.reveal().encode()):
             raise Unauthenticated(
                 "This endpoint needs the operator token of fairlead's home: "
                 "`Authorization: Bearer $(cat ~/.fairlead/operator.token)`."
             )
 
-    def compute_proof(self, nonce: bytes) -> bytes:
-        """The proof that this listener knows the operator token (`host.proof`)."""
-        return compute_proof(self._token, nonce, self._client_key)
+    def check_body(self, request: Request, body: bytes) -> None:
+        """Refuse a body that is not the one that was signed. Raises Unauthenticated."""
+        if request.signature:
+            check_body(request.fields.get(b"authorization", b""), body)
+
+    def sign_answer(self, request: Request, status: int, body: bytes) -> RawHeaders:
+        """The header that shows the sender of a signed request that this answer is ours; none for other requests."""
+        if not request.signature:
+            return []
+        return [(ANSWER_HEADER.encode(), sign_answer(self._token, request.signature, status, body).encode())]
+
+    def prove(self, nonce: bytes, arrived: Place) -> RawHeaders:
+        """The headers that prove to a command that dialled this place that its listener knows the operator token."""
+        process = self._signed.process
+        proof = compute_proof(self._token, arrived, process, nonce, self._client_key)
+        return [(PROOF_HEADER.encode(), proof), (PROCESS_HEADER.encode(), process.encode())]
 
 
 def _explain_origin(origin: str, listed: tuple[str, ...]) -> str:

@@ -87,6 +87,11 @@ class SocketStream(trio.abc.Stream):
         """Wait until the socket takes at least one byte."""
         await trio.lowlevel.wait_writable(self._sock)
 
+    def get_local_address(self) -> tuple[str, int]:
+        """Address and port of our end; ("", 0) where it has none."""
+        name = self._sock.getsockname()
+        return (name[0], name[1]) if self._sock.family in (socket.AF_INET, socket.AF_INET6) else ("", 0)
+
     def is_readable(self) -> bool:
         """True when a read would not wait: bytes, an end or an error are there."""
         if self._poll is None:

@@ -119,8 +119,13 @@ class Proxy:
                 if dispatch.is_own(request.path)
                 else self._record_refused(request.method, dispatch.describe_path(request.path), error)
             )
-            headers = [*_make_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
-            await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
+            body = msgspec.json.encode(format_operator_error(error))
+            headers = [
+                *_make_refusal_headers(error, name),
+                *self._gate.make_cors_headers(request),
+                *self._gate.sign_answer(request, error.status, body),
+            ]
+            await connection.respond(error.status, headers, body)
 
     def _record_refused(self, method: str, place: str, error: RouterError) -> str:
         """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word that is

@@ -42,7 +42,8 @@ class Reloader:
 
     def _list_other_files(self) -> list[str]:
         """Files outside the home that belong to the configuration."""
-        return [self._roots] if self._roots else []
+        users = client_key.list_watched(self._runtime.settings)
+        return [*([self._roots] if self._roots else []), *users]
 
     async def _reload(self) -> None:
         runtime = self._runtime
@@ -56,6 +57,10 @@ class Reloader:
             runtime.demo_root = await self._start_demo()
         runtime.log.hide([key], always=True)
         runtime.apply(configuration)
+        if key is not None and not self._gate.asks_key:
+            why = client_key.explain_auto(runtime.settings)
+            said = f", since others may use this machine: {why}" if why else ""
+            runtime.log.add(f"Clients must send a key from now on{said}. `fairlead env` prints it.")
         self._gate.apply(runtime.settings, key)
         await self._run_file.note_refusal(None)
 

@@ -23,10 +23,11 @@ from router.host import limits as host_limits
 from router.host.access import Gate
 from router.host.clock import AwakeClock
 from router.net.descriptors import Reserve
+from router.net.loopback import make_literal_url, make_url
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
 from router.net.server.limits import Limits
-from router.net.server.listen import CONNECTION_LIMIT, accept, open_listeners
+from router.net.server.listen import CONNECTION_LIMIT, AddressTaken, accept, hold_port
 from router.net.stream import SocketStream
 from router.server.application import Proxy
 from router.server.heartbeat import Heartbeat
@@ -35,7 +36,7 @@ from router.server.reload import Reloader, configure_log
 from router.server.run_file import RunFile
 from router.server.signals import Signals
 from router.settings import Loaded, Secret, Settings
-from router.store.home import client_key, run_files
+from router.store.home import client_key, processes, run_files
 from router.store.home.home import OPERATOR_TOKEN, Home
 from router.store.interfaces import OpenStore
 from router.store.shared.sqlite import open_sqlite
@@ -56,11 +57,14 @@ LOW_FD_LIMITS = Limits(idle=1.0, head=2.0)
 
 
 class PortTaken(CommandError):
-    """The port is in use."""
+    """The port is in use. companion: as `AddressTaken` has it."""
 
-    def __init__(self, port: int):
-        super().__init__(f"port {port} is taken by another program.", f"Use another port:   --port {port + 1}")
-        #: Its number.
+    def __init__(self, port: int, companion: str):
+        #: What completes `port N is taken by another program`.
+        self.where = f" on {companion}, where localhost may lead too" if companion else ""
+        super().__init__(
+            f"port {port} is taken by another program{self.where}.", f"Use another port:   --port {port + 1}"
+        )
         self.port = port
 
 
@@ -148,8 +152,8 @@ async def running(
     configuration = read(home, settings, warnings)
     listeners = _open_listeners(settings)
     ours = [listener.getsockname()[:2] for listener in listeners]
-    port: int = ours[0][1]
-    url = f"http://{_format_host(settings.host)}:{port}"
+    bound, port = [address for address, _ in ours], int(ours[0][1])
+    url = make_url(settings.host, bound, port)
     with contextlib.ExitStack() as stack:
         for listener in listeners:
             stack.enter_context(listener)
@@ -162,8 +166,8 @@ async def running(
                 configuration, home, log, demo_root=root, listening=ours, translation_state=state, open_store=open_store
             )
             stack.callback(runtime.close)
-            gate = Gate(settings, key, token)
-            run_file = _make_run_file(home, url, port, log)
+            gate = Gate(settings, key, token, bound=bound, url=url)
+            run_file = _make_run_file(home, url, ours[0], log)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
             serving = Serving(url, port, key, runtime, reloader.watch.request_reload, run_file)
@@ -190,28 +194,30 @@ async def running(
             background.cancel_scope.cancel()
 
 
-def _make_run_file(home: Home, url: str, port: int, log: AccessLog) -> RunFile:
-    run = run_files.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
+def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog) -> RunFile:
+    run = run_files.Run(
+        pid=os.getpid(),
+        url=url,
+        literal_url=make_literal_url(*bound),
+        port=bound[1],
+        version=__version__,
+        started=time.time(),
+        born=processes.find_birth(os.getpid()),
+    )
     return RunFile(home, run, log)
 
 
 def _open_listeners(settings: Settings) -> list[socket.socket]:
     try:
-        return open_listeners(settings.host, settings.port)
+        return hold_port(settings.host, settings.port)
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES) and settings.port:
-            if error.errno == errno.EADDRINUSE:
-                raise PortTaken(settings.port) from None
+            if isinstance(error, AddressTaken):
+                raise PortTaken(settings.port, error.companion) from None
             raise CommandError(
                 f"port {settings.port} may not be used by this account.", "Use a port from 1024 up."
             ) from None
         raise CommandError(f"cannot listen on {settings.host}: {error.strerror or error}.") from None
-
-
-def _format_host(host: str) -> str:
-    if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared with, not bound to
-        return "localhost"
-    return f"[{host}]" if ":" in host else host
 
 
 def _open_log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:

@@ -74,7 +74,8 @@ class Talk:
 
     @staticmethod
     def _plain(name, value):
-        return "..." if name in ("content-length", "x-fairlead-request-id", "x-fairlead-proof") else value
+        changing = ("content-length", "x-fairlead-request-id", "x-fairlead-proof", "x-fairlead-process")
+        return "..." if name in changing else value
 
 
 def refused(talk):

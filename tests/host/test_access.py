@@ -4,11 +4,12 @@ import pytest
 
 from router.errors import Forbidden, NotFound, Unauthenticated, UnsupportedMedia
 from router.host.access import Gate, check_json, format_operator_error
-from router.host.proof import compute_proof
+from router.net.control.signatures import Place, compute_proof
 from router.settings import Secret, load
 
 KEY = Secret("fl-0123456789abcdef")
 TOKEN = Secret("operator-token-0123456789")
+HERE = Place("127.0.0.1", 3456)
 
 
 def gate(key=None, **environ):
@@ -233,28 +234,56 @@ def test_without_a_key_everyone_may_call(asked):
 def test_operators_hold_the_token(asked):
     """The client key is none, nor is nothing."""
     checked = gate(KEY)
-    checked.check_operator(asked(authorization="Bearer " + TOKEN.reveal()))
+    checked.check_operator(asked(authorization="Bearer " + TOKEN.reveal()), HERE)
     for fields in ({}, {"authorization": "Bearer " + KEY.reveal()}, {"x_api_key": TOKEN.reveal()}):
         with pytest.raises(Unauthenticated) as caught:
-            checked.check_operator(asked(**fields))
+            checked.check_operator(asked(**fields), HERE)
         assert TOKEN.reveal() not in caught.value.message
 
 
+def proven(checked, nonce, place=HERE):
+    fields = dict(checked.prove(nonce, place))
+    return fields[b"x-fairlead-proof"], fields[b"x-fairlead-process"].decode()
+
+
 def test_a_listener_proves_that_it_holds_the_token():
-    """The proof depends on nonce and token and shows neither."""
-    proof = gate().compute_proof(b"nonce")
-    assert proof == gate(KEY).compute_proof(b"nonce")
-    assert proof != gate().compute_proof(b"other")
+    """The proof depends on nonce, token, address, port and process, and shows no secret."""
+    checked = gate(KEY)
+    proof, process = proven(checked, b"nonce")
+    assert proof == compute_proof(TOKEN, HERE, process, b"nonce", None)
     assert len(proof) == 64
     assert TOKEN.reveal().encode() not in proof
+    others = [
+        proven(checked, b"other")[0],
+        proven(checked, b"nonce", Place("127.0.0.1", 3457))[0],
+        proven(checked, b"nonce", Place("::1", 3456))[0],
+        proven(gate(KEY), b"nonce")[0],
+        compute_proof(Secret("another-token"), HERE, process, b"nonce", None),
+    ]
+    assert len({proof, *others}) == 6
 
 
 def test_the_proof_may_cover_the_client_key():
     """For a nonce that asks for it, a command learns which of the keys it knows is asked for, or that none is."""
-    proof = gate(KEY).compute_proof(b"key-nonce")
-    assert proof == compute_proof(TOKEN, b"key-nonce", KEY)
-    assert proof not in (gate().compute_proof(b"key-nonce"), compute_proof(TOKEN, b"key-nonce", Secret("fl-other")))
-    assert gate().compute_proof(b"key-nonce") == compute_proof(TOKEN, b"key-nonce", None)
+    proof, process = proven(gate(KEY), b"key-nonce")
+    assert proof == compute_proof(TOKEN, HERE, process, b"key-nonce", KEY)
+    for key in (None, Secret("fl-other")):
+        assert proof != compute_proof(TOKEN, HERE, process, b"key-nonce", key)
+    proof, process = proven(gate(), b"key-nonce")
+    assert proof == compute_proof(TOKEN, HERE, process, b"key-nonce", None)
+
+
+def test_bound_addresses_are_served_as_hosts(asked):
+    """What is announced is an address where the host is a name; a name that leads here is served only when listed."""
+    checked = Gate(
+        load({"FAIRLEAD_HOST": "box.lan"}, {}), None, TOKEN, bound=("192.168.1.5",), url="http://192.168.1.5:1"
+    )
+    for host in ("192.168.1.5:1", "box.lan:1"):
+        checked.check_browser(with_host(asked, host))
+    with pytest.raises(Forbidden, match=r"Use http://192\.168\.1\.5:1"):
+        checked.check_browser(with_host(asked, "192.168.1.6:1"))
+    with pytest.raises(Forbidden):
+        Gate(load({}, {}), None, TOKEN, bound=("0.0.0.0", "::1")).check_browser(with_host(asked, "0.0.0.0"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
+from router.net.loopback import LOCALHOST, has_address
 from router.settings.kinds import clean
 
 # The state LISTEN in /proc/net/tcp.
@@ -12,32 +13,39 @@ _LISTENING = "0A"
 
 
 def find_port_owner(port: int, proc: Path = Path("/proc")) -> str:
-    """The process as `pid 4121, nginx`; '' when it is not visible. Linux only."""
+    """The process as `pid 4121, nginx`, or its user where only that is visible; '' where nothing is. Linux only."""
     if sys.platform != "linux":
         return ""
-    links = {f"socket:[{inode}]" for inode in _read_listening_inodes(port, proc)}
+    found = _read_listening_inodes(port, proc)
+    links = {f"socket:[{inode}]" for inode in found}
     if not links:
         return ""
     for folder in proc.iterdir():
         if folder.name.isdecimal() and _holds_any(folder / "fd", links):
             return f"pid {folder.name}{_read_name(folder)}"
-    return ""
+    return f"of user {_find_user_name(int(next(iter(found.values()))))}"
 
 
 def find_free_port_after(port: int) -> int | None:
     """The next of up to 49 higher ports that can be bound on loopback; None when all are in use."""
-    for candidate in range(port + 1, min(port + 50, 65536)):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return candidate
-    return None
+    addresses = [address for address in LOCALHOST if has_address(address)]
+    return next(
+        (one for one in range(port + 1, min(port + 50, 65536)) if all(_is_free(at, one) for at in addresses)), None
+    )
 
 
-def _read_listening_inodes(port: int, proc: Path) -> set[str]:
-    found: set[str] = set()
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _read_listening_inodes(port: int, proc: Path) -> dict[str, str]:
+    """The sockets that listen on a port, each with the number of its user."""
+    found: dict[str, str] = {}
     for table in ("tcp", "tcp6"):
         try:
             lines = (proc / "net" / table).read_text("ascii", "replace").splitlines()[1:]
@@ -45,7 +53,7 @@ def _read_listening_inodes(port: int, proc: Path) -> set[str]:
             continue
         for fields in (line.split() for line in lines):
             if len(fields) > 9 and fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                found.add(fields[9])
+                found[fields[9]] = fields[7]
     return found
 
 
@@ -61,6 +69,15 @@ def _holds_any(folder: Path, links: set[str]) -> bool:
         except OSError:
             continue
     return False
+
+
+def _find_user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _read_name(folder: Path) -> str:

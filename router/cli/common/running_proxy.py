@@ -9,21 +9,40 @@ from router.cli.common.layout import note, say
 from router.cli.common.pending import note_pending
 from router.errors import CommandError
 from router.net.control.request import ControlError
-from router.operator_api.client import RunningProxy, verify_listener
+from router.net.loopback import list_literal_urls
+from router.operator_api.client import RunningProxy, ask_proof
 from router.store.home import run_files
 from router.store.home.home import Home
 
 
 async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
-    """The proxies of this home that proved it, newest first. Raises CommandError."""
+    """The proxies of this home that proved it, newest first; says which are of another version. Raises CommandError."""
+    found, older = await find_proxies(home)
+    for run, _ in found:
+        if run.version != __version__:
+            note(f"note: the proxy on :{run.port} is version {run.version}, this command is {__version__}.")
+    for run in older:
+        note(f"note: the proxy on :{run.port} (pid {run.pid}) is of an older fairlead, which this one cannot talk to.")
+        note("      Restart it:   fairlead stop, then fairlead proxy")
+    return found
+
+
+async def find_proxies(home: Home) -> tuple[list[tuple[run_files.Run, RunningProxy]], list[run_files.Run]]:
+    """The proxies of this home that proved it, newest first, and those that proved it as older versions did: who relays
+    could do that too, so nothing is sent to them. Raises CommandError."""
     found: list[tuple[run_files.Run, RunningProxy]] = []
+    older: list[run_files.Run] = []
     for run in run_files.live(home):
         token = home.token("operator.token")
-        if await verify_listener(run.url, token):
-            found.append((run, RunningProxy(run.url, token)))
-            if run.version != __version__:
-                note(f"note: the proxy on :{run.port} is version {run.version}, this command is {__version__}.")
-    return found
+        for url in list_literal_urls(run.literal_url or run.url):
+            proof = await ask_proof(url, token)
+            if proof.known:
+                found.append((run, RunningProxy(url, token, proof.process)))
+            elif proof.older:
+                older.append(run)
+            if proof.known is not None:
+                break
+    return found, older
 
 
 async def flush_histories(home: Home) -> None:

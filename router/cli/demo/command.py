@@ -58,9 +58,9 @@ async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) ->
 
     try:
         return await _serve(settings, home, once)
-    except serve.PortTaken:
+    except serve.PortTaken as taken:
         if chosen:
-            raise make_port_taken_error(settings.port, "demo") from None
+            raise make_port_taken_error(taken, "demo") from None
     note(f"note: {_name_owner(home, settings.port)}, so the demo uses another port.")
     return await _serve(replace(settings, port=0), home, once)
 

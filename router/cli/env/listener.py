@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from router.host.proof import KEY_NONCE, compute_proof
+from router.net.control.signatures import (
+    KEY_NONCE,
+    NONCE_HEADER,
+    PROCESS_HEADER,
+    PROOF_HEADER,
+    Place,
+    compute_older_proof,
+    compute_proof,
+)
 from router.settings import Secret
 
 _SECONDS = 1.0
@@ -21,9 +29,10 @@ _HEAD_LIMIT = 16 << 10
 class Listener(NamedTuple):
     """Who answered."""
 
-    #: `own` has proved to know the operator token; `fairlead` is that of another home, `other` another program, `none`
-    #: no listener, and `silent` accepts connections and does not answer.
-    who: Literal["own", "fairlead", "other", "silent", "none"]
+    #: `own` has proved to know the operator token; `older` did so as an older version does, or asked one; `fairlead` is
+    #: that of another home, `other` another program, `none` no listener, and `silent` accepts connections and does not
+    #: answer.
+    who: Literal["own", "older", "fairlead", "other", "silent", "none"]
     #: True when it is known whether clients must send a key, and which.
     key_known: bool = False
     #: That key, None for none.
@@ -32,46 +41,57 @@ class Listener(NamedTuple):
 
 def ask_listener(url: str, token: Secret | None, keys: Sequence[Secret] = ()) -> Listener:
     """Ask the listener of a URL to prove that it knows the token, and which of these keys it asks its clients for.
-    Neither is sent. token: None where this home has no proxy."""
+    Neither is sent. url: with an address, not a name. token: None where this home has no proxy."""
+    place = urlsplit(url)
+    dialled = Place(place.hostname or "", place.port or 80)
     nonce = KEY_NONCE + secrets.token_hex(16).encode()
-    answer = _fetch_proof(url, nonce)
+    answer = _fetch_proof(dialled, place.netloc, nonce)
     if isinstance(answer, Listener):
         return answer
     if token is None:
         return Listener("fairlead")
     for key in (None, *keys):
-        if hmac.compare_digest(answer, compute_proof(token, nonce, key)):
+        if hmac.compare_digest(answer.proof, compute_proof(token, dialled, answer.process, nonce, key)):
             return Listener("own", True, key)
     nonce = secrets.token_hex(16).encode()
-    answer = _fetch_proof(url, nonce)
+    answer = _fetch_proof(dialled, place.netloc, nonce)
     if isinstance(answer, Listener):
         return answer
-    return Listener("own" if hmac.compare_digest(answer, compute_proof(token, nonce, None)) else "fairlead")
+    if hmac.compare_digest(answer.proof, compute_proof(token, dialled, answer.process, nonce, None)):
+        return Listener("own")
+    older = hmac.compare_digest(answer.proof, compute_older_proof(token, nonce))
+    return Listener("older" if older else "fairlead")
 
 
-def _fetch_proof(url: str, nonce: bytes) -> bytes | Listener:
-    """The proof, or who the listener is when it gives none."""
-    place = urlsplit(url)
+class _Proof(NamedTuple):
+    proof: bytes
+    process: str
+
+
+def _fetch_proof(place: Place, host: str, nonce: bytes) -> _Proof | Listener:
+    """The proof, or who the listener is when it gives none. host: the value of the Host header."""
     try:
-        connection = socket.create_connection((place.hostname or "localhost", place.port or 80), _SECONDS)
+        connection = socket.create_connection(place, _SECONDS)
     except OSError:
         return Listener("none")
     with connection:
         try:
             connection.sendall(
-                b"GET %b HTTP/1.1\r\nHost: %b\r\nx-fairlead-nonce: %b\r\nConnection: close\r\n\r\n"
-                % (_PATH.encode(), place.netloc.encode(), nonce)
+                b"GET %b HTTP/1.1\r\nHost: %b\r\n%b: %b\r\nConnection: close\r\n\r\n"
+                % (_PATH.encode(), host.encode(), NONCE_HEADER.encode(), nonce)
             )
             head = _read_head(connection)
         except TimeoutError:
             return Listener("silent")
         except OSError:
             return Listener("other")
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"x-fairlead-proof":
-            return value.strip()
-    return Listener("other")
+    fields = {
+        name.strip().lower().decode("latin-1"): value.strip()
+        for name, _, value in (line.partition(b":") for line in head.split(b"\r\n"))
+    }
+    if PROOF_HEADER not in fields:
+        return Listener("other")
+    return _Proof(fields[PROOF_HEADER], fields.get(PROCESS_HEADER, b"").decode("latin-1"))
 
 
 def _read_head(connection: socket.socket) -> bytes:

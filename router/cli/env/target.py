@@ -1,7 +1,7 @@
 """Find what tools are to be pointed at: the running proxy of this home, else where the settings would put one."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from router import __version__
@@ -11,6 +11,7 @@ from router.cli.common.output import collect_login_protocols, note_problems, rea
 from router.cli.common.port_owner import find_free_port_after, find_port_owner
 from router.cli.env.listener import Listener, ask_listener
 from router.errors import CommandError
+from router.net.loopback import list_literal_urls, predict_url
 from router.settings import Secret, Settings, load
 from router.store.config import backends
 from router.store.home import run_files
@@ -40,7 +41,7 @@ def find_target(home: Home) -> Target:
     own, sources = collect_login_protocols(found), _collect_sources(found)
     settings, wrong = _read_settings(home)
     for run in run_files.live(home):
-        listener = ask_listener(run.url, home.token(_OPERATOR_TOKEN), _collect_keys(home, settings))
+        listener = _ask_first(run.literal_url or run.url, home.token(_OPERATOR_TOKEN), _collect_keys(home, settings))
         if listener.who in ("fairlead", "other"):
             # The process of the run file has ended; its number and its port are another program's by now.
             continue
@@ -52,9 +53,18 @@ def find_target(home: Home) -> Target:
         return Target(run.url, _find_key(home, settings, run, listener), own, sources)
     if wrong is not None:
         raise wrong
-    target = Target(f"http://localhost:{settings.port}", client_key(settings, home), own, sources)
-    _warn_not_served(ask_listener(target.url, None), settings.port)
+    target = Target(predict_url(settings.host, settings.port), client_key(settings, home), own, sources)
+    _warn_not_served(_ask_first(target.url, None), settings.port)
     return target
+
+
+def _ask_first(url: str, token: Secret | None, keys: Sequence[Secret] = ()) -> Listener:
+    """The first listener at the addresses that a URL means."""
+    for literal in list_literal_urls(url):
+        listener = ask_listener(literal, token, keys)
+        if listener.who != "none":
+            return listener
+    return Listener("none")
 
 
 def _read_settings(home: Home) -> tuple[Settings, CommandError | None]:
@@ -92,7 +102,8 @@ def _find_key(home: Home, settings: Settings, run: run_files.Run, listener: List
         note(f"warning: the running proxy on :{run.port} asks for a client key that is not known here.")
         note("         It was started with another $FAIRLEAD_API_KEY. Set the same one here.")
     elif listener.who != "own":
-        note(f"warning: the proxy on :{run.port} (pid {run.pid}) does not answer.")
+        what = "is of an older fairlead" if listener.who == "older" else "does not answer"
+        note(f"warning: the proxy on :{run.port} (pid {run.pid}) {what}.")
         note("         Restart it:   fairlead stop, then fairlead proxy")
     return client_key(settings, home)
 

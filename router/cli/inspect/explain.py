@@ -119,11 +119,11 @@ def _check_body(body: bytes, where: str) -> bytes:
 
 
 async def _ask(home: Home, question: Question) -> Answer:
-    for _, proxy in await proven(home):
+    for run, proxy in await proven(home):
         try:
-            return Answer(proxy.url, await proxy.explain(question))
+            return Answer(run.url, await proxy.explain(question))
         except ControlError as error:
-            raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {clean(str(error))}") from None
+            raise CommandError(f"the proxy on {run.url} did not answer as expected: {clean(str(error))}") from None
     return Answer("", await _explain_here(home, read_settings(home), question))
 
 

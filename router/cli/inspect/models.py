@@ -79,16 +79,16 @@ def _select_backend(lists: Lists, name: str) -> Lists:
 
 
 async def _ask(home: Home) -> Lists:
-    for _, proxy in await proven(home):
+    for run, proxy in await proven(home):
         try:
             status = await proxy.fetch_status()
         except ControlError as error:
-            raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {error}") from None
+            raise CommandError(f"the proxy on {run.url} did not answer as expected: {error}") from None
         models = [Listed(model.id, model.backend, tuple(model.protocols)) for model in status.models]
         problems = {entry.name: clean(entry.problem) for entry in status.backends if entry.problem}
         for text in status.problems:
             note(f"warning: {clean(text, 500)}")
-        return Lists(proxy.url, models, problems, {entry.name: entry.models for entry in status.backends})
+        return Lists(run.url, models, problems, {entry.name: entry.models for entry in status.backends})
     return await _ask_backends(home)
 
 

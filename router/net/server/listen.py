@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from router.net.descriptors import Reserve, is_exhaustion
+from router.net.loopback import LOCALHOST, find_companion, is_localhost
 from router.net.stream import SocketStream
 
 BACKLOG = 1024
@@ -18,41 +19,55 @@ CONNECTION_LIMIT = 2048
 _LISTENER_ERRORS = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSUPP}
 
 
-def open_listeners(host: str, port: int) -> list[socket.socket]:
-    """Bound listening sockets; `localhost` binds both loopback families on one port.
+class AddressTaken(OSError):
+    """Another program has the port. companion: the loopback address beside the host's own where it has it, "" where it
+    has it on the host's own."""
 
-    port 0 takes a free port. Raises OSError when the address cannot be bound.
+    def __init__(self, companion: str = ""):
+        super().__init__(errno.EADDRINUSE, f"the port is in use{companion and ' on '}{companion}")
+        self.companion = companion
+
+
+def hold_port(host: str, port: int) -> list[socket.socket]:
+    """Bound listening sockets, the host's own first, then the one on the loopback address of the other family, where
+    clients that are pointed at `localhost` may go (`net.loopback`).
+
+    port 0 takes a free port. Raises AddressTaken, or OSError when the address cannot be bound.
     """
-    if host != "localhost":
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return [_bind(host, port, family)]
+    return _bind_with_companion(_find_address(host), port)
+
+
+def open_listeners(host: str, port: int) -> list[socket.socket]:
+    """Bound listening sockets of the host alone; `localhost` binds both loopback families on one port. Otherwise as
+    `hold_port`."""
+    return hold_port(host, port) if is_localhost(host) else [_bind(_find_address(host), port)]
+
+
+def _find_address(host: str) -> str:
+    return LOCALHOST[0] if is_localhost(host) else host.strip("[]")
+
+
+def _bind_with_companion(address: str, port: int) -> list[socket.socket]:
     for _ in range(20):  # port 0: what is free for one family may be taken for the other
-        listeners = [_bind("127.0.0.1", port, socket.AF_INET)]
-        if not _has_ipv6():
-            return listeners
+        first = _bind(address, port)
+        companion = None
         try:
-            listeners.append(_bind("::1", listeners[0].getsockname()[1], socket.AF_INET6))
-        except OSError as error:
-            listeners[0].close()
-            if port == 0 and error.errno == errno.EADDRINUSE:
-                continue
+            companion = find_companion(first.getsockname()[0])
+            if companion is None:
+                return [first]
+            return [first, _bind(companion, first.getsockname()[1])]
+        except AddressTaken:
+            first.close()
+            if port:
+                raise AddressTaken(companion or "") from None
+        except OSError:
+            first.close()
             raise
-        return listeners
     raise OSError(errno.EADDRINUSE, "no port is free on both loopback families")
 
 
-def _has_ipv6() -> bool:
-    if not socket.has_ipv6:
-        return False
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-def _bind(host: str, port: int, family: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
@@ -65,8 +80,10 @@ def _bind(host: str, port: int, family: int) -> socket.socket:
         sock.bind((host, port))
         sock.listen(BACKLOG)
         sock.setblocking(False)
-    except OSError:
+    except OSError as error:
         sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressTaken from None
         raise
     return sock
 

@@ -32,7 +32,7 @@ _SLASH = re.compile(rb"%2[fF]")
 class Request:
     """One request head."""
 
-    __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "target", "version")
+    __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "signature", "target", "version")
 
     def __init__(self, event: h11.Request):
         self.method = event.method.decode("ascii")
@@ -45,6 +45,8 @@ class Request:
         #: Lower-case name -> first value.
         self.fields = index_by_name(self.lines)
         self.version = event.http_version
+        #: Of an operator's signed request, once it was checked; answers to it are signed.
+        self.signature = ""
         #: On trio's clock.
         self.arrived = trio.current_time()
 

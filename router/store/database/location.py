@@ -52,6 +52,14 @@ def make_folders(location: Location) -> None:
             check_home(folder)
 
 
+def check_folders(location: Location) -> None:
+    """Refuse folders of such a location that another user made: one of them may be in /var/tmp. Raises CommandError."""
+    if location.elsewhere:
+        for folder in (location.path.parent.parent, location.path.parent):
+            if os.path.lexists(folder):
+                check_home(folder)
+
+
 def _list_folders(environ: Mapping[str, str]) -> list[Path]:
     found: list[Path] = []
     named = environ.get("XDG_STATE_HOME", "")

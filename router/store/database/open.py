@@ -15,7 +15,7 @@ from router.errors import CommandError
 from router.store.database.location import locate, make_folders
 from router.store.database.migrations import MIGRATIONS, NewerSchema, migrate, version
 from router.store.home.home import Home
-from router.store.home.permissions import make_private, shown, word
+from router.store.home.permissions import check_data_file, make_private, shown, word
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 5.0
 # The write-ahead log may grow while a reader keeps it from being reset; the next reset cuts it to this size.
 _WAL_BYTES = 4 << 20
-_COMPANIONS = ("", "-wal", "-shm")
+#: The suffixes of the files of a database.
+COMPANIONS = ("", "-wal", "-shm")
 # With more damaged files than these, the disk is likely damaged.
 _ASIDE_LIMIT = 9
 
@@ -86,6 +87,9 @@ def _open_or_replace(
     path: Path, say: Callable[[str], None], *, suspect: bool
 ) -> tuple["sqlite3.Connection", Path | None]:
     make_private(path)
+    for companion in COMPANIONS:
+        # SQLite opens these by their paths, and follows links.
+        check_data_file(path.with_name(path.name + companion))
     try:
         if suspect:
             _check_whole(path)
@@ -169,7 +173,7 @@ def _set_aside(path: Path) -> Path:
         raise Unusable(
             f"{shown(path)} is damaged, and {_ASIDE_LIMIT} damaged files are beside it already", lasting=True
         )
-    for companion in _COMPANIONS:
+    for companion in COMPANIONS:
         try:
             os.rename(f"{path}{companion}", f"{aside}{companion}")
         except FileNotFoundError:

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from router.errors import CommandError
-from router.store.database.location import locate
+from router.store.database.location import check_folders, locate
 from router.store.database.migrations import MIGRATIONS, SEEN_AS_NEWEST
-from router.store.database.open import BUSY_SECONDS
+from router.store.database.open import BUSY_SECONDS, COMPANIONS
 from router.store.home.home import Home
-from router.store.home.permissions import shown, word
+from router.store.home.permissions import check_data_file, shown, word
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,11 @@ def open_reader(home: Home) -> Generator["sqlite3.Connection | None"]:
     cannot be read: a damaged one, or one of a newer version."""
     import sqlite3
 
-    path = locate(home).path
+    location = locate(home)
+    path = location.path
+    check_folders(location)
+    for companion in COMPANIONS:
+        check_data_file(path.with_name(path.name + companion))
     if not path.exists():
         yield None
         return

@@ -1,35 +1,23 @@
 """Decides whether clients must send a key, and which.
 
 `require_key = auto` requires a key wherever another user could reach the port: off loopback, in a container, on a
-machine with another login user. There a key is generated in the home when none is configured.
+machine where others can log in (`other_users`). There a key is generated in the home when none is configured.
 """
 
 import ipaddress
 import os
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from router.errors import CommandError
 from router.settings import Secret, Settings
 from router.store.home.home import CLIENT_KEY, Home
+from router.store.home.other_users import USER_FILES, describe_other_users
 
 LEAST_KEY = 32
 
 _CONTAINER_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|/lxc/|garden")
-_NO_LOGIN = {"nologin", "false", "true", "sync", "shutdown", "halt"}
-# The first user id of people's accounts; on macOS they begin at 501.
-_FIRST_PERSON = 500 if sys.platform == "darwin" else 1000
-_LAST_PERSON = 65000
-
-
-class Login(NamedTuple):
-    """One entry of the user database, as far as it matters here."""
-
-    uid: int
-    shell: str
 
 
 def is_loopback(host: str) -> bool:
@@ -80,9 +68,20 @@ def client_key(
         settings.require_key == "on"
         or not is_loopback(settings.host)
         or (contained or in_container)()
-        or (shared or shared_machine)()
+        or (shared or has_other_users)()
     )
     return home.token(CLIENT_KEY) if asked else None
+
+
+def list_watched(settings: Settings) -> tuple[str, ...]:
+    """The files that tell of other users, where they decide: a user who is added later is seen."""
+    asked = settings.require_key == "auto" and settings.api_key is None and is_loopback(settings.host)
+    return USER_FILES if asked else ()
+
+
+def has_other_users() -> bool:
+    """True unless a look shows that nobody else can log in on this machine."""
+    return bool(describe_other_users())
 
 
 def in_container(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -> bool:
@@ -99,30 +98,8 @@ def in_container(root: Path = Path("/"), environ: Mapping[str, str] | None = Non
     return bool(_CONTAINER_GROUPS.search(groups))
 
 
-def shared_machine() -> bool:
-    """True when another user can log in on this machine, and so reach loopback."""
-    if sys.platform == "win32":
-        return other_profile(Path.home())
-    import pwd
-
-    return other_login((Login(entry.pw_uid, entry.pw_shell) for entry in pwd.getpwall()), os.getuid())
-
-
-def other_login(logins: Iterable[Login], own_uid: int) -> bool:
-    """True when a person other than `own_uid` has a login shell; an empty shell field means /bin/sh."""
-    return any(
-        _FIRST_PERSON <= login.uid < _LAST_PERSON
-        and login.uid != own_uid
-        and login.shell.rpartition("/")[2] not in _NO_LOGIN
-        for login in logins
-    )
-
-
-def other_profile(own: Path) -> bool:
-    """Windows: True when another user has logged in here once, which leaves a profile folder."""
-    try:
-        profiles = [entry.name.lower() for entry in own.parent.iterdir() if entry.is_dir()]
-    except OSError:
-        return True
-    system = ("public", "all users", "wdagutilityaccount", own.name.lower())
-    return any(name not in system and not name.startswith("default") for name in profiles)
+def explain_auto(settings: Settings) -> str:
+    """Why `require_key = auto` asks for a key on loopback of a machine with other users, as a clause about the machine;
+    "" where it does not, or where the key comes of something that its user did."""
+    asked = settings.require_key == "auto" and settings.api_key is None and is_loopback(settings.host)
+    return describe_other_users() if asked and not in_container() else ""

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from router.errors import CommandError
 from router.settings import Secret
+from router.store.home.folders import open_folder
 from router.store.home.permissions import (
     FILE_LIMIT,
     check_folder,
     check_home,
+    check_lock,
     failed,
     make_folder,
     read_private,
@@ -71,8 +73,11 @@ class Home:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when there is none. Raises CommandError for one others could read."""
-        self._check_parent(name)
-        data = read_private(self.at(name))
+        try:
+            with self._folder(name) as folder:
+                data = read_private(self.at(name), folder)
+        except FileNotFoundError:
+            return None
         if data is not None and len(data) > FILE_LIMIT:
             raise CommandError(f"{shown(self.at(name))} is larger than 1 MiB; fairlead writes no such file.")
         return data
@@ -81,21 +86,31 @@ class Home:
         """Replace a file as one step that survives a crash; mode 0600. Raises CommandError."""
         path = self.at(name)
         make_folder(path.parent)
-        self._check_parent(name)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
-            _write_new(temporary, data)
-            os.replace(temporary, path)
-            _sync_folder(path.parent)
+            with self._folder(name) as folder:
+                try:
+                    _write_new(temporary, data, folder)
+                    _replace(temporary, path, folder)
+                    _sync_folder(folder)
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        _unlink(temporary, folder)
+                    raise
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise failed(path, "written", error) from None
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a file that is not there yet, mode 0600, without waiting for the disk. Raises OSError, CommandError."""
+        make_folder(self.at(name).parent)
+        with self._folder(name) as folder:
+            _write_new(self.at(name), data, folder, sync=False)
 
     def remove(self, name: str) -> bool:
         """Remove a file; False when there was none. Raises CommandError."""
         try:
-            self.at(name).unlink()
+            with self._folder(name) as folder:
+                _unlink(self.at(name), folder)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -134,9 +149,11 @@ class Home:
     def peek(self, name: str) -> Secret | None:
         """What the file of that name holds, to be compared only: who else could read it does not matter. None when
         there is no such file, or nothing in it."""
+        # Without waiting: a pipe in its place would never give anything.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
-            with self.at(name).open("rb") as file:
-                text = file.read(FILE_LIMIT).decode("utf-8", "replace").strip()
+            with os.fdopen(os.open(self.at(name), flags), "rb") as file:
+                text = (file.read(FILE_LIMIT) or b"").decode("utf-8", "replace").strip()
         except OSError:
             return None
         return Secret(text) if text else None
@@ -146,15 +163,25 @@ class Home:
         """Hold the home's lock: for reading, changing and writing back. Not re-entrant. Raises CommandError."""
         path = self.at(".lock")
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            with self._folder(path.name) as folder:
+                descriptor = os.open(path if folder is None else path.name, flags, 0o600, dir_fd=folder)
         except OSError as error:
             raise failed(path, "opened", error) from None
         try:
+            check_lock(path, os.fstat(descriptor))
             _acquire(descriptor, path)
             yield
         finally:
             # Closing releases the lock, on every system.
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _folder(self, name: str) -> Generator[int | None]:
+        """The folder of a file, as `open_folder` gives it."""
+        self._check_parent(name)
+        with open_folder(self.path, self._inode, tuple(name.split("/")[:-1])) as folder:
+            yield folder
 
     def _check_parent(self, name: str) -> None:
         parent = self.at(name.rpartition("/")[0]) if "/" in name else self.path
@@ -169,24 +196,36 @@ def _read_inode(path: Path) -> int | None:
         return None
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _write_new(path: Path, data: bytes, folder: int | None, *, sync: bool = True) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    if sys.platform == "win32":
-        flags |= os.O_BINARY
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+    if folder is None:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+    else:
+        descriptor = os.open(path.name, flags | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _replace(source: Path, target: Path, folder: int | None) -> None:
+    if folder is None:
+        os.replace(source, target)
+    else:
+        os.replace(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _unlink(path: Path, folder: int | None) -> None:
+    if folder is None:
+        path.unlink()
+    else:
+        os.unlink(path.name, dir_fd=folder)
+
+
+def _sync_folder(folder: int | None) -> None:
+    if folder is not None:
+        os.fsync(folder)
 
 
 def _acquire(descriptor: int, path: Path) -> None:

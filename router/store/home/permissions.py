@@ -70,14 +70,45 @@ def check_folder(path: Path) -> None:
         raise failed(path, "read", error) from None
     if stat.S_ISLNK(entry.st_mode):
         raise _explain_link(path)
+    check_open_folder(path, entry)
+
+
+def check_open_folder(path: Path, entry: os.stat_result) -> None:
+    """Refuse a folder that is not this user's alone to change. entry: of the folder that was opened, since another one
+    may be at the path by now."""
     if sys.platform != "win32":
         _check_owner(path, entry)
         _check_writers(path, entry)
 
 
-def read_private(path: Path) -> bytes | None:
-    """The content of a private file, None when there is none. Raises CommandError when a rule is broken."""
-    return _read(path, FILE_LIMIT, home=True)
+def check_data_file(path: Path) -> None:
+    """Refuse a file beside others of the home that is a link, no plain file, or another user's; one that is not there
+    passes."""
+    try:
+        entry = path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failed(path, "read", error) from None
+    if stat.S_ISLNK(entry.st_mode):
+        raise _explain_link(path)
+    if not stat.S_ISREG(entry.st_mode):
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}")
+    if sys.platform != "win32":
+        _check_owner(path, entry)
+
+
+def check_lock(path: Path, entry: os.stat_result) -> None:
+    """Refuse a lock that is no plain file of this user: others could hold theirs for ever. entry: of the open file."""
+    if not stat.S_ISREG(entry.st_mode):
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}")
+    _check_owner(path, entry)
+
+
+def read_private(path: Path, folder: int | None = None) -> bytes | None:
+    """The content of a private file, None when there is none. folder: the descriptor of its folder, where the path is
+    not to be walked again. Raises CommandError when a rule is broken."""
+    return _read(path, FILE_LIMIT, home=True, folder=folder)
 
 
 def read_secret(path: Path, limit: int) -> bytes | None:
@@ -85,7 +116,7 @@ def read_secret(path: Path, limit: int) -> bytes | None:
     return _read(path, limit, home=False)
 
 
-def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
+def _read(path: Path, limit: int, *, home: bool, folder: int | None = None) -> bytes | None:
     flags = os.O_RDONLY
     if sys.platform == "win32":
         flags |= os.O_BINARY
@@ -95,7 +126,7 @@ def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
         # Non-blocking: opening a pipe in place of the file must not hang.
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, flags) if folder is None else os.open(path.name, flags, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as error:

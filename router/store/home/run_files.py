@@ -7,11 +7,11 @@ reader removes those whose process is gone.
 import contextlib
 import os
 import socket
-import sys
 
 import msgspec
 
 from router.errors import CommandError
+from router.store.home import processes
 from router.store.home.home import Home
 
 
@@ -19,11 +19,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One running proxy."""
 
     pid: int
+    #: For tools.
     url: str
     port: int
     version: str
     #: Seconds since 1970.
     started: float
+    #: For commands: with an address in the place of a name, so that they know whom they dialled; empty in the run files
+    #: of older versions.
+    literal_url: str = ""
+    #: When the process began, in the system's own words (`processes`); empty where that is not known.
+    born: str = ""
     #: Its host name, since a home may be shared with a container.
     machine: str = ""
     #: Why it keeps its previous configuration; empty when it uses the one in the home.
@@ -45,14 +51,15 @@ def remove(home: Home, port: int) -> None:
 
 
 def live(home: Home) -> list[Run]:
-    """The proxies whose process exists, newest first; run files of ended processes are removed."""
+    """The proxies whose process exists, newest first; the others' run files are removed. A process of another user, or
+    one that began later and has the number of one that ended, is another process."""
     found: list[Run] = []
     for name in home.names("run", ".json"):
         run = _read(home, name)
         if run is not None and run.machine not in ("", socket.gethostname()):
             # On another host: its process number is not of this host, and its loopback address cannot be reached.
             continue
-        if run is not None and alive(run.pid):
+        if run is not None and processes.is_same(run.pid, run.born):
             found.append(run)
         else:
             # Only clean-up: a home that cannot be written must not make this fail.
@@ -65,41 +72,6 @@ def present(home: Home, run: Run) -> bool:
     """True while the run file of this process exists."""
     now = _read(home, str(run.port))
     return now is not None and now.pid == run.pid
-
-
-def alive(pid: int) -> bool:
-    """True while a process of that number exists; it may be of another program."""
-    if pid <= 0:
-        return False
-    if sys.platform == "win32":
-        return _alive_on_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    except OverflowError:
-        return False
-    return True
-
-
-def _alive_on_windows(pid: int) -> bool:
-    # os.kill(pid, 0) would send Ctrl-C there.
-    if sys.platform != "win32":
-        return False
-    import ctypes
-
-    limited_information, still_active = 0x1000, 259
-    handle = ctypes.windll.kernel32.OpenProcess(limited_information, False, pid)
-    if not handle:
-        return False
-    try:
-        code = ctypes.c_ulong()
-        ctypes.windll.kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
-        return code.value == still_active
-    finally:
-        ctypes.windll.kernel32.CloseHandle(handle)
 
 
 def _format_name(port: int) -> str:

@@ -27,7 +27,7 @@ from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
 from router.store.history.rollups import HOUR_MS
-from router.store.home import run_files
+from router.store.home import processes
 from router.store.interfaces import Price, SharedState, SyncMessage
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _count_others(db: "sqlite3.Connection", own: str, now: float) -> int:
     alive = 0
     rows = db.execute("SELECT process, pid, beat FROM guard_processes WHERE process <> ?", (own,)).fetchall()
     for process, pid, beat in rows:
-        if abs(now - beat) < LOST_SECONDS and run_files.alive(pid):
+        if abs(now - beat) < LOST_SECONDS and processes.alive(pid):
             alive += 1
         else:
             db.execute("DELETE FROM guard_shares WHERE process = ?", (process,))

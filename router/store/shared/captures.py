@@ -17,7 +17,7 @@ import msgspec
 
 from router.errors import CommandError
 from router.store.home.home import Home
-from router.store.home.permissions import check_folder, make_folder, shown
+from router.store.home.permissions import make_folder, shown
 
 FOLDER = "captures"
 SCHEMA = 1
@@ -127,9 +127,6 @@ class Captures:
 
 
 def _write_file(home: Home, capture: Capture, redact: Callable[[bytes], str]) -> int:
-    path = home.at(FOLDER)
-    make_folder(path)
-    check_folder(path)
     bodies = {
         "request": redact(capture.request)[:BODY_LIMIT],
         "answer": redact(capture.answer)[:BODY_LIMIT],
@@ -144,9 +141,7 @@ def _write_file(home: Home, capture: Capture, redact: Callable[[bytes], str]) ->
             "answer_cut": len(capture.answer) > BODY_LIMIT,
         }
     )
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path / f"{capture.id}.json", flags, 0o600), "wb") as file:
-        file.write(data)
+    home.create(f"{FOLDER}/{capture.id}.json", data)
     return len(data)
 
 

@@ -2,13 +2,17 @@
 
 import contextlib
 import errno
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 import trio
 import trio.testing
 
-from router.net.server.listen import accept, open_listeners
+from router.net.loopback import find_companion
+from router.net.server.listen import AddressTaken, accept, hold_port, open_listeners
 
 
 @contextlib.contextmanager
@@ -75,6 +79,123 @@ def test_a_port_taken_on_one_family_is_taken():
         assert caught.value.errno == errno.EADDRINUSE
         with listening("127.0.0.1", port):
             pass
+
+
+@contextlib.contextmanager
+def held(host, port=0):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(listener) for listener in hold_port(host, port)]
+
+
+PAIRS = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::1": "::1", "0.0.0.0": "0.0.0.0", "::": "::"}
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("host", [*PAIRS, "LocalHost", "[::1]", "127.1", "0"])
+def test_both_addresses_of_localhost_are_held(host):
+    """Whatever the spelling of a host that loopback reaches: the family left free would be another user's to take."""
+    with held(host) as listeners:
+        first, second = [listener.getsockname()[:2] for listener in listeners]
+        assert first[1] == second[1]
+        assert first[0] == PAIRS.get(host, first[0])
+        assert second[0] == find_companion(first[0])
+        for address in ("127.0.0.1", "::1"):
+            with socket.create_connection((address, first[1]), timeout=5):
+                pass
+
+
+def test_other_loopback_address_is_held_alone():
+    """It is announced as it is, and `localhost` does not lead there."""
+    with held("127.0.0.2") as [listener]:
+        assert listener.getsockname()[0] == "127.0.0.2"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize(("host", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1"), ("0.0.0.0", "::1")])
+def test_taken_companion_is_an_error(host, other):
+    """It names the address, and nothing stays bound."""
+    with listening(other) as listeners:
+        port = listeners[0].getsockname()[1]
+        with pytest.raises(AddressTaken) as caught:
+            hold_port(host, port)
+        assert (caught.value.errno, caught.value.companion) == (errno.EADDRINUSE, other)
+        with listening(host, port):
+            pass
+
+
+def test_without_ipv6_the_other_address_serves_alone(monkeypatch):
+    """Nobody can bind ::1 then, as an attempt shows; without a free descriptor nothing is shown: refused."""
+    real = socket.socket.bind
+
+    def refuse(error):
+        def bind(sock, address):
+            if address[0] == "::1":
+                raise OSError(error, os.strerror(error))
+            real(sock, address)
+
+        # The class of C cannot be changed.
+        monkeypatch.setattr("router.net.loopback.socket.socket", type("Socket", (socket.socket,), {"bind": bind}))
+
+    for absent in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        refuse(absent)
+        with held("localhost") as [listener]:
+            assert listener.getsockname()[0] == "127.0.0.1"
+    refuse(errno.EMFILE)
+    with pytest.raises(OSError, match="open files"):
+        hold_port("localhost", 0)
+
+
+TAKES = """
+import os, socket, sys
+os.setuid(int(sys.argv[3]))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+for options in ((), (socket.SO_REUSEADDR,), (socket.SO_REUSEPORT,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT)):
+    for mapped in (0, 1):
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            for option in options:
+                sock.setsockopt(socket.SOL_SOCKET, option, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, mapped)
+            try:
+                sock.bind((sys.argv[1], int(sys.argv[2])))
+                sock.listen()
+                print("listens")
+            except OSError as error:
+                assert error.errno in (22, 98, 99), error
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux error numbers")
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("user", [0, 1])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"])
+def test_held_port_is_shared_with_nobody(address, user):
+    """Whatever options another process of this or another user sets, on the address, a wider or a mapped one."""
+    if os.getuid() not in (0, user):
+        pytest.skip("only root can become another user")
+    with held("localhost") as listeners:
+        port = str(listeners[0].getsockname()[1])
+        done = subprocess.run(
+            [getattr(sys, "_base_executable", sys.executable), "-I", "-c", TAKES, address, port, str(user)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors")
+def test_listeners_are_not_inherited():
+    """By no program that is started while they are open, also where it closes nothing."""
+    with held("localhost") as listeners:
+        for listener in listeners:
+            assert not listener.get_inheritable()
+        looks = "import os,sys\nfor n in sys.argv[1:]:\n try: os.fstat(int(n)); print(n)\n except OSError: pass"
+        numbers = [str(listener.fileno()) for listener in listeners]
+        done = subprocess.run(
+            [sys.executable, "-c", looks, *numbers], check=True, capture_output=True, text=True, close_fds=False
+        )
+    assert done.stdout == ""
 
 
 def test_an_address_of_no_interface_is_an_error():

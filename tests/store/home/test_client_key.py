@@ -4,7 +4,8 @@ import pytest
 
 from router.errors import CommandError
 from router.settings import Secret, load
-from router.store.home.client_key import Login, check, client_key, in_container, is_loopback, other_login, other_profile
+from router.store.home import client_key as module
+from router.store.home.client_key import check, client_key, explain_auto, in_container, is_loopback, list_watched
 
 KEY = "k" * 32
 
@@ -85,32 +86,14 @@ def test_container_names_itself(tmp_path):
     assert not in_container(tmp_path, {})
 
 
-@pytest.mark.parametrize(
-    ("login", "shared"),
-    [
-        (Login(2000, "/bin/bash"), True),
-        (Login(2000, ""), True),
-        (Login(2000, "/usr/sbin/nologin"), False),
-        (Login(2000, "/bin/false"), False),
-        (Login(101, "/bin/bash"), False),
-        (Login(65534, "/bin/sh"), False),
-        (Login(1500, "/bin/bash"), False),
-    ],
-)
-def test_other_login_user_is_seen(login, shared):
-    """A person other than us with a login shell makes the machine a shared one; services and nobody do not."""
-    assert other_login([Login(0, "/bin/bash"), Login(1500, "/bin/zsh"), login], own_uid=1500) is shared
-
-
-def test_root_shares_with_any_person():
-    """For root, any person on the machine is another one."""
-    assert other_login([Login(0, "/bin/bash"), Login(1500, "/bin/zsh")], own_uid=0)
-
-
-def test_other_profile_is_seen(tmp_path):
-    """On Windows another user's profile folder makes the machine a shared one; the system's folders do not."""
-    for name in ("me", "Public", "Default", "All Users", "defaultuser0"):
-        (tmp_path / name).mkdir()
-    assert not other_profile(tmp_path / "me")
-    (tmp_path / "Ada").mkdir()
-    assert other_profile(tmp_path / "me")
+def test_reason_is_told_where_other_users_are_one(monkeypatch):
+    """Of a key that is asked for by itself alone: one that the user set, or a container, needs no reason."""
+    monkeypatch.setattr(module, "describe_other_users", lambda: "sss")
+    monkeypatch.setattr(module, "in_container", lambda: False)
+    assert explain_auto(settings()) == "sss"
+    for values in ({"require_key": "on"}, {"require_key": "off"}, {"api_key": KEY}, {"host": "0.0.0.0"}):
+        assert explain_auto(settings(**values)) == ""
+        assert list_watched(settings(**values)) == ()
+    assert "/etc/passwd" in list_watched(settings())
+    monkeypatch.setattr(module, "in_container", lambda: True)
+    assert explain_auto(settings()) == ""

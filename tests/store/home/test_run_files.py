@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
-from router.store.home import run_files
+from router.store.home import processes, run_files
 
 
 def run(port=3456, pid=None, started=1.0):
@@ -60,10 +61,33 @@ def test_other_machines_proxy_is_left_alone(home):
     assert home.names("run", ".json") == ["3456"]
 
 
-def test_own_process_is_alive(ended):
-    """A process number tells whether its process exists."""
-    assert run_files.alive(os.getpid())
-    assert not run_files.alive(ended)
-    assert not run_files.alive(0)
-    assert not run_files.alive(-1)
-    assert not run_files.alive(1 << 70)
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="runs a process of another user")
+def test_other_users_process_is_not_the_proxy(home):
+    """A number that was given to another user's process since is no proxy of this home; its run file is removed."""
+    with subprocess.Popen(["sleep", "60"], user=65534) as other:
+        try:
+            run_files.write(home, run(3456, pid=other.pid))
+            assert run_files.live(home) == []
+            assert home.names("run", ".json") == []
+        finally:
+            other.kill()
+
+
+def test_number_that_lives_again_is_another_process(home):
+    """A run file tells when its process began: a later one of the same number is not the proxy."""
+    born = processes.find_birth(os.getpid())
+    assert born
+    run_files.write(home, msgspec.structs.replace(run(3456), born=born))
+    assert [entry.port for entry in run_files.live(home)] == [3456]
+    run_files.write(home, msgspec.structs.replace(run(3456), born=born + "1"))
+    assert run_files.live(home) == []
+
+
+def test_run_file_of_an_older_version_is_read(home):
+    """It has neither the beginning of the process nor a URL with an address."""
+    home.write(
+        "run/3456.json",
+        msgspec.json.encode({name: getattr(run(), name) for name in run().__struct_fields__[:4]} | {"started": 1.0}),
+    )
+    [found] = run_files.live(home)
+    assert (found.url, found.literal_url, found.born) == ("http://localhost:3456", "", "")
