@@ -130,6 +130,11 @@ class Credentials:
         # A new one each time: an exception raised twice collects both histories.
         raise CommandError(str(fetch.problem), fetch.problem.hint)
 
+    def list_fetched(self, texts: Iterable[str]) -> list[Secret]:
+        """The keys that were fetched from these references, as far as they are still cached."""
+        fetches = [self._fetches.get(text) for text in texts]
+        return [fetch.secret for fetch in fetches if fetch is not None and fetch.secret is not None]
+
     def forget(self, text: str, refused: Secret) -> None:
         """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays."""
         fetch = self._fetches.get(text)

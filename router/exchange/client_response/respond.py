@@ -10,7 +10,8 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.head import JSON, begin_response, own_headers, send_response
 from router.exchange.client_response.relay import Relay, StreamTimeouts
-from router.exchange.error_text import describe_body
+from router.exchange.error_text import describe_body, describe_error
+from router.exchange.redaction import redact_body, redact_error, redactor_of
 from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
@@ -21,7 +22,6 @@ from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
-from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
 from router.wire.errors import texts
@@ -32,6 +32,9 @@ from router.wire.tap import Tail, Tap, failure_of, usage_of
 WHOLE_LIMIT = 1 << 20
 # An error answer that does not end must not delay the next attempt for longer.
 ERROR_SECONDS = 10.0
+
+# Said of an error that cannot be searched for keys.
+_TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
 
 # Of a plain answer, the names and punctuation of its JSON included.
 _BYTES_PER_TOKEN = 4
@@ -78,6 +81,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         decoder=decoder,
         impatient=attempt.movable,
         committed=committed,
+        redactor=redactor_of(attempt),
         capture_limit=context.capture_limit,
     )
 
@@ -127,7 +131,8 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
         await _respond_head_only(attempt, response)
         return None
     # Paths of no protocol return audio, files and lines, which clients read as they come.
-    limit = 0 if context.call.dialect is protocols.PLAIN and not context.call.generates else WHOLE_LIMIT
+    plain = context.call.dialect is protocols.PLAIN and not context.call.generates and response.status < 400
+    limit = 0 if plain else WHOLE_LIMIT
     if resource_affinity.holds_answer(attempt, response):
         limit = limit or resource_ids.ANSWER_LIMIT
     pieces: list[bytes] = []
@@ -142,6 +147,11 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
         attempt.memory.hold(arrived)
     if response.ended:
         return await _respond_whole(attempt, response, b"".join(pieces) if len(pieces) != 1 else pieces[0])
+    if response.status >= 400:
+        response.drop()  # what is left of it is of no use
+        record.error = "upstream_error"
+        await _respond_error(attempt, response, b"", _TOO_LARGE)
+        return None
     await _stream_body(attempt, response, pieces)
     return None
 
@@ -156,9 +166,12 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     lines = response.lines
     if status >= 400:
         record.error = "upstream_error"
-        redacted = redact_key(attempt, readable)
-        record.text = describe_body(context, redacted, attempt.target.hidden)
-        if redacted != readable:
+        redacted = await redact_body(attempt, readable)
+        if redacted is None or len(body) > WHOLE_LIMIT:
+            await _respond_error(attempt, response, b"", _TOO_LARGE)
+            return None
+        record.text = describe_body(context, redacted, redactor_of(attempt))
+        if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]
         if json_values.decode_object(bytes(readable)) is None:
@@ -197,14 +210,6 @@ def _read_usage(attempt: Attempt, body: bytes) -> Usage:
     if attempt.translated is not None:
         return attempt.translated.usage or Usage()
     return usage_of(attempt.context.call.dialect, body, attempt.target.profile)
-
-
-def redact_key(attempt: Attempt, body: bytes) -> bytes:
-    """An error without the key of the request: some upstreams repeat it, and the caller must not see it."""
-    for secret in attempt.target.hidden:
-        text = secret.reveal().encode()
-        body = body.replace(text, b"[redacted]") if len(text) >= SHORTEST else body
-    return body
 
 
 async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
@@ -268,6 +273,8 @@ async def _respond_error(
         cause=cause,
     )
     add_advice(error, attempt)
+    redact_error(error, attempt)
+    context.record.text = context.record.text or describe_error(context, error, redactor_of(attempt))
     error.status = response.status
     error.kind = dialect.anthropic_kind(response.status)
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
