@@ -33,6 +33,10 @@ WHOLE_LIMIT = 1 << 20
 # An error answer that does not end must not delay the next attempt for longer.
 ERROR_SECONDS = 10.0
 
+# On paths of no protocol errors in a 200 pass as they come, but without keys. So many bytes show what they are.
+_HEAD_OF_ERROR = 64
+_ERROR_IN_200 = re.compile(rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}[{"]|type"\s{0,4}:\s{0,4}"error")')
+
 # Said of an error that cannot be searched for keys.
 _TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
 
@@ -136,18 +140,16 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
     if resource_affinity.holds_answer(attempt, response):
         limit = limit or resource_ids.ANSWER_LIMIT
     pieces: list[bytes] = []
-    size = 0
-    while size <= limit and (not response.ended or not size):
-        got = await response.read()
-        if not got:
-            break
-        pieces += got
-        arrived = sum(map(len, got))
-        size += arrived
-        attempt.memory.hold(arrived)
+    failed = response.status >= 400
+    if not limit and b"json" in response.fields.get(b"content-type", b"").lower():
+        await _read_up_to(_HEAD_OF_ERROR, attempt, response, pieces)
+        if _ERROR_IN_200.match(b"".join(pieces)):
+            failed, limit = True, WHOLE_LIMIT
+    await _read_up_to(limit, attempt, response, pieces)
     if response.ended:
-        return await _respond_whole(attempt, response, b"".join(pieces) if len(pieces) != 1 else pieces[0])
-    if response.status >= 400:
+        whole = b"".join(pieces) if len(pieces) != 1 else pieces[0]
+        return await _respond_whole(attempt, response, whole, failed=failed)
+    if failed:
         response.drop()  # what is left of it is of no use
         record.error = "upstream_error"
         await _respond_error(attempt, response, b"", _TOO_LARGE)
@@ -156,7 +158,21 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
     return None
 
 
-async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: bytes) -> Failure | None:
+async def _read_up_to(limit: int, attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
+    """Read on until there are more bytes than `limit`, or the answer ends."""
+    size = sum(map(len, pieces))
+    while size <= limit and (not response.ended or not size):
+        got = await response.read()
+        if not got:
+            break
+        pieces += got
+        arrived = sum(map(len, got))
+        size += arrived
+        attempt.memory.hold(arrived)
+
+
+async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: bytes, *, failed: bool) -> Failure | None:
+    """Send an answer that was read whole. failed: it is an error, whatever its status says."""
     context, record = attempt.context, attempt.context.record
     status = response.status
     readable = await decode_readable(response, body)
@@ -164,7 +180,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     if translated is not None and translated is response and translated.failure is not None:
         return Failure(status, bytes(readable))
     lines = response.lines
-    if status >= 400:
+    if failed:
         record.error = "upstream_error"
         redacted = await redact_body(attempt, readable)
         if redacted is None or len(body) > WHOLE_LIMIT:
