@@ -20,6 +20,8 @@ MARK = b"[redacted]"
 SEARCH_LIMIT = 1 << 20
 # A secret of so many bytes is found by them alone; of a longer one half is enough.
 _WHOLE = 16
+# Ids and traces in good answers are about as long.
+_ID = 40
 # How often escapes are decoded that stand inside each other, beyond those that one pattern takes at once.
 _ROUNDS = 5
 # How often base64 or hexadecimal digits are decoded that stand inside each other.
@@ -47,7 +49,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*[ \t]+(\S+)")
 class Redactor:
     """Finds and removes some secrets; those shorter than SHORTEST are left alone, since they may be ordinary words."""
 
-    __slots__ = ("_needles", "_plain", "secrets")
+    __slots__ = ("_long", "_needles", "_plain", "secrets")
 
     def __init__(self, secrets: Iterable[str]):
         #: What is removed, longest first.
@@ -55,15 +57,17 @@ class Redactor:
         raw = [one.encode("utf-8", "surrogatepass") for one in self.secrets]
         # A secret may hold what looks like an escape, which is decoded along with the text.
         self._needles = tuple(dict.fromkeys(form for one in raw for form in (one, _decode_fully(one))))
-        self._plain = tuple(dict.fromkeys(form for one in raw for form in (one, *_spell_base64(one))))
+        self._plain = tuple(dict.fromkeys(form for one in raw for form in (one, *_spell_coded(one))))
+        shortest = min(map(len, raw), default=0)
+        self._long = re.compile(rb"[A-Za-z0-9+/_-]{%d}" % max(_ID, shortest * 4 // 3 - 2))
 
     def __bool__(self) -> bool:
         return bool(self.secrets)
 
     def suspects(self, data: bytes) -> bool:
-        """A quick look for texts of good answers: False where no secret stands plainly or in base64, and nothing is
-        escaped."""
-        if b"\\" in data or b"%" in data or b"&" in data:
+        """A quick look for texts of good answers: False where no secret stands plainly or coded once, nothing is
+        escaped, and nothing else is long enough to hold a secret."""
+        if b"\\" in data or b"%" in data or b"&" in data or self._long.search(data) is not None:
             return True
         return any(needle in data for needle in self._plain)
 
@@ -137,9 +141,11 @@ def _decode_base64(data: bytes) -> str:
         return ""
 
 
-def _spell_base64(secret: bytes) -> Iterator[bytes]:
+def _spell_coded(secret: bytes) -> Iterator[bytes]:
     """What base64 makes of a secret at each of its three positions, without the characters that depend on what stands
-    around it; in both alphabets."""
+    around it, in both alphabets; and its hexadecimal digits in both spellings."""
+    yield secret.hex().encode()
+    yield secret.hex().upper().encode()
     for before in range(3):
         coded = binascii.b2a_base64(bytes(before) + secret, newline=False)
         core = coded[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]

@@ -13,8 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 _RUN = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
 _HEX_RUN = re.compile(rb"[0-9A-Fa-f]{16,}")
-_UNICODE = re.compile(rb"\\+u([0-9A-Fa-f]{4})")
-_BACKSLASHES = re.compile(rb"\\+(?=[^\w\s])")
+_ESCAPE = re.compile(rb"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _DEPTH = 3
 
 
@@ -91,11 +90,11 @@ def _iter_readings(data, depth, seen):
 def _decoded(data):
     """All that a text holds in another coding."""
     if b"%" in data:
-        yield _until_same(unquote_to_bytes, data)
+        yield from _steps(unquote_to_bytes, data)
     if b"&" in data:
-        yield _until_same(lambda one: html.unescape(one.decode("latin-1")).encode("latin-1", "replace"), data)
+        yield from _steps(lambda one: html.unescape(one.decode("latin-1")).encode("latin-1", "replace"), data)
     if b"\\" in data:
-        yield _until_same(_drop_escapes, data)
+        yield from _steps(lambda one: _ESCAPE.sub(_unescape, one), data)
     if b"\n" in data or b"\r" in data:
         yield re.sub(rb"\r?\n(?:data: ?)?", b"", data)
     for match in _RUN.finditer(data):
@@ -110,14 +109,17 @@ def _decoded(data):
             yield bytes.fromhex(part[: len(part) // 2 * 2].decode())
 
 
-def _drop_escapes(data):
-    data = _UNICODE.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "surrogatepass"), data)
-    return _BACKSLASHES.sub(b"", data).replace(b"\\n", b"\n").replace(b"\\r", b"\r")
+def _unescape(match):
+    """One escape of JSON; of anything else the character."""
+    said = match[1]
+    if len(said) > 1:
+        return chr(int(said[1:], 16)).encode("utf-8", "surrogatepass")
+    return {b"n": b"\n", b"r": b"\r"}.get(said, said)
 
 
-def _until_same(decode, data):
+def _steps(decode, data):
     for _ in range(6):
         data, before = decode(data), data
         if data == before:
             break
-    return data
+        yield data

@@ -51,6 +51,7 @@ class Tap:
         "_usage_hit",
         "_usage_needles",
         "begun",
+        "broken",
         "created",
         "ended",
         "failed_with",
@@ -78,6 +79,8 @@ class Tap:
         self.ended: bool | None = None
         #: The data of the event that ended the stream as failed; b"" for none.
         self.failed_with = b""
+        #: True once an event came that seems to be an error, and is no valid JSON.
+        self.broken = False
         self.response_id = ""
         self.created = 0
         self.model = ""
@@ -146,7 +149,7 @@ class Tap:
 
     def _read_endings(self, region: bytes) -> None:
         for _, event in sse.parse_events(region):
-            ending = self._dialect.ending(event, json_values.decode_object(event.data))
+            ending = self._judge_ending(event)
             if ending is not None and self.ended is not False:
                 self.ended = ending
                 if not ending:
@@ -157,10 +160,17 @@ class Tap:
         if self.ended is False or all(batch.find(one, 0, end) < 0 for one in _select_failing(self._endings)):
             return
         for _, event in sse.parse_events(batch[:end]):
-            if self._dialect.ending(event, json_values.decode_object(event.data)) is False:
+            if self._judge_ending(event) is False:
                 self.ended = False
                 self.failed_with = event.data.encode("utf-8", "replace")
                 return
+
+    def _judge_ending(self, event: sse.Event) -> bool | None:
+        """Whether an event ends the stream, and how."""
+        data = json_values.decode_object(event.data)
+        if data is None and '"error"' in event.data:
+            self.broken = True
+        return self._dialect.ending(event, data)
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
         if not any(needle in batch for needle in self._needles.alone):

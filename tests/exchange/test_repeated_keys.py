@@ -43,13 +43,12 @@ def test_a_repeated_key_is_nowhere(made, place, call, secret):
     """In each place of an error, for each kind of call, plainly and escaped."""
     runtime = world(made, call, secret)
     path, body, spoken = CALLS[call]
-    for spelling in ("plain", "JSON slash", "URL", "base64 at 1"):
-        for status in (400, 401):
-            script = PLACES[place](SPELLINGS[spelling](secret).encode(), status, spoken)
-            played = playing(runtime, path, body, *[script] * 4, threshold=0.01 if "megabyte" in place else 0)
-            assert played.sent, "the upstream was not asked"
-            for one in readings(played):
-                assert not leaks(secret, one), (spelling, status, one[:300])
+    for spelling, status in (("plain", 400), ("JSON slash", 401), ("URL", 500), ("base64 at 1", 400)):
+        script = PLACES[place](SPELLINGS[spelling](secret).encode(), status, spoken)
+        played = playing(runtime, path, body, *[script] * 4, threshold=0.01 if "megabyte" in place else 0)
+        assert played.sent, "the upstream was not asked"
+        for one in readings(played):
+            assert not leaks(secret, one), (spelling, status, one[:300])
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -248,7 +248,7 @@ class Relay:
     @property
     def _failed(self) -> bool:
         """True once an error event was seen."""
-        return self.tap.ended is False or self.early_failure is not None
+        return self.tap.ended is False or self.tap.broken or self.early_failure is not None
 
     def _read_events(self, batch: bytes) -> bytes:
         """Read whole events that are about to be sent; returns them as they are sent, from an error event on without

@@ -205,6 +205,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         failure = None if translated is response else await _find_failure(dialect, readable)
         if failure is not None:
             return failure
+        if _ERROR_IN_200.match(readable) and translated is not response:
+            # Not in the form of the protocol, but it may say as much as one that is.
+            return await _respond_whole(attempt, response, body, failed=True)
         large = is_large(len(readable))
         record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
@@ -310,6 +313,8 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
     if response.status != 204 and not body.strip():
         return "an empty body"
+    if _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
+        return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
         return _quote(response, body) + ": a login page or proxy may be intercepting the connection"
     return ""
