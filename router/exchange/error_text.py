@@ -4,36 +4,31 @@ Only failed requests come here. Secrets are removed before the text is cut, so t
 fairlead knows, what looks like a key, and the credentials that the caller itself sent.
 """
 
-from collections.abc import Sequence
-
 from router.backends.known import KNOWN
 from router.errors import RouterError
 from router.exchange.context import Arrival
 from router.host.access import strip_scheme
-from router.settings import Secret
-from router.settings.secret_headers import SHORTEST
+from router.redaction import NO_SECRETS, Redactor
 from router.settings.secret_names import may_be_secret_name
 from router.wire.error_text import drop_advice, read_error_text, shorten
 
 _ORGANISATIONS = frozenset(name for entry in KNOWN.values() for name in entry.own_headers)
 
 
-def describe_error(arrival: Arrival, error: RouterError, hidden: Sequence[Secret] = ()) -> str:
-    """The text for an error of fairlead's own. hidden: the secrets of the account that was asked."""
+def describe_error(arrival: Arrival, error: RouterError, hidden: Redactor = NO_SECRETS) -> str:
+    """The text for an error of fairlead's own. hidden: removes the secrets of the backend that was asked."""
     return _make_safe(arrival, drop_advice(error.message), hidden)
 
 
-def describe_body(arrival: Arrival, body: bytes | bytearray, hidden: Sequence[Secret] = ()) -> str:
+def describe_body(arrival: Arrival, body: bytes | bytearray, hidden: Redactor = NO_SECRETS) -> str:
     """The text for an upstream's error, from its body without content coding; '' when it has none. hidden: as above."""
     return _make_safe(arrival, read_error_text(body), hidden)
 
 
-def _make_safe(arrival: Arrival, text: str, hidden: Sequence[Secret]) -> str:
+def _make_safe(arrival: Arrival, text: str, hidden: Redactor) -> str:
     if not text:
         return ""
-    for secret in (*(one.reveal() for one in hidden), *_list_credentials(arrival)):
-        if len(secret) >= SHORTEST:
-            text = text.replace(secret, "[redacted]")
+    text = Redactor((*hidden.secrets, *_list_credentials(arrival))).redact_text(text)
     return shorten(arrival.runtime.log.remove_secrets(text.encode("utf-8", "replace")))
 
 

@@ -14,7 +14,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.client_response.early_stream import EarlyStream
 from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
-from router.exchange.client_response.respond import redact_key, relay_for, respond
+from router.exchange.client_response.respond import relay_for, respond
 from router.exchange.client_response.translation import translate_response
 from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
@@ -23,6 +23,7 @@ from router.exchange.error_text import describe_body
 from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
 from router.exchange.judgement import classify_error, find_failure, find_fault, judge_error, read_failure
+from router.exchange.redaction import redact_body, redact_error, redactor_of
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
@@ -195,7 +196,7 @@ class Exchange:
         attempt, error = best.attempt, best.outcome
         record = attempt.context.record
         if not isinstance(error, RouterError):
-            body = redact_key(attempt, await decode_readable(error, b"".join(await error.read())))
+            body = await redact_body(attempt, await decode_readable(error, b"".join(await error.read()))) or b""
             status = error.status
             error = BadGateway(read_error_text(body) or f"Backend {record.backend} answered {status}.")
             error.status, error.kind = status, anthropic_kind(status)
@@ -284,6 +285,7 @@ class Exchange:
         ends as if it were whole."""
         arrival = self._arrival
         connection = arrival.connection
+        redact_error(error, self.attempt)
         tap = self._relay.tap if self._relay is not None and self._relay.committed else None
         if self._early is not None and self._is_early:
             tap = self._early.make_tap()
@@ -319,4 +321,4 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     record.answer_body = bytes(relay.captured) or record.answer_body
     if relay.tap.ended is False and not record.error:
         record.error = "upstream_error_event"
-        record.text = describe_body(attempt.context, relay.tap.failed_with, attempt.target.hidden)
+        record.text = describe_body(attempt.context, relay.tap.failed_with, redactor_of(attempt))

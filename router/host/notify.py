@@ -13,18 +13,32 @@ from router.host.child_process import OutputLimitExceeded, ProgramTimeout, make_
 SECONDS = 5.0
 _LIMIT = 4096
 _TEXT_LIMIT = 400
+_MARKUP = str.maketrans(
+    {
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+        "&": "+",
+    }
+)
 
 
 async def notify(text: str, environ: Mapping[str, str] | None = None) -> bool:
     """Show a text; True when the desktop took it. Fails silently: the log and /status say the same."""
     environ = os.environ if environ is None else environ
-    for words in _list_commands(text[:_TEXT_LIMIT]):
+    for words in _list_commands(_make_plain(text)):
         with contextlib.suppress(CommandError, ProgramTimeout, OutputLimitExceeded):
             ended = await run_program(words, make_environment(environ), seconds=SECONDS, limit=_LIMIT)
             if ended.code == 0:
                 return True
     await trio.to_thread.run_sync(_ring_bell, abandon_on_cancel=True)
     return False
+
+
+def _make_plain(text: str) -> str:
+    """A text that no desktop reads as anything else: without control and bidirectional characters, and without the
+    characters of markup, which some notification servers read and others show."""
+    shown = text[:_TEXT_LIMIT].translate(_MARKUP)
+    return "".join(char if char.isprintable() else " " for char in shown)
 
 
 def _list_commands(text: str) -> Sequence[Sequence[str]]:

@@ -30,6 +30,23 @@ def index_by_name(lines: Lines) -> dict[bytes, bytes]:
     return {name: value for _, name, value in reversed(lines)}
 
 
+# What h11 lets pass in values and reasons though HTTP does not allow it (RFC 9110, 5.5): all but the tab.
+_CONTROLS = bytes((*range(9), *range(10, 32), 127))
+
+
+def remove_control_bytes(value: bytes) -> bytes:
+    """A reason phrase without control characters."""
+    return value.translate(None, _CONTROLS)
+
+
+def drop_control_values(lines: Lines) -> Lines:
+    """The fields whose values have no control characters, which would act on the terminal that shows them."""
+    values = b"".join([line[2] for line in lines])
+    if len(values.translate(None, _CONTROLS)) == len(values):
+        return lines
+    return [line for line in lines if len(line[2].translate(None, _CONTROLS)) == len(line[2])]
+
+
 def with_field(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:
     """The fields with one more."""
     if isinstance(headers, Headers):

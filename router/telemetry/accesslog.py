@@ -16,6 +16,7 @@ import msgspec
 
 from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
+from router.redaction import NO_SECRETS, Redactor
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
 from router.settings.secret_names import is_secret_name
@@ -147,6 +148,7 @@ class AccessLog:
         self._file: LogFile | None = None
         self._always: frozenset[str] = frozenset()
         self._secrets: dict[str, None] = {}
+        self._redactor = NO_SECRETS
         self._ring: deque[RequestRecord | str] = deque()
         self._wake = threading.Event()
         # Held while the file is written or replaced.
@@ -178,10 +180,12 @@ class AccessLog:
         texts = [text for text in texts if len(text) >= SHORTEST]
         if always:
             self._always |= {*texts}
-            return
-        # A new dict each time: the writing thread may be iterating over the old one.
-        latest = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
-        self._secrets = dict.fromkeys([*latest][-SECRETS:])
+        else:
+            latest = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
+            self._secrets = dict.fromkeys([*latest][-SECRETS:])
+        if not {*self._always, *self._secrets} <= {*self._redactor.secrets}:
+            # A new one each time: the writing thread may be using the old one.
+            self._redactor = Redactor((*self._always, *self._secrets))
 
     def add(self, record: "RequestRecord | str") -> None:
         """Hand over a record, or a line for the terminal. Never waits."""
@@ -219,7 +223,8 @@ class AccessLog:
         while self._ring:
             record = self._ring.popleft()
             if isinstance(record, str):
-                shown.append(record)
+                # Lines may quote an upstream, or a name that a caller sent.
+                shown += map(_escape, record.split("\n"))
                 continue
             if self._file is not None:
                 logged.append(msgspec.json.encode(record.fields()) + b"\n")
@@ -249,9 +254,8 @@ class AccessLog:
 
     def remove_secrets(self, body: bytes) -> str:
         """Make a body text without secrets, which are found by value and by pattern."""
-        text = body.decode("utf-8", "replace")
-        for secret in (*self._always, *self._secrets):
-            text = text.replace(secret, "[redacted]")
+        found = self._redactor.redact(body)
+        text = "[redacted]" if found is None else found.decode("utf-8", "replace")
         return _VALUES.sub(_redact_value, "".join(_KEYS.sub("[redacted]", piece) for piece in _split_at_quotes(text)))
 
     def _write(self, descriptor: int, data: bytes, lines: int) -> None:

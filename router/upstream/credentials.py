@@ -166,6 +166,11 @@ class Credentials:
         # A new one each time: an exception raised twice collects both histories.
         raise CommandError(str(fetch.problem), fetch.problem.hint)
 
+    def list_fetched(self, texts: Iterable[str]) -> list[Secret]:
+        """The keys that were fetched from these references, as far as they are still cached."""
+        fetches = [self._fetches.get(text) for text in texts]
+        return [fetch.secret for fetch in fetches if fetch is not None and fetch.secret is not None]
+
     def _rests_with(self, text: str, fetch: _Fetch) -> bool:
         """True while the reference is left alone, so that an old key stays in use."""
         return fetch.secret is not None and self._clock() < self.rests_until(text)

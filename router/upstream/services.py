@@ -5,7 +5,7 @@ backend. An account with a new key begins as ready.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import cast
 
@@ -15,6 +15,7 @@ from router.policy.accounts.pool import Member, Pool, Strategy
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.routing.table import DEMO
+from router.redaction import Redactor
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.store.interfaces import AccountStates
@@ -39,6 +40,10 @@ class Service:
     guard: Guard
     #: True when the backend, or one of its accounts, has a limit of tokens.
     counts_tokens: bool
+    #: Removes the secrets of all accounts, as far as they are known without fetching one.
+    redactor: Redactor
+    #: Where the keys are fetched that are not known by then.
+    references: frozenset[str] = field(repr=False)
     #: Keys that are fetched; None where there are none.
     credentials: Credentials | None = None
 
@@ -103,7 +108,20 @@ def service_of(
     queue.recheck()
     counts = options.tpm is not None or _has_any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
-    return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts, credentials)
+    redactor = Redactor(secret.reveal() for target in targets for secret in target.hidden)
+    references = frozenset(target.reference for target in targets if target.reference is not None)
+    return Service(
+        backend.name,
+        pool,
+        queue,
+        named,
+        settings.queue_timeout,
+        guard,
+        counts,
+        redactor,
+        references,
+        credentials,
+    )
 
 
 def _has_any_of(backend: str, accounts: Iterable[str]) -> bool:

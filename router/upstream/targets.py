@@ -63,9 +63,13 @@ class Target:
 
     @property
     def hidden(self) -> list[Secret]:
-        """The secrets in its requests, which logs must not show: the key, and values of configured headers."""
+        """The secrets in its requests, which logs and callers must not see: the key, values of configured headers, and
+        the login of the proxy on the way."""
         headers = self.edits.set_headers.items() if self.edits is not None else ()
         found = [Secret(value) for name, value in headers if is_hidden_in_texts(name, value)]
+        proxy = self.origin.proxy
+        if proxy is not None and proxy.password is not None:
+            found += [proxy.password, Secret(f"{proxy.user}:{proxy.password.reveal()}")]
         return found if self.secret is None else [self.secret, *found]
 
     def check(self) -> None:

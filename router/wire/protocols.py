@@ -19,7 +19,7 @@ from router.wire.chat import encode_stream as chat_encode_stream
 from router.wire.chat import response as chat_response
 from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
-from router.wire.dialect import Needles, Verdict
+from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.headers import rate_limits
 from router.wire.messages import attribution, foreign_thinking, model_list
 from router.wire.messages import decode_stream as messages_decode_stream
@@ -52,7 +52,7 @@ class Plain(Chat):
     """Paths of no protocol of their own (files, audio, …): OpenAI's error form, and streams without an end mark."""
 
     title = "this path"
-    needles = Needles(ending=())
+    needles = Needles(ending=(b'"error":', *ERROR_EVENTS))
     has_terminal = False
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:

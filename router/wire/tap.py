@@ -6,6 +6,7 @@ a few searches a read.
 """
 
 import json
+from functools import lru_cache
 
 import msgspec
 
@@ -50,6 +51,7 @@ class Tap:
         "_usage_hit",
         "_usage_needles",
         "begun",
+        "broken",
         "created",
         "ended",
         "failed_with",
@@ -77,6 +79,8 @@ class Tap:
         self.ended: bool | None = None
         #: The data of the event that ended the stream as failed; b"" for none.
         self.failed_with = b""
+        #: True once an event came that seems to be an error, and is no valid JSON.
+        self.broken = False
         self.response_id = ""
         self.created = 0
         self.model = ""
@@ -116,6 +120,8 @@ class Tap:
             if batch.find(needle, start) >= 0:
                 self._read_endings(batch[start:])
                 break
+        if start > 0:
+            self._find_early_error(batch, start)
         at = batch.rfind(_SEQUENCE, start)
         if at >= 0:
             self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
@@ -143,11 +149,28 @@ class Tap:
 
     def _read_endings(self, region: bytes) -> None:
         for _, event in sse.parse_events(region):
-            ending = self._dialect.ending(event, json_values.decode_object(event.data))
+            ending = self._judge_ending(event)
             if ending is not None and self.ended is not False:
                 self.ended = ending
                 if not ending:
                     self.failed_with = event.data.encode("utf-8", "replace")
+
+    def _find_early_error(self, batch: bytes, end: int) -> None:
+        """Look for an error event before the end of a large read, which goes on behind it."""
+        if self.ended is False or all(batch.find(one, 0, end) < 0 for one in _select_failing(self._endings)):
+            return
+        for _, event in sse.parse_events(batch[:end]):
+            if self._judge_ending(event) is False:
+                self.ended = False
+                self.failed_with = event.data.encode("utf-8", "replace")
+                return
+
+    def _judge_ending(self, event: sse.Event) -> bool | None:
+        """Whether an event ends the stream, and how."""
+        data = json_values.decode_object(event.data)
+        if data is None and '"error"' in event.data:
+            self.broken = True
+        return self._dialect.ending(event, data)
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
         if not any(needle in batch for needle in self._needles.alone):
@@ -177,6 +200,12 @@ class Tap:
         self._read_usage(self._usage_hit)
         self._usage_hit = b""
         return self._usage
+
+
+@lru_cache(maxsize=16)
+def _select_failing(endings: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The patterns of error events among those of events that end a stream."""
+    return tuple(needle for needle in endings if b"error" in needle or b"failed" in needle)
 
 
 def _find_last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:

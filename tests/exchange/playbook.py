@@ -73,6 +73,8 @@ class Client:
     def frame_head(self, status, headers, reason=b""):
         self.started = True
         self._played.status = status
+        self._played.reason = bytes(reason)
+        self._played.head = [(bytes(name), bytes(value)) for name, value in _pairs(headers)]
         self._played.fields = {bytes(name).lower(): bytes(value) for name, value in _pairs(headers)}
         kind = self._played.fields.get(b"content-type", b"-").decode()
         self._played.story.append(f"= {status} {kind}")
@@ -122,6 +124,8 @@ class Played:
         self.story = []
         self.sent = []
         self.status = 0
+        self.reason = b""
+        self.head = []
         self.fields = {}
         self.got = b""
         #: True when the client's answer had a proper end.

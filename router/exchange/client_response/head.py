@@ -9,10 +9,12 @@ from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.error_text import describe_error
+from router.exchange.redaction import redact_error, redactor_of
 from router.ir import Loss
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
 from router.policy.routing.fallback import WHY
+from router.redaction import NO_SECRETS
 from router.wire.neutral.context import HEADER_LIMIT, format_losses
 from router.wire.translate import Plan
 
@@ -65,6 +67,7 @@ async def send_response(
 async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None = None) -> None:
     """Answer with an error of fairlead's own, in the caller's protocol. attempt: the one that it ended, if any."""
     dialect = arrival.call.dialect
+    redact_error(error, attempt)
     # Under the name that the vendor's SDKs put into their exceptions and its support asks for.
     pairs = [(arrival.call.entry.api.request_id_header.encode("ascii"), arrival.record.id.encode())]
     wait = error.retry_after
@@ -83,7 +86,7 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
 
 def note_error(arrival: Arrival, error: RouterError, attempt: Attempt | None) -> None:
     """Note the text of an error of fairlead's own in the record. attempt: the one that it ended, if any."""
-    arrival.record.text = describe_error(arrival, error, () if attempt is None else attempt.target.hidden)
+    arrival.record.text = describe_error(arrival, error, NO_SECRETS if attempt is None else redactor_of(attempt))
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import trio
 
 from router.errors import BadGateway, Unavailable
+from router.exchange.redaction import AT_ONCE
 from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
@@ -20,6 +21,7 @@ from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
 from router.net.stream import Bytes
+from router.redaction import NO_SECRETS, Redactor, remove_controls
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, sse
 from router.wire.raw.json_values import decode_object
@@ -79,6 +81,7 @@ class Relay:
         "_lazy",
         "_marked",
         "_pinged",
+        "_redactor",
         "_seen",
         "_splitter",
         "_timeouts",
@@ -103,6 +106,7 @@ class Relay:
         decoder: content_coding.Decoder | None,
         impatient: bool = False,
         committed: bool = False,
+        redactor: Redactor = NO_SECRETS,
         capture_limit: int = 0,
     ):
         self._connection = connection
@@ -121,6 +125,8 @@ class Relay:
         self._lazy = min(_LAZY_SECONDS, timeouts.idle / 10)
         #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
         self._impatient = impatient
+        # Applied to the events of a stream that has failed.
+        self._redactor = redactor
         self._capture_limit = capture_limit
         #: True once the client was sent the head; `begin` then sends none.
         self.committed = committed
@@ -177,7 +183,7 @@ class Relay:
                 return _ENDED
             committed = self.committed
             batch = self._split_events(pieces)
-            if is_large(len(batch)):
+            if is_large(len(batch)) or (self._failed and len(batch) > AT_ONCE):
                 return _Pause(large=batch)
             out = self._process(batch)
             if isinstance(out, Failure):
@@ -221,7 +227,7 @@ class Relay:
         if self.committed:
             if self._unjudged:
                 self._look_at_preamble(batch)
-            batch = self.tap.read(batch) if batch else b""
+            batch = self._read_events(batch) if batch else b""
             return self._connection.frame_data(batch) if batch else None
         return self._judge_preamble(batch)
 
@@ -236,8 +242,25 @@ class Relay:
         elif self._unjudged:
             self._unjudged = False  # errors are not that large
             self._begin()
-        batch = await run_large(self.tap.read, batch)
+        batch = await run_large(self._read_events, batch)
         return self._pause_for(begun + (self._connection.frame_data(batch) if batch else []))
+
+    @property
+    def _failed(self) -> bool:
+        """True once an error event was seen."""
+        return self.tap.ended is False or self.tap.broken or self.early_failure is not None
+
+    def _read_events(self, batch: bytes) -> bytes:
+        """Read whole events that are about to be sent; returns them as they are sent, from an error event on without
+        secrets."""
+        batch = self.tap.read(batch)
+        if not self._failed:
+            return batch
+        found = self._redactor.redact(batch)
+        if found is None:
+            error = BadGateway("The upstream sent an error event that is too large to be passed on.")
+            return self._dialect.error_events(error, "", self.tap)
+        return found
 
     def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
@@ -301,12 +324,12 @@ class Relay:
 
     def _make_failure(self, event: sse.Event) -> Failure:
         """The failure for an error event that the protocol cannot read, in the protocol's form."""
-        text = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
+        text = remove_controls(self._redactor.redact_text(event.data)[:QUOTE_LIMIT])
         error = BadGateway(f"The upstream sent an error event: {text.strip() or 'without any text'}")
         return Failure(error.status, self._dialect.error_body(error, ""))
 
     def _commit(self) -> list[Bytes]:
-        batch = self.tap.read(self._held)
+        batch = self._read_events(self._held)
         return self._begin_answer() + (self._connection.frame_data(batch) if batch else [])
 
     def _begin_answer(self) -> list[Bytes]:
@@ -359,7 +382,7 @@ class Relay:
             return self._commit()
         if self._unjudged:
             self._look_at_preamble(whole)
-        batch = self.tap.read(whole)
+        batch = self._read_events(whole)
         return self._connection.frame_data(batch) if batch else []
 
 

@@ -10,7 +10,8 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.head import JSON, begin_response, own_headers, send_response
 from router.exchange.client_response.relay import Relay, StreamTimeouts
-from router.exchange.error_text import describe_body
+from router.exchange.error_text import describe_body, describe_error
+from router.exchange.redaction import redact_body, redact_error, redactor_of
 from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
@@ -21,7 +22,6 @@ from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
-from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
 from router.wire.errors import texts
@@ -32,6 +32,13 @@ from router.wire.tap import Tail, Tap, failure_of, usage_of
 WHOLE_LIMIT = 1 << 20
 # An error answer that does not end must not delay the next attempt for longer.
 ERROR_SECONDS = 10.0
+
+# On paths of no protocol errors in a 200 pass as they come, but without keys. So many bytes show what they are.
+_HEAD_OF_ERROR = 64
+_ERROR_IN_200 = re.compile(rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}[{"]|type"\s{0,4}:\s{0,4}"error")')
+
+# Said of an error that cannot be searched for keys.
+_TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
 
 # Of a plain answer, the names and punctuation of its JSON included.
 _BYTES_PER_TOKEN = 4
@@ -78,6 +85,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         decoder=decoder,
         impatient=attempt.movable,
         committed=committed,
+        redactor=redactor_of(attempt),
         capture_limit=context.capture_limit,
     )
 
@@ -127,11 +135,32 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
         await _respond_head_only(attempt, response)
         return None
     # Paths of no protocol return audio, files and lines, which clients read as they come.
-    limit = 0 if context.call.dialect is protocols.PLAIN and not context.call.generates else WHOLE_LIMIT
+    plain = context.call.dialect is protocols.PLAIN and not context.call.generates and response.status < 400
+    limit = 0 if plain else WHOLE_LIMIT
     if resource_affinity.holds_answer(attempt, response):
         limit = limit or resource_ids.ANSWER_LIMIT
     pieces: list[bytes] = []
-    size = 0
+    failed = response.status >= 400
+    if not limit and b"json" in response.fields.get(b"content-type", b"").lower():
+        await _read_up_to(_HEAD_OF_ERROR, attempt, response, pieces)
+        if _ERROR_IN_200.match(b"".join(pieces)):
+            failed, limit = True, WHOLE_LIMIT
+    await _read_up_to(limit, attempt, response, pieces)
+    if response.ended:
+        whole = b"".join(pieces) if len(pieces) != 1 else pieces[0]
+        return await _respond_whole(attempt, response, whole, failed=failed)
+    if failed:
+        response.drop()  # what is left of it is of no use
+        record.error = "upstream_error"
+        await _respond_error(attempt, response, b"", _TOO_LARGE)
+        return None
+    await _stream_body(attempt, response, pieces)
+    return None
+
+
+async def _read_up_to(limit: int, attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
+    """Read on until there are more bytes than `limit`, or the answer ends."""
+    size = sum(map(len, pieces))
     while size <= limit and (not response.ended or not size):
         got = await response.read()
         if not got:
@@ -140,13 +169,10 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
         arrived = sum(map(len, got))
         size += arrived
         attempt.memory.hold(arrived)
-    if response.ended:
-        return await _respond_whole(attempt, response, b"".join(pieces) if len(pieces) != 1 else pieces[0])
-    await _stream_body(attempt, response, pieces)
-    return None
 
 
-async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: bytes) -> Failure | None:
+async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: bytes, *, failed: bool) -> Failure | None:
+    """Send an answer that was read whole. failed: it is an error, whatever its status says."""
     context, record = attempt.context, attempt.context.record
     status = response.status
     readable = await decode_readable(response, body)
@@ -154,11 +180,14 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     if translated is not None and translated is response and translated.failure is not None:
         return Failure(status, bytes(readable))
     lines = response.lines
-    if status >= 400:
+    if failed:
         record.error = "upstream_error"
-        redacted = redact_key(attempt, readable)
-        record.text = describe_body(context, redacted, attempt.target.hidden)
-        if redacted != readable:
+        redacted = await redact_body(attempt, readable)
+        if redacted is None or len(body) > WHOLE_LIMIT:
+            await _respond_error(attempt, response, b"", _TOO_LARGE)
+            return None
+        record.text = describe_body(context, redacted, redactor_of(attempt))
+        if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]
         if json_values.decode_object(bytes(readable)) is None:
@@ -176,6 +205,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         failure = None if translated is response else await _find_failure(dialect, readable)
         if failure is not None:
             return failure
+        if _ERROR_IN_200.match(readable) and translated is not response:
+            # Not in the form of the protocol, but it may say as much as one that is.
+            return await _respond_whole(attempt, response, body, failed=True)
         large = is_large(len(readable))
         record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
@@ -197,14 +229,6 @@ def _read_usage(attempt: Attempt, body: bytes) -> Usage:
     if attempt.translated is not None:
         return attempt.translated.usage or Usage()
     return usage_of(attempt.context.call.dialect, body, attempt.target.profile)
-
-
-def redact_key(attempt: Attempt, body: bytes) -> bytes:
-    """An error without the key of the request: some upstreams repeat it, and the caller must not see it."""
-    for secret in attempt.target.hidden:
-        text = secret.reveal().encode()
-        body = body.replace(text, b"[redacted]") if len(text) >= SHORTEST else body
-    return body
 
 
 async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
@@ -268,6 +292,8 @@ async def _respond_error(
         cause=cause,
     )
     add_advice(error, attempt)
+    redact_error(error, attempt)
+    context.record.text = context.record.text or describe_error(context, error, redactor_of(attempt))
     error.status = response.status
     error.kind = dialect.anthropic_kind(response.status)
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
@@ -287,6 +313,8 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
     if response.status != 204 and not body.strip():
         return "an empty body"
+    if _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
+        return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
         return _quote(response, body) + ": a login page or proxy may be intercepting the connection"
     return ""

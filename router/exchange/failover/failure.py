@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from router.errors import Halted, OutOfCredit, RateLimited, RouterError, Unavailable
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.error_text import describe_error
+from router.exchange.redaction import redactor_of
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
 from router.policy.accounts.pool import REPEAT_LIMIT, Want
@@ -108,7 +109,7 @@ class AttemptFailure:
         last = record.tries[-1]
         if isinstance(error, RouterError):
             last.status, last.error = 0, error.kind
-            last.text = describe_error(attempt.context, error, attempt.target.hidden)
+            last.text = describe_error(attempt.context, error, redactor_of(attempt))
         else:
             last.status, last.error, last.text = self.status, "upstream_error", self.text
         last.note = self.hold.words if self.hold is not None else ""

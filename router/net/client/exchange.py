@@ -10,7 +10,14 @@ from router.errors import BadGateway
 from router.net.client.dial import SILENCE_SECONDS
 from router.net.client.pool import ConnectionPool, UpstreamConnection
 from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT
-from router.net.headers import Headers, Lines, get_lines, index_by_name
+from router.net.headers import (
+    Headers,
+    Lines,
+    drop_control_values,
+    get_lines,
+    index_by_name,
+    remove_control_bytes,
+)
 from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
 TLS_RECORD = 16_384
@@ -186,8 +193,8 @@ class UpstreamExchange:
                 # h11 bounds an incomplete head only: one more read may complete a longer one.
                 if size > HEAD_LIMIT and head_size(event) > HEAD_LIMIT:
                     raise BadGateway(f"{origin} sent a response head of over {HEAD_LIMIT >> 10} KiB.")
-                self.status, self.reason = event.status_code, event.reason
-                self.lines = get_lines(event.headers)
+                self.status, self.reason = event.status_code, remove_control_bytes(event.reason)
+                self.lines = drop_control_values(get_lines(event.headers))
                 self.fields = index_by_name(self.lines)
                 return
             elif isinstance(event, h11.InformationalResponse):
@@ -276,7 +283,8 @@ class UpstreamExchange:
         try:
             return connection.h11.next_event()
         except h11.RemoteProtocolError as error:
-            said = str(error)
+            # h11 quotes the line, which may repeat a key; the quote is cut off.
+            said = str(error).partition(": bytearray(")[0]
             if not self.status:
                 cause = "speaks_tls" if self._spoke_tls else ""
                 raise BadGateway(f"{connection.origin} did not answer in HTTP: {said}.", cause=cause) from None

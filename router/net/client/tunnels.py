@@ -68,7 +68,8 @@ def negotiate_http(proxy: ProxyAddress, host: str, port: int) -> Negotiation:
         try:
             event = conn.next_event()
         except h11.RemoteProtocolError as error:
-            raise _make_error(proxy, f"did not answer in HTTP: {error}") from None
+            # h11 quotes the line, which may repeat the login; the quote is cut off.
+            raise _make_error(proxy, f"did not answer in HTTP: {str(error).partition(': bytearray(')[0]}") from None
         if event is h11.NEED_DATA:
             conn.receive_data((yield out))
             out = b""

@@ -10,6 +10,7 @@ from router.backends import Backend
 from router.backends.known import api_of, known, refuses_max_tokens
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.control.request import SHOWN, Answer, ControlError, clean, send
+from router.redaction import NO_SECRETS, Redactor
 from router.settings import Secret
 
 PAGES = 20
@@ -149,8 +150,9 @@ def _check_not_html(answer: Answer, url: str) -> None:
 def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
     """The error for an unsuccessful answer, in the provider's words, cut and without the key."""
     host = urlsplit(url).netloc
+    hidden = NO_SECRETS if key is None else Redactor([key.reveal()])
     if 300 <= answer.status < 400:
-        target = clean(urlsplit(answer.headers.get("location", "")).netloc) or "another path"
+        target = clean(hidden.redact_text(urlsplit(answer.headers.get("location", "")).netloc)) or "another path"
         said = f"{host} redirects to {target} ({answer.status})"
         return ControlError(said, status=answer.status, code="redirect", cause="redirect")
     try:
@@ -163,6 +165,7 @@ def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
     if key is not None:
         message = message.replace(key.reveal(), "(key)")
         code = code.replace(key.reveal(), "(key)")
+    message, code = hidden.redact_text(message[: SHOWN * 4]), hidden.redact_text(code[: SHOWN * 4])
     return ControlError(clean(message) or f"{host} gave no reason", status=answer.status, code=clean(code, 60))
 
 

@@ -114,6 +114,9 @@ class Keys:
         await trio.lowlevel.checkpoint()
         return Secret(self._texts[0])
 
+    def list_fetched(self, _references):
+        return [Secret(self._texts[0])]
+
     def forget(self, _reference, secret):
         self.dropped.append(secret.reveal())
         if len(self._texts) > 1:

@@ -1,0 +1,82 @@
+"""What an upstream says of an error as the client may get it: without the secrets of the backend that was asked.
+
+Hidden are the keys of all of the backend's accounts, the values of its configured headers that may be secret, and the
+password of the proxy on the way to it. A credential of the caller's own, passed on with auth=client, is left: the
+caller knows it. Good answers pass as they are but for the values of their header fields.
+"""
+
+from functools import lru_cache
+
+from router.errors import RouterError
+from router.exchange.attempt import Attempt
+from router.exchange.upstream_response.large_work import run_large
+from router.exchange.upstream_response.response import UpstreamResponse
+from router.net.headers import Lines, index_by_name
+from router.redaction import MARK, Redactor, remove_controls
+from router.settings import Secret
+
+#: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
+AT_ONCE = 16_384
+
+
+def redactor_of(attempt: Attempt) -> Redactor:
+    """Removes the secrets of the attempt's backend."""
+    service = attempt.place.service
+    if not service.references:
+        return service.redactor
+    fetched = attempt.context.runtime.credentials.list_fetched(service.references)
+    if attempt.target.secret is not None:
+        fetched.append(attempt.target.secret)  # a newer one may have been fetched since
+    return _extend(service.redactor, tuple(dict.fromkeys(fetched)))
+
+
+@lru_cache(maxsize=64)
+def _extend(redactor: Redactor, fetched: tuple[Secret, ...]) -> Redactor:
+    return Redactor((*redactor.secrets, *(secret.reveal() for secret in fetched)))
+
+
+def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
+    """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
+    redactor = redactor_of(attempt)
+    if not redactor:
+        return
+    lines = upstream.lines
+    if upstream.status < 400:
+        if not redactor.suspects(b"\n".join([upstream.reason, *[line[2] for line in lines]])):
+            return
+    else:
+        whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
+        if redactor.redact(whole) == whole:
+            return
+    upstream.reason = _redact_value(redactor, upstream.reason)
+    # A name cannot hold the mark: such a field is left out.
+    clean: Lines = [
+        (spelled, name, _redact_value(redactor, value))
+        for spelled, name, value in lines
+        if redactor.redact(spelled) == spelled
+    ]
+    if clean != lines:
+        upstream.lines = clean
+        upstream.fields = index_by_name(clean)
+
+
+def _redact_value(redactor: Redactor, value: bytes) -> bytes:
+    found = redactor.redact(value)
+    return MARK if found is None else found
+
+
+async def redact_body(attempt: Attempt, body: bytes) -> bytes | None:
+    """The body of an error without secrets; None for one that cannot be searched through, and must not be passed on."""
+    redactor = redactor_of(attempt)
+    if len(body) <= AT_ONCE or not redactor:
+        return redactor.redact(body)
+    return await run_large(redactor.redact, body)
+
+
+def redact_error(error: RouterError, attempt: Attempt | None) -> None:
+    """Clean the message of an error of fairlead's own, which may quote an upstream: no secrets, and no characters that
+    act on a terminal. attempt: the one that it ended, None when no upstream was asked."""
+    message = error.message
+    if attempt is not None:
+        message = redactor_of(attempt).redact_text(message)
+    error.message = remove_controls(message)
