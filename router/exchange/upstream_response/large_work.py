@@ -11,6 +11,7 @@ import trio
 
 from router.exchange.body.body import THREAD, THREAD_BYTES
 
+_JSON_BYTES = 128 << 10
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -18,6 +19,12 @@ _Result = TypeVar("_Result")
 def is_large(size: int) -> bool:
     """True for so many bytes that they are worked on in the thread."""
     return size > THREAD_BYTES
+
+
+def is_large_json(size: int) -> bool:
+    """True for so many bytes that they are translated in the thread: that takes much longer than their relay, up to a
+    second for a megabyte. What one read of a socket brings is not."""
+    return size > _JSON_BYTES
 
 
 async def run_large(work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
