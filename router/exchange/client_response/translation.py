@@ -10,7 +10,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
 from router.exchange.upstream_response.content_coding import decode_readable, decode_whole
-from router.exchange.upstream_response.large_work import is_large, is_large_json, run_large
+from router.exchange.upstream_response.large_work import is_large, run_json, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
     ANSWER_LIMIT,
@@ -58,11 +58,10 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
         attempt.memory.hold(len(body) - coded)
     else:
         body = await decode_readable(upstream, body)
-    work = _translate, body, upstream.status, events, plan
-    large = is_large_json(len(body))
-    made, failure = await run_large(*work) if large else _translate(*work[1:])
+    size = len(body)
+    made, failure = await run_json(size, _translate, body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
-        found = await run_large(json_values.decode_object, body) if large else json_values.decode_object(body)
+        found = await run_json(size, json_values.decode_object, body)
         what = "broken JSON" if found is None else "JSON"
         title = BY_NAME[plan.spoken].title
         raise BadGateway(

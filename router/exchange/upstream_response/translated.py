@@ -6,7 +6,7 @@ import trio
 
 from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response.content_coding import decode_stepwise, decoder_of
-from router.exchange.upstream_response.large_work import is_large_json, run_large
+from router.exchange.upstream_response.large_work import is_large_json, run_json
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
 from router.net.client.exchange import UpstreamDisconnected
@@ -184,7 +184,7 @@ class TranslatedStream:
 
     async def _translate_large(self) -> bytes:
         """The translated bytes of the batch that waits."""
-        out = await run_large(self._stream.feed, self._batch)
+        out = await run_json(len(self._batch), self._stream.feed, self._batch)
         read, self._batch = len(self._batch), b""
         self._count(self._splitter.size)
         return self._bound(out, read)
@@ -192,7 +192,7 @@ class TranslatedStream:
     async def _end(self) -> bytes:
         """The translated bytes for the end of the upstream's body; b"" when the stream is not whole."""
         tail = self._splitter.tail
-        out = await run_large(self._read_tail, tail) if is_large_json(len(tail)) else self._read_tail(tail)
+        out = await run_json(len(tail), self._read_tail, tail)
         self._over = True
         return out + self._stream.end()
 
