@@ -10,7 +10,6 @@ from router.wire.raw.json_values import Json
 ERROR_BYTES = 200
 #: Bytes of a body, or characters of a message, that are looked at.
 READ_LIMIT = 4096
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SPACE = re.compile(r"\s+")
 # Where a sentence ends; not the point in `gpt-5.1` or `127.0.0.1`.
 _SENTENCE = re.compile(r"(?<=\.) +(?=[A-Z`])")
@@ -25,10 +24,27 @@ def read_error_text(body: bytes | bytearray) -> str:
     data = texts.decode_body(body)
     if data is not None:
         return _find_message(data)
-    title = _TITLE.search(body)
+    title = find_title(body)
     if title is not None:
-        return _clean(title[1].decode("utf-8", "replace"))
-    return "" if body.lstrip()[:1] == b"<" else _clean(bytes(body[:READ_LIMIT]).decode("utf-8", "replace"))
+        return _clean(title)
+    beginning = bytes(body[:READ_LIMIT])
+    return "" if is_markup(beginning) else _clean(beginning.decode("utf-8", "replace"))
+
+
+def is_markup(body: bytes | bytearray) -> bool:
+    """True for a page of HTML or XML, as far as its beginning tells."""
+    return bytes(body[:READ_LIMIT]).lstrip()[:1] == b"<"
+
+
+def find_title(page: bytes | bytearray) -> str | None:
+    """The title of a page, as it is written there; None when its beginning holds none that is whole. Each part is
+    searched for once: a pattern would look for the end anew at every `<title>`."""
+    beginning = bytes(page[:READ_LIMIT])
+    lowered = beginning.lower()
+    tag = lowered.find(b"<title")
+    start = lowered.find(b">", tag) + 1 if tag >= 0 else 0
+    end = lowered.find(b"</title>", start) if start else -1
+    return beginning[start:end].decode("utf-8", "replace") if end >= 0 else None
 
 
 def drop_advice(message: str) -> str:

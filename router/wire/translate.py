@@ -14,6 +14,7 @@ from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
 from router.wire.errors import texts
 from router.wire.neutral import assemble
+from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.conversation_prefix import prefix_hashes
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
@@ -22,6 +23,7 @@ from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, lenient_json, sse
 from router.wire.raw.json_values import Json
+from router.wire.raw.sse import payloads
 from router.wire.split_characters import CharacterJoiner
 
 #: Bytes of the largest request that is translated.
@@ -116,7 +118,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
 def _decode_request(body: bytes, ctx: Context) -> object:
     """The JSON of a request. What JSON cannot hold (NaN, half a surrogate pair) is replaced, and noted as a loss."""
     try:
-        return _decode(body)
+        return json_values.decode_value(body)
     except json_values.UNREADABLE:
         replaced: list[str] = []
         found = json_values.look_again(body, replaced)
@@ -141,10 +143,10 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
 
     stream: the client asked for a stream, and gets one.
     """
-    data = _decode_answer(body, ctx)
-    if data is None:
-        return None
     try:
+        data = _decode_answer(body, ctx)
+        if data is None:
+            return None
         fault = BY_NAME[source].codec.decode_error(data, 0)
         found = fault or BY_NAME[source].codec.decode_answer(data, ctx)
         if found is None:
@@ -152,13 +154,15 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
         if isinstance(found, Answer):
             return Made(200, encode_answer(found, target, ctx, stream=stream), found.usage)
         return Made(*BY_NAME[target].codec.encode_error(found))
+    except TooMany as error:
+        return Made(*BY_NAME[target].codec.encode_error(error.fault))
     except (UnicodeEncodeError, RecursionError):
         return None
 
 
 def _decode_answer(body: bytes, ctx: Context) -> Json | None:
     try:
-        data: object = _decode(body)
+        data = decode_bounded(body)
     except json_values.UNREADABLE:
         replaced: list[str] = []
         data = json_values.look_again(body, replaced)
@@ -304,7 +308,7 @@ class Stream:
         """The events that the end of the upstream's body adds; none when the answer has ended or is incomplete."""
         if not self._may_end:
             return b""
-        return self._encode(self._join(self._decoder.done()))
+        return self._encode(self._join(self._finish()))
 
     @property
     def _may_end(self) -> bool:
@@ -323,27 +327,42 @@ class Stream:
         """The neutral events of a whole body."""
         yield from self.events(body if body.endswith((b"\n\n", b"\r\n\r\n")) else body + b"\n\n")
         if self._may_end:
-            yield from self._join(self._decoder.done())
+            yield from self._join(self._finish())
 
     def events(self, batch: bytes) -> Iterator[Event]:
         """The neutral events of whole events of the upstream."""
         decoder = self._decoder
         for name, payload in payloads(batch):
             if payload[:6] == b"[DONE]":
-                yield from self._join(decoder.done())
+                yield from self._join(self._finish())
                 continue
             try:
-                data: object = _decode(payload)
+                data = _decode(payload) if len(payload) <= LARGE else decode_bounded(payload)
             except json_values.UNREADABLE:
                 data = self._look_again(payload)
+            except TooMany as error:
+                decoder.ended = True
+                yield error.fault
+                continue
             if isinstance(data, dict):
                 if name == "error":
                     data = wire_dialect.wrap_error(data)  # pyright: ignore[reportUnknownArgumentType]
-                found = decoder.feed(name, data)  # pyright: ignore[reportUnknownArgumentType]
+                try:
+                    found = decoder.feed(name, data)  # pyright: ignore[reportUnknownArgumentType]
+                except TooMany as error:
+                    decoder.ended = True
+                    found = [error.fault]
                 yield from found if self._joiner is None else self._joiner.apply(found)
             elif payload != b"null" and not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
                 yield _make_fault(name, payload)
+
+    def _finish(self) -> list[Event]:
+        try:
+            return self._decoder.done()
+        except TooMany as error:
+            self._decoder.ended = True
+            return [error.fault]
 
     def _join(self, events: Iterable[Event]) -> Iterable[Event]:
         return events if self._joiner is None else self._joiner.apply(events)
@@ -378,21 +397,3 @@ def is_whole(tail: bytes) -> bool:
     """True for an event that is complete except for the blank line behind it."""
     event = sse.parse_event(tail.strip(b"\r\n"))
     return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
-
-
-def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
-    """Name and data of each whole event that has any data."""
-    if b"\r" in batch:
-        for _, event in sse.parse_events(batch):
-            if event.data.strip():
-                yield event.name, event.data.strip().encode("utf-8")
-        return
-    for block in batch.split(b"\n\n"):
-        if block[:6] == b"data: " and b"\n" not in block:
-            yield "", block[6:].strip()
-        elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
-            yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
-        elif block:
-            event = sse.parse_event(block)
-            if event.data.strip():
-                yield event.name, event.data.strip().encode("utf-8")

@@ -1,8 +1,10 @@
 """The text of an error: what each form of body says, without advice, in one short line."""
 
+import time
+
 import pytest
 
-from router.wire.error_text import ERROR_BYTES, drop_advice, read_error_text, shorten
+from router.wire.error_text import ERROR_BYTES, READ_LIMIT, drop_advice, find_title, is_markup, read_error_text, shorten
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,21 @@ def test_the_bound():
     short = shorten("\N{EURO SIGN}" * ERROR_BYTES)
     assert len(short.encode()) <= ERROR_BYTES
     assert short.strip("\N{EURO SIGN}") == "..."
+
+
+@pytest.mark.parametrize("piece", [b"<title>", b"<title", b"<title></titl", b"<", b" "])
+def test_a_title_without_an_end(piece):
+    """A page is read in no time, whatever it repeats: only its beginning is looked at, and each part once."""
+    page = b"<html>" + piece * ((1 << 20) // len(piece))
+    began = time.process_time()
+    assert find_title(page) in (None, "")
+    assert read_error_text(page) == ""
+    assert is_markup(page)
+    assert time.process_time() - began < 0.1
+
+
+def test_a_title_of_a_later_part():
+    """A title that is not whole within the beginning of a page is none."""
+    assert find_title(b"<TITLE lang='en'>Sorry</Title>") == "Sorry"
+    assert find_title(b" " * READ_LIMIT + b"<title>Sorry</title>") is None
+    assert find_title(b"<title>" + b" " * READ_LIMIT + b"</title>") is None

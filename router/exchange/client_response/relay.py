@@ -14,7 +14,7 @@ import trio
 
 from router.errors import BadGateway, Unavailable
 from router.exchange.redaction import AT_ONCE
-from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read
+from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decode_stepwise
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
@@ -82,7 +82,6 @@ class Relay:
         "_marked",
         "_pinged",
         "_redactor",
-        "_seen",
         "_splitter",
         "_timeouts",
         "_unjudged",
@@ -118,8 +117,7 @@ class Relay:
         self._counted = 0
         self._splitter = sse.Splitter()
         self._decoder = decoder
-        self._held = b""
-        self._seen = 0
+        self._held = bytearray()
         self._marked = 0.0
         self._pinged = 0.0
         self._lazy = min(_LAZY_SECONDS, timeouts.idle / 10)
@@ -182,6 +180,8 @@ class Relay:
             if not pieces:
                 return _ENDED
             committed = self.committed
+            if self._decoder is not None:
+                pieces = [await decode_stepwise(self._decoder, pieces)]
             batch = self._split_events(pieces)
             if is_large(len(batch)) or (self._failed and len(batch) > AT_ONCE):
                 return _Pause(large=batch)
@@ -238,7 +238,7 @@ class Relay:
             found = await run_large(self._judge_events, batch)
             if found is not Verdict.COMMIT:
                 return _Pause(failure=found)
-            batch, begun = self._held, self._begin_answer()
+            batch, begun = bytes(self._held), self._begin_answer()
         elif self._unjudged:
             self._unjudged = False  # errors are not that large
             self._begin()
@@ -264,8 +264,6 @@ class Relay:
 
     def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
-        if self._decoder is not None:
-            data = decode_read(self._decoder, data, READ_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
@@ -287,6 +285,8 @@ class Relay:
 
     def note(self, pieces: list[bytes]) -> None:
         """Read usage from what comes after the client left; nothing is sent."""
+        if self._decoder is not None:
+            pieces = [decode_read(self._decoder, b"".join(pieces), READ_LIMIT)]
         batch = self._split_events(pieces)
         if batch:
             self.tap.read(batch)
@@ -298,15 +298,14 @@ class Relay:
     def _judge_events(self, batch: bytes) -> Literal[Verdict.COMMIT] | Failure | None:
         """What the events before the commit come to: None for nothing yet."""
         self._held += batch
-        for _, event in sse.parse_events(self._held[self._seen :]):
+        for _, event in sse.parse_events(batch):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
                 return Verdict.COMMIT
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
-        self._seen = len(self._held)
         # The event that is not whole yet may be the content: a picture can be one large event.
-        if self._seen > PREAMBLE_LIMIT:
+        if len(self._held) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 
@@ -329,12 +328,12 @@ class Relay:
         return Failure(error.status, self._dialect.error_body(error, ""))
 
     def _commit(self) -> list[Bytes]:
-        batch = self._read_events(self._held)
+        batch = self._read_events(bytes(self._held))
         return self._begin_answer() + (self._connection.frame_data(batch) if batch else [])
 
     def _begin_answer(self) -> list[Bytes]:
         """The head of the answer; what was held is sent behind it."""
-        self._held = b""
+        self._held = bytearray()
         self.committed = True
         if self._impatient:
             self._mark(trio.current_time())

@@ -1,7 +1,6 @@
 """Passes an upstream's answer on to the client: the choice of a relay, and all answers that are no event stream."""
 
 import math
-import re
 from urllib.parse import urlsplit
 
 import trio
@@ -24,6 +23,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
+from router.wire.error_text import find_title, is_markup
 from router.wire.errors import texts
 from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
@@ -42,7 +42,6 @@ _TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
 
 # Of a plain answer, the names and punctuation of its JSON included.
 _BYTES_PER_TOKEN = 4
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) -> Relay | None:
@@ -324,9 +323,8 @@ def _quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """A short text for a body that is no JSON, without control characters."""
     if not body.strip():
         return "an empty body"
-    if b"html" in response.fields.get(b"content-type", b"").lower() or body.lstrip()[:1] == b"<":
-        title = _TITLE.search(body)
-        text = title[1].decode("utf-8", "replace").strip() if title else ""
+    if b"html" in response.fields.get(b"content-type", b"").lower() or is_markup(body):
+        text = (find_title(body) or "").strip()
         return "an HTML page" + (f" ({_clean(text)})" if text else "")
     return f"the text: {_clean(bytes(body[: dialect.QUOTE_LIMIT]).decode('utf-8', 'replace'))}"
 

@@ -10,7 +10,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
 from router.exchange.upstream_response.content_coding import decode_readable, decode_whole
-from router.exchange.upstream_response.large_work import is_large, run_large
+from router.exchange.upstream_response.large_work import is_large, run_json, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
     ANSWER_LIMIT,
@@ -58,16 +58,17 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
         attempt.memory.hold(len(body) - coded)
     else:
         body = await decode_readable(upstream, body)
-    work = run_large(_translate, body, upstream.status, events, plan) if is_large(len(body)) else None
-    made = await work if work is not None else _translate(body, upstream.status, events, plan)
+    size = len(body)
+    made, failure = await run_json(size, _translate, body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
-        what = "broken JSON" if json_values.decode_object(body) is None else "JSON"
+        found = await run_json(size, json_values.decode_object, body)
+        what = "broken JSON" if found is None else "JSON"
         title = BY_NAME[plan.spoken].title
         raise BadGateway(
             f"Backend {attempt.route.backend.name} answered {upstream.status} with {what} that is not a valid {title} "
             "answer."
         )
-    attempt.translated = _make_response(upstream, plan, made, body, events=events)
+    attempt.translated = _make_response(upstream, plan, made, failure, body)
 
 
 def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:
@@ -75,22 +76,20 @@ def translate_error(attempt: Attempt, response: BufferedResponse, readable: byte
     plan = attempt.plan
     if plan is None or attempt.context.call.counts:
         return response
-    made = _translate(readable, response.status, events=False, plan=plan)
+    made, _ = _translate(readable, response.status, events=False, plan=plan)
     if made is None:
         return BufferedResponse(response.status, response.reason, _make_lines(response, plan, None), readable)
     return BufferedResponse(made.status, response.reason, _make_lines(response, plan, JSON), made.body)
 
 
 def _make_response(
-    upstream: UpstreamResponse, plan: Plan, made: Made | None, body: bytes, *, events: bool
+    upstream: UpstreamResponse, plan: Plan, made: Made | None, failure: Failure | None, body: bytes
 ) -> TranslatedResponse:
-    """The whole answer. made: None for a body that is not of the upstream's protocol, and is passed on as it is."""
+    """The whole answer. made: None for a body that is not of the upstream's protocol, and is passed on as it is.
+    failure: the error inside a 200."""
     if made is None:
         lines = _make_lines(upstream, plan, None)
         return TranslatedResponse(upstream, upstream.status, lines, body, usage=None, failure=None)
-    failure = None
-    if 200 <= upstream.status < 300 and made.status >= 400:
-        failure = _find_failure(body, made.status, plan, events=events)
     lines = _make_lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
     return TranslatedResponse(upstream, made.status, lines, made.body, usage=made.usage, failure=failure)
 
@@ -124,16 +123,20 @@ async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
             raise BadGateway(
                 f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers."
             )
-    return b"".join(pieces)
+    return await run_large(b"".join, pieces) if is_large(size) else b"".join(pieces)
 
 
-def _translate(body: bytes, status: int, events: bool, plan: Plan) -> Made | None:
-    """Translate a whole body for the caller; None for one that is not of the upstream's protocol."""
+def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made | None, Failure | None]:
+    """Translate a whole body for the caller; None for one that is not of the upstream's protocol. With the error inside
+    a 200, None for none."""
     if too_deep(body):
-        return None
+        return None, None
     if status >= 400:
         failure = translate.failure(body, status, plan.spoken, plan.caller)
-        return None if failure is None else Made(*failure)
+        return (None if failure is None else Made(*failure)), None
     if events:
-        return translate.assemble_stream(body, plan.spoken, plan.caller, plan.ctx)
-    return translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
+        made = translate.assemble_stream(body, plan.spoken, plan.caller, plan.ctx)
+    else:
+        made = translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
+    failed = made is not None and 200 <= status < 300 and made.status >= 400
+    return made, _find_failure(body, made.status, plan, events=events) if made is not None and failed else None

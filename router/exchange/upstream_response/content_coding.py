@@ -2,6 +2,8 @@
 
 import contextlib
 
+import trio
+
 from router.errors import RouterError, TooLarge
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.buffered import inflate
@@ -14,6 +16,9 @@ from router.wire.raw import content_coding
 READABLE_LIMIT = 8 << 20
 #: Bytes that one read of a stream may inflate to: more would hold up the other streams.
 READ_LIMIT = 8 << 20
+# Coded bytes that are decoded at once, and decoded ones after which others run.
+_STEP_BYTES = 2048
+_STEP_DECODED = 256 << 10
 _BROKEN = "sent a body whose content coding is broken"
 
 
@@ -54,6 +59,25 @@ async def decode_whole(response: UpstreamResponse, body: bytes, limit: int) -> b
     return await run_large(decode_read, decoder, body, limit)
 
 
+async def decode_stepwise(decoder: content_coding.Decoder, pieces: list[bytes]) -> bytes:
+    """The decoded bytes of one read of a stream, at most READ_LIMIT. Others run meanwhile: a read of 64 KiB can inflate
+    for a long time. It is not cancelled, so that nothing is lost. Raises UpstreamDisconnected."""
+    out: list[bytes] = []
+    size = since = 0
+    for piece in pieces:
+        for at in range(0, len(piece), _STEP_BYTES):
+            found = decode_read(decoder, piece[at : at + _STEP_BYTES], READ_LIMIT)
+            out.append(found)
+            size += len(found)
+            since += len(found)
+            if size > READ_LIMIT:
+                raise _over(READ_LIMIT)
+            if since > _STEP_DECODED:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                since = 0
+    return b"".join(out)
+
+
 def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
     """The decoded bytes of one read, at most `limit`. Raises UpstreamDisconnected."""
     try:
@@ -61,4 +85,8 @@ def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> byt
     except content_coding.Malformed:
         raise UpstreamDisconnected(_BROKEN) from None
     except content_coding.OverLimit:
-        raise UpstreamDisconnected(f"sent a body of which one read inflates to over {limit >> 20} MiB") from None
+        raise _over(limit) from None
+
+
+def _over(limit: int) -> UpstreamDisconnected:
+    return UpstreamDisconnected(f"sent a body of which one read inflates to over {limit >> 20} MiB")

@@ -11,6 +11,8 @@ import trio
 
 from router.exchange.body.body import THREAD, THREAD_BYTES
 
+_JSON_BYTES = 128 << 10
+_MEDIUM = trio.CapacityLimiter(1)
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -20,9 +22,24 @@ def is_large(size: int) -> bool:
     return size > THREAD_BYTES
 
 
+def is_large_json(size: int) -> bool:
+    """True for so many bytes that they are translated in a thread: that takes much longer than their relay, up to a
+    second for a megabyte. What one read of a socket brings is not."""
+    return size > _JSON_BYTES
+
+
 async def run_large(work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Run the work in the thread. When cancelled it has not begun; once it has begun its result is returned."""
     return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
+
+
+async def run_json(size: int, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+    """Translate so many bytes: in the loop's thread, in the thread for large work, or, between these, in one of their
+    own, where none waits for the seconds that large work may take. As `run_large` when cancelled."""
+    if size <= _JSON_BYTES:
+        return work(*arguments)
+    limiter = THREAD if is_large(size) else _MEDIUM
+    return await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
 
 
 def run_on_loop(work: Callable[[*_Arguments], None], *arguments: *_Arguments) -> None:

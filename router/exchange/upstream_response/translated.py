@@ -5,8 +5,8 @@ from collections.abc import Callable
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decoder_of
-from router.exchange.upstream_response.large_work import is_large, run_large
+from router.exchange.upstream_response.content_coding import decode_stepwise, decoder_of
+from router.exchange.upstream_response.large_work import is_large_json, run_json
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
 from router.net.client.exchange import UpstreamDisconnected
@@ -140,14 +140,16 @@ class TranslatedStream:
         try:
             got = await self._read_upstream()
         except UpstreamDisconnected:
-            out = self._end()
+            out = await self._end()
             if out:
                 return [out]
             raise
         if got:
+            if self._decoder is not None:
+                got = [await decode_stepwise(self._decoder, got)]
             out = self._translate(got)
             return [await self._translate_large() if self._batch else out]
-        out = self._end()
+        out = await self._end()
         return [out] if out else []
 
     async def _read_upstream(self) -> list[bytes]:
@@ -160,8 +162,6 @@ class TranslatedStream:
 
     def _translate(self, got: list[bytes]) -> bytes:
         data = b"".join(got)
-        if self._decoder is not None:
-            data = decode_read(self._decoder, data, READ_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
@@ -169,7 +169,7 @@ class TranslatedStream:
         waiting = self._splitter.size + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
-        if is_large(len(batch)):
+        if is_large_json(len(batch)):
             self._batch = batch
             return b""
         return self._bound(self._stream.feed(batch), len(data)) if batch else b""
@@ -184,17 +184,21 @@ class TranslatedStream:
 
     async def _translate_large(self) -> bytes:
         """The translated bytes of the batch that waits."""
-        out = await run_large(self._stream.feed, self._batch)
+        out = await run_json(len(self._batch), self._stream.feed, self._batch)
         read, self._batch = len(self._batch), b""
         self._count(self._splitter.size)
         return self._bound(out, read)
 
-    def _end(self) -> bytes:
+    async def _end(self) -> bytes:
         """The translated bytes for the end of the upstream's body; b"" when the stream is not whole."""
-        self._over = True
         tail = self._splitter.tail
-        out = self._stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
+        out = await run_json(len(tail), self._read_tail, tail)
+        self._over = True
         return out + self._stream.end()
+
+    def _read_tail(self, tail: bytes) -> bytes:
+        """The translated bytes of an event that lacks its blank line."""
+        return self._stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
 
     def _bound(self, out: bytes, read: int) -> bytes:
         """Check the translated bytes of a read against the bounds, and end reading after an error. read: how many bytes

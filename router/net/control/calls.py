@@ -15,6 +15,10 @@ from router.settings import Secret
 
 PAGES = 20
 MODELS = 20_000
+#: Bytes of all names of a catalog. What an upstream lists is kept, compared and listed again.
+NAMES_BYTES = 1 << 20
+# An answer of more bytes is read in a thread.
+_THREAD_BYTES = 65536
 
 
 class _Entry(msgspec.Struct):
@@ -32,17 +36,27 @@ async def fetch_models(
 ) -> list[str]:
     """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
     found: dict[str, None] = {}
+    size = 0
     # OpenAI's form has no pages and does not know `limit`.
     query = "?limit=1000" if api_of(backend).paged else ""
     for _ in range(PAGES):
         url = f"{backend.root}/models{query}"
         answer = await _ask("GET", url, _make_headers(backend, key, outbound), None, timeout, outbound)
-        page = _decode_page(answer, url, key)
-        found.update((model, None) for model in _iter_names(backend, page.data or []))
-        if not page.has_more or not page.last_id or len(found) >= MODELS:
+        if len(answer.body) > _THREAD_BYTES:
+            import trio
+
+            page, names = await trio.to_thread.run_sync(_read_page, backend, answer, url, key)
+        else:
+            page, names = _read_page(backend, answer, url, key)
+        for name in names:
+            size += len(name) if name not in found else 0
+            if size > NAMES_BYTES or len(found) >= MODELS:
+                return list(found)
+            found[name] = None
+        if not page.has_more or not page.last_id:
             break
         query = f"?limit=1000&after_id={quote(page.last_id, safe='')}"
-    return list(found)[:MODELS]
+    return list(found)
 
 
 async def is_catalog_public(backend: Backend, *, outbound: Outbound = DIRECT, timeout: float = 10.0) -> bool | None:
@@ -131,12 +145,27 @@ def _decode_page(answer: Answer, url: str, key: Secret | None) -> _Page:
         raise ControlError(f"{urlsplit(url).netloc} did not send a list of models", status=answer.status) from None
 
 
+def _read_page(backend: Backend, answer: Answer, url: str, key: Secret | None) -> tuple[_Page, list[str]]:
+    """A page and the names in it."""
+    page = _decode_page(answer, url, key)
+    return page, list(_iter_names(backend, page.data or []))
+
+
 def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
     vendor = known(backend.vendor)
     for entry in entries:
         name = entry.id.removeprefix(vendor.model_prefix) if vendor is not None else entry.id
-        if name and len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256):
+        if name and len(name) <= 256 and (_is_plain(name) or _is_clean(name)):
             yield name
+
+
+def _is_plain(name: str) -> bool:
+    """True for nearly all names: of letters, digits and signs that need no look at each."""
+    return name.isascii() and name.isprintable() and " " not in name
+
+
+def _is_clean(name: str) -> bool:
+    return len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256)
 
 
 def _check_not_html(answer: Answer, url: str) -> None:

@@ -27,7 +27,7 @@ from router.policy.routing.suggestions import (
     NEAREST,
     describe_configured,
     explain_unknown,
-    find_nearest_names,
+    find_nearest_models,
     join_names,
 )
 from router.policy.routing.table import DEMO, Route, Table, format_rule
@@ -344,8 +344,3 @@ def _make_speaks(facts: RoutingFacts) -> Callable[[Backend], bool]:
     if facts.protocol is None:
         return lambda backend: speaks_api(backend.protocols, COMMON)
     return lambda backend: facts.protocol in backend.protocols
-
-
-def find_nearest_models(model: str, table: Table) -> list[str]:
-    """Up to three catalog names that look like `model`, the closest first."""
-    return find_nearest_names(model, table.owners)

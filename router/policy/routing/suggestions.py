@@ -1,7 +1,8 @@
 """The words of a 404: what is configured, and which names look alike."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from heapq import nlargest
 
 from router.backends import Backend
@@ -12,8 +13,13 @@ from router.policy.routing.table import DEMO, Table
 NEAREST = 3
 # difflib takes up to 40 µs a name, and a 404 must not hold up the streams of others: it judges the most promising ones.
 JUDGED = 60
+# Of the names in catalogs, which are an upstream's: so many are looked through, of each backend its share, and so many
+# characters of each. Real names are shorter.
+CANDIDATES = 4000
+_COMPARED = 64
+# Pairs of equal letters that may be looked at; real names have a hundred each.
+_PAIRS = 20_000
 _PIECE = 3
-_LOOKED_AT = 64
 
 
 def explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, gap: Gap | None) -> str:
@@ -31,14 +37,34 @@ def explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, g
     return f"{begin}.{hint} {describe_configured(table)}"
 
 
-def find_nearest_names(model: str, names: Iterable[str]) -> list[str]:
-    """Up to three names that look like `model`, the closest first, capitals aside."""
-    wanted = model.lower()
-    lowered: dict[str, str] = {}
+def find_nearest_models(model: str, table: Table) -> list[str]:
+    """Up to three catalog names that look like `model`, the closest first, capitals aside."""
+    names = table.compared
+    if not names:
+        for name in _share_candidates(table):
+            names.setdefault(name[:_COMPARED].lower(), name)
+    wanted = model[:_COMPARED].lower()
+    judged = _select_affordable(wanted, _select_promising(wanted, names))
+    return [names[name] for name in difflib.get_close_matches(wanted, judged, n=NEAREST, cutoff=0.6)]
+
+
+def _share_candidates(table: Table) -> Iterator[str]:
+    """The names of all catalogs, up to the bound; a backend with many does not take the place of another's."""
+    catalogs = [table.catalogs.get(backend.name, ()) for backend in table.backends]
+    share = CANDIDATES // max(1, sum(map(bool, catalogs)))
+    return (name for catalog in catalogs for name in catalog[:share])
+
+
+def _select_affordable(wanted: str, names: Iterable[str]) -> Iterator[str]:
+    """The names that difflib may judge: it looks at every pair of equal letters, of which names that repeat one have
+    thousands."""
+    counts = Counter(wanted)
+    left = _PAIRS
     for name in names:
-        lowered.setdefault(name.lower(), name)
-    found = difflib.get_close_matches(wanted, _select_promising(wanted, lowered), n=NEAREST, cutoff=0.6)
-    return [lowered[name] for name in found]
+        left -= sum([counts[letter] for letter in name])
+        if left < 0:
+            return
+        yield name
 
 
 def _select_promising(wanted: str, names: Collection[str]) -> Collection[str]:
@@ -46,7 +72,7 @@ def _select_promising(wanted: str, names: Collection[str]) -> Collection[str]:
     if len(names) <= JUDGED:
         return names
     # Side by side: overlapping ones cost three times as much and find the same names.
-    pieces = {wanted[at : at + _PIECE] for at in range(0, min(len(wanted), _LOOKED_AT), _PIECE)}
+    pieces = {wanted[at : at + _PIECE] for at in range(0, len(wanted), _PIECE)}
     return nlargest(JUDGED, names, key=lambda name: sum([piece in name for piece in pieces]))
 
 

@@ -99,6 +99,8 @@ class Table:
     asks: bool = field(init=False, repr=False)
     #: A rule asks for what is inside a body.
     looks_inside: bool = field(init=False, repr=False)
+    #: Names of catalogs by what is compared of them for suggestions; empty until it is needed.
+    compared: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict[str, str])
     #: Routes that were decided by a model's name, the protocol and whether a model writes text, and by nothing else.
     decided: dict[tuple[str, str | None, bool], Route] = field(
         init=False, repr=False, compare=False, default_factory=dict[tuple[str, str | None, bool], Route]

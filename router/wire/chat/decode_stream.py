@@ -26,6 +26,7 @@ from router.wire.chat.answer import citations, fields
 from router.wire.chat.answer.call_reader import CallReader
 from router.wire.chat.answer.choices import FurtherChoices, read_index
 from router.wire.chat.answer.reasoning_details import FIELD, DetailsReader
+from router.wire.neutral.answer_bounds import CITATIONS, PARTS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -57,15 +58,16 @@ class ChatDecoder:
         self._main: int | None = None
         # That index as it is written, which may be left out.
         self._main_written: object = self
-        self._others = FurtherChoices()
+        self._counts = counts = AnswerCounts()
+        self._others = FurtherChoices(counts)
         # What was read last: text, thinking, signed, refusal, call; "" before anything was.
         self._open = ""
         # The reasoning shown since it began, its length, and whether a plain field brought any of it.
         self._thought: list[str] = []
         self._shown = 0
         self._plain = False
-        self._details = DetailsReader(whole=whole)
-        self._calls = CallReader(ctx, whole=whole, prepare=self._prepare_call)
+        self._details = DetailsReader(counts, whole=whole)
+        self._calls = CallReader(ctx, counts, whole=whole, prepare=self._prepare_call)
         # Pages that are cited by a text that has not begun, and those that were named before.
         self._cited: list[Citation] = []
         self._known: set[tuple[str, int | None]] = set()
@@ -290,6 +292,7 @@ class ChatDecoder:
 
     def _read_parts(self, content: list[object], out: list[Event]) -> None:
         """Read content that is a list of parts (Mistral): text, and reasoning with parts of its own."""
+        check_length(content, PARTS)
         for part in content:
             entry = cast("Json", part) if isinstance(part, dict) else {}
             inner = entry.get("thinking")
@@ -309,6 +312,7 @@ class ChatDecoder:
         for one in found:
             key = (one.url, one.start)
             if key not in self._known:
+                self._counts.add(CITATIONS)
                 self._known.add(key)
                 self._cited.append(one)
         if self._open == "text":

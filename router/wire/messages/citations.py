@@ -8,15 +8,17 @@ and that Anthropic reads when the history comes back; an invented one would make
 from typing import cast
 
 from router.ir import Citation
+from router.wire.neutral.answer_bounds import CITATIONS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 
 _WEB = ("http://", "https://")
 
 
-def decode_citations(found: object, ctx: Context) -> tuple[Citation, ...]:
-    """The citations of web pages in a list of citations; others are noted as a loss."""
+def decode_citations(found: object, counts: AnswerCounts, ctx: Context) -> tuple[Citation, ...]:
+    """The citations of web pages in a list of citations; others are noted as a loss. Raises TooMany."""
     entries = cast("list[object]", found) if isinstance(found, list) else []
+    counts.add(CITATIONS, len(entries))
     decoded = [decode_citation(entry, ctx) for entry in entries]
     return tuple(citation for citation in decoded if citation is not None)
 

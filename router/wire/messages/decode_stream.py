@@ -28,6 +28,7 @@ from router.ir import (
 from router.wire.messages import errors, usage
 from router.wire.messages.citations import decode_citation, decode_citations
 from router.wire.messages.unread import note_answer, note_block, note_details
+from router.wire.neutral.answer_bounds import CALLS, CITATIONS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.raw import json_values
@@ -70,6 +71,7 @@ class MessagesDecoder:
         self._fragments: dict[int, bool] = {}
         self._inputs: dict[int, object] = {}
         self._calls = 0
+        self._counts = AnswerCounts()
         self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
         # What the open text cites.
         self._cited: list[Citation] = []
@@ -127,11 +129,12 @@ class MessagesDecoder:
     def _read_block_start(self, data: Json) -> list[Event]:
         block = json_values.get_object(data, "content_block")
         index, kind = _read_index(data), block.get("type")
+        self._counts.add(ITEMS)
         note_block(block, self._ctx)
         if kind == "text":
             self._open[index] = "text"
             text = block.get("text")
-            self._cited = list(decode_citations(block.get("citations"), self._ctx))
+            self._cited = list(decode_citations(block.get("citations"), self._counts, self._ctx))
             return [TextDelta(text)] if isinstance(text, str) and text else []
         if kind == "thinking":
             self._open[index] = "thinking"
@@ -140,6 +143,7 @@ class MessagesDecoder:
         if kind == "redacted_thinking":
             return [Redacted(str(block.get("data") or ""))]
         if kind == "tool_use":
+            self._counts.add(CALLS)
             number = self._calls
             self._calls += 1
             self._open[index] = number
@@ -171,8 +175,9 @@ class MessagesDecoder:
             proof: object = delta.get("signature")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             return [Signed(proof)] if proof and isinstance(proof, str) else []
         if kind == "citations_delta":
+            self._counts.add(CITATIONS)
             citation = decode_citation(delta.get("citation"), self._ctx)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            self._cited += [citation] if citation is not None else []
+            self._cited.extend([citation] if citation is not None else ())
         return []
 
     def _read_block_stop(self, data: Json) -> list[Event]:

@@ -35,6 +35,7 @@ from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
+from router.wire.raw.object_end import ObjectEnd
 
 STOP_REASONS: dict[Stop, str] = {
     "end": "end_turn",
@@ -51,16 +52,35 @@ _PING = Messages().ping(begun=True)
 
 
 class _Call:
-    __slots__ = ("began", "fragments", "sent")
+    __slots__ = ("_end", "_read", "_whole", "began", "fragments", "sent")
 
     def __init__(self, began: CallBegan):
         self.began = began
         self.fragments: list[str] = []
         self.sent = False
+        # How far the arguments have come, how many fragments that was read from, and the verdict; None before it.
+        self._end: ObjectEnd | None = None
+        self._read = 0
+        self._whole: bool | None = None
 
     @property
     def arguments(self) -> str:
         return "".join(self.fragments)
+
+    @property
+    def is_whole(self) -> bool:
+        """True once the arguments are a whole object. Each fragment is read once, however often this is asked: the
+        arguments may be megabytes, and a thousand calls may begin behind them."""
+        if self._whole is None:
+            end = self._end = self._end or ObjectEnd()
+            for fragment in self.fragments[self._read :]:
+                end.feed(fragment)
+            self._read = len(self.fragments)
+            if not end.closed:
+                return False
+            # Behind what is closed nothing makes it an object.
+            self._whole = json_values.as_raw_object(self.arguments) is not None
+        return self._whole
 
 
 class MessagesEncoder:
@@ -141,7 +161,7 @@ class MessagesEncoder:
 
     def _write_call_began(self, event: CallBegan) -> bytes:
         call = self._calls[event.index] = _Call(event)
-        if self._call is not None and json_values.as_raw_object(self._call.arguments or "x") is None:
+        if self._call is not None and not self._call.is_whole:
             return b""
         return self._open_call(call)
 

@@ -6,6 +6,7 @@ from router.wire.messages.citations import decode_citations
 from router.wire.messages.decode_stream import decode_refusal, decode_stop
 from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal, resolve_stop
 from router.wire.messages.unread import note_answer, note_block, note_details
+from router.wire.neutral.answer_bounds import CALLS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import AnswerCallIds, to_messages_id
 from router.wire.raw import json_values
@@ -13,15 +14,16 @@ from router.wire.raw.json_values import Json
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | None:
-    """The neutral answer; None for JSON that is no answer of this protocol."""
+    """The neutral answer; None for JSON that is no answer of this protocol. Raises TooMany."""
     content = data.get("content")
     if not isinstance(content, list):
         return None
     blocks: list[Text | Thinking | ToolCall] = []
-    ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
+    ids, counts = AnswerCallIds(ctx.call_ids, ctx.new_id), AnswerCounts()
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
-            blocks += _decode_block(block, ids, ctx)  # pyright: ignore[reportUnknownArgumentType]
+            counts.add(ITEMS)
+            blocks += _decode_block(block, ids, counts, ctx)  # pyright: ignore[reportUnknownArgumentType]
     note_answer(data, ctx)
     note_details(data, ctx)
     found = data.get("stop_sequence")
@@ -36,17 +38,20 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     )
 
 
-def _decode_block(block: Json, ids: AnswerCallIds, ctx: Context) -> list[Text | Thinking | ToolCall]:
+def _decode_block(
+    block: Json, ids: AnswerCallIds, counts: AnswerCounts, ctx: Context
+) -> list[Text | Thinking | ToolCall]:
     note_block(block, ctx)
     kind = block.get("type")
     if kind == "text":
-        cited = decode_citations(block.get("citations"), ctx)
+        cited = decode_citations(block.get("citations"), counts, ctx)
         return [Text(str(block.get("text") or ""), citations=cited)] if block.get("text") else []
     if kind == "thinking":
         return [Thinking(str(block.get("thinking") or ""), str(block.get("signature") or ""))]
     if kind == "redacted_thinking":
         return [Thinking(redacted=str(block.get("data") or ""))]
     if kind == "tool_use":
+        counts.add(CALLS)
         given = block.get("input")
         call_id = ids.give(str(block.get("id") or "") or f"toolu_{ctx.new_id()}")
         name = ctx.names.decode(str(block.get("name") or ""))

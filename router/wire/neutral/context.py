@@ -81,6 +81,8 @@ class Context:
     sealer: StateSealer = field(default_factory=StateSealer)
     names: ToolNames = field(default_factory=ToolNames)
     losses: list[Loss] = field(default_factory=list[Loss])
+    #: The losses that were noted, to note each once.
+    _noted: set[Loss] = field(init=False, repr=False, default_factory=set[Loss])
     #: Parts of earlier answers that their callers may not send back.
     memory: ReplayMemory | None = None
     #: The hash of the conversation of the request, to tell it from others in the memory.
@@ -175,7 +177,8 @@ class Context:
                 f"{loss.path}: it would be {loss.how} on the way to the backend {self.upstream}, and loss = strict "
                 "refuses that. Leave the field out, or set loss = warn for it."
             )
-        if len(self.losses) < _LOSSES_LIMIT and loss not in self.losses:
+        if len(self.losses) < _LOSSES_LIMIT and loss not in self._noted:
+            self._noted.add(loss)
             self.losses.append(loss)
 
 

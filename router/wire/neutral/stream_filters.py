@@ -44,25 +44,36 @@ class ThinkTagFilter:
 
     def __init__(self) -> None:
         self._held: str = ""
+        # Space in front of the beginning, in pieces: it may be long, and is not looked through again.
+        self._space: list[str] = []
         # Whether the next text belongs to the reasoning; None until the beginning was read.
         self._inside: bool | None = None
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if not isinstance(event, TextDelta):
-            if not self._held or isinstance(event, Pinged | Fault):
+            if not (self._held or self._space) or isinstance(event, Pinged | Fault):
                 return [event]
-            held, self._held = self._held, ""
+            held = self._take()
             return [ThinkingDelta(held) if self._inside else TextDelta(held), event]
         if self._inside is False:
             return [event]
+        if self._inside is None and not self._held and not event.text.strip():
+            self._space.append(event.text)
+            return []
         self._held += event.text
         if self._inside is None and not self._decide():
             return []
         if self._inside:
             return self._split_thought()
-        held, self._held = self._held, ""
+        held = self._take()
         return [TextDelta(held)] if held else []
+
+    def _take(self) -> str:
+        """All that is held."""
+        held = "".join((*self._space, self._held))
+        self._space, self._held = [], ""
+        return held
 
     def _decide(self) -> bool:
         """True once it is known whether the text begins with reasoning."""
@@ -71,7 +82,7 @@ class ThinkTagFilter:
             return False
         self._inside = head.startswith(self._OPEN)
         if self._inside:
-            self._held = head[len(self._OPEN) :]
+            self._space, self._held = [], head[len(self._OPEN) :]
         return True
 
     def _split_thought(self) -> list[Event]:

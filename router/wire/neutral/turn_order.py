@@ -72,7 +72,7 @@ def _rename_repeated_calls(blocks: list[Block], given: dict[str, int]) -> dict[s
 
 def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Sequence[Turn], ctx: Context) -> list[Turn]:
     """The results for a turn's calls as one user turn, then the rest of the turns that follow it."""
-    results: dict[str, ToolResult] = {}
+    results: dict[str, list[ToolResult]] = {}
     waiting = {old: list(reversed(new)) for old, new in renamed.items()}
     rest: list[Turn] = []
     for one in following:
@@ -83,8 +83,10 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
             elif block.call_id in waiting:
                 ids = waiting[block.call_id]
                 call_id = ids.pop() if len(ids) > 1 else ids[0]
-                result = ToolResult(call_id, block.content, block.is_error, block.cache)
-                results[call_id] = _merge_results(results.get(call_id), result, one.path, ctx)
+                found = results.setdefault(call_id, [])
+                if found:
+                    ctx.note_weakened(one.path)
+                found.append(block)
             else:
                 kept += _convert_orphan(block, one.path, ctx)
         if kept or not one.blocks:
@@ -93,18 +95,18 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
     for call in calls:
         if call not in results:
             ctx.note_weakened(f"{turn.path}.tool_calls")
-            results[call] = ToolResult(call, (Text(MISSING),), is_error=True)
+            results[call] = [ToolResult(call, (Text(MISSING),), is_error=True)]
     if not calls:
         return rest
     path = following[0].path if following else turn.path
-    return [Turn("user", tuple(results[call] for call in calls), path), *rest]
+    return [Turn("user", tuple(_merge_results(call, results[call]) for call in calls), path), *rest]
 
 
-def _merge_results(old: ToolResult | None, new: ToolResult, path: str, ctx: Context) -> ToolResult:
-    if old is None:
-        return new
-    ctx.note_weakened(path)
-    return ToolResult(new.call_id, old.content + new.content, old.is_error or new.is_error, old.cache or new.cache)
+def _merge_results(call_id: str, found: list[ToolResult]) -> ToolResult:
+    """The results of one call as one."""
+    content = tuple(part for one in found for part in one.content)
+    cache = next((one.cache for one in found if one.cache), found[-1].cache)
+    return ToolResult(call_id, content, any(one.is_error for one in found), cache)
 
 
 def _convert_orphans(turn: Turn, ctx: Context) -> Turn:

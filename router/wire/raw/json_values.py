@@ -3,6 +3,7 @@
 `read_*` takes null or an absent field for its empty value, `require_*` refuses it.
 """
 
+import gc
 from typing import cast
 
 import msgspec
@@ -14,15 +15,29 @@ Json = dict[str, object]
 #: What the fast decoder raises for a text that is no JSON, or too deep.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _decoder = msgspec.json.Decoder()
+# Over so many bytes the collector is stopped while they are decoded: each of its passes looks through all that was made
+# before, with the interpreter held, and there is no garbage among it.
+_LARGE = 1 << 20
 
 
 def decode_object(data: str | bytes) -> Json | None:
     """A JSON object, or None for anything else. What SDKs take beside JSON is read too (lenient_json)."""
     try:
-        value = _decoder.decode(data)
+        value = decode_value(data)
     except UNREADABLE:
         value = look_again(data)
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def decode_value(data: str | bytes) -> object:
+    """A JSON value. Raises what is in UNREADABLE."""
+    if len(data) <= _LARGE or not gc.isenabled():
+        return _decoder.decode(data)
+    gc.disable()
+    try:
+        return _decoder.decode(data)
+    finally:
+        gc.enable()
 
 
 def look_again(data: str | bytes, replaced: list[str] | None = None) -> object:

@@ -19,6 +19,7 @@ from router.ir import (
     TextDelta,
     Usage,
 )
+from router.wire.neutral.answer_bounds import CITATIONS, PARTS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -58,8 +59,9 @@ class ResponsesDecoder:
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._begun = False
-        self._table = ItemTable()
-        self._calls = CallReader(ctx)
+        self._counts = AnswerCounts()
+        self._table = ItemTable(self._counts)
+        self._calls = CallReader(ctx, self._counts)
         self._text = OpenText()
         self._reasoning = ReasoningReader(self._table, self._text)
         self.usage = Usage()
@@ -184,6 +186,7 @@ class ResponsesDecoder:
             logprobs = self._read_late_logprobs(item, at, part, follows=bool(rest))
             if rest or logprobs:
                 out += [*self._text.turn_to(item, at), TextDelta(rest, logprobs)]
+            check_length(part.get("annotations"), CITATIONS)
             for annotation in list_objects(part.get("annotations")):
                 out += self._cite(item, at, annotation)
         return out
@@ -200,6 +203,7 @@ class ResponsesDecoder:
         key = (at, citation.url, citation.title, citation.start, citation.end)
         if key in item.cited:
             return []
+        self._counts.add(CITATIONS)
         item.cited.add(key)
         if item is not self._text.item or item.part != at:
             # Its text has ended.
@@ -259,6 +263,7 @@ class ResponsesDecoder:
         return []
 
     def _note_fields(self, found: Json, kind: str) -> None:
+        check_length(found.get("content"), PARTS)
         known = _ITEM_FIELDS.get(kind)
         if known is None:
             return

@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from router.policy.routing.suggestions import JUDGED, find_nearest_names
+from router.policy.routing.suggestions import CANDIDATES, JUDGED, find_nearest_models
+
+from .tables import LOCAL, OPENAI, table
 
 FAMILIES = (
     "gpt",
@@ -29,15 +31,21 @@ def names(count):
     return list(dict.fromkeys(f"vendor/{'-'.join(chance.sample(FAMILIES, 3))}-{number}" for number in range(count)))
 
 
+def listing(names):
+    """What routing knows where one backend lists these."""
+    return table(LOCAL, catalogs={LOCAL.name: names})
+
+
 @pytest.mark.parametrize("count", [JUDGED // 2, 2000])
 def test_a_slip_finds_its_name(count):
     """A letter that is missing or wrong, with few names and with many."""
     listed = names(count)
+    known = listing(listed)
     chance = random.Random(2)
     for wanted in chance.sample(listed, 20):
         at = chance.randrange(8, len(wanted) - 5)
         for slip in (wanted[:at] + wanted[at + 1 :], wanted[:at] + "x" + wanted[at + 1 :], wanted.upper() + "s"):
-            found = find_nearest_names(slip, listed)
+            found = find_nearest_models(slip, known)
             assert len(found) == 3
             assert found[0].rpartition("-")[0][:7] == wanted[:7]
             assert wanted in found or abs(len(found[0]) - len(wanted)) < 3
@@ -45,13 +53,33 @@ def test_a_slip_finds_its_name(count):
 
 def test_nothing_like_it():
     """No name is suggested for one that is like none."""
-    assert find_nearest_names("zzzzzzzz", names(2000)) == []
+    assert find_nearest_models("zzzzzzzz", listing(names(2000))) == []
 
 
 def test_many_names_cost_little():
     """Of 2,000 names the few that look promising are judged: a tenth of the time that all would take."""
-    listed = names(2000)
+    known = listing(names(2000))
     begin = time.process_time()
     for _ in range(5):
-        find_nearest_names("vendor/claude-opus-mini-12345", listed)
+        find_nearest_models("vendor/claude-opus-mini-12345", known)
     assert time.process_time() - begin < 5 * 0.04
+
+
+@pytest.mark.parametrize("piece", ["model-name-", "a", "ab", "vendor/"])
+@pytest.mark.parametrize("wanted", ["model-name-" * 20, "a" * 250, "ab" * 125, "vendor/" * 30])
+def test_a_hostile_catalog_costs_little(piece, wanted):
+    """20,000 long names that repeat themselves, asked for by one that does the same, take some milliseconds."""
+    count = 240 // len(piece)
+    known = listing([f"{piece * (count // 2)}{at:05d}{piece * (count // 2)}" for at in range(20_000)])
+    find_nearest_models(wanted, known)
+    begin = time.process_time()
+    for _ in range(5):
+        find_nearest_models(wanted, known)
+    assert time.process_time() - begin < 5 * 0.06
+
+
+def test_each_catalog_has_its_share():
+    """A backend with many names does not take the place of another's."""
+    crowd = tuple(f"name-{at}" for at in range(2 * CANDIDATES))
+    known = table(LOCAL, OPENAI, catalogs={LOCAL.name: crowd, OPENAI.name: ("gpt-5-codex",)})
+    assert find_nearest_models("gpt-5-codx", known)[0] == "gpt-5-codex"

@@ -11,6 +11,7 @@ import msgspec
 
 from router.ir import CallBegan, CallDelta, Event, Redacted
 from router.wire.chat.answer import fields
+from router.wire.neutral.answer_bounds import CALLS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
@@ -57,9 +58,10 @@ class _Call:
 class CallReader:
     """The calls of one answer."""
 
-    def __init__(self, ctx: Context, *, whole: bool, prepare: Callable[[list[Event]], None]):
+    def __init__(self, ctx: Context, counts: AnswerCounts, *, whole: bool, prepare: Callable[[list[Event]], None]):
         """whole: each entry is a call of its own. prepare: adds the events that must come before a call begins."""
         self._ctx = ctx
+        self._counts = counts
         self._whole = whole
         self._prepare = prepare
         self._calls: list[_Call] = []
@@ -129,6 +131,7 @@ class CallReader:
         elif self._calls and (not name or _goes_on(self._calls[-1], name, fragment)):
             call = self._calls[-1]
         if call is None:
+            self._counts.add(CALLS)
             call = _Call(call_id, index)
             self._calls.append(call)
         if call_id:
@@ -184,6 +187,7 @@ class CallReader:
         inner = self._unwrap(call) if self._wraps(call) else []
         if not inner:
             self._begin(call, out)
+        self._counts.add(CALLS, len(inner))
         for at, (name, arguments) in enumerate(inner):
             part = _Call(f"{call.id}_{at}" if call.id else "", None)
             part.name, part.held = name, [arguments]

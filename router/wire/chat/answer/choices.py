@@ -8,6 +8,7 @@ from typing import cast
 
 from router.ir import Event
 from router.wire.chat.answer.call_reader import CallReader
+from router.wire.neutral.answer_bounds import CHOICES, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 
@@ -28,7 +29,8 @@ class _Choice:
 class FurtherChoices:
     """The other choices of one answer; what they bring is kept until its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: AnswerCounts) -> None:
+        self._counts = counts
         self._choices: dict[int, _Choice] = {}
         #: The first finish reason of any of them.
         self.finish = ""
@@ -45,6 +47,7 @@ class FurtherChoices:
             self.finish = self.finish or finish
         kept = self._choices.get(index)
         if kept is None:
+            self._counts.add(CHOICES)
             kept = self._choices[index] = _Choice()
         calls = delta.get("tool_calls")
         if isinstance(calls, list):

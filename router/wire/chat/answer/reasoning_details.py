@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 
 from router.ir import BlockEnded, Event, Redacted, Signed
+from router.wire.neutral.answer_bounds import ENTRIES, AnswerCounts
 from router.wire.raw import json_values, lenient_json
 from router.wire.raw.json_values import Json
 
@@ -68,8 +69,9 @@ class _Entry:
 class DetailsReader:
     """The entries of one answer."""
 
-    def __init__(self, *, whole: bool):
+    def __init__(self, counts: AnswerCounts, *, whole: bool):
         """whole: entries come whole, and none continues another."""
+        self._counts = counts
         self._whole = whole
         self._entries: list[_Entry] = []
         self._by_index: dict[object, _Entry] = {}
@@ -87,6 +89,7 @@ class DetailsReader:
             index = piece.get("index") if isinstance(piece.get("index"), int) else None
             entry = None if self._whole else self._by_index.get(index)
             if entry is None or not entry.add(piece):
+                self._counts.add(ENTRIES)
                 entry = self._by_index[index] = _Entry(piece)
                 self._entries.append(entry)
             if piece.get("signature") or piece.get("data"):

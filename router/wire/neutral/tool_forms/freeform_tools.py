@@ -19,6 +19,8 @@ SCHEMA: Json = {
     "additionalProperties": False,
 }
 OPENING, CLOSING = '{"input":"', '"}'
+# Arguments that do not begin so within these characters have another form.
+_BEGINNING_LIMIT = 1024
 _BEGINNING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
 # Whole characters of a JSON string; an escape that JSON does not define is taken literally.
 _WHOLE = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*')
@@ -61,10 +63,13 @@ def unwrap(arguments: str) -> str:
 class Unwrapper:
     """Takes the text out of arguments while they are streamed."""
 
-    __slots__ = ("_buffer", "_ended", "_open")
+    __slots__ = ("_buffer", "_ended", "_open", "_pieces")
 
     def __init__(self) -> None:
+        # What is not decoded yet: a part of the beginning, or of an escape.
         self._buffer = ""
+        # Arguments of another form, in pieces: they are returned at the end, and not looked at anew for each piece.
+        self._pieces: list[str] = []
         self._open = False
         self._ended = False
 
@@ -72,11 +77,16 @@ class Unwrapper:
         """The text that a piece of the arguments adds."""
         if self._ended:
             return ""
+        if self._pieces:
+            self._pieces.append(fragment)
+            return ""
         data = self._buffer + fragment
         if not self._open:
             began = _BEGINNING.match(data)
             if began is None:
                 self._buffer = data
+                if len(data) > _BEGINNING_LIMIT:
+                    self._pieces.append(data)
                 return ""
             self._open = True
             data = data[began.end() :]
@@ -94,7 +104,8 @@ class Unwrapper:
 
     def finish(self) -> str:
         """The rest of the text at the end; arguments that are not of the form {"input": text} are returned whole."""
-        held, self._buffer = self._buffer, ""
+        held = "".join(self._pieces) or self._buffer
+        self._pieces, self._buffer = [], ""
         if self._ended:
             return ""
         self._ended = True

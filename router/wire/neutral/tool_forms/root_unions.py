@@ -4,7 +4,6 @@ The union is put into one property, `{"value": …}`. Calls in the history are w
 unwrapped: such a call is held until its arguments are whole.
 """
 
-import re
 from typing import cast
 
 import msgspec
@@ -12,13 +11,13 @@ import msgspec
 from router.ir import CallBegan, CallDelta, Ended, Event, Request
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
+from router.wire.raw.object_end import ObjectEnd
 
 UNIONS = ("anyOf", "oneOf", "allOf")
 _DEFINITIONS = ("$defs", "definitions")
 _HOISTED = tuple(f"#/{name}/" for name in _DEFINITIONS)
 _WRAPPER = "value"
 # What changes the depth of a JSON text, or begins and ends its strings.
-_SIGNS = re.compile(r'["\\{}\[\]]')
 
 
 class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,63 +80,29 @@ def unwrap_arguments(arguments: str) -> str:
     return inner.decode("utf-8", "replace") if inner[:1] == b"{" else arguments
 
 
-class _Held:
-    """The arguments of one call so far."""
-
-    __slots__ = ("depth", "escaped", "fragments", "inside")
-
-    def __init__(self) -> None:
-        self.fragments: list[str] = []
-        self.depth = 0
-        # Whether the text so far ends inside a string, and there behind a backslash.
-        self.inside = False
-        self.escaped = False
-
-    def add(self, fragment: str) -> bool:
-        """Add a fragment; True when the object is whole."""
-        self.fragments.append(fragment)
-        whole = False
-        at = 1 if self.escaped else 0
-        self.escaped = False if fragment else self.escaped
-        while (found := _SIGNS.search(fragment, at)) is not None:
-            at = found.end()
-            sign = found[0]
-            if self.inside:
-                if sign == '"':
-                    self.inside = False
-                elif sign == "\\":
-                    self.escaped = at >= len(fragment)
-                    at += 1
-            elif sign == '"':
-                self.inside = True
-            elif sign in "{[":
-                self.depth += 1
-            elif sign in "}]":
-                self.depth -= 1
-                whole = self.depth <= 0
-        return whole
-
-
 class RootUnionFilter:
     """Unwraps the calls of tools with a union at the root."""
 
     def __init__(self, ctx: Context):
         self._names = ctx.union_tools
-        self._held: dict[int, _Held] = {}
+        # The fragments of each call so far, and how far its object has come.
+        self._held: dict[int, tuple[list[str], ObjectEnd]] = {}
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if isinstance(event, CallBegan):
             if event.name in self._names:
-                self._held[event.index] = _Held()
+                self._held[event.index] = [], ObjectEnd()
             return [event]
         if isinstance(event, CallDelta) and event.index in self._held:
-            whole = self._held[event.index].add(event.fragment)
-            return self._release(event.index) if whole else []
+            fragments, end = self._held[event.index]
+            fragments.append(event.fragment)
+            end.feed(event.fragment)
+            return self._release(event.index) if end.closed else []
         if isinstance(event, Ended):
             return [*(delta for index in tuple(self._held) for delta in self._release(index)), event]
         return [event]
 
     def _release(self, index: int) -> list[Event]:
-        arguments = unwrap_arguments("".join(self._held.pop(index).fragments))
+        arguments = unwrap_arguments("".join(self._held.pop(index)[0]))
         return [CallDelta(index, arguments)] if arguments else []

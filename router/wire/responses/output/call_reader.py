@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from router.ir import CallBegan, CallDelta, Event
+from router.wire.neutral.answer_bounds import CALLS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT, AnswerCallIds
 from router.wire.neutral.tool_forms import freeform_tools
@@ -17,8 +18,9 @@ from router.wire.responses.output.item_table import OutputItem
 class CallReader:
     """The calls of one answer."""
 
-    def __init__(self, ctx: Context):
+    def __init__(self, ctx: Context, counts: AnswerCounts):
         self._ctx = ctx
+        self._counts = counts
         #: The number of calls that have begun.
         self.count = 0
         self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
@@ -34,6 +36,7 @@ class CallReader:
         if name in WRAPPERS and name not in self._ctx.declared_tools:
             item.wrapper = True
             return []
+        self._counts.add(CALLS)
         item.call = self.count
         self.count += 1
         given = to_neutral_name(self._ctx.names.decode(name), str(found.get("namespace") or ""))
@@ -92,6 +95,7 @@ class CallReader:
         pairs = [(f"{call_id}_{at}", names.decode(name), said) for at, (name, said) in enumerate(inner)]
         pairs = pairs or [(call_id, item.name, arguments)]
         out: list[Event] = []
+        self._counts.add(CALLS, len(pairs))
         for one in pairs:
             out += (CallBegan(self.count, self._ids.give(one[0]), one[1]), CallDelta(self.count, one[2]))
             self.count += 1

@@ -7,8 +7,10 @@ belong to several calls belong to none; the whole call of a later event makes up
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import cast
 
+from router.wire.neutral.answer_bounds import ITEMS, AnswerCounts
 from router.wire.raw.json_values import Json
 from router.wire.responses.calls import CUSTOM, FUNCTION
 
@@ -23,7 +25,7 @@ class OutputItem:
 
     __slots__ = (
         *("announced", "call", "call_id", "cited", "custom", "done", "id", "index", "kind", "name", "part", "parts"),
-        *("pieces", "scored", "settled", "source", "wrapper"),
+        *("pieces", "scored", "settled", "sizes", "source", "wrapper"),
     )
 
     def __init__(self, kind: str, item_id: object, index: int | None):
@@ -43,6 +45,8 @@ class OutputItem:
         self.name = ""
         #: The text that has been read, in pieces, by the index of its part. A call has one part, 0.
         self.parts: dict[object, list[str]] = {}
+        #: The lengths of parts: how many of the pieces were added up, and to what.
+        self.sizes: dict[object, tuple[int, int]] = {}
         #: The part that was read last, and its text.
         self.part: object = None
         self.pieces: list[str] = []
@@ -70,20 +74,26 @@ class OutputItem:
         if not pieces:
             self.parts[part] = [whole]
             return whole
-        said = "".join(pieces)
-        # Joined once: a text may end several times.
-        pieces[:] = [said]
-        if len(whole) <= len(said) or not whole.startswith(said):
-            return ""
-        rest = whole[len(said) :]
-        pieces.append(rest)
+        rest = self.find_rest(part, whole)
+        if rest:
+            pieces.append(rest)
         return rest
+
+    def find_rest(self, part: object, whole: str) -> str:
+        """As `top_up`, with nothing added. A text may end many times, and go on: it is put together only for a whole
+        one that is longer."""
+        pieces = self.parts.get(part, [])
+        count, size = self.sizes.get(part, (0, 0))
+        size += sum(map(len, islice(pieces, count, None)))
+        self.sizes[part] = len(pieces), size
+        return whole[size:] if len(whole) > size and whole.startswith("".join(pieces)) else ""
 
 
 class ItemTable:
     """All items of an answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: AnswerCounts) -> None:
+        self._counts = counts
         self.items: list[OutputItem] = []
         # None: several items have the id.
         self._by_id: dict[str, OutputItem | None] = {}
@@ -93,7 +103,8 @@ class ItemTable:
         self._last: dict[_Place, OutputItem] = {}
 
     def add(self, kind: str, item_id: object, index: int | None, call_id: str = "") -> OutputItem:
-        """A new item."""
+        """A new item. Raises TooMany."""
+        self._counts.add(ITEMS)
         item = OutputItem(kind, item_id, index)
         self.items.append(item)
         self._register(item, item_id, call_id)

@@ -3,6 +3,7 @@
 from typing import cast
 
 from router.ir import BlockEnded, Event, Signed, ThinkingDelta
+from router.wire.neutral.answer_bounds import PARTS, check_length
 from router.wire.raw.json_values import Json
 from router.wire.responses.output.item_table import ItemTable, OutputItem, list_objects
 from router.wire.responses.output.open_text import OpenText, read_index
@@ -51,10 +52,8 @@ class ReasoningReader:
         return self._top_up(item, read_index(data, "summary_index", "content_index"), text)
 
     def _top_up(self, item: OutputItem, part: int, text: str) -> list[Event]:
-        known = "".join(item.parts.get(part, ()))
-        if len(text) <= len(known) or not text.startswith(known):
-            return []
-        return self._think(item, part, text[len(known) :])
+        rest = item.find_rest(part, text)
+        return self._think(item, part, rest) if rest else []
 
     def end(self, item: OutputItem, found: Json) -> list[Event]:
         """End reasoning: its text where no delta brought it, and the state that restores it in a later request."""
@@ -76,6 +75,7 @@ class ReasoningReader:
 
 
 def _read_texts(parts: object) -> list[str]:
+    check_length(parts, PARTS)
     if isinstance(parts, str):
         return [parts]
     texts = [part.get("text") for part in list_objects(parts)]

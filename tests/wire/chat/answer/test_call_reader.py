@@ -8,10 +8,11 @@ from router.ir import ToolCall
 from router.wire.chat.decode_stream import ChatDecoder
 from router.wire.chat.response import decode_answer
 from router.wire.neutral import assemble
+from router.wire.neutral.answer_bounds import CALLS, CHOICES
 
 from ...translations import context
 
-COUNT = 20_000
+COUNT = CALLS.limit
 
 
 def entry(at, call_id, arguments='{"a":1}'):
@@ -42,10 +43,10 @@ def test_many_choices_cost_no_more_each():
     """Calls that are spread over many choices are all kept, in order."""
     choices = [
         {"index": at, "message": {"tool_calls": [entry(0, "a", json.dumps({"at": at}))]}, "finish_reason": "tool_calls"}
-        for at in range(COUNT)
+        for at in range(CHOICES.limit)
     ]
     made = calls_of(decode_answer({"id": "c", "choices": choices}, context()))
-    assert [json.loads(one.arguments)["at"] for one in made] == list(range(COUNT))
+    assert [json.loads(one.arguments)["at"] for one in made] == list(range(CHOICES.limit))
 
 
 def test_a_history_of_counted_ids_goes_on_counting():
