@@ -99,7 +99,7 @@ class Tap:
                 self._announced = event.data
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
-            self.created = json_values.as_count(announced.get("created_at")) or 0
+            self.created = json_values.as_moment(announced.get("created_at")) or 0
             self._usage = self._dialect.usage(json_values.get_object(announced, "usage"), self._usage, self._profile)
         return verdict, None
 
