@@ -39,12 +39,17 @@ class Extras(msgspec.Struct, frozen=True, gc=False):
     searches: int = 0
     #: Searches in stored files.
     lookups: int = 0
-    #: The part of the input, and of the output, that is sound; the part of the output that is pictures. In tokens.
+    #: Tokens of the input and the output that are sound, and of the output that are pictures.
     input_audio: int = 0
     output_audio: int = 0
     output_image: int = 0
     #: In words, something in it whose cost no answer tells; '' for nothing.
     uncounted: str = ""
+
+    @property
+    def beyond_rates(self) -> bool:
+        """True when more than tokens and web searches at the prices of its tier was used."""
+        return bool(self.lookups or self.input_audio or self.output_audio or self.output_image)
 
 
 class Usage(msgspec.Struct, gc=False):
