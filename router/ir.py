@@ -46,11 +46,6 @@ class Extras(msgspec.Struct, frozen=True, gc=False):
     #: In words, something in it whose cost no answer tells; '' for nothing.
     uncounted: str = ""
 
-    @property
-    def beyond_rates(self) -> bool:
-        """True when more than tokens and web searches at the prices of its tier was used."""
-        return bool(self.lookups or self.input_audio or self.output_audio or self.output_image)
-
 
 class Usage(msgspec.Struct, gc=False):
     """Token counts of one answer; None where the upstream did not say."""

@@ -20,6 +20,7 @@ from router.host.notify import notify
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
+from router.policy.budget.extra_prices import is_beyond_rates
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
 from router.policy.budget.reservations import Estimate, Model, Reservations, Size, estimate_tokens
@@ -104,10 +105,7 @@ class Guard:
             return
         counts = count_tokens(entry)
         extras = entry.extras
-        # Their price is not among the rates of tokens.
-        whole = extras is None or not (
-            extras.lookups or extras.input_audio or extras.output_audio or extras.output_image
-        )
+        whole = not is_beyond_rates(extras)
         keys = self._reservations.settle(entry.id, counts, entry.charge, whole=whole)
         budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
         model = Model(entry.root, entry.served_model)

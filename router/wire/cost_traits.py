@@ -1,12 +1,12 @@
 """What a request says of its cost before it is sent: the limit of its output, its tier, tools that are billed apart."""
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from router.wire.calls import Call
 from router.wire.neutral.extras import read_tier
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS
-from router.wire.raw.json_values import MOST_TOKENS, as_count
+from router.wire.raw.json_values import MOST_TOKENS, Json, as_count
 from router.wire.raw.top_level import Top
 
 #: Web searches that are expected of a request that allows them without a bound of its own.
@@ -101,8 +101,9 @@ def _count_choices(call: Call, top: Top) -> int:
         count = max(count, _read_whole(top, "best_of"))
         prompt = top.value("prompt") if (top.raw("prompt") or b"")[:1] == b"[" else None
         # Numbers are the tokens of one prompt.
-        if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int | float):  # pyright: ignore[reportUnknownArgumentType]
-            count *= len(prompt)  # pyright: ignore[reportUnknownArgumentType]
+        prompts = cast("list[object]", prompt) if isinstance(prompt, list) else []
+        if prompts and not isinstance(prompts[0], int | float):
+            count *= len(prompts)
     return min(count, _MOST_CHOICES)
 
 
@@ -127,12 +128,10 @@ def _read_tools(top: Top) -> tuple[int, str]:
         return 0, ""
     tools = top.value("tools")
     searches, uncounted = 0, ""
-    for tool in tools if isinstance(tools, list) else ():  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(tool, dict):
-            continue
-        kind = str(tool.get("type") or "")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    for entry in cast("list[object]", tools) if isinstance(tools, list) else ():
+        tool = cast("Json", entry) if isinstance(entry, dict) else {}
+        kind = str(tool.get("type") or "")
         if kind.startswith(_SEARCH):
-            most = as_count(tool.get("max_uses")) or TYPICAL_SEARCHES  # pyright: ignore[reportUnknownMemberType]
-            searches = min(searches + most, _MOST_SEARCHES)
+            searches = min(searches + (as_count(tool.get("max_uses")) or TYPICAL_SEARCHES), _MOST_SEARCHES)
         uncounted = uncounted or next((name for start, name in _UNCOUNTED.items() if kind.startswith(start)), "")
     return searches, uncounted

@@ -19,7 +19,25 @@ from router.wire.tap import Tail, Tap, usage_of
 DIALECTS = (Chat(), Messages(), Responses())
 HOSTILE = (
     *(-1, 0, 1, 10**9, 10**9 + 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**19, 10**400),
-    *(-(2**63), 1e308, -1e308, 0.5, 1e9, math.nan, math.inf, -math.inf, True, False, None, "7", "", [], {}, [9], {"a": 9}),
+    *(
+        -(2**63),
+        1e308,
+        -1e308,
+        0.5,
+        1e9,
+        math.nan,
+        math.inf,
+        -math.inf,
+        True,
+        False,
+        None,
+        "7",
+        "",
+        [],
+        {},
+        [9],
+        {"a": 9},
+    ),
 )
 numbers = st.one_of(st.sampled_from(HOSTILE), st.integers(), st.integers(0, 10**10), st.floats())
 NAMES = (
@@ -60,7 +78,11 @@ def check(usage):
     """Every number of a usage can be stored, added up and multiplied."""
     counts = [getattr(usage, name) for name in usage.__struct_fields__ if name not in ("charge", "extras")]
     if usage.extras is not None:
-        counts += [value for name in usage.extras.__struct_fields__ if name != "tier" and (value := getattr(usage.extras, name))]
+        counts += [
+            value
+            for name in usage.extras.__struct_fields__
+            if name != "tier" and (value := getattr(usage.extras, name))
+        ]
     for count in counts:
         assert count is None or (type(count) is int and 0 <= count <= MOST_TOKENS), usage
     assert usage.charge is None or (type(usage.charge) is int and 0 <= usage.charge <= 2 * 10**15), usage

@@ -275,12 +275,16 @@ class Relay:
     def _judge_events(self, batch: bytes) -> Literal[Verdict.COMMIT] | Failure | None:
         """What the events before the commit come to: None for nothing yet."""
         self._held += batch
-        for _, event in sse.parse_events(self._held[self._seen :]):
+        begin = self._seen
+        for end, event in sse.parse_events(self._held[self._seen :]):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
+                # The preamble repeats the request, and is no output.
+                self.tap.size -= begin
                 return Verdict.COMMIT
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
+            begin = self._seen + end
         self._seen = len(self._held)
         # The event that is not whole yet may be the content: a picture can be one large event.
         if self._seen > PREAMBLE_LIMIT:

@@ -17,6 +17,7 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
+from router.exchange.usage import note_error_usage, note_fetched_usage, settle_background
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
@@ -156,6 +157,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     lines = response.lines
     if status >= 400:
         record.error = "upstream_error"
+        if attempt.plan is None:
+            note_error_usage(attempt, readable)
         redacted = redact_key(attempt, readable)
         record.text = describe_body(context, redacted, attempt.target.hidden)
         if redacted != readable:
@@ -175,10 +178,14 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         dialect = context.call.dialect
         failure = None if translated is response else await _find_failure(dialect, readable)
         if failure is not None:
+            note_error_usage(attempt, readable)
             return failure
         large = is_large(len(readable))
         record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
+        settle_background(attempt, readable)
+    else:
+        note_fetched_usage(attempt, readable)
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, body, response.reason, readable=readable)

@@ -201,7 +201,7 @@ class BudgetState:
     @property
     def used_up(self) -> bool:
         """True when nothing is left, as far as this process knows. What is reserved does not count."""
-        return self.known and self.spent >= self.budget.limit
+        return self.spent >= self.budget.limit
 
     def admits(self, amount: int) -> bool:
         """True when a request that may use so much may go without asking: it fits, or it goes alone."""

@@ -23,7 +23,16 @@ WITHOUT = ", without "
 SEARCH, LOOKUP = 10_000_000, 2_500_000
 # They cost less than the usual tier, or as much.
 _CHEAPER = ("", "flex", "batch", "economy", "slow", "auto_flex")
+# The names by which the library's variants of a price ask for a tier.
+_CONTEXT = ("service_tier", "speed", "processing")
 _DOLLAR = 10**9
+
+
+def is_beyond_rates(extras: Extras | None) -> bool:
+    """True when more was used than tokens and web searches, so that rates by token do not tell the cost."""
+    return extras is not None and bool(
+        extras.lookups or extras.input_audio or extras.output_audio or extras.output_image
+    )
 
 
 def add_tools(cost: int, source: str, extras: Extras | None) -> tuple[int, str]:
@@ -39,7 +48,7 @@ def price_with_extras(
     """Billionths of a US dollar by the library, and the source with what has no price; (None, "") when it is unknown.
     at: seconds since 1970."""
     when = datetime.fromtimestamp(at, UTC)
-    context = dict.fromkeys(("service_tier", "speed", "processing"), extras.tier) if extras.tier else {}
+    context: dict[str, str] = dict.fromkeys(_CONTEXT, extras.tier) if extras.tier else {}
     price = model.get_prices(when, context or None)
     cost = sum_by_library(provider, model, tokens, when, extras, context)
     if cost is None:
