@@ -1,4 +1,4 @@
-"""Numbers that an upstream gives for tokens and money: any of them is either a count that can be added up, or unknown."""
+"""Numbers that an upstream gives for tokens and money: each is a count that can be added up, or unknown."""
 
 import json
 import math
@@ -78,11 +78,7 @@ def check(usage):
     """Every number of a usage can be stored, added up and multiplied."""
     counts = [getattr(usage, name) for name in usage.__struct_fields__ if name not in ("charge", "extras")]
     if usage.extras is not None:
-        counts += [
-            value
-            for name in usage.extras.__struct_fields__
-            if name != "tier" and (value := getattr(usage.extras, name))
-        ]
+        counts += [getattr(usage.extras, name) for name in ("searches", "lookups", "input_audio", "output_audio")]
     for count in counts:
         assert count is None or (type(count) is int and 0 <= count <= MOST_TOKENS), usage
     assert usage.charge is None or (type(usage.charge) is int and 0 <= usage.charge <= 2 * 10**15), usage
