@@ -5,7 +5,7 @@ from typing import NamedTuple
 from router.operator_api.guard import NotCounted, report_not_counted
 from router.policy.routing.table import DEMO
 from router.store.history.entry import HistoryEntry
-from router.wire.cost_traits import NO_COST_TRAITS, CostTraits
+from router.wire.costs.cost_traits import NO_COST_TRAITS, CostTraits
 
 # The names of models come from callers, so there may be any number of them.
 _LIMIT = 100

@@ -19,7 +19,7 @@ from router.errors import BudgetBusy, Halted
 from router.host.notify import notify
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
+from router.policy.budget.budgets import ALL, BudgetState, Rates
 from router.policy.budget.extra_prices import is_beyond_rates
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
@@ -72,6 +72,7 @@ class Guard:
         if before != self.rules:
             # Shares of budgets with other limits are not valid any more: they are requested anew.
             self._reservations.withdraw()
+            self._line.wake_all()
             self._sync.wake()
 
     # On the request path
@@ -94,7 +95,7 @@ class Guard:
         if not demand.generates:
             return None
         size = estimate_tokens(demand.size, demand.traits, bytes_per_token=BYTES_PER_TOKEN)
-        expected = await self._reserve(demand, scopes, budgets, (size, rates), wait)
+        expected = await self._reserve(demand, scopes, (size, rates), wait)
         self._sync.wake()
         return expected
 
@@ -168,7 +169,6 @@ class Guard:
         self,
         demand: Demand,
         scopes: Sequence[str],
-        budgets: Sequence[Budget],
         priced: tuple[Size, Rates | None],
         wait: Callable[[float], None],
     ) -> int | None:
@@ -180,6 +180,8 @@ class Guard:
         waiter: Waiter | None = None
         try:
             while (rules := self.rules) is not None:
+                # The limits may change while it waits.
+                budgets = rules.budgets_of(scopes)
                 estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
                 full = self._reservations.find_full(estimate)
                 blocked = self._line.blocking(waiter, estimate.amounts) if rules.halts else []

@@ -7,7 +7,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.request.edits import edits_of
 from router.net.server.cancel_reason import CancelReason
 from router.telemetry.accesslog import BUDGET
-from router.wire.cost_traits import NO_COST_TRAITS, read_cost_traits
+from router.wire.costs.cost_traits import NO_COST_TRAITS, read_cost_traits
 from router.wire.headers.rate_limits import billing_and_usage
 
 

@@ -36,7 +36,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.retry import Fault
 from router.policy.budget.guard import is_everywhere
-from router.wire.cost_traits import read_limit
+from router.wire.costs.cost_traits import read_limit
 from router.wire.dialect import anthropic_kind
 from router.wire.error_text import read_error_text
 from router.wire.protocols import RESPONSES

@@ -8,8 +8,10 @@ import msgspec
 
 from router.exchange.attempt import Attempt
 from router.ir import Usage
+from router.telemetry.accesslog import RequestRecord
 from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw import json_values
+from router.wire.raw.top_level import MODEL_LIMIT
 from router.wire.tap import usage_of
 
 _BACKGROUND = (b'"background":true', b'"background": true')
@@ -41,6 +43,7 @@ def note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     usage = usage_of(context.call.dialect, body, attempt.target.profile)
     if usage.input is not None and context.runtime.counted_responses.add(str(data.get("id") or "")):
         context.record.usage = usage
+        _name_model(context.record, data.get("model"))
         context.record.note("made in the background, counted when it was fetched")
 
 
@@ -70,10 +73,19 @@ def note_stream_usage(attempt: Attempt, usage: Usage, name: str, announced: json
     if usage.output is None:
         return usage if call.generates else Usage()
     first = context.runtime.counted_responses.add(name)
-    if call.generates or (first and announced.get("background") is True):
+    if call.generates:
+        return usage
+    if first and announced.get("background") is True:
+        _name_model(context.record, announced.get("model"))
         return usage
     # The answer was counted when it was made.
     return Usage()
+
+
+def _name_model(record: RequestRecord, model: object) -> None:
+    """Note the model of an answer that was fetched, by which it is priced: the request names none."""
+    if record.model is None and isinstance(model, str):
+        record.sent_model = model[:MODEL_LIMIT]
 
 
 def copy_usage(usage: Usage) -> Usage:

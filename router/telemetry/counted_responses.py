@@ -18,9 +18,11 @@ class CountedResponses:
         self._ids: OrderedDict[str, None] = OrderedDict()
 
     def add(self, name: str) -> bool:
-        """Note that the usage of a response is counted; False when it was before, or the id is none."""
+        """Note that the usage of a response is counted; False when it was before. Without an id each look counts."""
         name = name[:_LONGEST]
-        if not name or name in self._ids:
+        if not name:
+            return True
+        if name in self._ids:
             return False
         self._ids[name] = None
         if len(self._ids) > _LIMIT:

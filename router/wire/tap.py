@@ -11,8 +11,8 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
-from router.wire.neutral.extras import add_extras
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
@@ -121,10 +121,11 @@ class Tap:
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
         events = batch.count(b"\ndata:") + batch.startswith(b"data:")
-        self.pieces += events
-        self.size += len(batch)
-        if events and len(batch) < events * self._envelope:
-            self._envelope = max(_LEAST_ENVELOPE, len(batch) // events)
+        if events:
+            self.pieces += events
+            self.size += len(batch)
+            if len(batch) < events * self._envelope:
+                self._envelope = max(_LEAST_ENVELOPE, len(batch) // events)
         start = len(batch) - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
         start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0

@@ -10,7 +10,7 @@ from router.budget.waiting_line import WaitingLine
 from router.policy.budget.budgets import TokenCounts
 from router.policy.budget.reservations import Estimate, Model, Size
 from router.settings.tables import BackendOptions
-from router.wire.cost_traits import CostTraits
+from router.wire.costs.cost_traits import CostTraits
 
 from .test_guard import Site, guarded  # noqa: F401 - a fixture
 

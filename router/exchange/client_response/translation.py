@@ -23,9 +23,9 @@ from router.exchange.usage import note_error_usage
 from router.net.headers import Lines
 from router.net.server.cancel_reason import CancelReason
 from router.wire import translate
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
-from router.wire.neutral.extras import add_extras
 from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.depth import too_deep

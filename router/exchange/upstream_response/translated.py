@@ -13,8 +13,8 @@ from router.ir import Extras, Usage
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import Lines
 from router.wire import translate
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
-from router.wire.neutral.extras import add_extras
 from router.wire.raw import content_coding, sse
 from router.wire.raw.json_values import Json
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.ir import Extras
 from router.policy.budget.budgets import TokenCounts
+from router.wire.costs.extras import CHEAPER
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -21,8 +22,6 @@ WITHOUT = ", without "
 #: November 2026 (https://platform.claude.com/docs/en/about-claude/pricing#web-search-tool,
 #: https://platform.openai.com/docs/pricing).
 SEARCH, LOOKUP = 10_000_000, 2_500_000
-# They cost less than the usual tier, or as much.
-_CHEAPER = ("", "flex", "batch", "economy", "slow", "auto_flex")
 # The names by which the library's variants of a price ask for a tier.
 _CONTEXT = ("service_tier", "speed", "processing")
 _DOLLAR = 10**9
@@ -58,7 +57,7 @@ def price_with_extras(
         cost += extras.searches * SEARCH
     if extras.lookups and price.storage_searches_kcount is None:
         cost += extras.lookups * LOOKUP
-    if extras.tier not in _CHEAPER and not _has_tier(model, extras.tier):
+    if extras.tier and extras.tier not in CHEAPER and not _has_tier(model, extras.tier):
         missing.append(f"the service tier {extras.tier}")
     if (extras.input_audio and price.input_audio_mtok is None) or (
         extras.output_audio and price.output_audio_mtok is None

@@ -21,7 +21,7 @@ from router.policy.budget.budgets import (
     find_term,
     measure_tokens,
 )
-from router.wire.cost_traits import CostTraits
+from router.wire.costs.cost_traits import CostTraits
 
 #: Tokens that a request is expected to write before any of its model was seen.
 TYPICAL_OUTPUT = 1000

@@ -4,8 +4,8 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.neutral.charges import read_charge
-from router.wire.neutral.extras import read_media
+from router.wire.costs.charges import read_charge
+from router.wire.costs.extras import read_media
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

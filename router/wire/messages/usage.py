@@ -2,8 +2,8 @@
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.neutral.charges import read_charge
-from router.wire.neutral.extras import read_messages_extras
+from router.wire.costs.charges import read_charge
+from router.wire.costs.extras import read_messages_extras
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

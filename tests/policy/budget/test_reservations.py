@@ -7,7 +7,7 @@ import random
 from router.policy.budget.budgets import ALL, Budget, BudgetView, TokenCounts, compute_share
 from router.policy.budget.reservations import Model, Need, Reservations, Size, estimate_tokens
 from router.store.shared.budgets import waits_longer
-from router.wire.cost_traits import CostTraits
+from router.wire.costs.cost_traits import CostTraits
 
 LIMIT = 100_000
 BUDGET = Budget(ALL, "day", "tokens", LIMIT)

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple, cast
 
 from router.wire.calls import Call
-from router.wire.neutral.extras import read_tier
+from router.wire.costs.extras import CHEAPER, read_tier
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS
 from router.wire.raw.json_values import MOST_TOKENS, Json, as_count
 from router.wire.raw.top_level import Top
@@ -36,7 +36,7 @@ class CostTraits(NamedTuple):
     choices: int = 1
     #: Web searches that are expected.
     searches: int = 0
-    #: The service tier or speed, '' for the usual one.
+    #: The service tier or speed, '' for the usual one and for cheaper ones.
     tier: str = ""
     #: The answer is sound.
     audio: bool = False
@@ -92,7 +92,9 @@ def read_cost_traits(call: Call, top: Top | None, body: bytes, caps: tuple[int, 
 
 def _read_tier(top: Top) -> str:
     speed = read_tier(top.value("speed")) if "speed" in top else ""
-    return speed or (read_tier(top.value("service_tier")) if "service_tier" in top else "")
+    tier = speed or (read_tier(top.value("service_tier")) if "service_tier" in top else "")
+    # Whether an answer was that cheap is for the answer to tell.
+    return "" if tier in CHEAPER else tier
 
 
 def _count_choices(call: Call, top: Top) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.wire import calls
-from router.wire.cost_traits import TYPICAL_SEARCHES, CostTraits, read_cost_traits, read_limit
+from router.wire.costs.cost_traits import TYPICAL_SEARCHES, CostTraits, read_cost_traits, read_limit
 from router.wire.raw.json_values import MOST_TOKENS
 from router.wire.raw.top_level import peek
 
@@ -63,6 +63,7 @@ def test_limits_that_are_set_elsewhere():
     [
         (CHAT, {"service_tier": "Priority"}, {"tier": "priority"}),
         (CHAT, {"service_tier": "auto"}, {}),
+        (CHAT, {"service_tier": "flex"}, {}),
         (CHAT, {"service_tier": ["x"]}, {}),
         (CHAT, {"service_tier": "x" * 99}, {}),
         (MESSAGES, {"speed": "fast"}, {"tier": "fast"}),

@@ -18,6 +18,8 @@ from router.wire.raw.json_values import Json
 _NONE = Extras()
 #: Tiers that cost what no tier costs.
 STANDARD = ("", "auto", "default", "standard", "standard_only", "on_demand")
+#: Tiers that cost less than the usual one.
+CHEAPER = ("flex", "batch", "economy", "slow")
 _TIER = re.compile(rb'"service_tier":\s{0,8}"([a-z_0-9]{1,32})"')
 _TIER_NAME = re.compile("[a-z_0-9]{1,32}")
 _SEARCH, _LOOKUP = b'"web_search_call"', b'"file_search_call"'

@@ -6,7 +6,7 @@ import pytest
 
 from router.backends.profile import Profile
 from router.ir import Extras, Usage
-from router.wire.neutral.extras import add_extras
+from router.wire.costs.extras import add_extras
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.tap import Tap, usage_of
