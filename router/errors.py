@@ -65,6 +65,16 @@ class Halted(RouterError):
     reason = ""
 
 
+class BudgetBusy(Halted):
+    """503: all that is left of a budget is reserved for running requests, for longer than a request waits."""
+
+    status = 503
+    kind = "overloaded_error"
+    code = "overloaded"
+    word = "budget_busy"
+    retryable = True
+
+
 class OutOfCredit(RouterError):
     """402: no account has money left; it helps to pay, or to wait until one is asked again."""
 

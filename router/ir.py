@@ -30,6 +30,23 @@ class RoutingFacts(msgspec.Struct, frozen=True):
     account: str = ""
 
 
+class Extras(msgspec.Struct, frozen=True, gc=False):
+    """What an answer costs beside plain tokens at the usual price."""
+
+    #: The service tier or speed, as the provider names it, '' for the usual one.
+    tier: str = ""
+    #: Web searches that the provider made.
+    searches: int = 0
+    #: Searches in stored files.
+    lookups: int = 0
+    #: Tokens of the input and the output that are sound, and of the output that are pictures.
+    input_audio: int = 0
+    output_audio: int = 0
+    output_image: int = 0
+    #: In words, something in it whose cost no answer tells; '' for nothing.
+    uncounted: str = ""
+
+
 class Usage(msgspec.Struct, gc=False):
     """Token counts of one answer; None where the upstream did not say."""
 
@@ -47,6 +64,8 @@ class Usage(msgspec.Struct, gc=False):
     cache_write_1h: int | None = None
     #: What the provider says that the request was charged, in billionths of a US dollar.
     charge: int | None = None
+    #: None for an answer that costs nothing else.
+    extras: Extras | None = None
 
 
 class Citation(msgspec.Struct, frozen=True):

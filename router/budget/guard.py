@@ -1,26 +1,29 @@
 """The guard of one process: admits requests within budgets, counts what they cost, and knows what is halted.
 
-Rules of this file: a request waits only while its process does not know enough: no state was received for LOOK_SECONDS,
-a model's price or a share of a budget is missing, a halt is being written to the store. All else is exchanged while
-requests run. A halt refuses requests only after it was read back from the store. Where the store cannot be used, each
-process goes on counting by itself. Without rules nothing runs.
+Rules of this file: a request waits while its process does not know enough (no state was received for LOOK_SECONDS, a
+model's price or a share of a budget is missing, a halt is being written to the store), and in line while what it may
+use does not fit beside what is reserved for running ones. All else is exchanged while requests run. Only what is spent
+halts. A halt refuses requests only after it was read back from the store. Where the store cannot be used, each process
+goes on counting by itself. Without rules nothing runs.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import trio
 
+from router.budget.demand import Demand, UncountedRequests
 from router.budget.sync import BudgetSync
-from router.errors import Halted
+from router.budget.waiting_line import Waiter, WaitingLine
+from router.errors import BudgetBusy, Halted
 from router.host.notify import notify
-from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt, report_not_counted
+from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates, TokenCounts
+from router.policy.budget.budgets import ALL, BudgetState, Rates
+from router.policy.budget.extra_prices import is_beyond_rates
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
-from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
+from router.policy.budget.reservations import Estimate, Model, Reservations, Size, estimate_tokens
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry
@@ -29,36 +32,13 @@ from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
-#: How long a request without room waits for running ones to end, which may cost less than their reservations, before
-#: it trips a budget.
-SETTLE_SECONDS = 20.0
+#: After how many seconds a client does well to repeat a request that found no room in time.
+REPEAT_SECONDS = 5
+# How often the first in line looks whether requests of other processes have ended.
 _AGAIN_SECONDS = 0.1
+# What a request may take besides its wait for room, until it is sent.
+_MARGIN_SECONDS = 20.0
 _PENDING = 10_000
-# The names of models come from callers, so there may be any number of them.
-_UNPRICED_LIMIT = 100
-
-
-class Demand(NamedTuple):
-    """The values of one attempt of a request that the guard decides by."""
-
-    #: Id of the request.
-    request: str
-    backend: str
-    account: str
-    tag: str
-    #: The URL by which the backend's prices are found, '' when nobody bills it.
-    root: str
-    #: As it is sent upstream.
-    model: str
-    method: str
-    #: Canonical, beginning with /v1.
-    path: str
-    #: True when a model answers, so that tokens are spent.
-    generates: bool
-    #: Bytes of the body.
-    size: int
-    #: True when the provider says in each answer what it charged, so that no price is needed to count it.
-    tells_charge: bool = False
 
 
 class Guard:
@@ -73,17 +53,17 @@ class Guard:
         self._clock = clock
         self._reservations = Reservations()
         self._prices = PriceCache()
-        self._waiting: dict[int, Estimate] = {}
+        self._line = WaitingLine()
+        # The last message said what a request waits for.
+        self._told_needs = False
         self._finished: list[tuple[Sequence[str], HistoryEntry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
-        self._not_counted: dict[tuple[str, str], int] = {}
+        self._uncounted = UncountedRequests()
         self._lift = False
         self._nursery: trio.Nursery | None = None
         self._published_halts: tuple[Halt, ...] = ()
-        #: Set when a request with a reservation has ended.
-        self._ended = trio.Event()
 
     def apply(self, settings: Settings) -> None:
         """Apply the rules of these settings from now on."""
@@ -92,26 +72,32 @@ class Guard:
         if before != self.rules:
             # Shares of budgets with other limits are not valid any more: they are requested anew.
             self._reservations.withdraw()
+            self._line.wake_all()
             self._sync.wake()
 
     # On the request path
 
-    async def admit(self, demand: Demand, rules: Rules, wait: Callable[[float], None]) -> None:
-        """Admit a request, with a reservation. wait: called before a wait with the seconds that it may take.
+    async def admit(self, demand: Demand, rules: Rules, wait: Callable[[float], None]) -> int | None:
+        """Admit a request, with a reservation; returns the tokens that it is expected to write, None where nothing was
+        reserved. wait: called before a wait with the seconds that it may take.
 
-        Raises Halted.
+        Raises Halted; BudgetBusy when running requests may use all that is left, and do not end in time.
         """
-        self._reservations.release(demand.request)
+        if self._reservations.release(demand.request) is not None:
+            self._line.wake_first()
         await (self._sync.next_exchange() if self._halting else self.current())
         scopes = policy.list_scopes(demand.backend, demand.account, demand.tag)
         self._check(scopes)
         budgets = rules.budgets_of(scopes)
         if not budgets:
-            return
+            return None
         rates = await self._find_rates(demand, rules) if any(one.unit == "usd" for one in budgets) else None
-        if demand.generates:
-            await self._reserve(demand, scopes, budgets, rates, wait)
-            self._sync.wake()
+        if not demand.generates:
+            return None
+        size = estimate_tokens(demand.size, demand.traits, bytes_per_token=BYTES_PER_TOKEN)
+        expected = await self._reserve(demand, scopes, (size, rates), wait)
+        self._sync.wake()
+        return expected
 
     def finished(self, entry: HistoryEntry) -> None:
         """Replace the reservation of a request that has ended by what it used."""
@@ -119,27 +105,24 @@ class Guard:
         if rules is None:
             return
         counts = count_tokens(entry)
-        keys = self._reservations.settle(entry.id, counts, entry.charge)
+        extras = entry.extras
+        whole = not is_beyond_rates(extras)
+        keys = self._reservations.settle(entry.id, counts, entry.charge, whole=whole)
         budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
-        model: Model = (entry.root, entry.served_model)
-        if entry.root and self._prices.lacks(model) and any(one.unit == "usd" for one in budgets):
-            self._note_not_counted(entry, counts)
+        model = Model(entry.root, entry.served_model)
+        if entry.root and any(one.unit == "usd" for one in budgets):
+            if self._prices.lacks(model):
+                self._uncounted.note(entry)
+            elif extras is not None and extras.uncounted:
+                self._uncounted.note(entry, extras.uncounted)
         if keys is None and entry.attempts:
             rates = self._prices.rates(model)
             keys = self._reservations.count(budgets, counts, rates, self._clock(), entry.charge)
         elif keys is not None:
-            self._ended.set()
-            self._ended = trio.Event()
+            self._line.wake_first()
         if keys and len(self._finished) < _PENDING:
             self._finished.append((keys, entry))
             self._sync.wake()
-
-    def _note_not_counted(self, entry: HistoryEntry, counts: TokenCounts) -> None:
-        """Note a request whose model has no price, unless no budget in US dollars has to count it."""
-        key = (entry.backend, entry.served_model)
-        costs = any(counts) and entry.charge is None and entry.backend != DEMO
-        if costs and (key in self._not_counted or len(self._not_counted) < _UNPRICED_LIMIT):
-            self._not_counted[key] = self._not_counted.get(key, 0) + 1
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
         """Check the class that a request was billed to; '' when the answer named none."""
@@ -161,7 +144,9 @@ class Guard:
             raise _make_refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None
-        model = (demand.root, demand.model)
+        if refuses and demand.traits.uncounted and not demand.tells_charge:
+            raise _make_refusal(policy.explain_uncounted(demand.traits.uncounted), "unpriced")
+        model = Model(demand.root, demand.model, demand.traits.tier, demand.traits.audio)
         if self._prices.ask(model, self._clock()):
             await self._sync.next_exchange()
             if not self._prices.knows(model, self._clock()):
@@ -169,8 +154,11 @@ class Guard:
                 found = await trio.to_thread.run_sync(self._shared.find_rates, model)
                 self._prices.receive({model: found}, self._clock())
         rates = self._prices.rates(model)
-        if rates is None and refuses and not demand.tells_charge:
-            refusal = _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
+        if (rates is None or not rates.whole) and refuses and not demand.tells_charge:
+            text = policy.explain_unpriced(demand.model, demand.backend)
+            if rates is not None:
+                text = policy.explain_uncounted(f"{demand.traits.describe_unpriced()} of {demand.model}")
+            refusal = _make_refusal(text, "unpriced")
             # Another backend may have a price for its own model.
             refusal.scope = f"backend {demand.backend}"
             refusal.reason = f"no price is known for {demand.model}"
@@ -181,50 +169,76 @@ class Guard:
         self,
         demand: Demand,
         scopes: Sequence[str],
-        budgets: Sequence[Budget],
-        rates: Rates | None,
+        priced: tuple[Size, Rates | None],
         wait: Callable[[float], None],
-    ) -> None:
-        """Wait until there is room for a request, and reserve it. Raises Halted when it is known that there is none."""
-        size = estimate_tokens(demand.size, bytes_per_token=BYTES_PER_TOKEN)
-        model: Model = (demand.root, demand.model)
-        patience = trio.current_time() + SETTLE_SECONDS
-        while (rules := self.rules) is not None:
-            estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
-            short = self._reservations.find_full(estimate)
-            if short and (rules.halts or not all(self._reservations.states[key].known for key in short)):
-                await self._request_share(estimate)
-                self._check(scopes)
-                short = self._reservations.find_full(estimate)
-            if not short:
-                break
-            state = self._reservations.states[short[0]]
-            if state.may_open and trio.current_time() < patience:
-                wait(2 * SETTLE_SECONDS)
-                await self._wait_for_end()
-                continue
-            reason = policy.explain_trip(state)
-            self._trip(rules, state.budget.scope, reason, demand.request, short[0])
-            if not rules.halts:
-                break
-            await self._sync.next_exchange()
-            self._check(scopes)
-        else:
-            return
-        self._reservations.reserve(demand.request, estimate)
-
-    async def _request_share(self, estimate: Estimate) -> None:
-        """Request a share of the budgets that this request fits in."""
-        self._waiting[id(estimate)] = estimate
+    ) -> int | None:
+        """Wait in line until there is room for a request, and reserve it; the tokens that it is expected to write, None
+        when the rules have gone. Raises Halted, BudgetBusy."""
+        size, rates = priced
+        model = Model(demand.root, demand.model, demand.traits.tier, demand.traits.audio)
+        patience: float | None = None
+        waiter: Waiter | None = None
         try:
-            await self._sync.next_exchange()
+            while (rules := self.rules) is not None:
+                # The limits may change while it waits.
+                budgets = rules.budgets_of(scopes)
+                estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
+                full = self._reservations.find_full(estimate)
+                blocked = self._line.blocking(waiter, estimate.amounts) if rules.halts else []
+                if not full and not blocked:
+                    self._reservations.reserve(demand.request, estimate)
+                    return estimate.output
+                if waiter is None:
+                    waiter = self._line.enter(self._clock(), estimate)
+                waiter.estimate = estimate
+                self._line.stand(waiter, [*full, *blocked])
+                if full and not blocked:
+                    await self._sync.next_exchange()
+                    self._check(scopes)
+                    estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
+                    full = self._reservations.find_full(estimate)
+                    if not full and not self._line.blocking(waiter, estimate.amounts):
+                        continue
+                    if await self._trip_used_up(rules, estimate, demand.request):
+                        self._check(scopes)
+                    if not rules.halts:
+                        self._reservations.reserve(demand.request, estimate)
+                        return estimate.output
+                now = trio.current_time()
+                if patience is None:
+                    patience = now + rules.patience
+                    wait(rules.patience + _MARGIN_SECONDS)
+                if now >= patience:
+                    raise self._make_busy([*full, *blocked])
+                # The first in line looks by itself, since requests of other processes end unheard.
+                waiter.woken = trio.Event()
+                with trio.move_on_at(patience if blocked else min(patience, now + _AGAIN_SECONDS)):
+                    await waiter.woken.wait()
+                self._check(scopes)
+            return None
         finally:
-            del self._waiting[id(estimate)]
+            if waiter is not None:
+                self._line.leave(waiter)
+                # Other processes need not leave room for it any longer.
+                self._sync.wake()
 
-    async def _wait_for_end(self) -> None:
-        """Wait until a request has ended here, or may have elsewhere."""
-        with trio.move_on_after(_AGAIN_SECONDS):
-            await self._ended.wait()
+    async def _trip_used_up(self, rules: Rules, estimate: Estimate, request: str) -> bool:
+        """Trip the budget of which nothing is left for a request; True once that was read back from the store."""
+        key = self._reservations.find_used_up(estimate)
+        if key is None:
+            return False
+        state = self._reservations.states[key]
+        self._trip(rules, state.budget.scope, policy.explain_trip(state), request, key)
+        if rules.halts:
+            await self._sync.next_exchange()
+        return rules.halts
+
+    def _make_busy(self, keys: Sequence[str]) -> BudgetBusy:
+        state = next(self._reservations.states[key] for key in keys)
+        reason = policy.explain_busy(state)
+        busy = BudgetBusy(f"fairlead could not send this request yet: {reason}.", retry_after=REPEAT_SECONDS)
+        busy.scope, busy.reason = state.budget.scope, reason
+        return busy
 
     def _trip(self, rules: Rules, scope: str, reason: str, request: str, key: str = "") -> None:
         now = self._clock()
@@ -265,13 +279,12 @@ class Guard:
         rules = self.rules
         if rules is None:
             return GuardStatus(state="off")
-        missed = [report_not_counted(*key, count) for key, count in self._not_counted.items()]
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
         states = self._reservations.states
         overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
-        return report_guard(overall, shown[0] if shown else None, halts, states, missed)
+        return report_guard(overall, shown[0] if shown else None, halts, states, self._uncounted.report())
 
     async def resume(self) -> list[HaltReport]:
         """End all halts; returns those that held. A budget that was used up counts from here."""
@@ -301,8 +314,8 @@ class Guard:
     @property
     def has_news(self) -> bool:
         """True when there is something to publish."""
-        news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
-        return bool(news) or self._reservations.has_news
+        news = self._finished or self._halting or self._prices.wants or self._lift
+        return bool(news) or bool(self._line) or self._told_needs or self._reservations.has_news
 
     @property
     def busy(self) -> bool:
@@ -318,7 +331,9 @@ class Guard:
         """The message for the other processes."""
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
-        claims = self._reservations.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
+        needs = self._line.needs()
+        self._told_needs = bool(needs)
+        claims = self._reservations.begin(sequence, budgets, needs, give_back=give_back, now=now)
         self._published_halts = tuple(self._halting.values())
         message = SyncMessage(
             sequence, claims, self._finished, self._published_halts, self._prices.pop_asked(), self._lift
@@ -328,13 +343,16 @@ class Guard:
 
     def receive(self, state: SharedState, sequence: int) -> None:
         """Apply the state that the store holds."""
-        self.halts = state.halts
+        if self.halts != state.halts:
+            self.halts = state.halts
+            self._line.wake_all()
         if state.sequence >= sequence:
             for halt in self._published_halts:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
         self._prices.receive(state.rates, self._clock())
         self._reservations.receive(state.sequence, state.budgets, sequence)
+        self._line.wake_first()
         self._look_near()
 
     def _look_near(self) -> None:

@@ -1,10 +1,13 @@
 """Asks the guard before each attempt, and reports to it what the answer was billed to."""
 
 from router.backends.known import price_root
-from router.budget.guard import Demand
-from router.errors import Halted
+from router.budget.demand import Demand
+from router.errors import BudgetBusy, Halted
 from router.exchange.attempt import Attempt
+from router.exchange.request.edits import edits_of
 from router.net.server.cancel_reason import CancelReason
+from router.telemetry.accesslog import BUDGET
+from router.wire.costs.cost_traits import NO_COST_TRAITS, read_cost_traits
 from router.wire.headers.rate_limits import billing_and_usage
 
 
@@ -15,7 +18,13 @@ async def admit(attempt: Attempt) -> None:
     rules = guard.rules
     if rules is None:
         return
-    record, call = context.record, context.call
+    record, call, body = context.record, context.call, context.body
+    traits = NO_COST_TRAITS
+    if call.generates:
+        caps = [edits.max_tokens or 0 for edits in edits_of(attempt.route, attempt.target)]
+        caps.append(attempt.target.profile.max_output_cap)
+        traits = read_cost_traits(call, body.top, body.data, tuple(caps))
+        record.tier, record.uncounted = traits.tier, traits.uncounted
     demand = Demand(
         record.id,
         record.backend,
@@ -28,12 +37,25 @@ async def admit(attempt: Attempt) -> None:
         call.generates,
         record.request_bytes,
         attempt.target.profile.charge != "",
+        traits,
     )
+
+    def wait(seconds: float) -> None:
+        record.waits = BUDGET
+        context.connection.set_deadline(seconds, CancelReason.TOTAL)
+
+    before = record.waits
     try:
-        await guard.admit(demand, rules, lambda seconds: context.connection.set_deadline(seconds, CancelReason.TOTAL))
+        expected = await guard.admit(demand, rules, wait)
+    except BudgetBusy:
+        raise
     except Halted as refusal:
         refusal.status = call.entry.halt_status
         raise
+    finally:
+        record.waits = before
+    if expected is not None:
+        record.expected = expected
 
 
 def check_billing(attempt: Attempt) -> None:

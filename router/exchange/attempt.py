@@ -9,6 +9,7 @@ from router.exchange.upstream_response.response import NOT_ASKED, UpstreamRespon
 from router.exchange.upstream_response.translated import Translated
 from router.host.memory_bound import MemoryShare
 from router.ir import Loss
+from router.net.client.exchange import UpstreamExchange
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.pool import AccountChoice
 from router.policy.routing.fallback import WHY, format_route
@@ -55,6 +56,8 @@ class Attempt:
     translated: Translated | None = None
     #: The fields of its head that tell of the account's limits.
     limits: Mapping[bytes, bytes] | None = None
+    #: True once what it may have cost was counted, since another attempt follows.
+    counted: bool = False
 
     @property
     def response(self) -> UpstreamResponse:
@@ -65,6 +68,11 @@ class Attempt:
     def sent(self) -> bool:
         """True once there was a connection to send the request on."""
         return self.upstream is not NOT_ASKED
+
+    @property
+    def delivered(self) -> bool:
+        """True once the whole request was given to a connection."""
+        return isinstance(self.upstream, UpstreamExchange) and self.upstream.delivered
 
     @property
     def fallback(self) -> str:

@@ -1,27 +1,38 @@
 """The end of a request: its record is completed and given to the recorder."""
 
+from typing import Literal
+
 import msgspec
 
 from router.backends.known import price_root
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
+from router.exchange.usage import copy_usage
+from router.ir import Extras, Usage
+from router.policy.budget.reservations import TYPICAL_OUTPUT
 from router.policy.routing.clients import identify_client
 from router.policy.routing.table import Route
 from router.telemetry.accesslog import RequestRecord
-from router.telemetry.recorder import BYTES_PER_TOKEN
+from router.telemetry.recorder import BYTES_PER_TOKEN, make_entry
 from router.wire.headers.rate_limits import limit_headers
 from router.wire.neutral.context import NOTE_LIMIT, format_losses
+from router.wire.protocols import EMBEDDINGS
+from router.wire.raw.json_values import MOST_TOKENS
 from router.wire.translate import Plan
 
 #: Characters of a path that is stored: a head may hold one of 64 KiB, and thousands of entries may wait.
 PATH_LIMIT = 200
+#: The class of error of an attempt that was lost.
+LOST = "lost"
+#: How an answer ended: as it should, refused before or in place of it, cut off.
+End = Literal["whole", "refused", "cut", "cut stream"]
 
 
 def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     """Complete the record of a request, and record it. attempt: the one whose answer the client got, None for none.
 
     A generation whose usage cannot be read, or that was cut, is counted by an estimate and marked: input by the bytes
-    of the request, output by the pieces that came.
+    of the request, output by what came, or by what it may have written.
     """
     record = arrival.record
     record.client = identify_client(arrival.request.fields)
@@ -38,9 +49,8 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
             _note_losses(record, attempt.plan)
         elif attempt.losses:
             record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in attempt.losses)
-    usage = record.usage
-    if (usage.input is None or usage.output is None or record.error) and arrival.call.generates and record.attempts:
-        estimate(record, writes=arrival.call.path != "/v1/embeddings")
+    if attempt is not None and not attempt.counted and arrival.call.generates:
+        _complete_usage(record, attempt)
     if record.tries:
         _end_try(record, status)
     if arrival.capture_limit or len(record.path) > PATH_LIMIT:
@@ -66,19 +76,73 @@ def _note_losses(record: RequestRecord, plan: Plan) -> None:
         record.note(f"answer lost {format_losses(losses[plan.asked :], NOTE_LIMIT)}")
 
 
-def estimate(record: RequestRecord, *, writes: bool) -> None:
-    """Estimate the token counts that the upstream did not give. writes: the answer is a model's text, no embeddings."""
-    if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
-        return  # refused: it is not billed
+def count_lost(attempt: Attempt) -> None:
+    """Count what an attempt may have cost that another follows: the record of the request tells only of the last. What
+    an upstream refused before the head of an answer costs nothing."""
+    context = attempt.context
+    record, guard = context.record, context.runtime.guard
+    usage, record.usage = record.usage, Usage()
+    guess, record.guess = record.guess, 0
+    attempt.counted = True
+    if guard.rules is None or not context.call.generates:
+        return
+    lost = msgspec.structs.replace(
+        record, usage=usage, guess=guess, error=LOST, root=price_root(attempt.target.backend), limits={}
+    )
+    _complete_usage(lost, attempt)
+    if lost.usage.input is not None or lost.usage.output is not None:
+        guard.finished(make_entry(lost))
+
+
+def _complete_usage(record: RequestRecord, attempt: Attempt) -> None:
+    """Complete the usage of a generation: by an estimate where it was not told, with what the request says of the cost
+    where the answer does not."""
+    usage, context = record.usage, attempt.context
+    missing = usage.input is None or usage.output is None
+    if (missing or record.error) and attempt.sent:
+        stream = record.stream or context.facts.stream
+        estimate(record, _judge_end(record, attempt, stream=stream), writes=context.call.path != EMBEDDINGS.path)
     usage = record.usage
+    if (record.tier or record.uncounted) and usage.input is not None:
+        extras = usage.extras or Extras()
+        tier, uncounted = extras.tier or record.tier, extras.uncounted or record.uncounted
+        extras = msgspec.structs.replace(extras, tier=tier, uncounted=uncounted)
+        record.usage = msgspec.structs.replace(usage, extras=extras)
+
+
+def _judge_end(record: RequestRecord, attempt: Attempt, *, stream: bool) -> End:
+    """How the answer of an attempt that was sent ended."""
+    if not record.error:
+        return "whole"
+    upstream = attempt.upstream
+    refused = record.error == "upstream_error" or upstream.status >= 400
+    if refused or (not upstream.status and not attempt.delivered):
+        return "refused"
+    if stream or record.error == "client_gone":
+        return "cut stream"
+    return "cut"
+
+
+def estimate(record: RequestRecord, end: End, *, writes: bool) -> None:
+    """Estimate the token counts that the upstream did not give. writes: the answer is a model's text, no embeddings.
+
+    What was refused is not billed, but for what its answer tells. The output of a cut stream, or of an answer that the
+    client left, is estimated by what came; another answer that was cut may have been written whole.
+    """
+    if end == "refused":
+        return
+    usage = record.usage = copy_usage(record.usage)
     if usage.input is None:
         record.estimated = True
         read = (usage.cache_read or 0) + (usage.cache_write or 0)
-        usage.input = max(0, round(record.request_bytes / BYTES_PER_TOKEN) - read)
-    if writes and (usage.output is None or record.error):
+        usage.input = min(max(0, round(record.request_bytes / BYTES_PER_TOKEN) - read), MOST_TOKENS)
+    if writes and (usage.output is None or end != "whole"):
         # Of an answer that was cut, the count is the one at the beginning of the stream, which is too low.
         record.estimated = True
-        usage.output = max(usage.output or 0, record.guess)
+        written = max(usage.output or 0, record.guess)
+        if end == "cut":
+            written = max(written, TYPICAL_OUTPUT if record.expected is None else record.expected)
+        usage.output = min(written, MOST_TOKENS)
 
 
 def _end_try(record: RequestRecord, status: int) -> None:

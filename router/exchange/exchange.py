@@ -16,6 +16,7 @@ from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
 from router.exchange.client_response.respond import relay_for, respond
 from router.exchange.client_response.translation import translate_response
+from router.exchange.conclusion import count_lost
 from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
@@ -30,13 +31,16 @@ from router.exchange.running import report_running
 from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.translated import TranslatedStream
+from router.exchange.usage import note_stream_usage
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.retry import Fault
 from router.policy.budget.guard import is_everywhere
+from router.wire.costs.cost_traits import read_limit
 from router.wire.dialect import anthropic_kind
 from router.wire.error_text import read_error_text
+from router.wire.protocols import RESPONSES
 
 DRAIN_SECONDS = 2.0
 #: Seconds to send the last event of an answer that is cut to a client whose window is full; then when the proxy stops.
@@ -75,6 +79,7 @@ class Exchange:
                     attempt.memory.release()
                     if not await failover.continue_after(failure):
                         break
+                    count_lost(attempt)
                 failover.give_up()
                 if failover.best is not None:
                     await self._give(failover.best, failover)
@@ -134,7 +139,10 @@ class Exchange:
 
     async def _ask(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
         # Only what has to wait costs a coroutine: most requests have neither a guard nor a key to fetch.
-        if attempt.context.runtime.guard.rules is not None:
+        context = attempt.context
+        if context.call.generates and not context.facts.stream:
+            context.record.expected = read_limit(context.call, context.body.top)
+        if context.runtime.guard.rules is not None:
             await admission.admit(attempt)
         attempt.target.check()
         if attempt.target.reference is not None:
@@ -317,7 +325,10 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     record, translated = attempt.context.record, attempt.translated
     usage = translated.usage if translated is not None else None
     record.usage = relay.tap.usage() if usage is None else usage
-    record.guess = relay.tap.pieces
+    if attempt.context.call.entry is RESPONSES:
+        announced = relay.tap.collect_response()
+        record.usage = note_stream_usage(attempt, record.usage, relay.tap.response_id, announced)
+    record.guess = relay.tap.guess
     record.answer_body = bytes(relay.captured) or record.answer_body
     if relay.tap.ended is False and not record.error:
         record.error = "upstream_error_event"

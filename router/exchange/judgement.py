@@ -11,6 +11,7 @@ from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.exchange.upstream_response.translated import TranslatedResponse
+from router.exchange.usage import note_error_usage
 from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import find_family
 from router.policy.accounts.verdict import classify_answer, read_cooldown
@@ -41,6 +42,7 @@ async def read_failure(attempt: Attempt, fault: Fault | None) -> AttemptFailure 
         await respond(attempt, attempt.response)
         return None
     response, readable = found
+    note_error_usage(attempt, readable)
     outcome = translate_error(attempt, response, readable)
     if readable and fault is not Fault.UNREADABLE_STATE:
         fault = classify_answer(attempt.upstream.status, readable)

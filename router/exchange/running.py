@@ -5,7 +5,7 @@ from router.exchange.client_response.relay import Relay
 from router.exchange.context import Arrival
 from router.operator_api.status import RunningRequest
 from router.policy.routing.clients import identify_client
-from router.telemetry.accesslog import KEY, QUEUE, RETRY
+from router.telemetry.accesslog import BUDGET, KEY, QUEUE, RETRY
 
 
 def report_running(arrival: Arrival, attempt: Attempt | None, relay: Relay | None) -> RunningRequest:
@@ -35,6 +35,8 @@ def _explain_waiting(arrival: Arrival, attempt: Attempt | None) -> str:
         return f"the key of {record.backend}"
     if kind == RETRY:
         return "the next attempt"
+    if kind == BUDGET:
+        return "room in a budget"
     if record.first_byte is not None:
         return ""
     if attempt is None:

@@ -43,7 +43,7 @@ class BudgetReport(msgspec.Struct, kw_only=True):
 
 
 class NotCounted(msgspec.Struct, kw_only=True):
-    """A model without a price under a budget in US dollars: what it is used counts in none."""
+    """A model without a price under a budget in US dollars: what it is used, or a part of it, counts in none."""
 
     #: Name of the backend.
     backend: str
@@ -51,6 +51,8 @@ class NotCounted(msgspec.Struct, kw_only=True):
     model: str
     #: Requests that this process has served since it started.
     requests: int
+    #: What of them is not counted, in words; empty for all of it.
+    part: str = ""
 
 
 class GuardStatus(msgspec.Struct, kw_only=True):
@@ -91,9 +93,9 @@ def report_halt(halt: Halt) -> HaltReport:
     return HaltReport(scope=halt.scope, since=halt.since, until=halt.until, reason=halt.reason, request=halt.request)
 
 
-def report_not_counted(backend: str, model: str, requests: int) -> NotCounted:
-    """A model without a price as operators see it."""
-    return NotCounted(backend=backend, model=model, requests=requests)
+def report_not_counted(backend: str, model: str, part: str, requests: int) -> NotCounted:
+    """A model without a price as operators see it. part: what of the requests has none, '' for all of it."""
+    return NotCounted(backend=backend, model=model, requests=requests, part=part)
 
 
 def report_guard(

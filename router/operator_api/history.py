@@ -47,7 +47,7 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
         *(
             (field.name, field.type)
             for field in msgspec.structs.fields(HistoryEntry)
-            if field.name not in ("root", "charge")
+            if field.name not in ("root", "charge", "extras")
         ),
         ("cost_usd", float | None),
         ("price", str),
@@ -63,6 +63,6 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
 def make_event(schema: int, entry: HistoryEntry, cost_usd: float | None, price: str) -> msgspec.Struct:
     """The event of a request. cost_usd: None when the price is unknown. price: the source of the price."""
     fields: dict[str, Any] = msgspec.structs.asdict(entry)
-    # The charge is in the cost.
-    del fields["root"], fields["charge"]
+    # The charge and what is beside tokens are in the cost.
+    del fields["root"], fields["charge"], fields["extras"]
     return LiveEvent(schema=schema, **fields, cost_usd=cost_usd, price=price)

@@ -30,8 +30,8 @@ BODY_KEPT = BODY_SHOWN + 512
 SECRETS = 1024
 _BATCH_SECONDS = 0.05
 #: What a request may wait for before it is sent: a place and an account of a backend (its name follows), a key that is
-#: fetched, the time of its next attempt.
-QUEUE, KEY, RETRY = "queue", "key", "retry"
+#: fetched, the time of its next attempt, room in a budget.
+QUEUE, KEY, RETRY, BUDGET = "queue", "key", "retry", "budget"
 
 # What looks like a key of any provider.
 _KEYS = re.compile(
@@ -100,6 +100,11 @@ class RequestRecord(msgspec.Struct, gc=False):
     request_bytes: int = 0
     #: An estimate of the output tokens, by the part of the answer that came.
     guess: int = 0
+    #: The output tokens that it may have, as the request limits them or as they are usual; None where unknown.
+    expected: int | None = None
+    #: The service tier that it asks for, and in words what of its cost no answer tells; known where a budget is set.
+    tier: str = ""
+    uncounted: str = ""
     #: The URL by which the backend's prices are found; known at the request's end.
     root: str = ""
     #: What a translation could not carry over, as `path=how; …`; known at the request's end.

@@ -29,7 +29,7 @@ class Pricing:
             return None, ""
         try:
             with self._lock:
-                return self._prices.cost(entry.root, model, count_tokens(entry), entry.started, own)
+                return self._prices.cost(entry.root, model, count_tokens(entry), entry.started, own, entry.extras)
         except Exception:
             # The row must be written even when the price data have a defect or are not installed.
             return None, ""

@@ -22,6 +22,7 @@ from router.store.interfaces import ResourceOwners, StoredResponses, StoreWriter
 from router.store.shared.captures import BODY_KEPT as CAPTURED
 from router.store.shared.captures import Capture, Captures, capture_notice
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
+from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
@@ -66,6 +67,8 @@ class Runtime:
     guard: Guard
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
+    #: The responses made in the background that were counted.
+    counted_responses: CountedResponses = field(default_factory=CountedResponses)
     #: The requests that are being answered.
     running: set[LiveRequest] = field(default_factory=set[LiveRequest])
     #: URL of the demo, None when it does not run.

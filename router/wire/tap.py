@@ -12,6 +12,7 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
 from router.wire.raw import content_coding, json_values, sse
 
@@ -24,6 +25,10 @@ _TAIL_LIMIT = 32768
 _ANNOUNCED_LIMIT = 65536
 # Most decoded bytes of one read: 64 KiB of compressed data can decode to 64 MiB.
 _INFLATED_LIMIT = 8 << 20
+# Bytes of an event beside its content, at most and at least: a smaller event shows that they are fewer.
+_ENVELOPE, _LEAST_ENVELOPE = 384, 128
+# Of the text in an event.
+_BYTES_PER_TOKEN = 4
 _SEQUENCE = b'"sequence_number":'
 
 
@@ -43,6 +48,7 @@ class Tap:
         "_announced",
         "_dialect",
         "_endings",
+        "_envelope",
         "_hide_usage",
         "_needles",
         "_profile",
@@ -58,6 +64,7 @@ class Tap:
         "model",
         "pieces",
         "response_id",
+        "size",
         "so_far",
     )
 
@@ -71,8 +78,11 @@ class Tap:
         self._usage = Usage()
         self._usage_hit = b""
         self._sequence = b""
-        #: Events read so far; each carries about one token.
+        #: Events read so far.
         self.pieces = 0
+        #: Their bytes, without those of the preamble.
+        self.size = 0
+        self._envelope = _ENVELOPE
         #: The stream has announced its id and model.
         self.begun = False
         #: True after a good end, False after a failed one, None before either.
@@ -95,6 +105,11 @@ class Tap:
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
+            used = self._dialect.usage_in(data) or json_values.get_object(
+                json_values.get_object(data, "response"), "usage"
+            )
+            if used:
+                self._usage = self._dialect.usage(used, self._usage, self._profile)
             return verdict, find_failure(self._dialect, event.name, data)
         announced = json_values.get_object(data, "response") or json_values.get_object(data, "message")
         if announced:
@@ -103,13 +118,18 @@ class Tap:
                 self._announced = event.data
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
-            self.created = json_values.as_count(announced.get("created_at")) or 0
+            self.created = json_values.as_moment(announced.get("created_at")) or 0
             self._usage = self._dialect.usage(json_values.get_object(announced, "usage"), self._usage, self._profile)
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
-        self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
+        events = batch.count(b"\ndata:") + batch.startswith(b"data:")
+        if events:
+            self.pieces += events
+            self.size += len(batch)
+            if len(batch) < events * self._envelope:
+                self._envelope = max(_LEAST_ENVELOPE, len(batch) // events)
         start = len(batch) - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
         start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
@@ -152,6 +172,7 @@ class Tap:
             ending = self._judge_ending(event)
             if ending is not None and self.ended is not False:
                 self.ended = ending
+                self._usage = add_extras(self._usage, region, calls=self._dialect.name == "responses")
                 if not ending:
                     self.failed_with = event.data.encode("utf-8", "replace")
 
@@ -183,6 +204,11 @@ class Tap:
                 rest.append(batch[at:end])
             at = end
         return b"".join(rest)
+
+    @property
+    def guess(self) -> int:
+        """An estimate of the output tokens by what came: at least one for each event, more where they hold much."""
+        return max(self.pieces, (self.size - self.pieces * self._envelope) // _BYTES_PER_TOKEN)
 
     @property
     def sequence(self) -> int:
@@ -253,7 +279,8 @@ class Tail:
         at = _find_last_usage(self._dialect.needles.usage, self._end, 0, len(self._end)) if self._known else -1
         if at < 0:
             return Usage()
-        return _decode_usage(self._end[at:], self._dialect, Usage(), self._profile)
+        found = _decode_usage(self._end[at:], self._dialect, Usage(), self._profile)
+        return add_extras(found, self._end, calls=self._dialect.name == "responses")
 
 
 def _decode_usage(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usage:
@@ -275,7 +302,9 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
     if not found and names[0][:-2] in body:
         # The top level has none, but it may stand deeper: decode the whole answer.
         found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
-    return dialect.usage(found, Usage(), profile) if found else Usage()
+    if not found:
+        return Usage()
+    return add_extras(dialect.usage(found, Usage(), profile), body, calls=dialect.name == "responses")
 
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:

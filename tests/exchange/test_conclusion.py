@@ -4,16 +4,19 @@ import json
 
 import pytest
 
+from router.errors import BadGateway
 from router.exchange.conclusion import PATH_LIMIT, estimate
 from router.ir import Usage
 from router.net.server.cancel_reason import CancelReason
+from router.policy.budget.reservations import TYPICAL_OUTPUT
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
+from router.wire.raw import sse
 
 from .attempts import GOOD
 from .playbook import playing
 from .test_exchange import HELLO
-from .upstreams import Break, Silence, answer, says, streams
+from .upstreams import JSON, Break, Silence, answer, says, streams
 from .worlds import CHAT, MESSAGES, box, chat, good, in_order, message, refuses
 
 
@@ -76,7 +79,6 @@ def test_captured_bodies_are_not_stored_with_the_record(one):
         ([streams(*HELLO)], {"stream": True}, "estimated"),
         ([streams(*HELLO[:2], Silence(1), Break())], {"stream": True}, "estimated"),
         ([refuses(400)], {}, None),
-        ([[Break()]], {}, None),
         ([good()], {}, (3, 1)),
     ],
 )
@@ -92,34 +94,119 @@ def test_usage_that_was_not_said(one, script, options, used):
         assert (record.estimated, (record.usage.input, record.usage.output)) == (False, used or (None, None))
 
 
-def ended(status=200, error="", usage=None, *, guess=0, sent=360, estimated=False):
-    made = RequestRecord("req_1", 0.0, "POST", "/v1/messages", status=status, error=error, estimated=estimated)
-    made.usage, made.guess, made.request_bytes = usage or Usage(), guess, sent
+HTML, GZIP = (b"content-type", b"text/html"), (b"content-encoding", b"gzip")
+USED = {"prompt_tokens": 40, "completion_tokens": 8, "total_tokens": 48}
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "output"),
+    [
+        ([[Break()]], {}, TYPICAL_OUTPUT),
+        ([[Break()]], {"max_tokens": 70}, 70),
+        ([[Break()]], {"max_tokens": 70, "max_completion_tokens": 90, "n": 3}, 270),
+        ([[Break(reset=False)]], {"max_tokens": 70}, 70),
+        ([[b"nonsense"], [Break()]], {"max_tokens": 70}, 70),
+        ([[b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", Break()]], {"max_tokens": 70}, 70),
+        ([answer(200, HTML, body=b"<html>login</html>")], {"max_tokens": 70}, 70),
+        ([answer(200, JSON, GZIP, body=b"no gzip")], {"max_tokens": 70}, 70),
+        ([answer(200, JSON)], {"max_tokens": 70}, 70),
+        ([[Break()]], {"max_tokens": 70, "stream": True}, 0),
+        ([refuses(400)], {"max_tokens": 70}, None),
+        ([refuses(500)], {"max_tokens": 70}, None),
+        ([refuses(529)], {"max_tokens": 70}, None),
+        ([says(200, {"error": {"message": "no"}})], {"max_tokens": 70}, None),
+        ([says(500, {"error": {"message": "no"}, "usage": USED})], {"max_tokens": 70}, 8),
+        ([says(200, {"error": {"message": "no"}, "usage": USED})], {"max_tokens": 70}, 8),
+        (
+            [streams(b'data: {"error":{"message":"no"},"usage":%s}\n\n' % json.dumps(USED).encode())],
+            {"stream": True},
+            8,
+        ),
+    ],
+)
+def test_an_answer_that_ends_badly(one, script, options, output):
+    """A request that was sent whole and not refused counts as written to its limit; a refusal costs nothing, and an
+    error with a usage what it says."""
+    record = playing(one, CHAT, chat(**options), *script).record
+    assert record.usage.output == output
+    assert (record.usage.input is None) is (output is None)
+
+
+def test_a_request_that_never_went_out(one):
+    """It costs nothing."""
+    record = playing(one, CHAT, chat(max_tokens=70), unreachable=[BadGateway("no way")] * 9).record
+    assert record.error
+    assert (record.usage.input, record.usage.output) == (None, None)
+
+
+@pytest.mark.parametrize("cut", [CancelReason.TOTAL, CancelReason.STOPPING])
+def test_a_plain_answer_that_takes_too_long(one, cut):
+    """The upstream goes on writing, and bills it."""
+    record = playing(one, CHAT, chat(max_tokens=70), [Silence(99)], cuts={5: cut}).record
+    assert (record.usage.output, record.estimated) == (70, True)
+
+
+def test_a_client_that_leaves_a_plain_answer(one):
+    """The upstream's connection is closed at once."""
+    record = playing(one, CHAT, chat(max_tokens=70), [Silence(99)], cuts={5: CancelReason.CLIENT_GONE}).record
+    assert (record.usage.output, record.estimated) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("contents", "least", "most"),
+    [
+        ((30_000 * "word ",) * 3, 100_000, 120_000),
+        (("word ",) * 2000, 2000, 2000),
+        ((30 * "word ",) * 200, 2000, 9000),
+        (("a", 3000 * "word "), 3000, 4200),
+    ],
+)
+def test_a_stream_without_usage_counts_by_its_text(one, contents, least, most):
+    """An event may hold any number of tokens."""
+    chunks = [
+        sse.frame(json.dumps({"id": "c", "choices": [{"index": 0, "delta": {"content": text}}]}).encode())
+        for text in contents
+    ]
+    end = sse.frame(b'{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}') + sse.frame(b"[DONE]")
+    record = playing(one, CHAT, chat(stream=True), streams(*chunks, end)).record
+    assert record.estimated
+    assert least <= record.usage.output <= most + 2
+
+
+def ended(usage=None, *, guess=0, sent=360, expected=None):
+    made = RequestRecord("req_1", 0.0, "POST", "/v1/messages")
+    made.usage, made.guess, made.request_bytes, made.expected = usage or Usage(), guess, sent, expected
     return made
 
 
 @pytest.mark.parametrize(
-    ("found", "writes", "counts", "estimated"),
+    ("found", "end", "writes", "counts", "estimated"),
     [
-        (ended(usage=Usage(7, 9)), True, (7, 9), False),
-        (ended(usage=Usage(0, 0)), True, (0, 0), False),
-        (ended(guess=40), True, (100, 40), True),
-        (ended(usage=Usage(7, None), guess=40), True, (7, 40), True),
-        (ended(usage=Usage(None, 9), guess=40), True, (100, 9), True),
-        (ended(usage=Usage(8, None)), False, (8, None), False),
-        (ended(), False, (100, None), True),
-        (ended(error="upstream_error", status=500), True, (None, None), False),
-        (ended(error="upstream_error", status=200, guess=4), True, (None, None), False),
-        (ended(error="bad_gateway", status=502), True, (None, None), False),
-        (ended(error="client_gone", status=499, estimated=True), True, (100, 0), True),
-        (ended(error="client_gone", usage=Usage(3, 1), guess=50, estimated=True), True, (3, 50), True),
-        (ended(error="upstream_broke_off", usage=Usage(3, 80), guess=50), True, (3, 80), True),
-        (ended(usage=Usage(None, None, 90, 5), guess=1), True, (5, 1), True),
+        (ended(Usage(7, 9)), "whole", True, (7, 9), False),
+        (ended(Usage(0, 0)), "whole", True, (0, 0), False),
+        (ended(guess=40), "whole", True, (100, 40), True),
+        (ended(Usage(7, None), guess=40), "whole", True, (7, 40), True),
+        (ended(Usage(None, 9), guess=40), "whole", True, (100, 9), True),
+        (ended(Usage(8, None)), "whole", False, (8, None), False),
+        (ended(), "whole", False, (100, None), True),
+        (ended(expected=500), "refused", True, (None, None), False),
+        (ended(guess=4), "refused", True, (None, None), False),
+        (ended(Usage(5, 2)), "refused", True, (5, 2), False),
+        (ended(expected=500), "cut stream", True, (100, 0), True),
+        (ended(Usage(3, 1), guess=50), "cut stream", True, (3, 50), True),
+        (ended(Usage(3, 80), guess=50), "cut stream", True, (3, 80), True),
+        (ended(expected=500), "cut", True, (100, 500), True),
+        (ended(expected=500, guess=700), "cut", True, (100, 700), True),
+        (ended(), "cut", True, (100, TYPICAL_OUTPUT), True),
+        (ended(expected=0), "cut", False, (100, None), True),
+        (ended(Usage(None, None, 90, 5), guess=1), "whole", True, (5, 1), True),
+        (ended(guess=10**15, sent=10**15), "cut", True, (10**9, 10**9), True),
     ],
 )
-def test_estimates(found, writes, counts, estimated):
-    """What was said stays; what was not is estimated and marked, never zero for a missing count; refusals are free."""
-    estimate(found, writes=writes)
+def test_estimates(found, end, writes, counts, estimated):
+    """What was said stays; what was not is estimated and marked, never zero for a missing count; refusals are free, and
+    a plain answer that was cut counts as written whole."""
+    estimate(found, end, writes=writes)
     assert (found.usage.input, found.usage.output) == counts
     assert found.estimated is estimated
 

@@ -109,7 +109,7 @@ def test_g4(tmp_path, up, fairlead):
     configured(tmp_path, "guard.day_usd = 1")
     with proxy(tmp_path, up) as one:
         assert [post(one, model).status for model in ("model-b", "model-b", "gpt-5")] == [200] * 3
-        missed = [{"backend": "box", "model": "model-b", "requests": 2}]
+        missed = [{"backend": "box", "model": "model-b", "requests": 2, "part": ""}]
         assert until(lambda: one.status()["guard"]["not_counted"] == missed)
         used = fairlead("usage").out
     started = fairlead.start("proxy", "--port", "0").lines

@@ -130,7 +130,7 @@ class MemoryBudgets:
         self._sequence = message.sequence
         for keys, entry in message.finished:
             for key in keys:
-                budgets[key] += sum(count_tokens(entry)) if counts_tokens(key) else self._price(entry)[0] or 0
+                budgets[key] += count_tokens(entry).tokens if counts_tokens(key) else self._price(entry)[0] or 0
         self._held = {}
         for key, claim in message.claims.items():
             spent = budgets.setdefault(key, 0)

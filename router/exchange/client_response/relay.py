@@ -297,13 +297,17 @@ class Relay:
 
     def _judge_events(self, batch: bytes) -> Literal[Verdict.COMMIT] | Failure | None:
         """What the events before the commit come to: None for nothing yet."""
+        begin = start = len(self._held)
         self._held += batch
-        for _, event in sse.parse_events(batch):
+        for end, event in sse.parse_events(batch):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
+                # The preamble repeats the request, and is no output.
+                self.tap.size -= begin
                 return Verdict.COMMIT
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
+            begin = start + end
         # The event that is not whole yet may be the content: a picture can be one large event.
         if len(self._held) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")

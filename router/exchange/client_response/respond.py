@@ -1,6 +1,7 @@
 """Passes an upstream's answer on to the client: the choice of a relay, and all answers that are no event stream."""
 
 import math
+import re
 from urllib.parse import urlsplit
 
 import trio
@@ -17,6 +18,7 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
+from router.exchange.usage import note_error_usage, note_fetched_usage, settle_background
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
@@ -185,6 +187,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if redacted is None or len(body) > WHOLE_LIMIT:
             await _respond_error(attempt, response, b"", _TOO_LARGE)
             return None
+        if attempt.plan is None:
+            note_error_usage(attempt, readable)
         record.text = describe_body(context, redacted, redactor_of(attempt))
         if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
             body = readable = redacted
@@ -203,6 +207,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         dialect = context.call.dialect
         failure = None if translated is response else await _find_failure(dialect, readable)
         if failure is not None:
+            note_error_usage(attempt, readable)
             return failure
         if _ERROR_IN_200.match(readable) and translated is not response:
             # Not in the form of the protocol, but it may say as much as one that is.
@@ -210,6 +215,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         large = is_large(len(readable))
         record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
+        settle_background(attempt, readable)
+    else:
+        note_fetched_usage(attempt, readable)
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, body, response.reason, readable=readable)

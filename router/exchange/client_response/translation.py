@@ -19,12 +19,14 @@ from router.exchange.upstream_response.translated import (
     translated_lines,
     translation_decoder_of,
 )
+from router.exchange.usage import note_error_usage
 from router.net.headers import Lines
 from router.net.server.cancel_reason import CancelReason
 from router.wire import translate
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
-from router.wire.protocols import BY_NAME
+from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.depth import too_deep
 from router.wire.tap import failure_of
@@ -46,7 +48,9 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
     if good and events and plan.stream:
         stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
         lines = _make_lines(upstream, plan, _EVENTS)
-        attempt.translated = TranslatedStream(upstream, lines, stream, attempt.memory.hold)
+        attempt.translated = TranslatedStream(
+            upstream, lines, stream, attempt.memory.hold, calls=plan.spoken == RESPONSES.name
+        )
         return
     waiting = waiting if good and plan.stream else None
     if good:
@@ -68,6 +72,8 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
             f"Backend {attempt.route.backend.name} answered {upstream.status} with {what} that is not a valid {title} "
             "answer."
         )
+    if made is None or made.status >= 400:
+        note_error_usage(attempt, body)
     attempt.translated = _make_response(upstream, plan, made, failure, body)
 
 
@@ -91,7 +97,10 @@ def _make_response(
         lines = _make_lines(upstream, plan, None)
         return TranslatedResponse(upstream, upstream.status, lines, body, usage=None, failure=None)
     lines = _make_lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
-    return TranslatedResponse(upstream, made.status, lines, made.body, usage=made.usage, failure=failure)
+    usage = made.usage
+    if usage is not None:
+        usage = add_extras(usage, body, calls=plan.spoken == RESPONSES.name)
+    return TranslatedResponse(upstream, made.status, lines, made.body, usage=usage, failure=failure)
 
 
 def _find_failure(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response.content_coding import decode_stepwise, decoder_of
 from router.exchange.upstream_response.large_work import is_large_json, run_json
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.ir import Usage
+from router.ir import Extras, Usage
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import Lines
 from router.wire import translate
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, sse
 from router.wire.raw.json_values import Json
@@ -77,8 +79,10 @@ class TranslatedStream:
 
     __slots__ = (
         "_batch",
+        "_calls",
         "_counted",
         "_decoder",
+        "_extras",
         "_hold",
         "_idle",
         "_over",
@@ -93,7 +97,16 @@ class TranslatedStream:
         "status",
     )
 
-    def __init__(self, upstream: UpstreamResponse, lines: Lines, stream: translate.Stream, hold: Callable[[int], None]):
+    def __init__(
+        self,
+        upstream: UpstreamResponse,
+        lines: Lines,
+        stream: translate.Stream,
+        hold: Callable[[int], None],
+        *,
+        calls: bool = False,
+    ):
+        """calls: its last event lists the calls of hosted tools, as that of Responses does."""
         self._upstream = upstream
         self._stream = stream
         self._pieces: list[bytes] = []
@@ -105,6 +118,9 @@ class TranslatedStream:
         self._batch = b""
         self._decoder = translation_decoder_of(upstream)
         self._over = False
+        # What stands beside the usage at the end; None until the end came.
+        self._extras: Extras | None = None
+        self._calls = calls
         self._size = 0
         self._idle = 0
         self.status = upstream.status
@@ -117,7 +133,10 @@ class TranslatedStream:
     @property
     def usage(self) -> Usage:
         """The token counts that the upstream has given so far."""
-        return self._stream.usage
+        usage = self._stream.usage
+        if self._extras and usage.extras is None:
+            usage = msgspec.structs.replace(usage, extras=self._extras)
+        return usage
 
     @property
     def failure(self) -> Failure | None:
@@ -172,7 +191,14 @@ class TranslatedStream:
         if is_large_json(len(batch)):
             self._batch = batch
             return b""
-        return self._bound(self._stream.feed(batch), len(data)) if batch else b""
+        return self._bound(self._feed(batch), len(data)) if batch else b""
+
+    def _feed(self, batch: bytes) -> bytes:
+        """Translate whole events. The one that ends the stream is read for what the answer costs beside its tokens."""
+        out = self._stream.feed(batch)
+        if self._extras is None and self._stream.finished:
+            self._extras = add_extras(Usage(), batch, calls=self._calls).extras or Extras()
+        return out
 
     def _count(self, waiting: int) -> None:
         """Count the bytes of an event that is not whole yet, once they are more than one read."""
@@ -184,7 +210,7 @@ class TranslatedStream:
 
     async def _translate_large(self) -> bytes:
         """The translated bytes of the batch that waits."""
-        out = await run_json(len(self._batch), self._stream.feed, self._batch)
+        out = await run_json(len(self._batch), self._feed, self._batch)
         read, self._batch = len(self._batch), b""
         self._count(self._splitter.size)
         return self._bound(out, read)

@@ -53,6 +53,7 @@ class UpstreamExchange:
         "_spoke_tls",
         "_unread",
         "_whole",
+        "delivered",
         "fields",
         "lines",
         "reason",
@@ -67,6 +68,8 @@ class UpstreamExchange:
         self._ended = False
         self._sent_any = self._spoke_tls = False
         self._whole = True
+        #: True once the whole request was given to the connection.
+        self.delivered = False
         self.status = 0
         self.reason = b""
         self.lines: Lines = []
@@ -106,6 +109,8 @@ class UpstreamExchange:
         del parts
         if any(rest):
             await self._while_answering(self._send_rest, rest)
+        else:
+            self.delivered = True
 
     async def send_streamed(
         self, method: bytes, target: bytes, lines: Lines, more: Callable[[], Awaitable[Bytes]]
@@ -136,7 +141,7 @@ class UpstreamExchange:
             async def send() -> None:
                 try:
                     await feed(what)
-                    self._whole = True
+                    self._whole = self.delivered = True
                 except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
                     return  # what the upstream said before it closed shows in `head`
                 except Exception as error:

@@ -4,8 +4,8 @@ Rules of this file: amounts are whole numbers, billionths of a US dollar or toke
 is reserved for running requests, or used and not recorded in history.db yet, comes out of what it holds of a budget;
 what all processes hold and what is recorded is never more than the budget when it is handed out. So several processes
 need not ask each other before each request: far from the limit each holds plenty, near it each asks for the little it
-needs. A request may go while there is room, however little: a budget is never overspent by more than running requests
-cost.
+needs. A request goes when what is reserved for it fits. One that fits in no more than the whole rest goes alone: while
+no request of any process is running, and anything is left. So a budget is overspent by one request at most.
 """
 
 from datetime import date, datetime, timedelta, tzinfo
@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 Unit = Literal["usd", "tokens"]
 Period = Literal["day", "month"]
 DOLLAR = 10**9
+#: More than any request uses. Sums of it fit into the 64 bits of SQLite's integers.
+MOST_AMOUNT = 10**15
 #: The scope of what is counted over all traffic; others are `backend NAME`, `account NAME/ALIAS`, `tag TAG`.
 ALL = "all"
 
@@ -58,19 +60,37 @@ class TokenCounts(NamedTuple):
     cache_write: int = 0
     #: Written to the cache for an hour.
     cache_write_1h: int = 0
+    #: Web searches, which are no tokens.
+    searches: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of all kinds."""
+        return sum(self) - self.searches
 
 
-#: What a million tokens of each kind cost, in billionths of a US dollar, in the order of TokenCounts.
-Rates = tuple[int, int, int, int, int]
+class Rates(NamedTuple):
+    """What a million tokens of each kind cost, in billionths of a US dollar, in the order of TokenCounts."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    #: Of a million web searches.
+    searches: int = 0
+    #: False when a part of what is asked for has no price, such as the service tier.
+    whole: bool = True
 
 
 def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:
-    """How much of a budget tokens use; nothing in dollars where no price is known."""
+    """How much of a budget tokens use, at most MOST_AMOUNT; nothing in dollars where no price is known."""
     if unit == "tokens":
-        return sum(counts)
+        return min(counts.tokens, MOST_AMOUNT)
     if rates is None:
         return 0
-    return round(sum(count * rate for count, rate in zip(counts, rates, strict=True)) / 10**6)
+    cost = sum(count * rate for count, rate in zip(counts, rates[:6], strict=True))
+    return min((cost + 500_000) // 10**6, MOST_AMOUNT)
 
 
 def find_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
@@ -94,14 +114,17 @@ def budget_key(budget: Budget, found: Term) -> str:
     return f"{budget.scope}|{budget.unit}|{found.label}"
 
 
-def compute_share(*, limit: int, spent: int, others: int, keep: int, needed: int, processes: int) -> int:
+def compute_share(
+    *, limit: int, spent: int, others: int, keep: int, needed: int, processes: int, yields: bool = False
+) -> int:
     """What a process may have outstanding from now on.
 
     limit: the budget's. spent: recorded by all processes. others: held by the others. keep: what it cannot give back.
-    needed: for requests that wait. processes: how many there are, this one included.
+    needed: for the request that waits. processes: how many there are, this one included. yields: a request of another
+    process waits for longer, so that what is free is left to that.
     """
     free = limit - spent - others - keep
-    if free <= 0:
+    if free <= 0 or yields:
         return keep
     if free <= needed:
         return keep + free
@@ -129,7 +152,7 @@ class BudgetState:
     While a synchronization is under way (`begin` to `receive`) no more is used than what it keeps without asking.
     """
 
-    __slots__ = ("_ceiling", "budget", "known", "reserved", "settled", "term", "view")
+    __slots__ = ("_alone", "_ceiling", "budget", "known", "reserved", "settled", "term", "view")
 
     def __init__(self, budget: Budget, found: Term):
         self.budget = budget
@@ -142,6 +165,8 @@ class BudgetState:
         #: True once it was read what is spent.
         self.known = False
         self._ceiling = 0
+        # No other process holds anything, and this one all that is left.
+        self._alone = False
 
     @property
     def outstanding(self) -> int:
@@ -174,20 +199,21 @@ class BudgetState:
         return max(0, self._ceiling - self.outstanding)
 
     @property
-    def open(self) -> bool:
-        """True when a further request may go without asking. It may need more than there is: then it is the last."""
-        return self.outstanding < self._ceiling
+    def used_up(self) -> bool:
+        """True when nothing is left, as far as this process knows. What is reserved does not count."""
+        return self.spent >= self.budget.limit
 
-    @property
-    def may_open(self) -> bool:
-        """True while what stops a further request is not spent: reserved, which may come to less, or held, which the
-        next synchronizations bring back, here as well as by others."""
-        return self.spent < self.budget.limit
+    def admits(self, amount: int) -> bool:
+        """True when a request that may use so much may go without asking: it fits, or it goes alone."""
+        if self.outstanding + max(1, amount) <= self._ceiling:
+            return True
+        return self._alone and not self.reserved and self.spent < self.budget.limit
 
     def begin(self, *, give_back: bool) -> int:
         """Begin a synchronization, which will record what is settled: what the process keeps without asking, that is
         `keep` of `compute_share`."""
         unused = 0 if give_back or self.view.wanted else self.idle // 2
+        self._alone = False
         self._ceiling = min(self._ceiling, self.outstanding + unused)
         return self.reserved + unused
 
@@ -205,6 +231,7 @@ class BudgetState:
             self._ceiling = 0
         elif settled:
             self._ceiling = view.held
+            self._alone = not view.others and view.held >= self.budget.limit - view.spent
 
     def restart(self) -> None:
         """Count from here, where no other process keeps count."""
@@ -213,6 +240,7 @@ class BudgetState:
     def use_local_state(self) -> None:
         """Count on with what was read last, since nothing can be shared."""
         self._ceiling = self.budget.limit - self.view.spent - self.view.others
+        self._alone = True
 
 
 def format_amount(unit: Unit, amount: int) -> str:

@@ -8,8 +8,9 @@
     halted           until has passed                                       as its budgets say
     halted           an operator's resume                                   running; a used-up budget counts from there
 
-Triggers: spend and reservations above a budget; an answer billed to a class that is not allowed. A halt holds for its
-scope: that of a backend's budget leaves other backends alone. Time is a parameter, effects are data.
+Triggers: a budget that is spent (what is reserved for running requests halts nothing: others wait for it); an answer
+billed to a class that is not allowed. A halt holds for its scope: that of a backend's budget leaves other backends
+alone. Time is a parameter, effects are data.
 """
 
 import math
@@ -74,6 +75,8 @@ class Rules:
     #: Allowed classes, empty for all.
     billing: frozenset[str]
     budgets: tuple[Budget, ...]
+    #: Seconds that a request waits for room in a budget.
+    patience: float = 60.0
 
     def budgets_of(self, scopes: Iterable[str]) -> tuple[Budget, ...]:
         """The budgets that a request of these scopes counts against."""
@@ -101,6 +104,7 @@ def read_rules(settings: Settings) -> Rules | None:
         refuse_unpriced=settings.guard_unpriced == "refuse",
         billing=frozenset(settings.guard_billing),
         budgets=tuple(budgets),
+        patience=settings.queue_timeout,
     )
 
 
@@ -145,7 +149,8 @@ def is_everywhere(scope: str) -> bool:
 
 
 def explain_trip(state: BudgetState) -> str:
-    """Why a budget trips, in words, and when its next term begins: a halt that ends before trips again."""
+    """Why a budget trips, in words, and when its next term begins: a halt that ends before trips again. Only what is
+    spent trips one."""
     end = state.term.end
     if math.isinf(end):
         return explain_used_up(state)
@@ -159,6 +164,13 @@ def explain_used_up(state: BudgetState) -> str:
     reserved = state.running
     more = f", {format_amount(budget.unit, reserved)} reserved for running requests" if reserved else ""
     return f"{budget.title} is used up ({format_amount(budget.unit, spent)} spent{more})"
+
+
+def explain_busy(state: BudgetState) -> str:
+    """Why a request waits for a budget, in words: running requests may use all that is left."""
+    budget = state.budget
+    spent, reserved = (format_amount(budget.unit, amount) for amount in (state.spent, state.running))
+    return f"{budget.title} has no room now ({spent} spent, {reserved} reserved for running requests)"
 
 
 def explain_nearly_used(state: BudgetState) -> str:
@@ -215,9 +227,9 @@ def format_price_commands(model: str) -> str:
     return f"{format_price_command(model, 'input')}   and   {format_price_command(model, 'output')}"
 
 
-def explain_uncounted(path: str) -> str:
-    """The message to a caller of a path whose answers do not say what was used."""
+def explain_uncounted(what: str) -> str:
+    """The message to a caller of something whose cost no answer says, such as a path or a tool."""
     return (
-        f"The cost of {path} cannot be counted, and guard.unpriced is refuse while there is a budget in US dollars. "
+        f"The cost of {what} cannot be counted, and guard.unpriced is refuse while there is a budget in US dollars. "
         "Allow such calls:   fairlead config set guard.unpriced allow"
     )

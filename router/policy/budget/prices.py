@@ -17,11 +17,15 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from router.ir import Extras
 from router.policy.budget.budgets import TokenCounts
+from router.policy.budget.extra_prices import WITHOUT, add_tools, price_with_extras, sum_by_library
 from router.settings.tables import Price
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
+
+__all__ = ["WITHOUT", "Prices"]
 
 SOURCE = "genai-prices"
 CONFIGURED = "config.toml"
@@ -75,7 +79,7 @@ class _Tiers:
 
     def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
-        size = sum(tokens) - tokens.output
+        size = tokens.tokens - tokens.output
         return next(rates for rates in self.rates if size > rates.beyond).cost(tokens)
 
 
@@ -89,7 +93,7 @@ class _Unlisted:
 
     def cost(self, tokens: TokenCounts) -> int | None:
         """Billionths of a US dollar; None when the library has no price for one of the counts."""
-        return _sum_by_library(self.provider, self.model, tokens, self.at)
+        return sum_by_library(self.provider, self.model, tokens, self.at)
 
 
 class _Found(NamedTuple):
@@ -98,6 +102,8 @@ class _Found(NamedTuple):
     price: _Rates | _Tiers | _Unlisted
     #: The price was found by the model's name alone.
     by_name: bool
+    provider: "Provider"
+    model: "ModelInfo"
 
 
 class Prices:
@@ -108,9 +114,16 @@ class Prices:
         self._source = ""
 
     def cost(
-        self, root: str, model: str, tokens: TokenCounts, at: float, overrides: Mapping[str, Price]
+        self,
+        root: str,
+        model: str,
+        tokens: TokenCounts,
+        at: float,
+        overrides: Mapping[str, Price],
+        extras: Extras | None = None,
     ) -> tuple[int | None, str]:
-        """Billionths of a US dollar and where the price is from; (None, "") when it is unknown.
+        """Billionths of a US dollar and where the price is from; (None, "") when it is unknown. The source says what a
+        part of the answer that has no price is.
 
         root: the backend's URL, '' for one whose tokens nobody bills. at: seconds since 1970, since prices change with
         time. overrides: the prices of config.toml, by lower-case model.
@@ -118,7 +131,7 @@ class Prices:
         own = overrides.get(model.lower())
         if own is not None:
             cost = _price_by_user(own, tokens)
-            return (None, "") if cost is None else (cost, CONFIGURED)
+            return (None, "") if cost is None else add_tools(cost, CONFIGURED, extras)
         if not can_be_priced(root, model):
             return None, ""
         key = (root, model, int(at // 3600))
@@ -127,10 +140,13 @@ class Prices:
                 self._known.clear()
             self._known[key] = self._look_up(root, model, datetime.fromtimestamp(at, UTC))
         found = self._known[key]
-        cost = found.price.cost(tokens) if found is not None else None
-        if found is None or cost is None:
+        if found is None:
             return None, ""
-        return cost, self._source + (BY_NAME if found.by_name else "")
+        source = self._source + (BY_NAME if found.by_name else "")
+        if extras is not None:
+            return price_with_extras(found.provider, found.model, tokens, at, extras, source)
+        cost = found.price.cost(tokens)
+        return (None, "") if cost is None else (cost, source)
 
     def _look_up(self, root: str, model: str, at: datetime) -> _Found | None:
         from genai_prices import __version__
@@ -149,7 +165,8 @@ class Prices:
         if price.input_mtok is None and price.output_mtok is None:
             return None  # sold by the image or the minute
         rates = _read_rates(price)
-        return _Found(rates if rates is not None else _Unlisted(provider, found, at), by_name=seller is None)
+        rates = rates if rates is not None else _Unlisted(provider, found, at)
+        return _Found(rates, seller is None, provider, found)
 
 
 def can_be_priced(root: str, model: str) -> bool:
@@ -246,20 +263,3 @@ def _rate_beyond(rate: Any, size: int) -> Any:
         if size >= step.start:
             return step.price
     return getattr(rate, "base", rate)
-
-
-def _sum_by_library(provider: "Provider", model: "ModelInfo", tokens: TokenCounts, at: datetime) -> int | None:
-    from genai_prices import Usage
-
-    usage = Usage(
-        input_tokens=sum(tokens) - tokens.output,
-        output_tokens=tokens.output,
-        cache_read_tokens=tokens.cache_read,
-        cache_write_tokens=tokens.cache_write + tokens.cache_write_1h,
-        cache_write_1h_tokens=tokens.cache_write_1h,
-    )
-    try:
-        total = model.calc_price(usage, provider, genai_request_timestamp=at).total_price
-    except (LookupError, ValueError):
-        return None
-    return round(total * 10**9)

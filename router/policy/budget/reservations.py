@@ -5,10 +5,11 @@ day ends meanwhile. What a synchronization has recorded is taken off here once i
 is that of one budget in one term (`budget_key`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from router.policy.budget.budgets import (
+    MOST_AMOUNT,
     Budget,
     BudgetState,
     BudgetView,
@@ -20,8 +21,9 @@ from router.policy.budget.budgets import (
     find_term,
     measure_tokens,
 )
+from router.wire.costs.cost_traits import CostTraits
 
-# What a request is expected to write before any of its model was seen.
+#: Tokens that a request is expected to write before any of its model was seen.
 TYPICAL_OUTPUT = 1000
 # A dear request is remembered at once and forgotten slowly: too much reserved makes others wait, too little overspends.
 _LEARN = 0.2
@@ -29,8 +31,18 @@ _LEAST, _MOST = 0.001, 50.0
 # The names of models come from callers, so there may be any number of them.
 _RATIOS = 2000
 
-#: A backend's URL and the model's name there.
-Model = tuple[str, str]
+
+class Model(NamedTuple):
+    """What a request is priced by."""
+
+    #: The backend's URL, '' where nobody bills.
+    root: str
+    #: As the backend was asked for it.
+    name: str
+    #: The service tier that is asked for, '' for the usual one.
+    tier: str = ""
+    #: The answer is sound.
+    audio: bool = False
 
 
 class Claim(NamedTuple):
@@ -42,8 +54,26 @@ class Claim(NamedTuple):
     keep: int
     #: Reserved for running requests.
     running: int
-    #: For requests that wait.
+    #: For the first request that waits, and since when it does: seconds since 1970.
     needed: int
+    since: float = 0.0
+
+
+class Need(NamedTuple):
+    """What the first request that waits for a budget needs of it."""
+
+    amount: int
+    #: When it came, in seconds since 1970.
+    since: float
+
+
+class Size(NamedTuple):
+    """What is known of a request before it is sent."""
+
+    #: The input by its bytes; the output as the request limits it, else as requests usually need it.
+    counts: TokenCounts
+    #: True when the request itself limits its output.
+    limited: bool = False
 
 
 class Estimate(NamedTuple):
@@ -51,10 +81,14 @@ class Estimate(NamedTuple):
 
     #: By the key of the budget.
     amounts: Mapping[str, int]
-    #: What its size alone says.
-    by_size: TokenCounts
+    size: Size
     rates: Rates | None
     model: Model
+    #: The tokens that it is expected to write.
+    output: int
+
+
+_NO_NEED = Need(0, 0.0)
 
 
 class Reservations:
@@ -78,18 +112,25 @@ class Reservations:
         return self._scopes.get(scope, ())
 
     def estimate(
-        self, budgets: Sequence[Budget], by_size: TokenCounts, rates: Rates | None, model: Model, now: float
+        self, budgets: Sequence[Budget], size: Size, rates: Rates | None, model: Model, now: float
     ) -> Estimate:
-        """What a request is expected to use of these budgets: by its size, and as those of its model before it."""
+        """What a request is expected to use of these budgets: as much as it may where it limits its output, else by its
+        size and as those of its model before it."""
         amounts: dict[str, int] = {}
+        most = 0.0 if budgets else 1.0
         for budget in budgets:
-            size = measure_tokens(budget.unit, by_size, rates)
-            amounts[self._open(budget, now)] = round(size * self._ratios.get((model, budget.unit), 1.0))
-        return Estimate(amounts, by_size, rates, model)
+            ratio = 1.0 if size.limited else self._ratios.get((model, budget.unit), 1.0)
+            most = max(most, ratio)
+            amounts[self._open(budget, now)] = round(measure_tokens(budget.unit, size.counts, rates) * ratio)
+        return Estimate(amounts, size, rates, model, min(round(size.counts.output * most), MOST_AMOUNT))
 
     def find_full(self, estimate: Estimate) -> list[str]:
-        """The keys of the budgets that have no room for it."""
-        return [key for key in estimate.amounts if not self.states[key].open]
+        """The keys of the budgets that do not admit it now."""
+        return [key for key, amount in estimate.amounts.items() if not self.states[key].admits(amount)]
+
+    def find_used_up(self, estimate: Estimate) -> str | None:
+        """The key of the first budget of which nothing is left for it; None when there is none."""
+        return next((key for key in estimate.amounts if self.states[key].used_up), None)
 
     def reserve(self, name: str, estimate: Estimate) -> None:
         """Count a request as running."""
@@ -105,17 +146,21 @@ class Reservations:
                 self.states[key].reserved -= amount
         return estimate
 
-    def settle(self, name: str, counts: TokenCounts, charge: int | None = None) -> Sequence[str] | None:
+    def settle(
+        self, name: str, counts: TokenCounts, charge: int | None = None, *, whole: bool = True
+    ) -> Sequence[str] | None:
         """Put what a request has used in the place of its reservation; the keys it counts in, None when it had none.
-        charge: what it cost, where the provider has said so."""
+        charge: what it cost, where the provider has said so. whole: False when it cost more than its counts tell; it
+        then counts as what was reserved until the store has its price."""
         estimate = self.release(name)
         if estimate is None:
             return None
-        for key in estimate.amounts:
+        for key, reserved in estimate.amounts.items():
             unit = self.states[key].budget.unit
             used = _measure(unit, counts, estimate.rates, charge)
-            self._add(key, used)
-            self._learn(estimate.model, unit, measure_tokens(unit, estimate.by_size, estimate.rates), used)
+            self._add(key, used if whole else max(used, reserved))
+            if not estimate.size.limited:
+                self._learn(estimate.model, unit, measure_tokens(unit, estimate.size.counts, estimate.rates), used)
         return tuple(estimate.amounts)
 
     def count(
@@ -150,21 +195,18 @@ class Reservations:
             state.known = False
 
     def begin(
-        self, sequence: int, budgets: Sequence[Budget], waiting: Iterable[Estimate], *, give_back: bool, now: float
+        self, sequence: int, budgets: Sequence[Budget], needs: Mapping[str, Need], *, give_back: bool, now: float
     ) -> dict[str, Claim]:
-        """Begin a synchronization; the claims by key. budgets: all there are. waiting: requests that have no room.
-        give_back: hold nothing."""
+        """Begin a synchronization; the claims by key. budgets: all there are. needs: what the first request needs that
+        waits for a budget, by key. give_back: hold nothing."""
         self._under_way[sequence], self._settled = self._settled, {}
         self._forget({self._open(budget, now) for budget in budgets})
-        needed: dict[str, int] = {}
-        for estimate in waiting:
-            for key, amount in estimate.amounts.items():
-                needed[key] = needed.get(key, 0) + amount
         claims: dict[str, Claim] = {}
         for key, state in self.states.items():
             keep = state.begin(give_back=give_back)
             if not give_back:
-                claims[key] = Claim(state.budget, state.term, keep, state.reserved, needed.get(key, 0))
+                need = needs.get(key, _NO_NEED)
+                claims[key] = Claim(state.budget, state.term, keep, state.reserved, need.amount, need.since)
         return claims
 
     def receive(self, sequence: int, views: Mapping[str, BudgetView], latest: int) -> None:
@@ -216,9 +258,14 @@ class Reservations:
 
 def _measure(unit: Unit, counts: TokenCounts, rates: Rates | None, charge: int | None) -> int:
     """How much of a budget a request has used."""
-    return charge if unit == "usd" and charge is not None else measure_tokens(unit, counts, rates)
+    return min(charge, MOST_AMOUNT) if unit == "usd" and charge is not None else measure_tokens(unit, counts, rates)
 
 
-def estimate_tokens(size: int, *, bytes_per_token: float) -> TokenCounts:
-    """The tokens a generation is expected to use, by the bytes of its request."""
-    return TokenCounts(input=round(size / bytes_per_token), output=TYPICAL_OUTPUT)
+def estimate_tokens(size: int, traits: CostTraits, *, bytes_per_token: float) -> Size:
+    """The tokens that a generation may use. size: bytes of its request."""
+    read = min(round(size / bytes_per_token), MOST_AMOUNT)
+    # What may be written to a cache costs more than other input.
+    minutes, hour = read if traits.cached == "5m" else 0, read if traits.cached == "1h" else 0
+    output = TYPICAL_OUTPUT * traits.choices if traits.output is None else traits.output
+    counts = TokenCounts(read - minutes - hour, output, 0, minutes, hour, traits.searches)
+    return Size(counts, limited=traits.output is not None)

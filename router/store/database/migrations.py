@@ -81,7 +81,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE guard_processes (
             process TEXT PRIMARY KEY, pid INTEGER NOT NULL, beat REAL NOT NULL, turn INTEGER NOT NULL
         ) WITHOUT ROWID""",
-        # held: what a process may have outstanding; running: reserved of it; wanted: it waits for more.
+        # held: what a process may have outstanding; running: reserved of it; wanted: since when a
+        # request waits for more (ms since 1970; 1 by older versions), 0 for none.
         """CREATE TABLE guard_shares (
             book TEXT NOT NULL, process TEXT NOT NULL, held INTEGER NOT NULL, running INTEGER NOT NULL,
             wanted INTEGER NOT NULL, PRIMARY KEY (book, process)

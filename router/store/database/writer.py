@@ -80,6 +80,8 @@ class Ledger:
         self._hopeless = False
         self._suspect = False
         self._due = 0.0
+        # Rows of the next batch.
+        self._size = BATCH
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
 
@@ -226,10 +228,11 @@ class Ledger:
         flushes = len(self._flushes)
         self._prepare()
         while self._pending and (db := self._open_writer()) is not None:
-            batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
+            size = self._size
+            batch = [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
             if not self._write_batch(db, batch):
                 self._pending.extendleft(reversed(batch))
-                if self._stopping:
+                if self._stopping and self._size == size:
                     return
         for _ in range(flushes):
             self._flushes.popleft().set()
@@ -249,7 +252,8 @@ class Ledger:
         return self._writer
 
     def _write_batch(self, db: "sqlite3.Connection", batch: list[_Waiting]) -> bool:
-        """Commit a batch; False to keep it for later. A batch that fails for its own rows is dropped."""
+        """Commit a batch; False to keep its rows. Of rows that the file does not take, those are dropped that fail by
+        themselves: smaller batches find them."""
         try:
             with translate_errors(self.path):
                 self._commit(db, batch)
@@ -262,7 +266,11 @@ class Ledger:
             self._give_up(str(error))
             return False
         except Exception:
-            self.dropped += len(batch)
+            if len(batch) > 1:
+                self._size = len(batch) // 2
+                return False
+            self.dropped += 1
+        self._size = min(BATCH, 2 * self._size)
         self._suspect = False
         if self.problem is not None:
             self.problem = None

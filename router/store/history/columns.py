@@ -189,8 +189,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("resets_5h", OPTIONAL_NUMBER, stored="windows.resets_5h", rare=True),
     Column("used_7d", SHARE, stored="windows.used_7d", rare=True),
     Column("resets_7d", OPTIONAL_NUMBER, stored="windows.resets_7d", rare=True),
-    # In the entry only: the cost is `charge`, or is found by `root`, and columns above store parts of the others.
+    # In the entry only: the cost is `charge`, or is found by `root` and `extras`; columns above store parts of the
+    # others.
     Column("charge", source="record.usage.charge"),
+    Column("extras", source="record.usage.extras"),
     Column("root", source="record.root"),
     Column("windows", source="limits.windows"),
     Column("tries", source="tuple(record.tries)"),

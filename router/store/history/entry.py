@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from router.ir import Extras
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.store.history.columns import COLUMNS
 from router.store.history.derive import with_fields
@@ -46,6 +47,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     reasoning: int | None = None
     #: What the provider says that the request was charged, in billionths of a US dollar.
     charge: int | None = None
+    #: What it cost beside plain tokens at the usual price.
+    extras: Extras | None = None
     #: What a translation could not carry over, as `path=how; …`.
     losses: str = ""
     stream: bool = False

@@ -38,7 +38,9 @@ _READINGS = (
     "JOIN names ON names.id = requests.account WHERE time >= ? AND utilisation IS NOT NULL ORDER BY time"
 )
 _WITHIN = "FROM rollups WHERE hour >= ? AND hour < ?"
-_HOURS = f"SELECT role, name, {', '.join(f'sum({name})' for name in SUMS)} {_WITHIN} GROUP BY role, name"
+# `total` adds up as a float, so that it cannot overflow.
+_TOTALS = ", ".join(f"CAST(total({name}) AS INTEGER)" for name in SUMS)
+_HOURS = f"SELECT role, name, {_TOTALS} {_WITHIN} GROUP BY role, name"
 _WHOLE_HOURS = f"SELECT hour, first, total, {', '.join(SUMS)} {_WITHIN} AND role = 0"
 _TIMES = f"SELECT role, name, first, total {_WITHIN}"
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from router.ir import Extras
 from router.policy.budget.budgets import (
     ALL,
     Budget,
@@ -23,6 +24,7 @@ from router.policy.budget.budgets import (
     find_term,
 )
 from router.policy.budget.guard import Halt
+from router.policy.budget.prices import WITHOUT
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 # The shares of a process that does not write for so long are free: it hangs, or its number is another program's now.
 LOST_SECONDS = 60.0
+# No request waits for longer than this for room in a budget.
+WAIT_LIMIT = 3600.0
 _OLD_SECONDS = 40 * 86_400
 _MILLION = 10**6
 # SQLite's integers have 64 bits.
@@ -44,7 +48,7 @@ _SUMS: Mapping[Unit, str] = {
     "usd": "cost",
     "tokens": "coalesce(tokens_in, 0) + coalesce(tokens_out, 0) + coalesce(cache_read, 0) + coalesce(cache_write, 0)",
 }
-_LIVE = "SELECT held, running, wanted FROM guard_shares WHERE book = ? AND process <> ?"
+_LIVE = "SELECT held, running, wanted, process FROM guard_shares WHERE book = ? AND process <> ?"
 
 
 class SqliteSharedBudgets:
@@ -119,26 +123,30 @@ class SqliteSharedBudgets:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
         for keys, entry in finished:
-            tokens, (cost, _) = sum(count_tokens(entry)), self._price(entry)
+            tokens, (cost, _) = count_tokens(entry).tokens, self._price(entry)
             for key in keys:
                 sums[key] = sums.get(key, 0) + (tokens if counts_tokens(key) else cost or 0)
         for key, amount in sums.items():
-            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, key))
+            added = (_MOST, min(_MOST, amount), key)
+            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", added)
 
     def _hold(self, db: "sqlite3.Connection", key: str, claim: Claim, *, processes: int) -> None:
         spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()[0]
-        others = sum(row[0] for row in db.execute(_LIVE, (key, self._process)))
+        rows = db.execute(_LIVE, (key, self._process)).fetchall()
+        since = max(1, int(claim.since * 1000))
         held = compute_share(
             limit=claim.budget.limit,
             spent=spent,
-            others=others,
+            others=sum(row[0] for row in rows),
             keep=claim.keep,
             needed=claim.needed,
             processes=processes,
+            yields=waits_longer(rows, since if claim.needed else None, self._process, self._clock()),
         )
+        wanted = since if claim.needed and held < claim.keep + claim.needed else 0
         db.execute(
             "INSERT INTO guard_shares (book, process, held, running, wanted) VALUES (?, ?, ?, ?, ?)",
-            (key, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
+            (key, self._process, min(held, _MOST), min(claim.running, _MOST), wanted),
         )
 
     def _read_back(self, db: "sqlite3.Connection") -> None:
@@ -166,19 +174,40 @@ class SqliteSharedBudgets:
         )
 
 
+def waits_longer(rows: "Iterable[tuple[int, int, int, str]]", since: int | None, own: str, now: float) -> bool:
+    """True when a request of another process waits longer than that of this one, which waits since then (milliseconds;
+    None when none does). A wait that is older than requests wait is forgotten, as is the 1 of older versions."""
+    oldest = int((now - WAIT_LIMIT) * 1000)
+    return any(
+        wanted > oldest and (since is None or (wanted, process) < (since, own)) for _, _, wanted, process in rows
+    )
+
+
 def rates_of(model: Model, price: Price, now: float) -> Rates | None:
     """The cost of a million tokens of a model, for each kind; None when input or output has no price."""
+    asked = Model(*model)
     found: list[int] = []
-    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write", "cache_write_1h"):
+    whole = True
+    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write", "cache_write_1h", "searches"):
         counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
+        extras = Extras(tier=asked.tier)
         if field == "cache_write_1h":
             counts["cache_write"] = _MILLION
-        sample = HistoryEntry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
-        cost, _ = price(sample)
+        elif field == "searches":
+            extras = Extras(tier=asked.tier, searches=counts.pop(field))
+        elif asked.audio and field == "tokens_in":
+            extras = Extras(tier=asked.tier, input_audio=_MILLION)
+        elif asked.audio and field == "tokens_out":
+            extras = Extras(tier=asked.tier, output_audio=_MILLION)
+        sample = HistoryEntry(
+            id="", started=now, method="", path="", root=asked.root, model=asked.name, extras=extras, **counts
+        )
+        cost, source = price(sample)
         if cost is None and field in ("tokens_in", "tokens_out"):
             return None
-        found.append(cost or 0)
-    return found[0], found[1], found[2], found[3], found[4]
+        whole = whole and WITHOUT not in source
+        found.append(min(cost or 0, _MOST))
+    return Rates(found[0], found[1], found[2], found[3], found[4], found[5], whole)
 
 
 def counts_tokens(key: str) -> bool:
@@ -190,7 +219,10 @@ def count_tokens(entry: HistoryEntry) -> TokenCounts:
     """The tokens of a finished request."""
     written = entry.cache_write or 0
     hour = min(entry.cache_write_1h or 0, written)
-    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, written - hour, hour)
+    searches = entry.extras.searches if entry.extras is not None else 0
+    return TokenCounts(
+        entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, written - hour, hour, searches
+    )
 
 
 def _count_others(db: "sqlite3.Connection", own: str, now: float) -> int:
@@ -215,7 +247,9 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
     db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
     db.execute("DELETE FROM guard_shares WHERE book NOT IN (SELECT book FROM guard_books)")
     condition, values = _select_scope(budget.scope, int(claim.term.start * 1000))
-    query = f"SELECT coalesce(sum({_SUMS[budget.unit]}), 0) FROM requests WHERE {condition}"  # noqa: S608 - names of ours
+    # `total` adds up as a float, so that it cannot overflow.
+    total = f"CAST(min(total({_SUMS[budget.unit]}), {_MOST}) AS INTEGER)"
+    query = f"SELECT {total} FROM requests WHERE {condition}"  # noqa: S608 - names of ours
     spent = db.execute(query, values).fetchone()[0]
     db.execute(
         "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",

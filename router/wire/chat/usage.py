@@ -4,7 +4,8 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.neutral.charges import read_charge
+from router.wire.costs.charges import read_charge
+from router.wire.costs.extras import read_media
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -18,7 +19,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     hit, missed = (json_values.as_count(found.get(f"prompt_cache_{name}_tokens")) for name in ("hit", "miss"))
     prompt = json_values.as_count(found.get("prompt_tokens"))
     if prompt is None and hit is not None and missed is not None:
-        prompt = hit + missed
+        prompt = json_values.add_counts(hit, missed)
     output = json_values.as_count(found.get("completion_tokens"))
     charge = read_charge(found, known.charge, profile)
     if prompt is None and output is None:
@@ -31,7 +32,8 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
         details.get("cache_creation_tokens"),
     )
     hour = json_values.get_object(details, "cache_creation_token_details").get("ephemeral_1h_input_tokens")
-    reasoning = json_values.as_count(json_values.get_object(found, "completion_tokens_details").get("reasoning_tokens"))
+    written = json_values.get_object(found, "completion_tokens_details")
+    reasoning = json_values.as_count(written.get("reasoning_tokens"))
     cached = (read or 0) + (write or 0)
     beside = _read_rest(found, prompt, output)
     cache_apart = profile.usage_excludes_cache or (cached > 0 and beside in (cached, cached + (reasoning or 0)))
@@ -39,12 +41,13 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
         beside = max(0, beside - cached)
     if reasoning and (beside == reasoning or profile.usage_excludes_reasoning):
         # Some providers count reasoning apart from the output (xAI).
-        output = (output or 0) + reasoning
+        output = json_values.add_counts(output or 0, reasoning)
     elif beside and not reasoning:
         # Some count it in the total alone (Gemini).
-        reasoning, output = beside, (output or 0) + beside
+        reasoning, output = beside, json_values.add_counts(output or 0, beside)
     uncached = None if prompt is None else max(0, prompt - (0 if cache_apart else cached))
-    return Usage(uncached, output, read, write, reasoning, json_values.as_count(hour) or None, charge)
+    extras = read_media(details, written, known.extras)
+    return Usage(uncached, output, read, write, reasoning, json_values.as_count(hour) or None, charge, extras)
 
 
 def _read_rest(found: Json, prompt: int | None, output: int | None) -> int:

@@ -2,7 +2,8 @@
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.neutral.charges import read_charge
+from router.wire.costs.charges import read_charge
+from router.wire.costs.extras import read_messages_extras
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -17,7 +18,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """
     creation = json_values.get_object(found, "cache_creation")
     minutes, hour = (json_values.as_count(creation.get(f"ephemeral_{time}_input_tokens")) for time in ("5m", "1h"))
-    parts = None if minutes is None and hour is None else (minutes or 0) + (hour or 0)
+    parts = None if minutes is None and hour is None else json_values.add_counts(minutes or 0, hour or 0)
     details = json_values.get_object(found, "output_tokens_details")
     return Usage(
         json_values.find_count(found.get("input_tokens"), known.input),
@@ -27,6 +28,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
         json_values.find_count(details.get("thinking_tokens"), known.reasoning),
         json_values.find_count(hour, known.cache_write_1h) or None,
         read_charge(found, known.charge, profile),
+        read_messages_extras(found, known.extras),
     )
 
 

@@ -14,6 +14,9 @@ from router.wire.raw import lenient_json
 Json = dict[str, object]
 #: What the fast decoder raises for a text that is no JSON, or too deep.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+#: The most tokens that an answer can have used: a larger number is none, since sums of it could not be stored.
+MOST_TOKENS = 10**9
+_MOST_SECONDS = 1 << 53
 _decoder = msgspec.json.Decoder()
 # Over so many bytes the collector is stopped while they are decoded: each of its passes looks through all that was made
 # before, with the interpreter held, and there is no garbage among it.
@@ -65,16 +68,26 @@ def read_error(data: Json) -> Json:
 
 
 def as_count(value: object) -> int | None:
-    """A token count, None for any other value."""
-    return value if type(value) is int and value >= 0 else None
+    """A count of tokens, from 0 to MOST_TOKENS; None for any other value."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def find_count(*values: object) -> int | None:
-    """The first token count among some values, None when there is none."""
+    """The first count of tokens among some values, None when there is none."""
     for value in values:
-        if type(value) is int and value >= 0:
+        if type(value) is int and 0 <= value <= MOST_TOKENS:
             return value
     return None
+
+
+def add_counts(first: int, second: int) -> int:
+    """The sum of two counts; no more than MOST_TOKENS."""
+    return min(first + second, MOST_TOKENS)
+
+
+def as_moment(value: object) -> int | None:
+    """Seconds since 1970, None for any other value."""
+    return value if type(value) is int and 0 <= value < _MOST_SECONDS else None
 
 
 _NAMES: dict[type, str] = {

@@ -4,7 +4,7 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.neutral.charges import read_charge
+from router.wire.costs.charges import read_charge
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -30,8 +30,8 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     if not reasoning and total is not None and output is not None and (whole or 0) > total + output:
         # Servers in front of Gemini, which has its reasoning in the total alone.
         reasoning = (whole or 0) - total - output
-        output += reasoning
-    return Usage(uncached, output, read, write, reasoning, charge=charge)
+        output = json_values.add_counts(output, reasoning)
+    return Usage(uncached, output, read, write, reasoning, charge=charge, extras=known.extras)
 
 
 def encode_usage(usage: Usage) -> Json:

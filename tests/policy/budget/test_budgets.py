@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from router.policy.budget.budgets import (
     ALL,
+    MOST_AMOUNT,
     Budget,
     BudgetState,
     BudgetView,
+    Rates,
     TokenCounts,
     budget_key,
     compute_share,
@@ -86,19 +88,40 @@ def test_only_what_is_spent_is_used_up():
     """More handed out than there is stops a process for a round, even with nothing running: no reason to halt."""
     budget = Budget(ALL, "day", "usd", 100)
     state = BudgetState(budget, find_term("day", 0.0))
-    state.receive(0, BudgetView(spent=40, held=70), settled=True)
-    assert (state.open, state.may_open) == (False, True)
+    assert not state.used_up
+    state.receive(0, BudgetView(spent=40, held=70, others=1), settled=True)
+    assert (state.admits(1), state.used_up) == (False, False)
     state.receive(0, BudgetView(spent=100), settled=True)
-    assert (state.open, state.may_open) == (False, False)
+    assert (state.admits(1), state.used_up) == (False, True)
+
+
+def test_a_request_that_needs_more_than_is_left_goes_alone():
+    """It goes when this process holds the whole rest and no other anything; not beside another, not in the midst of a
+    synchronization, not when nothing is left."""
+    state = BudgetState(Budget(ALL, "day", "usd", 100), find_term("day", 0.0))
+    state.receive(0, BudgetView(spent=99, held=1, others=0), settled=True)
+    assert state.admits(10**12)
+    state.reserved = 1
+    assert not state.admits(10**12)
+    state.reserved = 0
+    state.begin(give_back=False)
+    assert not state.admits(10**12)
+    for view in (BudgetView(spent=50, held=49, others=1), BudgetView(spent=50, held=40), BudgetView(spent=100)):
+        state.receive(0, view, settled=True)
+        assert not state.admits(10**12), view
 
 
 def test_amounts():
     """Dollars by the price of each kind of token, tokens all alike; nothing where no price is known."""
     counts = TokenCounts(1_000_000, 500_000, 2_000_000, 100_000, 50_000)
-    rates = (3 * 10**9, 15 * 10**9, 3 * 10**8, 375 * 10**7, 6 * 10**9)
+    rates = Rates(3 * 10**9, 15 * 10**9, 3 * 10**8, 375 * 10**7, 6 * 10**9, 10**13)
     assert measure_tokens("usd", counts, rates) == 3 * 10**9 + 75 * 10**8 + 6 * 10**8 + 375 * 10**6 + 3 * 10**8
     assert measure_tokens("tokens", counts, None) == 3_650_000
     assert measure_tokens("usd", counts, None) == 0
+    assert measure_tokens("tokens", counts._replace(searches=7), None) == 3_650_000
+    assert measure_tokens("usd", TokenCounts(searches=7), rates) == 7 * 10**7
+    huge = TokenCounts(*[10**30] * 6)
+    assert measure_tokens("usd", huge, rates) == measure_tokens("tokens", huge, None) == MOST_AMOUNT
 
 
 @pytest.mark.parametrize(

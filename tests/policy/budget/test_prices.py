@@ -28,7 +28,7 @@ def test_the_fast_way_is_the_librarys():
         for model in provider.models:
             rates = module._read_rates(model.get_prices(AT))
             if rates is not None:
-                assert abs(rates.cost(TOKENS) - module._sum_by_library(provider, model, TOKENS, AT)) <= 1, model.id
+                assert abs(rates.cost(TOKENS) - module.sum_by_library(provider, model, TOKENS, AT)) <= 1, model.id
                 compared += 1
     assert compared > 500
 
@@ -46,7 +46,7 @@ def test_tiers_are_the_librarys():
                         TokenCounts(output=7, cache_read=size - 9, cache_write=9),
                     ):
                         if size > 9:
-                            whole = module._sum_by_library(provider, model, tokens, AT)
+                            whole = module.sum_by_library(provider, model, tokens, AT)
                             assert abs(rates.cost(tokens) - whole) <= 1, model.id
                             compared += 1
     assert compared > 500

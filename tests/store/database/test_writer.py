@@ -114,16 +114,20 @@ def test_a_locked_file(begun, path, monkeypatch):
     assert (ledger.dropped, begun.said) == (0, [])
 
 
-def test_rows_no_file_would_take(begun, path):
-    """They are dropped with their batch and counted; the writer goes on."""
+@pytest.mark.parametrize("bad", [{0}, {700}, {3, 4, 2050}, set(range(0, 3000, 100))])
+def test_rows_no_file_would_take(begun, path, bad):
+    """They are dropped and counted, all others of their batch are written, in their order; the writer goes on."""
     ledger = begun()
-    ledger.start()
-    ledger.add(INSERT, ("\udcff",))
+    for number in range(3000):
+        row = ("\udcff",) if number % 2 else (2**63,)
+        ledger.add(INSERT, row if number in bad else (f"r{number}",))
     ledger.add("INSERT INTO nothing VALUES (?)", (1,))
-    until(lambda: ledger.dropped == 2)
+    ledger.start()
+    until(lambda: ledger.dropped == len(bad) + 1)
     ledger.add(INSERT, ("good",))
     ledger.close()
-    assert ids(path) == {"good"}
+    assert ids(path) == {"good"} | {f"r{number}" for number in range(3000) if number not in bad}
+    assert ledger.dropped == len(bad) + 1
     assert begun.said == []
 
 

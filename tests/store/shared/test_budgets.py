@@ -8,7 +8,7 @@ import threading
 import msgspec
 import pytest
 
-from router.policy.budget.budgets import ALL, Budget, budget_key, find_term
+from router.policy.budget.budgets import ALL, Budget, Rates, budget_key, find_term
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
@@ -232,7 +232,7 @@ def test_what_counts_in_no_budget(home, scope, unit, found):
 def test_rates_come_with_a_round(part):
     """For each model that was requested: what a million tokens cost, or None."""
     models = (("https://x", "known"),)
-    assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0, 0)}
+    assert part().round(claim(), models=models).rates == {models[0]: Rates(10**6, 10**6, 0, 0, 0)}
     unknown = part()
     unknown.shared._price = lambda entry: (None, "")
     assert unknown.round(claim(), models=models).rates == {models[0]: None}

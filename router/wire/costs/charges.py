@@ -34,6 +34,7 @@ def read_charge(found: Json, known: int | None, profile: Profile) -> int | None:
 
 def _convert(value: object, unit: float) -> int | None:
     """A number of this unit in billionths of a US dollar; None for anything that is no charge."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value * unit <= _MOST:
+    # Compared before it is multiplied: an integer may be too large for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST / unit:
         return None
     return round(value * unit)

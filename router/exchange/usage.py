@@ -1,0 +1,93 @@
+"""The usage of answers that are no plain success: errors that hold one, and answers in the background.
+
+A response that runs in the background is answered at once, without usage; what it used is told when it is fetched, as
+often as that happens, and counts in the first look that finds it complete.
+"""
+
+import msgspec
+
+from router.exchange.attempt import Attempt
+from router.ir import Usage
+from router.telemetry.accesslog import RequestRecord
+from router.wire.protocols import BY_NAME, RESPONSES
+from router.wire.raw import json_values
+from router.wire.raw.top_level import MODEL_LIMIT
+from router.wire.tap import usage_of
+
+_BACKGROUND = (b'"background":true', b'"background": true')
+#: States of a response in the background that is not complete.
+_UNDER_WAY = ("queued", "in_progress")
+# No error with a usage is larger.
+_ERROR_LIMIT = 1 << 20
+
+
+def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+    """Note the usage in an upstream's error: what it tells was billed. body: in the upstream's own protocol."""
+    context = attempt.context
+    if not context.call.generates or b'"usage"' not in body or len(body) > _ERROR_LIMIT:
+        return
+    dialect = context.call.dialect if attempt.plan is None else BY_NAME[attempt.plan.spoken].dialect
+    found = usage_of(dialect, body, attempt.target.profile)
+    if found.input is not None or found.output is not None:
+        context.record.usage = found
+
+
+def note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+    """Note the usage of a response that was made in the background, in the first look that finds it complete."""
+    context = attempt.context
+    if context.call.entry is not RESPONSES or not any(mark in body for mark in _BACKGROUND):
+        return
+    data = json_values.decode_object(bytes(body)) or {}
+    if data.get("background") is not True or data.get("status") in _UNDER_WAY:
+        return
+    usage = usage_of(context.call.dialect, body, attempt.target.profile)
+    if usage.input is not None and context.runtime.counted_responses.add(str(data.get("id") or "")):
+        context.record.usage = usage
+        _name_model(context.record, data.get("model"))
+        context.record.note("made in the background, counted when it was fetched")
+
+
+def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
+    """Count nothing for an answer that only says that the response is being made. One that is whole already is noted,
+    so that no later look counts it again."""
+    context = attempt.context
+    if context.call.entry is not RESPONSES or not any(mark in body for mark in _BACKGROUND):
+        return
+    data = json_values.decode_object(bytes(body)) or {}
+    if data.get("background") is not True:
+        return
+    if data.get("status") in _UNDER_WAY:
+        context.record.usage = Usage(0, 0)
+        context.record.note("answered in the background: it is counted when it is fetched")
+    elif context.record.usage.input is not None:
+        context.runtime.counted_responses.add(str(data.get("id") or ""))
+
+
+def note_stream_usage(attempt: Attempt, usage: Usage, name: str, announced: json_values.Json) -> Usage:
+    """The usage of a stream that counts for this request. name: the id of the response. announced: the response object
+    as the stream announced it."""
+    context = attempt.context
+    call = context.call
+    if call.entry is not RESPONSES or (call.generates and announced.get("background") is not True):
+        return usage
+    if usage.output is None:
+        return usage if call.generates else Usage()
+    first = context.runtime.counted_responses.add(name)
+    if call.generates:
+        return usage
+    if first and announced.get("background") is True:
+        _name_model(context.record, announced.get("model"))
+        return usage
+    # The answer was counted when it was made.
+    return Usage()
+
+
+def _name_model(record: RequestRecord, model: object) -> None:
+    """Note the model of an answer that was fetched, by which it is priced: the request names none."""
+    if record.model is None and isinstance(model, str):
+        record.sent_model = model[:MODEL_LIMIT]
+
+
+def copy_usage(usage: Usage) -> Usage:
+    """A usage that may be changed by itself."""
+    return msgspec.structs.replace(usage)

@@ -1,0 +1,1 @@
+"""What a request and its answer say of their cost: charges, tiers, searches, limits."""

@@ -1,0 +1,139 @@
+"""What a request says of its cost before it is sent: the limit of its output, its tier, tools that are billed apart."""
+
+import re
+from typing import NamedTuple, cast
+
+from router.wire.calls import Call
+from router.wire.costs.extras import CHEAPER, read_tier
+from router.wire.protocols import COMPLETIONS, EMBEDDINGS
+from router.wire.raw.json_values import MOST_TOKENS, Json, as_count
+from router.wire.raw.top_level import Top
+
+#: Web searches that are expected of a request that allows them without a bound of its own.
+TYPICAL_SEARCHES = 10
+_MOST_CHOICES = 10_000
+_MOST_SEARCHES = 1000
+# Tools that the provider runs, by the beginning of their type.
+_SEARCH = "web_search"
+_UNCOUNTED = {
+    "code_interpreter": "the tool code_interpreter",
+    "image_generation": "the tool image_generation",
+    "code_execution": "the tool code_execution",
+    "shell": "the tool shell",
+}
+# A list of tools without any of these needs no decoding. An escape may spell each of them.
+_TOOLS = re.compile(rb"web_search|code_interpreter|image_generation|code_execution|\"shell\"|\\u")
+# Models that search the web for each request, and do not tell how often.
+_SEARCHERS = re.compile(r"-search-(?:preview|api)|^sonar|/sonar")
+
+
+class CostTraits(NamedTuple):
+    """Of a request to a model."""
+
+    #: The tokens that all answers together may have, as the request says; None where it does not.
+    output: int | None = None
+    #: Answers that it asks for.
+    choices: int = 1
+    #: Web searches that are expected.
+    searches: int = 0
+    #: The service tier or speed, '' for the usual one and for cheaper ones.
+    tier: str = ""
+    #: The answer is sound.
+    audio: bool = False
+    #: The longest that its input may stay in a cache: `5m`, `1h`, '' where it names no caching.
+    cached: str = ""
+    #: In words, something in it whose cost no answer tells; '' for nothing.
+    uncounted: str = ""
+
+    def describe_unpriced(self) -> str:
+        """In words, what of the request may have no price though its model has one."""
+        return f"the service tier {self.tier}" if self.tier else "sound"
+
+
+NO_COST_TRAITS = CostTraits()
+
+
+def read_limit(call: Call, top: Top | None) -> int | None:
+    """The tokens that all answers of a request together may have, None where it does not say."""
+    if top is None:
+        return None
+    limit = 0
+    for name in call.entry.output_caps:
+        # Of two names the upstream may know either, so that the higher limit may hold.
+        limit = max(limit, _read_whole(top, name))
+    return min(limit * _count_choices(call, top), MOST_TOKENS) if limit else None
+
+
+def read_cost_traits(call: Call, top: Top | None, body: bytes, caps: tuple[int, ...] = ()) -> CostTraits:
+    """What a request says of its cost. body: the whole of it. caps: limits of the output that are set elsewhere."""
+    if call.entry is EMBEDDINGS:
+        return CostTraits(output=0)
+    if top is None:
+        return NO_COST_TRAITS
+    limit, choices = read_limit(call, top), _count_choices(call, top)
+    bounds = [bound * choices for bound in caps if bound]
+    if bounds:
+        limit = min(bounds) if limit is None else min(limit, *bounds)
+    searches, uncounted = _read_tools(top)
+    if "web_search_options" in top or _SEARCHERS.search(str(top.value("model") or "")):
+        searches, uncounted = max(1, searches), uncounted or "web searches in Chat"
+    if "background" in top and top.value("background") is True:
+        uncounted = "an answer in the background (background = true)"
+    return CostTraits(
+        output=limit,
+        choices=choices,
+        searches=searches,
+        tier=_read_tier(top),
+        audio="modalities" in top and "audio" in str(top.value("modalities")),
+        cached="" if b'"cache_control"' not in body else "1h" if b'"1h"' in body else "5m",
+        uncounted=uncounted,
+    )
+
+
+def _read_tier(top: Top) -> str:
+    speed = read_tier(top.value("speed")) if "speed" in top else ""
+    tier = speed or (read_tier(top.value("service_tier")) if "service_tier" in top else "")
+    # Whether an answer was that cheap is for the answer to tell.
+    return "" if tier in CHEAPER else tier
+
+
+def _count_choices(call: Call, top: Top) -> int:
+    count = max(1, _read_whole(top, "n"))
+    if call.entry is COMPLETIONS:
+        count = max(count, _read_whole(top, "best_of"))
+        prompt = top.value("prompt") if (top.raw("prompt") or b"")[:1] == b"[" else None
+        # Numbers are the tokens of one prompt.
+        prompts = cast("list[object]", prompt) if isinstance(prompt, list) else []
+        if prompts and not isinstance(prompts[0], int | float):
+            count *= len(prompts)
+    return min(count, _MOST_CHOICES)
+
+
+def _read_whole(top: Top, name: str) -> int:
+    """A whole number of tokens or answers, 0 for anything else."""
+    raw = top.raw(name)
+    if raw is None:
+        return 0
+    if raw.isdigit() and len(raw) < 19:
+        return min(int(raw), MOST_TOKENS)
+    value = top.value(name)
+    if isinstance(value, float) and 0 < value < float("inf"):
+        return int(min(value, MOST_TOKENS))
+    # A larger number may be a limit too: that of the model.
+    return MOST_TOKENS if type(value) is int and value > MOST_TOKENS else as_count(value) or 0
+
+
+def _read_tools(top: Top) -> tuple[int, str]:
+    """The web searches that the tools allow, and in words the first tool whose cost no answer tells."""
+    raw = top.raw("tools")
+    if raw is None or _TOOLS.search(raw) is None:
+        return 0, ""
+    tools = top.value("tools")
+    searches, uncounted = 0, ""
+    for entry in cast("list[object]", tools) if isinstance(tools, list) else ():
+        tool = cast("Json", entry) if isinstance(entry, dict) else {}
+        kind = str(tool.get("type") or "")
+        if kind.startswith(_SEARCH):
+            searches = min(searches + (as_count(tool.get("max_uses")) or TYPICAL_SEARCHES), _MOST_SEARCHES)
+        uncounted = uncounted or next((name for start, name in _UNCOUNTED.items() if kind.startswith(start)), "")
+    return searches, uncounted

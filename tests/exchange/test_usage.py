@@ -1,0 +1,141 @@
+"""Usage of answers that are no plain success: in the background, fetched later, billed though they failed."""
+
+import json
+
+import pytest
+
+from router.errors import Halted
+from router.policy.budget.guard import read_rules
+from router.settings import Settings
+from router.wire.raw import sse
+
+from .playbook import playing
+from .upstreams import Break, says, streams
+from .worlds import CHAT, MESSAGES, RESPONSES, Rounds, box, chat, good, in_order, message, refuses, response
+
+USAGE = {"input_tokens": 30, "output_tokens": 400, "total_tokens": 430}
+
+
+def background(state, **more):
+    about = {"id": "resp_1", "object": "response", "background": True, "status": state, "model": "m-2026", "output": []}
+    return {**about, **more}
+
+
+@pytest.fixture
+def native(made):
+    """A backend that speaks all three protocols."""
+    return made(box("box", "a0", protocols=("chat", "messages", "responses")), settings=in_order())
+
+
+def fetch(runtime, name="resp_1", **more):
+    script = says(200, background("completed", **{"id": name, "usage": USAGE, **more}))
+    return playing(runtime, f"{RESPONSES}/{name}", b"", script, method="GET").record
+
+
+def used(record):
+    return record.usage.input, record.usage.output
+
+
+def test_a_background_answer_counts_when_it_is_fetched(native):
+    """Nothing is guessed for the first answer; the first look that finds it complete counts, and no later one."""
+    body = response(background=True, store=True)
+    begun = playing(native, RESPONSES, body, says(200, background("queued", usage=None))).record
+    assert (used(begun), begun.estimated) == ((0, 0), False)
+    assert "it is counted when it is fetched" in " ".join(begun.notes)
+    assert used(fetch(native, status="in_progress", usage=None)) == (None, None)
+    found = fetch(native)
+    assert (used(found), found.sent_model) == ((30, 400), "m-2026")
+    assert used(fetch(native)) == (None, None)
+    assert used(fetch(native, "resp_2")) == (30, 400)
+
+
+def test_a_stored_answer_that_is_fetched_was_counted(native):
+    """One that was not made in the background counted when it was made."""
+    assert used(fetch(native, background=False)) == (None, None)
+
+
+def test_one_that_was_whole_at_once_is_not_counted_again(native):
+    """Some servers ignore the wish."""
+    body = response(background=True, store=True)
+    assert used(playing(native, RESPONSES, body, says(200, background("completed", usage=USAGE))).record) == (30, 400)
+    assert used(fetch(native)) == (None, None)
+
+
+def stream_of(**about):
+    begin = {"type": "response.created", "response": background("in_progress", usage=None, **about)}
+    item = {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "m"}}
+    end = {"type": "response.completed", "response": background("completed", usage=USAGE, **about)}
+    return [sse.frame(json.dumps(one).encode(), one["type"]) for one in (begin, item, end)]
+
+
+def test_streams_of_a_background_answer_count_once(native):
+    """Followed to its end it has counted; looked at by a stream after that, or before, it counts once."""
+    body = response(background=True, store=True, stream=True)
+    assert used(playing(native, RESPONSES, body, streams(*stream_of())).record) == (30, 400)
+
+    def look(name, events):
+        return playing(native, f"{RESPONSES}/{name}?stream=true", b"", streams(*events), method="GET").record
+
+    assert used(look("resp_1", stream_of())) == (None, None)
+    assert used(fetch(native)) == (None, None)
+    other = look("resp_2", stream_of(id="resp_2"))
+    assert (used(other), other.sent_model) == ((30, 400), "m-2026")
+    assert used(look("resp_3", stream_of(id="resp_3", background=False))) == (None, None)
+
+
+def test_a_stream_that_is_left_counts_when_it_is_fetched(native):
+    """What its upstream made after the client had left is in the answer."""
+    body = response(background=True, store=True, stream=True)
+    cut = playing(native, RESPONSES, body, streams(*stream_of()[:2], Break())).record
+    assert cut.estimated
+    assert used(fetch(native)) == (30, 400)
+
+
+def with_dollars(runtime, **settings):
+    """Have a runtime guarded by a budget in US dollars."""
+    guard = runtime.guard
+    guard.rules = read_rules(Settings(guard_day_usd=5.0, **settings))
+    guard._sync = Rounds()
+    return guard
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        (RESPONSES, response(background=True, store=True), "in the background (background = true)"),
+        (RESPONSES, response(tools=[{"type": "image_generation"}]), "the tool image_generation"),
+        (MESSAGES, message(tools=[{"type": "code_execution_20250825", "name": "x"}]), "the tool code_execution"),
+        (CHAT, chat(web_search_options={}), "web searches in Chat"),
+        ("/v1/images/generations", {"model": "box:m"}, "/v1/images/generations"),
+        ("/v1/batches", {"model": "box:m"}, "/v1/batches"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(native, path, body, named):
+    """guard.unpriced = refuse says what it is, and which setting allows it; nothing goes upstream."""
+    with_dollars(native, guard_unpriced="refuse")
+    played = playing(native, path, body)
+    assert (played.asked, played.status in (402, 429)) == ([], True)
+    assert isinstance(played.error, Halted)
+    assert named in played.error.message
+    assert "guard.unpriced" in played.error.message
+
+
+def test_usage_in_errors(made):
+    """What an error tells is billed, passed through or translated, as a status or inside a 200."""
+    used_up = {"prompt_tokens": 40, "completion_tokens": 8}
+    failed = {"error": {"message": "no", "code": 500}, "usage": used_up}
+    for path, body in ((CHAT, chat()), (MESSAGES, message())):
+        runtime = made(box("box", "a0"), settings=in_order())
+        for status in (200, 400, 500):
+            record = playing(runtime, path, body, says(status, failed)).record
+            assert used(record) == (40, 8), (path, status)
+            assert not record.estimated
+
+
+def test_an_attempt_that_is_lost_leaves_no_trace_in_the_next(made):
+    """The record tells of the answer that the client got."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    used_up = {"prompt_tokens": 40, "completion_tokens": 8}
+    lost = says(500, {"error": {"message": "no"}, "usage": used_up})
+    assert used(playing(runtime, CHAT, chat(), lost, good()).record) == (3, 1)
+    assert used(playing(runtime, CHAT, chat(), lost, refuses(400)).record) == (None, None)
