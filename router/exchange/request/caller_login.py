@@ -66,6 +66,9 @@ def find_obstacle(call: Call, backend: Backend, values: Values | None) -> Obstac
     that hold a credential of the caller's own; None when they are not known."""
     vendor = known(backend.vendor)
     at = f" at {vendor.title}" if vendor is not None and vendor.needs_key else ""
+    if not at and not values:
+        # A server that may need none.
+        return None
     if not _is_own_protocol(call, backend):
         asked = call.dialect.title if call.protocol else "an OpenAI call"
         spoken = " or ".join(BY_NAME[name].title for name in find_own_protocols(backend))
@@ -85,8 +88,6 @@ def find_obstacle(call: Call, backend: Backend, values: Values | None) -> Obstac
                     f"was not sent to the backend {backend.name}{f', which is {vendor.title}' if vendor else ''}."
                 )
                 return Obstacle(why, step)
-    if not at:
-        return None
     why = f"The request carries no login{at}, and the backend {backend.name} has no key of its own."
     return Obstacle(why, step)
 

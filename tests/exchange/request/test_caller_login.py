@@ -147,6 +147,12 @@ def test_counts_in_the_callers_protocol_carry_no_login(made):
     refused(playing(made(backend), "/v1/messages/count_tokens", message("vllm:m"), fields=bearer("opaque")), "Messages")
 
 
+def test_a_server_that_may_need_no_login_is_asked_without_one(made):
+    """A caller without a credential reaches it, translated too."""
+    played = playing(made(box("own", auth="client")), MESSAGES, message("own:m"), good())
+    assert (played.status, b"authorization" in played.sent[0].fields) == (200, False)
+
+
 def test_the_chain_passes_over_backends_that_would_need_another_login(made):
     """A hop that cannot get the caller's login is no hop, and hides no later one."""
     key = box("key", "a0", protocols=("chat",))
