@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from router.errors import BadRequest, RouterError
-from router.exchange.request import translation
+from router.errors import BadRequest, RouterError, Unauthenticated
+from router.exchange.request import caller_login, translation
 from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import find_owner
 from router.exchange.request.route import check_speaks, find_facts, speaks
@@ -104,6 +104,7 @@ def _fill(
     found.problem = _find_problem(route.backend.name, snapshot)
     found.edits += route.note_rule()
     check_speaks(call, route)
+    _check_login(call, route, fields, snapshot)
     _fill_pool(found, call, route, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
@@ -112,6 +113,15 @@ def _fill(
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+
+
+def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:
+    """Raise Unauthenticated where the caller's own login would not be passed on; without one among the fields, only its
+    protocol tells."""
+    if route.backend.auth == "client":
+        obstacle = caller_login.find_obstacle(call, route.backend, caller_login.collect_values(fields.items()) or None)
+        if obstacle is not None:
+            raise Unauthenticated(obstacle.explain(route, snapshot.table))
 
 
 def _find_problem(name: str, snapshot: Snapshot) -> str:
@@ -138,15 +148,19 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
         found.room = "" if unknown else room_words(service, order[0], now, want)
     if len(order) > 1:
         found.next = f"{order[1].alias} {room_words(service, order[1], now, want)}"
-    for hop in build_chain(route, snapshot.table):
-        if hop.backend.name in snapshot.services and speaks(call, hop):
-            suffix = ""
-            if translation.needs_translation(call, hop):
-                plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
-                suffix = f" (translated to {plan.spoken})"
-            gap = _find_gap(hop.backend.name, snapshot)
-            suffix += f" ({gap.why})" if gap else ""
-            found.fallback.append(format_route(hop) + suffix)
+
+    def serves(hop: Route) -> bool:
+        login = hop.backend.auth != "client" or caller_login.find_obstacle(call, hop.backend, None) is None
+        return hop.backend.name in snapshot.services and speaks(call, hop) and login
+
+    for hop in build_chain(route, snapshot.table, serves):
+        suffix = ""
+        if translation.needs_translation(call, hop):
+            plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
+            suffix = f" (translated to {plan.spoken})"
+        gap = _find_gap(hop.backend.name, snapshot)
+        suffix += f" ({gap.why})" if gap else ""
+        found.fallback.append(format_route(hop) + suffix)
 
 
 def _fill_translation(

@@ -83,6 +83,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     key_prefixes: tuple[str, ...] = ()
     #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
+    #: Those of them whose weights it has published: servers of others have models of such names too.
+    published: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.
     own_headers: tuple[str, ...] = ()
     #: Models for backends with auth=client, whose catalog cannot be read for lack of a key; see MODELS_DATE.

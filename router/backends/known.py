@@ -69,6 +69,13 @@ def api_of(backend: Backend) -> Api:
     return first if all(PROTOCOLS.get(name) is first for name in backend.protocols) else COMMON
 
 
+def find_own_protocols(backend: Backend) -> tuple[str, ...]:
+    """The protocols in which a backend with auth=client gets the caller's own login: those of its provider that it
+    speaks, where that is known. A login for one vendor's protocol means nothing in another's."""
+    entry = known(backend.vendor)
+    return tuple(name for name in backend.protocols if entry is None or name in entry.protocols)
+
+
 def refuses_max_tokens(vendor: str) -> bool:
     """True for a provider whose newer models refuse Chat's `max_tokens`."""
     entry = known(vendor)
@@ -136,8 +143,13 @@ def same_place(one: str, other: str) -> bool:
 
 
 def same_host(one: str, other: str) -> bool:
-    """True when two roots are on one host and port: a caller's own credential for one may go to the other."""
-    return urlsplit(one).netloc == urlsplit(other).netloc
+    """True when two roots have one scheme, host and port: a caller's own credential for one may go to the other."""
+    return _origin_of(one) == _origin_of(other)
+
+
+def _origin_of(root: str) -> tuple[str, str, int]:
+    parts = urlsplit(root)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def is_https(root: str) -> bool:

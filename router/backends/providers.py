@@ -20,6 +20,8 @@ PROVIDERS = (
         protocols=("chat", "responses"),
         key_prefixes=("sk-proj-", "sk-svcacct-", "sk-admin-"),
         families=(r"gpt-.*", r"o\d.*", r"chatgpt-.*", r"text-.*"),
+        # LM Studio calls every model for embeddings text-embedding-….
+        published=(r"gpt-oss.*", r"text-embedding-(?!3-|ada-).*"),
         own_headers=("openai-organization", "openai-project", "chatgpt-account-id"),
         models=("gpt-5-mini", "gpt-5", "gpt-5.5", "gpt-4o"),
         refuses_max_tokens=True,
@@ -107,6 +109,8 @@ PROVIDERS = (
         root="https://api.deepseek.com",
         protocols=("chat", "responses"),
         families=(r"deepseek-.*",),
+        # Its own API has two names that its weights do not have.
+        published=(r"deepseek-(?!(chat|reasoner)$).*",),
         profile=Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=16, shapes=("json_object",)),
     ),
     # Mistral and Z.ai report usage in the last chunk in any case; Mistral refuses `stream_options` (422).
@@ -116,6 +120,8 @@ PROVIDERS = (
         root="https://api.mistral.ai/v1",
         protocols=("chat",),
         families=(r"(mistral|codestral)-.*",),
+        # Its own API has a role or size, and `latest` or a month behind it.
+        published=(r"(mistral|codestral)-(?!([a-z]+-)?(latest|\d{4})$).*",),
         profile=Profile(
             id_form="mistral9",
             empty_content="omit",

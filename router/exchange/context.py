@@ -71,6 +71,17 @@ class Arrival:
         """Run work on a large body in the one thread for such work."""
         return await run_in_thread(self.connection, self.snapshot.settings.timeouts_total, work, *arguments)
 
+    def caller_credentials(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        """The headers, of those named, that hold the caller's own credential and not one of fairlead's keys."""
+        values = [(name, strip_scheme(value)) for _, name, value in self.request.lines if name in names]
+        return names - {name for name, value in values if any(hmac.compare_digest(value, key) for key in self.own_keys)}
+
+    def hide_credentials(self, names: frozenset[bytes]) -> None:
+        """Redact what these headers hold in captured bodies: an upstream that gets it may repeat it in its answer."""
+        if self.capture_limit:
+            values = [strip_scheme(value) for _, name, value in self.request.lines if name in names]
+            self.runtime.log.hide([Secret(value.decode("latin-1")) for value in values])
+
 
 class RequestContext(Arrival):
     """A request that was read and routed. Only its record changes from here on."""
@@ -94,14 +105,3 @@ class RequestContext(Arrival):
         self.route = route
         #: True when its answer may issue an id to remember.
         self.issues_id = issues_id
-
-    def caller_credentials(self, names: frozenset[bytes]) -> frozenset[bytes]:
-        """The headers, of those named, that hold the caller's own credential and not one of fairlead's keys.
-
-        An upstream may repeat them in its answer: they are redacted in captured bodies.
-        """
-        values = [(name, strip_scheme(value)) for _, name, value in self.request.lines if name in names]
-        own = {name for name, value in values if any(hmac.compare_digest(value, key) for key in self.own_keys)}
-        if self.capture_limit:
-            self.runtime.log.hide([Secret(value.decode("latin-1")) for name, value in values if name not in own])
-        return names - own

@@ -21,7 +21,7 @@ from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.query import check_query
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
-from router.policy.routing.tags import read_tag
+from router.policy.tags import read_tag
 from router.telemetry.accesslog import RequestRecord
 from router.upstream.runtime import Runtime
 from router.wire import calls

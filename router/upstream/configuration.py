@@ -72,7 +72,7 @@ def read(
 def _make_broken_gap(problem: stored.Problem) -> Gap:
     """A backend whose file cannot be read; the hint ends in the command that helps."""
     command = problem.hint.rpartition(":   ")[2] or "fairlead backend list"
-    return Gap(problem.name, f"cannot be read: {problem.message.rstrip('.')}", command)
+    return Gap(problem.name, f"cannot be read: {problem.message.rstrip('.')}", command, unread=True)
 
 
 # The sources of a setting that a user has to find; a flag was just typed, a default cannot be at fault.

@@ -17,6 +17,7 @@ from router.upstream.targets import Target, targets_of
 from router.upstream.translation_state import TranslationState
 
 _FAMILIES = {entry.name: entry.families for entry in KNOWN.values()}
+_PUBLISHED = {entry.name: entry.published for entry in KNOWN.values() if entry.published}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class SnapshotBuilder:
             fast_model=settings.fast_model,
             fallback=settings.fallback,
             gaps=gaps,
+            published=_PUBLISHED,
         )
         services: dict[str, Service] = {}
         for backend in backends:

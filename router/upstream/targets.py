@@ -45,7 +45,7 @@ class Target:
     reference: str | None = field(repr=False)
     #: Headers meant for other vendors.
     drop: frozenset[bytes]
-    #: Headers with the caller's credentials that are passed on.
+    #: Headers with the caller's credentials that may be passed on.
     keep: frozenset[bytes]
     #: Whether Chat streams are asked for usage.
     stream_usage: bool

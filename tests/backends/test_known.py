@@ -18,6 +18,7 @@ from router.backends.known import (
     known,
     plain_http_allowed,
     price_root,
+    same_host,
     same_place,
     text_model,
     vendor_of,
@@ -198,6 +199,23 @@ def test_plain_http_stays_near(host, allowed):
 def test_a_key_stays_where_it_was_given(one, other, same):
     """Roots that differ in a trailing /v1 at most are one place; all others are not."""
     assert same_place(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://x.example/v1", "https://x.example/other", True),
+        ("https://x.example/v1", "https://x.example:443/v1", True),
+        ("http://10.0.0.7/v1", "http://10.0.0.7:80/v1", True),
+        ("https://10.0.0.7/v1", "http://10.0.0.7/v1", False),
+        ("https://10.0.0.7:443/v1", "http://10.0.0.7:443/v1", False),
+        ("https://x.example:80/v1", "http://x.example/v1", False),
+        ("https://x.example/v1", "https://x.example:8443/v1", False),
+    ],
+)
+def test_a_login_stays_at_its_scheme_host_and_port(one, other, same):
+    """Two roots are one host if they are reached in one scheme, at one port."""
+    assert same_host(one, other) is same
 
 
 def test_other_names_lead_to_known_ones():

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import pytest
 import trio
 
+from router.wire import calls
+
 from .canaries import CALLS, CARRIERS, KINDS, MODES, PLACES, QUERY_NAMES, Call, Kind, Vendor, found_in, label, secret
 from .flock import Caller
 from .processes import inside, make_home
@@ -64,6 +66,12 @@ def configuration():
         for kind in KINDS
     )
     return f"history.capture = true\n[fallback]\n{chains}{headers}"
+
+
+def is_native(call, kind):
+    """True for a call in a protocol of the backend, the only one that a caller's credential goes along with."""
+    spoken = calls.call(call.path).protocol
+    return spoken in kind.protocols if spoken else bool({"chat", "responses"} & {*kind.protocols})
 
 
 class Rig:
@@ -117,7 +125,9 @@ class Rig:
     def _check(self, cell, kind, got):
         labels = self.found(got)
         mine = {name for name, what in PLACES[cell.place][1].items() if what == "mine"}
-        owner = next((one for one in (cell.first, cell.second) if one.auth == "client"), None)
+        owner = next(
+            (one for one in (cell.first, cell.second) if one.auth == "client" and is_native(cell.call, one)), None
+        )
         allowed = {"body", f"key{kind.name}", f"header{kind.name}"}
         allowed |= {label(name) for name, vendor in CARRIERS.items() if vendor and vendor == kind.vendor}
         if kind == owner:

@@ -40,7 +40,7 @@ def routed(tmp_path_factory, listening):
         backend("messages", listening.root, protocols=["messages"], auth="key", key=KEY, vendor="anthropic"),
         backend("responses", listening.root, protocols=["responses"], auth="key", key=KEY),
         backend("own-chat", listening.root, protocols=["chat"], auth="client"),
-        backend("own-messages", listening.root, protocols=["messages"], auth="client", vendor="anthropic"),
+        backend("own-messages", listening.root, protocols=["messages"], auth="client"),
         backend("own-responses", listening.root, protocols=["responses"], auth="client"),
     ]
     with Proxy(tmp_path_factory.mktemp("translated"), backends=backends) as proxy:
@@ -104,13 +104,13 @@ def test_what_the_upstream_gets(routed, upstream, asked, spoken):
     assert (b"anthropic-version" in names) is (spoken is MESSAGES)
 
 
-def test_the_callers_own_key_changes_its_form(routed, upstream):
-    """With auth = client the key of a Messages caller reaches a Chat upstream as a bearer token."""
-    upstream.script(plain(CHAT.whole))
+def test_the_callers_own_key_is_not_translated(routed, upstream):
+    """With auth = client the key of a Messages caller is not for a Chat upstream: nothing is sent there."""
     asked = body(MESSAGES, CHAT).replace(b"chat:", b"own-chat:")
-    assert ask(routed.port, MESSAGES.path, asked, (b"x-api-key", b"sk-mine")).status == 200
-    assert upstream.seen[0].field(b"authorization") == b"Bearer sk-mine"
-    assert upstream.seen[0].field(b"x-api-key") is None
+    answer = ask(routed.port, MESSAGES.path, asked, (b"x-api-key", b"sk-mine"))
+    assert (answer.status, answer.json()["error"]["type"]) == (401, "authentication_error")
+    assert "Use a tool that speaks OpenAI Chat" in answer.json()["error"]["message"]
+    assert upstream.seen == []
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from router.backends import APIS, Backend, speaks_api
+from router.backends.known import find_own_protocols
 from router.cli.common.layout import find_width, note, wrap
 from router.settings import Loaded, Settings
 from router.settings.kinds import NO_KEY
@@ -26,7 +27,7 @@ def collect_login_protocols(backends: Iterable[Backend]) -> frozenset[str]:
         protocol
         for backend in backends
         if backend.enabled and backend.auth == "client"
-        for protocol in backend.protocols
+        for protocol in find_own_protocols(backend)
     )
 
 

@@ -163,6 +163,8 @@ def _format_rows(found: Explanation) -> list[tuple[str, str]]:
         rows.append(("alias", ", then ".join(said) or "none"))
     if prefix := _select_steps(found, "prefix"):
         rows.append(("prefix", prefix[0].text))
+    if vendor := _select_steps(found, "vendor"):
+        rows.append(("vendor", vendor[-1].text))
     if rules := _select_steps(found, "rule"):
         rows.append(("rules", _format_rules(rules)))
     if not found.backend:

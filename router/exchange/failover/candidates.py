@@ -1,8 +1,8 @@
 """The accounts that one request may still be sent to: those of its backend, then those along the fallback chain.
 
-Excluded are backends that cannot serve the caller's protocol, accounts other than the one that issued an id in the
-request, accounts that cannot read input which another one sealed, accounts where the request failed already, and those
-that the guard has halted (as long as others are left).
+Excluded are backends that cannot serve the caller's protocol or would need a login that the request does not carry,
+accounts other than the one that issued an id in the request, accounts that cannot read input which another one sealed,
+accounts where the request failed already, and those that the guard has halted (as long as others are left).
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
+from router.exchange.request.caller_login import passes_login
 from router.exchange.request.route import speaks
 from router.exchange.request.translation import needs_translation
 from router.policy.accounts.pool import ANY, AccountChoice, Member, Want
@@ -56,12 +57,13 @@ class Candidates:
             self._holder = self._find_holder()
 
     def _find_hops(self, route: Route) -> list[Route]:
-        services = self._context.snapshot.services
-        return [
-            hop
-            for hop in build_chain(route, self._context.snapshot.table)
-            if hop.backend.name in services and speaks(self._context.call, hop)
-        ]
+        context = self._context
+        services = context.snapshot.services
+        return build_chain(
+            route,
+            context.snapshot.table,
+            lambda hop: hop.backend.name in services and speaks(context.call, hop) and passes_login(context, hop),
+        )
 
     def _find_holder(self) -> Member | None:
         """The account the session is bound to, which wrote the sealed input."""

@@ -7,6 +7,7 @@ from router.exchange.body.buffered import read_buffered
 from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
+from router.exchange.request.caller_login import check_login
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts
 from router.net.server.cancel_reason import CancelReason
@@ -94,6 +95,7 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     if route.rule:
         record.note(*route.note_rule())
     check_speaks(arrival.call, route)
+    check_login(arrival, route)
     return route
 
 

@@ -12,6 +12,7 @@ from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.upload import Upload
 from router.exchange.deadline import Deadline, await_head
 from router.exchange.redaction import redact_head
+from router.exchange.request.caller_login import find_passed_headers
 from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
@@ -273,7 +274,7 @@ def _build_headers(attempt: Attempt) -> Lines:
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
     if keep:
-        keep = context.caller_credentials(keep)
+        keep = keep & find_passed_headers(context, target.backend)
     lines = filter_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
     if attempt.changes:
         lines = apply_changes(lines, attempt.changes)

@@ -14,13 +14,10 @@ from router.exchange.body.body import THREAD_BYTES
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
 from router.exchange.upstream_response.large_work import run_on_loop
-from router.host.access import strip_scheme
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
 from router.policy.routing.routes import Route
-from router.settings import Secret
 from router.settings.tables import BackendOptions
-from router.upstream.credentials import auth_header
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
@@ -164,7 +161,8 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
 
 
 def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
-    """The header lines to send upstream: fairlead's own, and the client's key where the backend takes that."""
+    """The header lines to send upstream: fairlead's own. A credential of the caller's is for a protocol of its own
+    vendor, and never goes along."""
     target = attempt.target
     out: Lines = [
         (b"Host", b"host", target.host),
@@ -176,15 +174,4 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if attempt.changes:
         out = apply_changes(out, attempt.changes)
-    auth = target.auth or _find_caller_auth(attempt)
-    return [*out, auth] if auth is not None else out
-
-
-def _find_caller_auth(attempt: Attempt) -> tuple[bytes, bytes, bytes] | None:
-    """The caller's own credential as the upstream's vendor wants it; None where it must not be sent."""
-    context, target = attempt.context, attempt.target
-    for name in sorted(context.caller_credentials(target.keep), reverse=True):
-        value = context.request.fields.get(name)
-        if value:
-            return auth_header(target.backend, Secret(strip_scheme(value).decode("ascii", "ignore")))
-    return None
+    return [*out, target.auth] if target.auth is not None else out

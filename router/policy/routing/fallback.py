@@ -4,7 +4,7 @@ The chain is the user's: it decides over backends and models, whatever catalogs 
 backend (headers, fields of its vendor) stays there; what it asks of any (effort, cap, what is taken out) goes along.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,15 +17,16 @@ from router.settings.tables import Edits
 WHY = "fallback"
 
 
-def build_chain(route: Route, table: Table) -> list[Route]:
-    """The routes to try after this one, in order.
+def build_chain(route: Route, table: Table, serves: Callable[[Route], bool] = lambda hop: True) -> list[Route]:
+    """The routes to try after this one, in order. serves: whether a route can serve the request.
 
     Without those whose backend is not there, and those that would send the caller's own credential to another host than
     the one it is for.
     """
     if route.model is None:
         return []
-    hops = [found for text in _find_names(route, table) if (found := _resolve_hop(text, route, table)) is not None]
+    found = (_resolve_hop(text, route, table) for text in _find_names(route, table))
+    hops = [hop for hop in found if hop is not None and serves(hop)]
     owner = next((one.backend for one in (route, *hops) if one.backend.auth == "client"), None)
     return [hop for hop in hops if hop.backend.auth != "client" or owner is None or _same_host(hop.backend, owner)]
 

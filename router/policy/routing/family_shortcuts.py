@@ -31,6 +31,8 @@ _NAMES: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
     "grok": (("grok", re.compile(rf"grok-(?P<v>{_VERSION}){_STAMP}")),),
 }
 FAMILIES = frozenset(family for families in _NAMES.values() for family, _ in families)
+#: A name of each family's vendor, by family.
+EXAMPLES = {family: f"{word}-1" for word, families in _NAMES.items() for family, _ in families}
 _INITIALS = frozenset(letter for family in FAMILIES for letter in (family[0], family[0].upper()))
 _PIN = re.compile(r"(opus|sonnet|haiku)[-_.]?(?:(\d)[-_.]?(\d{1,2})|(\d{1,2}))")
 
@@ -61,17 +63,17 @@ class Shortcuts:
 
     families: Mapping[str, Versions] = field(default_factory=dict[str, Versions])
 
-    def newest(self, name: str, protocol: str | None, only: Backend | None = None) -> str | None:
+    def newest(self, name: str, protocol: str | None, among: Sequence[Backend] | None = None) -> str | None:
         """The model a shortcut or a pin stands for; None when the catalogs have none. protocol: preferred among
-        backends of one version. only: look at this backend's models alone."""
+        backends of one version. among: look at the models of these backends alone."""
         wanted = parse_shortcut(name)
         if wanted is None:
             return None
         versions = self.families.get(wanted[0], {})
         for version in wanted[1] or versions:
             same = versions.get(version, ())
-            if only is not None:
-                same = [one for one in same if one.backend is only]
+            if among is not None:
+                same = [one for one in same if any(one.backend is backend for backend in among)]
             if same:
                 return next((one for one in same if protocol in one.backend.protocols), same[0]).model
         return None

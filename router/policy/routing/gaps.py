@@ -18,6 +18,8 @@ class Gap(msgspec.Struct, frozen=True):
     command: str
     #: It is this proxy itself.
     loops: bool = False
+    #: Its file cannot be read: it is meant to serve.
+    unread: bool = False
     #: It answers, and only has no list: requests may well be served.
     answers: bool = False
 

@@ -15,13 +15,17 @@ from router.wire.raw.top_level import MODEL_LIMIT, check_model
 def list_models(table: Table) -> dict[str, str]:
     """Every model that can be asked for, with the backend that serves it; aliases first, unless nothing serves them.
 
-    A name that several backends have is listed plainly for the one that routing prefers, with a prefix for the others.
+    A name that several backends have is listed plainly for the one that routing prefers, with a prefix for the others;
+    a name that its vendor's backend does not list, and others do, only with their prefix.
     """
     names = _resolve_aliases(table)
     for model, owners in table.owners.items():
-        names.setdefault(model, owners[0].name)
-        for other in owners[1:]:
-            names[f"{other.name}:{model}"] = other.name
+        first = next(iter(table.find_servers(model)), None)
+        if first is not None:
+            names.setdefault(model, first.name)
+        for other in owners:
+            if other is not first:
+                names[f"{other.name}:{model}"] = other.name
     return names
 
 

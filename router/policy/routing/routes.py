@@ -8,7 +8,8 @@ The steps in order; the one that finds the backend is the last:
   owner    the backend that issued an id the request names (`previous_response_id`, a file): it means nothing elsewhere
 3 rules    the first that applies; without a backend it renames and edits, and later steps find the backend. One that
            names a backend which is not there, or another model than a forced one, is passed over
-4 catalog, 5 family, 6 default, 7 nothing: 404
+4 catalog, 5 family, 6 default, 7 nothing: 404. A name of a vendor's models, and a shortcut for them, is for that
+           vendor's backends alone where there are any (vendor_names)
 """
 
 import re
@@ -32,6 +33,7 @@ from router.policy.routing.suggestions import (
 )
 from router.policy.routing.table import DEMO, Route, Table, format_rule
 from router.policy.routing.trace import NOT_LOOKED_AT, Step, Trace
+from router.policy.routing.vendor_names import Vendors
 
 __all__ = ["DEMO", "Route", "Table", "decide", "find_nearest_models"]
 
@@ -125,7 +127,7 @@ def _route_to_owner(
 
 
 def _resolve_name(model: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Name:
-    if not table.renames and (model in table.owners or parse_shortcut(model) is None):
+    if not table.renames and (parse_shortcut(model) is None or table.find_servers(model)):
         if trace is not None:
             trace.append(Step("alias", False, "none"))
         return _Name(model)
@@ -143,6 +145,7 @@ def _resolve_name(model: str, facts: RoutingFacts, table: Table, trace: Trace | 
     text = text if target is None else target
     newest, floats = _expand_shortcut(text, facts, table, None)
     if trace is not None and floats:
+        _trace_vendor(text, table, trace)
         trace.append(
             Step("shortcut", newest != text, f"{text} → {newest}" if newest != text else _explain_no_newest(text))
         )
@@ -159,16 +162,35 @@ def _find_forced(model: str, table: Table) -> str | None:
 def _expand_shortcut(text: str, facts: RoutingFacts, table: Table, only: Backend | None) -> tuple[str, bool]:
     """The listed model that a shortcut stands for, with its `[1m]`, else the name itself; whether it is a shortcut.
 
-    only: look at this backend's models alone.
+    only: look at this backend's models alone, else at those of the family's vendor where it has a backend.
     """
-    if table.lists(only, text) or parse_shortcut(text) is None:
+    if parse_shortcut(text) is None or (table.find_servers(text) if only is None else table.lists(only, text)):
         return text, False
-    newest = table.shortcuts.newest(text, facts.protocol, only)
+    vendors = table.vendor_names.find(text)
+    among = (only,) if only is not None else vendors.backends if vendors.alone else None
+    newest = table.shortcuts.newest(text, facts.protocol, among)
     return (text if newest is None else newest + LONG if strip_long(text) != text else newest), True
 
 
 def _explain_no_newest(text: str) -> str:
     return f"no catalog has a model for {text}"
+
+
+def _trace_vendor(text: str, table: Table, trace: Trace) -> None:
+    """Say that a shortcut stands for a model of its vendor's backends, where others have models of the family too."""
+    vendors, wanted = table.vendor_names.find(text), parse_shortcut(text)
+    versions = table.shortcuts.families.get(wanted[0], {}) if wanted else {}
+    own = {one.name for one in vendors.backends}
+    others = dict.fromkeys(
+        one.backend.name for same in versions.values() for one in same if one.backend.name not in own
+    )
+    if vendors.alone and others:
+        trace.append(Step("vendor", True, _explain_vendor(vendors, [*others])))
+
+
+def _explain_vendor(vendors: Vendors, others: Sequence[str]) -> str:
+    own = join_names(vendors.backends) or "a backend that cannot be read"
+    return f"a name of {own}; {', '.join(others)} would serve it by prefix, alias, rule or fallback"
 
 
 # Step 2
@@ -257,11 +279,16 @@ def _apply_rule(
 
 
 def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Found:
-    owners = table.owners.get(text)
+    owners = table.find_servers(text)
     bare = text if owners else strip_long(text)
-    if bare != text and (owners := table.owners.get(bare + LONG)):
+    if bare != text and (owners := table.find_servers(bare + LONG)):
         bare += LONG
-    owners = owners or table.owners.get(bare)
+    owners = owners or table.find_servers(bare)
+    vendors = table.vendor_names.find(bare)
+    listed = table.owners.get(bare, ())
+    if trace is not None and len(owners) < len(listed):
+        others = [one.name for one in listed if all(one is not owner for owner in owners)]
+        trace.append(Step("vendor", True, _explain_vendor(vendors, others)))
     if owners:
         if trace is not None:
             trace.append(Step("catalog", True, f"{bare} is listed by {join_names(owners)}"))
@@ -269,7 +296,8 @@ def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
     gap = table.find_gap(text.partition(":")[0]) if ":" in text else None
     owners = table.of_family(bare) if gap is None else ()
     if trace is not None:
-        trace.append(Step("catalog", False, "in no model list"))
+        where = f" of {join_names(vendors.backends)}" if listed and vendors.backends else ""
+        trace.append(Step("catalog", False, f"in no model list{where}"))
         said = f"a model of the family of {join_names(owners)}" if owners else "no provider's family matches"
         trace.append(Step("family", bool(owners), said))
     if owners:
@@ -278,7 +306,7 @@ def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
     if trace is not None:
         trace.append(Step("default", fallback is not None, fallback.name if fallback else _explain_no_default(table)))
     if fallback is None:
-        raise _make_refusal(text, gap, facts, table)
+        raise _make_refusal(text, gap or table.find_vendor_gap(vendors), facts, table)
     return _Found(fallback, text, "default")
 
 
@@ -306,11 +334,13 @@ def _list_family(text: str, table: Table) -> list[str]:
 
 
 def _prefer_native(owners: Sequence[Backend], facts: RoutingFacts) -> Backend:
-    """The first that speaks the caller's protocol, else the first."""
+    """The first that speaks the caller's protocol, else the first that could get a translated request: a login of the
+    caller's is not passed along with one."""
     if len(owners) == 1:
         return owners[0]
     speaks = _make_speaks(facts)
-    return next((backend for backend in owners if speaks(backend)), owners[0])
+    native = next((backend for backend in owners if speaks(backend)), None)
+    return native or next((backend for backend in owners if backend.auth != "client"), owners[0])
 
 
 def _find_default(table: Table) -> Backend | None:

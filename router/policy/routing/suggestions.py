@@ -29,12 +29,18 @@ def explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, g
     begin = f"No backend serves the model '{model}'{stands}"
     if gap is not None:
         return f"{begin}: {gap}"
-    nearest = ", ".join(f"{name} ({table.owners[name][0].name})" for name in near)
+    nearest = ", ".join(_format_near(name, table) for name in near)
     hint = f" Nearest: {nearest}." if nearest else ""
     provider = model.partition(":")[0].lower() if ":" in model else ""
     if provider in KNOWN:
         hint += f" If {provider} means the provider: `fairlead backend add {provider}`."
     return f"{begin}.{hint} {describe_configured(table)}"
+
+
+def _format_near(name: str, table: Table) -> str:
+    """A listed name with its backend: behind a prefix where the plain name would go to another."""
+    servers = table.find_servers(name)
+    return f"{name} ({servers[0].name})" if servers else f"{table.owners[name][0].name}:{name}"
 
 
 def find_nearest_models(model: str, table: Table) -> list[str]:

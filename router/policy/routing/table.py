@@ -11,6 +11,7 @@ from router.policy.routing import family_shortcuts
 from router.policy.routing.family_shortcuts import Shortcuts
 from router.policy.routing.gaps import Gap
 from router.policy.routing.rules import PreparedRule, compile_glob, prepare_rule
+from router.policy.routing.vendor_names import VendorNames, Vendors
 from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
@@ -77,14 +78,16 @@ class Table:
     fallback: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     #: The backends whose models are not known, in use or not.
     gaps: Sequence[Gap] = ()
+    #: Vendor name -> regular expressions of those names in `families` that servers of others have too.
+    published: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     #: The backends that list a model, by its name.
     owners: Mapping[str, tuple[Backend, ...]] = field(init=False, repr=False)
     #: Backends by name.
     named: Mapping[str, Backend] = field(init=False, repr=False)
+    #: Which names are a vendor's.
+    vendor_names: VendorNames = field(init=False, repr=False)
     #: Backends by what may stand in front of a colon.
     prefixes: Mapping[str, Backend] = field(init=False, repr=False)
-    #: A backend, behind each expression of its vendor's model names.
-    patterns: Sequence[tuple[re.Pattern[str], Backend]] = field(init=False, repr=False)
     #: Aliases by name in lower case.
     targets: Mapping[str, str] = field(init=False, repr=False)
     shortcuts: Shortcuts = field(init=False, repr=False)
@@ -112,7 +115,8 @@ class Table:
         self._set("owners", _index_owners(self.backends, self.catalogs))
         self._set("named", named)
         self._set("prefixes", _index_prefixes(self.backends, named))
-        self._set("patterns", _compile_patterns(self.backends, self.families))
+        unread = {gap.backend for gap in self.gaps if gap.unread}
+        self._set("vendor_names", VendorNames(self.backends, self.families, self.published, unread))
         self._set("targets", {name.lower(): target for name, target in self.aliases.items()})
         self._set("shortcuts", family_shortcuts.collect_shortcuts(self.backends, self.catalogs))
         self._set("rules", rules)
@@ -139,9 +143,25 @@ class Table:
             return _DEMO_OFF
         return next((gap for gap in self.gaps if gap.backend == lowered), None)
 
+    def find_vendor_gap(self, vendors: Vendors) -> Gap | None:
+        """Why the backend of a vendor, whose name is asked for, is not in use; None when it is, or is not known."""
+        if vendors.backends or not vendors.alone:
+            return None
+        return next((gap for gap in self.gaps if gap.unread and gap.backend == vendors.vendor), None)
+
     def of_family(self, model: str) -> tuple[Backend, ...]:
         """The backends whose vendor names its models so."""
-        return tuple([backend for pattern, backend in self.patterns if pattern.fullmatch(model)])
+        return self.vendor_names.of_family(model)
+
+    def find_servers(self, model: str) -> tuple[Backend, ...]:
+        """The backends that serve a model by its plain name since their catalog lists it: those of its vendor where
+        there are any. A name that is the vendor's alone is served by no other, whatever that one lists."""
+        owners = self.owners.get(model, ())
+        if not owners:
+            return ()
+        vendors = self.vendor_names.find(model)
+        own = tuple([one for one in owners if any(one is vendor for vendor in vendors.backends)])
+        return own if own or vendors.alone else owners
 
 
 def _index_owners(
@@ -158,9 +178,3 @@ def _index_prefixes(backends: Sequence[Backend], named: Mapping[str, Backend]) -
     """What may stand in front of a colon; `claude` is the Anthropic backend, unless a backend has that name."""
     anthropic = named.get(ANTHROPIC) or next((one for one in backends if one.vendor == ANTHROPIC), None)
     return {CLAUDE: anthropic, **named} if anthropic else named
-
-
-def _compile_patterns(
-    backends: Sequence[Backend], families: Mapping[str, Sequence[str]]
-) -> Sequence[tuple[re.Pattern[str], Backend]]:
-    return [(re.compile(pattern), backend) for backend in backends for pattern in families.get(backend.vendor, ())]

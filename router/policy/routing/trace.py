@@ -4,7 +4,9 @@ from typing import Literal
 
 import msgspec
 
-StepName = Literal["forced", "alias", "shortcut", "prefix", "owner", "rule", "catalog", "family", "default", "none"]
+StepName = Literal[
+    "forced", "alias", "shortcut", "vendor", "prefix", "owner", "rule", "catalog", "family", "default", "none"
+]
 
 # The text of a rule behind the one that applied, or behind a prefix, which decides before rules.
 NOT_LOOKED_AT = "not looked at"

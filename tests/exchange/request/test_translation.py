@@ -83,15 +83,6 @@ def test_configured_edits_are_made_in_the_upstreams_protocol(made):
     assert 5 in (sent.json().get("max_tokens"), sent.json().get("max_completion_tokens"))
 
 
-def test_the_callers_key_in_the_other_vendors_form(made):
-    """Where each caller sends its own key, that is passed on in the form of the upstream's protocol."""
-    runtime = made(box("box", auth="client", protocols=("messages",)), settings=in_order())
-    fields = [("authorization", "Bearer sk-the-callers-0123"), ("x-api-key", "sk-of-fairlead-0123")]
-    sent = playing(runtime, CHAT, chat(), good("messages"), fields=fields, own_keys=[b"sk-of-fairlead-0123"]).sent[0]
-    assert b"sk-the-callers-0123" in b" ".join(sent.fields.values())
-    assert b"sk-of-fairlead-0123" not in b" ".join(sent.fields.values())
-
-
 @pytest.mark.parametrize(("probe", "asked"), [(True, True), (False, False)])
 def test_usage_of_a_stream(made, probe, asked):
     """A provider that is not known is asked for usage, unless the user forbade it."""

@@ -5,6 +5,7 @@ from router.policy.routing.table import Table
 from router.settings.tables import Condition, Edits, Rule
 
 FAMILIES = {"openai": (r"gpt-.*", r"o\d.*"), "anthropic": (r"claude-.*",)}
+PUBLISHED = {"openai": (r"gpt-oss.*",)}
 OPENAI = Backend(name="openai", root="https://a/v1", protocols=("chat", "responses"), vendor="openai")
 CLAUDE = Backend(name="claude", root="https://b/v1", protocols=("messages",), vendor="anthropic")
 LOCAL = Backend(name="local", root="http://c/v1", protocols=("messages", "chat"), vendor="ollama")
@@ -18,6 +19,7 @@ CATALOGS = {
 
 
 def table(*backends, default=None, catalogs=CATALOGS, **options):
+    options.setdefault("published", PUBLISHED)
     return Table(backends or (OPENAI, CLAUDE, LOCAL, DEMO), catalogs, FAMILIES, default, **options)
 
 
@@ -43,4 +45,5 @@ SMALL = Rule(name="small", when=Condition(model="*haiku*"), model="opus46")
 
 def full_table(*, backends=EVERY, aliases=ALIASES, **options):
     options.pop("traits", None)
+    options.setdefault("published", PUBLISHED)
     return Table(backends, FULL, FAMILIES, options.pop("default", None), aliases=aliases, **options)

@@ -74,7 +74,7 @@ def test_a_variant_is_no_model_of_the_family(model):
 
 def newest(name, catalogs, protocol="messages", only=None):
     backends = [backend(one) for one in catalogs]
-    chosen = next((one for one in backends if one.name == only), None)
+    chosen = None if only is None else [one for one in backends if one.name == only]
     return collect_shortcuts(backends, catalogs).newest(name, protocol, chosen)
 
 

@@ -21,12 +21,14 @@ from .tables import (
     LONG,
     OPENAI,
     RENAME,
+    ROUTER,
     SMALL,
     TO_OPUS,
     full_table,
     table,
 )
 
+NO_CLAUDE = (OPENAI, LOCAL, ROUTER)
 BIG = RequestTraits({}, None, 1_000_000, None)
 
 # What is configured, the request, and what comes of it: backend, name sent, the step that found the backend, and the
@@ -54,8 +56,9 @@ GOLDEN = [
     # 1: shortcuts and pins
     ({}, "opus", ("claude", "claude-opus-5", "catalog", "opus", "")),
     ({}, "Opus[1m]", ("claude", "claude-opus-5", "catalog", "Opus[1m]", "")),
-    ({}, "sonnet[1m]", ("router", "claude-sonnet-5[1m]", "catalog", "sonnet[1m]", "")),
-    ({}, "sonnet", ("router", "claude-sonnet-5", "catalog", "sonnet", "")),
+    ({"backends": NO_CLAUDE}, "sonnet[1m]", ("router", "claude-sonnet-5[1m]", "catalog", "sonnet[1m]", "")),
+    ({"backends": NO_CLAUDE}, "sonnet", ("router", "claude-sonnet-5", "catalog", "sonnet", "")),
+    ({"default": "local"}, "sonnet", ("local", "sonnet", "default", "", "")),
     ({}, "opus46", ("claude", "claude-opus-4-6-20260101", "catalog", "opus46", "")),
     ({}, "opus48[1m]", ("claude", "claude-opus-4-8", "catalog", "opus48[1m]", "")),
     ({"default": "local"}, "opus47", ("local", "opus47", "default", "", "")),
@@ -75,7 +78,8 @@ GOLDEN = [
     ({}, "claude:claude-opus-5[1M][1m]", ("claude", "claude-opus-5", "prefix", "", "")),
     ({}, "opus[1M][1m]", ("claude", "claude-opus-5", "catalog", "opus[1M][1m]", "")),
     ({}, "opus48[1m][1m]", ("claude", "claude-opus-4-8", "catalog", "opus48[1m][1m]", "")),
-    ({}, "claude-sonnet-5[1M][1m]", ("router", "claude-sonnet-5[1m]", "catalog", "", "")),
+    ({}, "claude-sonnet-5[1M][1m]", ("claude", "claude-sonnet-5", "family", "", "")),
+    ({"backends": NO_CLAUDE}, "claude-sonnet-5[1M][1m]", ("router", "claude-sonnet-5[1m]", "catalog", "", "")),
     ({}, "router:claude-sonnet-5[1M]", ("router", "claude-sonnet-5[1m]", "prefix", "", "")),
     ({"default": "local"}, "mystery[1M][1m]", ("local", "mystery[1M][1m]", "default", "", "")),
     ({}, "openai:opus", ("openai", "opus", "prefix", "", "")),
@@ -126,13 +130,16 @@ def test_only_text_generation_is_forced():
 
 
 def test_a_listed_name_is_no_shortcut():
-    """Someone's own model may be called opus; the user's alias still comes before it."""
-    listed = {"local": ("opus", "sonnet46"), "claude": ("claude-opus-5", "claude-sonnet-4-6")}
+    """Someone's own model may be called opus; the user's alias still comes before it, and the vendor's own backend."""
+    listed = {"local": ("opus", "sonnet46"), "router": ("claude-opus-5",), "claude": ("claude-opus-5",)}
     facts = RoutingFacts("chat", "opus", stream=False)
-    assert decide(facts, Table((LOCAL, CLAUDE), listed, FAMILIES)).model == "opus"
-    assert decide(facts, Table((LOCAL, CLAUDE), listed, FAMILIES, aliases={"OPUS": "claude-opus-5"})).alias == "opus"
+    both = (LOCAL, ROUTER)
+    assert decide(facts, Table(both, listed, FAMILIES)).model == "opus"
+    assert decide(facts, Table(both, listed, FAMILIES, aliases={"OPUS": "claude-opus-5"})).alias == "opus"
     pinned = RoutingFacts("chat", "sonnet46", stream=False)
-    assert decide(pinned, Table((LOCAL, CLAUDE), listed, FAMILIES)).backend is LOCAL
+    assert decide(pinned, Table(both, listed, FAMILIES)).backend is LOCAL
+    vendors = decide(facts, Table((*both, CLAUDE), listed, FAMILIES))
+    assert (vendors.backend, vendors.model) == (CLAUDE, "claude-opus-5")
 
 
 def test_claude_is_the_anthropic_backend():

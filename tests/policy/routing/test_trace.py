@@ -16,6 +16,7 @@ def test_the_trace_says_why():
     decide(RoutingFacts("messages", "opus", stream=False), full_table(routes=rules), trace=trace)
     assert [(step.step, step.took, step.text, step.rule) for step in trace] == [
         ("alias", False, "none", ""),
+        ("vendor", True, "a name of claude; router would serve it by prefix, alias, rule or fallback", ""),
         ("shortcut", True, "opus → claude-opus-5", ""),
         ("prefix", False, "none", ""),
         ("rule", False, "needs > 100k tokens", "long"),

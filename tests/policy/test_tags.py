@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.policy.routing.tags import HEADER, read_tag
+from router.policy.tags import HEADER, read_tag
 
 ALPHABET = {*b"._:/@+-", *range(48, 58), *range(65, 91), *range(97, 123)}
 
