@@ -38,7 +38,7 @@ _KEYS = re.compile(
 )
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
-_VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
+_VALUES = re.compile(r'((?<!\\)\\*+"\s*+:\s*+\\*+")(?:[^"\\]++|\\.)*+')
 _NAMES = ("api_key", "apikey", "token", "secret", "password", "authorization")
 _LONGEST_NAME = max(map(len, _NAMES))
 # A pattern holds the interpreter for as long as its text takes: half a millisecond for so many characters.

@@ -25,7 +25,7 @@ def read_error_text(body: bytes | bytearray) -> str:
     data = texts.decode_body(body)
     if data is not None:
         return _find_message(data)
-    title = _TITLE.search(body)
+    title = _TITLE.search(body[:READ_LIMIT])
     if title is not None:
         return _clean(title[1].decode("utf-8", "replace"))
     return "" if body.lstrip()[:1] == b"<" else _clean(bytes(body[:READ_LIMIT]).decode("utf-8", "replace"))

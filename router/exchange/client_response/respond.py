@@ -35,6 +35,8 @@ ERROR_SECONDS = 10.0
 
 # Of a plain answer, the names and punctuation of its JSON included.
 _BYTES_PER_TOKEN = 4
+# Bytes at whose beginning a page's title stands.
+_TITLE_WITHIN = 4096
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -297,7 +299,7 @@ def _quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
     if not body.strip():
         return "an empty body"
     if b"html" in response.fields.get(b"content-type", b"").lower() or body.lstrip()[:1] == b"<":
-        title = _TITLE.search(body)
+        title = _TITLE.search(body[:_TITLE_WITHIN])
         text = title[1].decode("utf-8", "replace").strip() if title else ""
         return "an HTML page" + (f" ({_clean(text)})" if text else "")
     return f"the text: {_clean(bytes(body[: dialect.QUOTE_LIMIT]).decode('utf-8', 'replace'))}"

@@ -1,6 +1,7 @@
 """Work on large pieces of answers, which would delay every other stream: it runs in the thread for large bodies.
 
-The thread takes one piece at a time, in turn (fair_thread.py), so no stream waits for many pieces of another. What the work changes must belong to its stream alone; for anything shared there is `run_on_loop`.
+The thread takes one piece at a time, in turn (fair_thread.py), so no stream waits for many pieces of another. What the
+work changes must belong to its stream alone; for anything shared there is `run_on_loop`.
 """
 
 from collections.abc import Callable

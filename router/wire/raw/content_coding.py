@@ -253,7 +253,7 @@ class Decoder:
         return b"".join(self.pieces(data, limit))
 
     def pieces(self, data: bytes, limit: int) -> Iterator[bytes]:
-        """The decoded data in pieces of about STEP, as `decode` gives it whole; each is decoded when it is asked for."""
+        """The decoded data in pieces of about STEP, as `decode` gives it whole, each decoded when it is asked for."""
         for layer in self._layers:
             layer.total = 0
         return _decode_through(self._layers, data, limit)

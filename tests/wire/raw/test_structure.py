@@ -23,7 +23,7 @@ def members(count, pad=0):
 
 
 HOSTILE = {
-    "distinct members": lambda n: members(n),
+    "distinct members": members,
     "one member again and again": lambda n: b'{"model":"m",' + b",".join([b'"a":1'] * n) + b"}",
     "one spaced member again": lambda n: b'{"model" : "m",' + b", ".join([b'"a" : 1'] * n) + b"}",
     "turns": lambda n: b'{"model":"m","messages":[' + b",".join([b"{}"] * n) + b"]}",
