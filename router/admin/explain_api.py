@@ -1,7 +1,6 @@
 """Serves POST /admin/explain; admin/explain.py finds the answer."""
 
 import msgspec
-import trio
 
 from router.admin.ask import Ask
 from router.admin.explain import explain
@@ -28,8 +27,8 @@ async def answer_question(ask: Ask) -> None:
             await runtime.catalogs.wait_complete()
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
         # In a thread: it looks up in history.db which account issued an id.
-        explanation = await trio.to_thread.run_sync(
-            explain, question, snapshot, refused, runtime.resource_owners, limiter=THREAD
+        explanation = await THREAD.run(
+            None, sum(reserved), explain, question, snapshot, refused, runtime.resource_owners
         )
     finally:
         runtime.memory.release(sum(reserved))

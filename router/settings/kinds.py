@@ -156,7 +156,7 @@ _MAX_SECONDS = 1e10
 
 def parse_duration(text: str) -> float:
     """Seconds from a positive number with a unit (ms, s, m, h); a bare number is seconds. Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?\s*", text)
+    match = re.fullmatch(r"\s*+(\d++(?:\.\d++)?+)\s*+(ms|s|min|m|h)?\s*+", text)
     if match is None or not 0 < float(match[1]) < _MAX_SECONDS:
         raise ValueError(_TIME)
     return float(match[1]) * _UNITS[match[2] or ""]
@@ -175,7 +175,7 @@ def parse_switch(text: str) -> bool:
 
 def _parse_whole(text: str, least: int, most: int) -> int:
     # Check the length first: int() raises an error of its own for very long numbers.
-    if not re.fullmatch(r"\s*[0-9]{1,15}\s*", text) or not least <= int(text) <= most:
+    if not re.fullmatch(r"\s*+[0-9]{1,15}\s*+", text) or not least <= int(text) <= most:
         raise ValueError
     return int(text)
 
@@ -228,14 +228,14 @@ def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
 
 
 def _parse_days(text: str) -> int:
-    match = re.fullmatch(r"\s*([0-9]{1,4})\s*(?:d|days?)?\s*", text)
+    match = re.fullmatch(r"\s*+([0-9]{1,4}+)\s*+(?:d|days?)?\s*+", text)
     if match is None or not 1 <= int(match[1]) <= 3650:
         raise ValueError
     return int(match[1])
 
 
 def _parse_money(text: str) -> float:
-    match = re.fullmatch(r"\s*[0-9]{1,6}(?:\.[0-9]{1,12})?\s*", text)
+    match = re.fullmatch(r"\s*+[0-9]{1,6}(?:\.[0-9]{1,12})?\s*+", text)
     if match is None:
         raise ValueError
     return float(text)

@@ -39,7 +39,7 @@ _KEYS = re.compile(
 )
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
-_VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
+_VALUES = re.compile(r'((?<!\\)\\*+"\s*+:\s*+\\*+")(?:[^"\\]++|\\.)*+')
 _LONGEST_NAME = 64
 # Models sign their thinking; refusals are about it.
 _SIGNED = ("signature", "Signature")

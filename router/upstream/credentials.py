@@ -37,7 +37,7 @@ _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
 _ASKING = ("cmd:", "keyring:")
 _QUOTED = 160
 # Redacted in errors: `password=…`, and words that look like keys: long and mixed, or very long. Paths stay.
-_NAMED = re.compile(r"((?:key|token|secret|pass\w*|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
+_NAMED = re.compile(r"((?:key|token|secret|pass\w{0,40}|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
 _WORD = re.compile(r"[^\s\"'`:;,()<>\[\]{}|]{16,}")
 _LONG = 24
 

@@ -36,9 +36,11 @@ _SEGMENTS = 6
 # Top-level keys of a request that hold ids issued before, in the order of their precedence.
 _TOP = ("previous_response_id", "conversation", "input_file_id", "training_file", "container", "file_id", "file_ids")
 _ATTACHED = re.compile(
-    rb'"(?:(?:input_)?file_id|container|container_id)"\s*:\s*"([!#-\[\]-~]{1,256})"'
-    rb'|"(?:file_ids|vector_store_ids)"\s*:\s*\[([^\]\\]{2,2048})\]'
+    rb'"(?:(?:input_)?file_id|container|container_id)"\s{0,64}+:\s{0,64}+"([!#-\[\]-~]{1,256}+)"'
+    rb'|"(?:file_ids|vector_store_ids)"\s{0,64}+:\s{0,64}+\[([^\[\]\\]{2,2048}+)\]'
 )
+# Bytes that are searched at a time, as the interpreter's lock is held meanwhile; and of the longest match, at least.
+_WINDOW, _LONGEST = 64 << 10, 4096
 # Searched for first: four times as fast as the expression, and rarely found.
 _NEEDLES = (b"file_id", b'"vector_store_ids"', b'"container')
 _QUOTED = re.compile(rb'"([!#-\[\]-~]{1,256})"')
@@ -89,12 +91,15 @@ def in_depth(body: bytes) -> list[str]:
     found: list[str] = []
     if not any(needle in body for needle in _NEEDLES):
         return found
-    for match in _ATTACHED.finditer(body):
-        names = [match[1]] if match[1] is not None else _QUOTED.findall(match[2])
-        found += [name.decode("ascii") for name in names]
-        if len(found) >= NAMED_LIMIT:
-            break
-    return found[:NAMED_LIMIT]
+    for start in range(0, len(body), _WINDOW):
+        for match in _ATTACHED.finditer(body, start, start + _WINDOW + _LONGEST):
+            if match.start() >= start + _WINDOW:
+                break  # the next window finds it too
+            names = [match[1]] if match[1] is not None else _QUOTED.findall(match[2])
+            found += [name.decode("ascii") for name in names]
+            if len(found) >= NAMED_LIMIT:
+                return found[:NAMED_LIMIT]
+    return found
 
 
 def names_ids(call: Call) -> bool:

@@ -12,6 +12,8 @@ from router.settings import Secret
 from router.telemetry import log_file
 from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
+from ..growth import grows_evenly
+
 
 def record(**fields):
     always = {"id": "req_1", "started": 1_700_000_000.25, "method": "POST", "path": "/v1/messages"}
@@ -260,3 +262,25 @@ def test_a_plain_line_goes_to_the_terminal(terminal):
     log.add("internal error: X")
     log.close()
     assert read() == "internal error: X\n"
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["\\", '\\"', '"', '": "', '"a"  :', " ", '"api_key":"', "\\\\n", "sk-", "Bearer ", "key_", "sk_aaaaaaaaaa "],
+)
+@pytest.mark.parametrize("before", ["", '{"messages":["', '"token":"'])
+def test_redaction_grows_with_the_text(silent_log, before, part):
+    """A captured body of backslashes, quotes or beginnings of keys takes no longer than another one."""
+
+    def make(size):
+        return (before + part * (size // len(part))).encode()
+
+    grows_evenly(make, silent_log.remove_secrets, 64 << 10)
+
+
+@pytest.mark.parametrize("slashes", range(6))
+def test_secrets_behind_any_number_of_backslashes_are_redacted(silent_log, slashes):
+    """As in JSON inside JSON inside JSON, and in bodies that are no JSON."""
+    mark = "\\" * slashes + '"'
+    for text in (f"{{{mark}api_key{mark}: {mark}hunter2{mark}}}", f"\\\\ {mark}token{mark}:{mark}hunter2"):
+        assert "hunter2" not in silent_log.remove_secrets(text.encode())

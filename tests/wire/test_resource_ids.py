@@ -8,6 +8,8 @@ from router.wire import resource_ids
 from router.wire.calls import call
 from router.wire.raw.top_level import peek
 
+from ..growth import grows_evenly
+
 
 @pytest.mark.parametrize(
     ("path", "found"),
@@ -132,3 +134,31 @@ def test_issued_first():
     assert resource_ids.issued_first(b' {\n "id" : "resp_1", "object"') == [("resp_1", "")]
     assert resource_ids.issued_first(b'{"object":"response","id":"resp_1"') == []
     assert resource_ids.issued_first(b'{"id":"resp_') == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'"file_ids":[',
+        b'"file_ids":["a",',
+        b'"file_id":"',
+        b'"file_id": ',
+        b'"container"   ',
+        b'"vector_store_ids":[ ',
+        b"\\",
+    ],
+)
+def test_the_search_in_depth_grows_with_the_body(part):
+    """However ids are begun and not ended."""
+
+    def make(size):
+        return b'{"input":[' + part * (size // len(part))
+
+    grows_evenly(make, resource_ids.in_depth, 128 << 10)
+
+
+@pytest.mark.parametrize("at", range(resource_ids._WINDOW - 40, resource_ids._WINDOW + 3))
+def test_an_id_is_found_wherever_the_search_goes_on(at):
+    """The body is searched in pieces; what lies across two of them is found, and once."""
+    body = b" " * at + b'{"file_ids": ["file-1", "file-2"]}' + b" " * resource_ids._WINDOW + b'{"file_id":"file-3"}'
+    assert resource_ids.in_depth(body) == ["file-1", "file-2", "file-3"]

@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
-        named = re.sub(r"^argument (-[\w/-]+)[^:]*: ", r"\1: ", message)
+        named = re.sub(r"^argument (-[\w/-]++)[^:]*+: ", r"\1: ", message)
         raise UsageError(named, self._format_help_hint())
 
     def _make_unknown_error(self, argument: str) -> UsageError:

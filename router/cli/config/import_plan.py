@@ -26,6 +26,8 @@ from router.store.home.home import Home
 from router.store.keys.secrets import check_key
 
 _ENDPOINT = re.compile(r"/(?:chat/completions|messages|responses|completions|embeddings)/?$")
+#: Entries of a file: each is compared with those before it.
+ENTRIES_LIMIT = 2000
 _REFERENCE = re.compile(r"(?:env|file|cmd|keyring):")
 
 
@@ -50,8 +52,16 @@ class Plan:
         return self.file.tree if self.file else {}
 
     def skip(self, what: str, why: str) -> None:
-        """Note that an entry is not imported."""
+        """Note that an entry is not imported. Raises CommandError for too many entries."""
+        if len(self.skipped) + len(self.imported) >= ENTRIES_LIMIT:
+            raise CommandError(f"The file has over {ENTRIES_LIMIT:,} entries.", "Nothing was imported.")
         self.skipped.append((what, why))
+
+    def take(self, what: str, said: str) -> None:
+        """Note what an entry becomes. Raises CommandError for too many entries."""
+        if len(self.skipped) + len(self.imported) >= ENTRIES_LIMIT:
+            raise CommandError(f"The file has over {ENTRIES_LIMIT:,} entries.", "Nothing was imported.")
+        self.imported.append((what, said))
 
     def add_setting(self, what: str, key: str, value: str) -> None:
         """Plan a setting, or an entry of a table, from its text form."""
@@ -74,7 +84,7 @@ class Plan:
             return
         was = "" if before is None or before == value else f"   (was {redact(path, before)})"
         self.changes.append(Change(path, value))
-        self.imported.append((what, f"{'.'.join(path)} = {redact(path, value)}{was}"))
+        self.take(what, f"{'.'.join(path)} = {redact(path, value)}{was}")
 
     def add_rule(self, what: str, rule: dict[str, Any]) -> None:
         """Plan a rule, after the existing ones."""
@@ -86,7 +96,7 @@ class Plan:
         shown: dict[str, Any] = redact(("routes", 0), rule)
         when = ", ".join(f"{key}={value}" for key, value in shown.get("when", {}).items())
         does = ", ".join(f"{key}={value}" for key, value in shown.items() if key not in ("name", "when"))
-        self.imported.append((what, f'rule "{rule.get("name", "")}"   {f"when {when}   " if when else ""}{does}'))
+        self.take(what, f'rule "{rule.get("name", "")}"   {f"when {when}   " if when else ""}{does}')
 
     def add_backend(self, what: str, backend: Backend) -> bool:
         """Plan a backend; False when it is not allowed or its name is in use."""
@@ -99,7 +109,7 @@ class Plan:
         if backend.accounts and backend.accounts[0].key.startswith("env:"):
             key = f"key from ${backend.accounts[0].key[4:]}"
         said = f"backend {backend.name}   {backend.root}   {', '.join(backend.protocols)}   {key}"
-        self.imported.append((what, said))
+        self.take(what, said)
         return True
 
     def serves(self, backend: Backend) -> bool:
@@ -123,7 +133,7 @@ class Plan:
         alias = f"key{len(backend.accounts) + 1}"
         accounts = (*backend.accounts, Account(alias, key))
         self.backends[index] = msgspec.structs.replace(backend, accounts=accounts)
-        self.imported.append((what, f"account {alias} of backend {name}"))
+        self.take(what, f"account {alias} of backend {name}")
 
     def format_lines(self, width: int | None) -> list[str]:
         """The lines that are shown to the user. width: as in format_table."""

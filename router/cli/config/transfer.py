@@ -1,8 +1,6 @@
 """`fairlead config export` and `import`: share settings with other machines, read those of other programs."""
 
-import json
 import os
-import re
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path as FilePath
@@ -11,6 +9,7 @@ from typing import Any, cast
 from router.cli.common.layout import find_width, note, say, wrap
 from router.cli.common.parser import Parser
 from router.cli.config.import_plan import Plan
+from router.cli.config.import_text import parse_tree
 from router.errors import CommandError, UsageError
 from router.settings import ConfigFile, Loaded, resolve
 from router.settings.keys import redact
@@ -131,7 +130,7 @@ def _fill_plan(plan: Plan, name: str, form: str | None) -> None:
     if chosen == "fairlead":
         _plan_own_file(plan, toml.parse(text, name))
         return
-    tree = _parse_tree(text, name)
+    tree = parse_tree(text, name)
     chosen = chosen or next((form for form, key in _SIGNS if key in tree), None)
     if chosen is None:
         raise CommandError(
@@ -162,46 +161,6 @@ def _read_text(name: str) -> str:
     if len(data) > FILE_LIMIT:
         raise CommandError(f"{name} is larger than 1 MiB.")
     return toml.decode(data, shown(path))
-
-
-def _parse_tree(text: str, name: str) -> Mapping[str, Any]:
-    """Parse JSON, also with comments and trailing commas, or YAML. Raises CommandError."""
-    try:
-        tree = (
-            json.loads(_strip_comments(text))
-            if text.lstrip().startswith(("{", "//", "/*"))
-            else _parse_yaml(text, name)
-        )
-    except json.JSONDecodeError as error:
-        raise CommandError(f"{name}, line {error.lineno}, column {error.colno}: invalid JSON.") from None
-    except RecursionError:
-        raise CommandError(f"{name} has brackets nested too deep to be read.") from None
-    except ValueError:
-        raise CommandError(f"{name} has a value that cannot be read.") from None
-    if not isinstance(tree, dict):
-        raise CommandError(f"{name} has no settings.")
-    return {key: value for key, value in cast("dict[object, Any]", tree).items() if isinstance(key, str)}
-
-
-_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
-
-
-def _strip_comments(text: str) -> str:
-    """Remove comments and trailing commas, which claude-code-router accepts (JSON5). Line numbers do not change."""
-    return _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
-
-
-def _parse_yaml(text: str, name: str) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise CommandError(f"{name}{place}: invalid YAML.") from None
-    except yaml.YAMLError:
-        raise CommandError(f"{name}: invalid YAML.") from None
 
 
 def _plan_own_file(plan: Plan, file: ConfigFile) -> None:

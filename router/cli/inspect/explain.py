@@ -34,7 +34,7 @@ from router.store.home.home import Home, open_home
 
 # Routing needs to know whether the demo exists; its address is not used.
 _DEMO_ROOT = "http://127.0.0.1:3456/v1"
-_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
+_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*+([\t\x20-\x7e]*)")
 _SHOWN = 2048
 
 

@@ -7,8 +7,8 @@ from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
 from router.store.history.read_requests import RecordedAttempt, RecordedRequest
 
-_TIMEOUT = re.compile(r"([\d.]+) s \(((?:timeouts|queue)\.\w+)\)")
-_OWN_LIMIT = re.compile(r"\bbackends\.\S+?\.(?:rpm|tpm|min_interval)\b")
+_TIMEOUT = re.compile(r"(?<![\d.])([\d.]++) s \(((?:timeouts|queue)\.\w+)\)")
+_OWN_LIMIT = re.compile(r"\bbackends\.[^\s.]++\.(?:rpm|tpm|min_interval)\b")
 # What a table of the error's class says; the texts of errors decide the rest.
 _BY_CLASS = {
     "halted": "when more may be spent, lift the halt: fairlead resume",

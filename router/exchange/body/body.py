@@ -3,17 +3,20 @@
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
 
-import trio
-
+from router.exchange.body.fair_thread import FairThread, size_of
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
 from router.wire.raw.top_level import Top
 
 #: Bytes of the largest body, decoded.
 LIMIT = 64 << 20
-#: Work on a body of more bytes than these would delay every stream: it runs in a thread, one body at a time.
+#: Work on a body of more bytes than these would delay every stream: it runs in a thread.
 THREAD_BYTES = 1 << 20
-THREAD = trio.CapacityLimiter(1)
+#: The same for objects in a body that is translated: each takes 6 µs.
+THREAD_OBJECTS = 4000
+THREAD = FairThread()
+#: For decompression, which does not keep the interpreter's lock: so JSON does not wait for it.
+DECODING_THREAD = FairThread()
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -55,10 +58,21 @@ class BodySource(NamedTuple):
     total: float
 
 
+def is_much(body: bytes) -> bool:
+    """True for a body whose translation would delay every stream."""
+    if len(body) > THREAD_BYTES:
+        return True
+    return len(body) > 2 * THREAD_OBJECTS and body.count(b"{") > THREAD_OBJECTS
+
+
 async def run_in_thread(
-    connection: Connection, total: float, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+    connection: Connection,
+    total: float,
+    work: Callable[[*_Arguments], _Result],
+    *arguments: *_Arguments,
+    thread: FairThread = THREAD,
 ) -> _Result:
-    """Run work in the one thread for large bodies. The client's deadline for sending the body does not run meanwhile:
-    the connection's deadline becomes `total` seconds."""
+    """Run work in the thread for large bodies, in turn with the other connections. The client's deadline for sending
+    the body does not run meanwhile: the connection's deadline becomes `total` seconds."""
     connection.set_deadline(total, CancelReason.TOTAL)
-    return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
+    return await thread.run(connection, max(THREAD_BYTES, size_of(arguments)), work, *arguments)

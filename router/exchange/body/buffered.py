@@ -1,12 +1,23 @@
 """Request bodies that are read whole: without content coding, and with the top level of their JSON."""
 
+import contextlib
+from collections.abc import Generator, Iterator
+
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
-from router.exchange.body.body import LIMIT, THREAD_BYTES, BodySource, run_in_thread
+from router.exchange.body.body import DECODING_THREAD, LIMIT, THREAD_BYTES, BodySource, run_in_thread
 from router.host.access import check_json
 from router.net.headers import encode_value
+from router.net.server.body_buffer import BodyBuffer
 from router.net.server.connection import Request
 from router.wire.raw import content_coding
 from router.wire.raw.top_level import Top, peek
+
+#: A decoded body may be so many times as large as it came, and is at most UNSUSPICIOUS bytes otherwise. Ordinary texts
+#: reach 10, one repeated line 300 in gzip and 60,000 in br; those are smaller.
+RATIO_LIMIT = 200
+UNSUSPICIOUS = 8 << 20
+# Bytes that are decoded in one turn.
+_STEP = 4 << 20
 
 
 class BufferedBody:
@@ -53,9 +64,43 @@ async def read_decoded(source: BodySource) -> bytes:
         return data
     decoded = _decode_now(data, coding)
     if decoded is None:
-        decoded = await run_in_thread(source.connection, source.total, inflate, data, coding, LIMIT)
-    source.hold(len(decoded) - len(data))
+        decoded = await _decode_in_steps(source, data, coding)
+    else:
+        source.hold(len(decoded))
+    source.hold(-len(data))
     return decoded
+
+
+async def _decode_in_steps(source: BodySource, data: bytes, coding: bytes) -> bytes:
+    """Decode a body that may be large. Each step counts against the bound of all buffers before it is made, and takes
+    its turn with the steps of other bodies."""
+    allowed = max(UNSUSPICIOUS, len(data) * RATIO_LIMIT)
+    limit = min(LIMIT, allowed)
+    with _explain_codings(coding, limit, ratio=limit == allowed):
+        decoder = content_coding.Decoder(coding)
+        pieces = decoder.pieces(data, limit)
+        buffer = BodyBuffer()
+        while True:
+            source.hold(_STEP)
+            step = await run_in_thread(source.connection, source.total, _decode_step, pieces, thread=DECODING_THREAD)
+            buffer.append(step)
+            source.hold(len(step) - _STEP)
+            if len(step) < _STEP - content_coding.STEP:
+                break
+    _check_whole(decoder)
+    return buffer.join()
+
+
+def _decode_step(pieces: Iterator[bytes]) -> bytes:
+    """The next decoded bytes: about _STEP, and fewer only at the end."""
+    taken: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        taken.append(piece)
+        size += len(piece)
+        if size >= _STEP - content_coding.STEP:
+            break
+    return b"".join(taken)
 
 
 def coding_of(request: Request) -> bytes:
@@ -78,9 +123,23 @@ def _decode_now(data: bytes, coding: bytes) -> bytes | None:
 
 def inflate(data: bytes, coding: bytes, limit: int) -> bytes:
     """A body without its content codings. Raises TooLarge over `limit` bytes, BadRequest and UnsupportedMedia."""
-    try:
+    with _explain_codings(coding, limit):
         decoder = content_coding.Decoder(coding)
         plain = decoder.decode(data, limit)
+    _check_whole(decoder)
+    return plain
+
+
+def _check_whole(decoder: content_coding.Decoder) -> None:
+    if not decoder.whole:
+        raise BadRequest(f"The request body's content coding ({', '.join(decoder.names)}) ends early.")
+
+
+@contextlib.contextmanager
+def _explain_codings(coding: bytes, limit: int, *, ratio: bool = False) -> Generator[None]:
+    """Turn what a decoder raises into the error for the client. limit: the decoder's; ratio: it is RATIO_LIMIT."""
+    try:
+        yield
     except content_coding.UnknownCoding as error:
         accepted = (("accept-encoding", content_coding.KNOWN),)  # RFC 9110, 15.5.16
         coding_text = encode_value(str(error)).decode()
@@ -91,7 +150,9 @@ def inflate(data: bytes, coding: bytes, limit: int) -> bytes:
             f"The request body is not valid {encode_value(coding.decode('latin-1')).decode()}: {error}."
         ) from None
     except content_coding.OverLimit:
+        if ratio:
+            raise TooLarge(
+                f"The request body decodes to over {RATIO_LIMIT} times its size, and to over "
+                f"{UNSUSPICIOUS >> 20} MiB: send it without content-encoding."
+            ) from None
         raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.") from None
-    if not decoder.whole:
-        raise BadRequest(f"The request body's content coding ({', '.join(decoder.names)}) ends early.")
-    return plain

@@ -7,7 +7,7 @@ missing endpoint is never an error: Claude Code asks for dozens of counts.
 import math
 
 from router.exchange.attempt import Attempt
-from router.exchange.body.body import THREAD_BYTES
+from router.exchange.body.body import is_much
 from router.exchange.request.edits import Edited, edit
 from router.exchange.request.translation import JSON, needs_translation, plan_translation, rewrite
 from router.exchange.upstream_response.content_coding import decode_readable
@@ -34,7 +34,7 @@ async def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     if counting is not None:
         plan.path = fill_model(counting.path, plan.ctx.model)
         arguments = (body, plan, context.call, attempt.route, attempt.target)
-        large = len(body) > THREAD_BYTES
+        large = is_much(body)
         edited, _, notes = await context.run_in_thread(rewrite, *arguments) if large else rewrite(*arguments)
         attempt.plan = plan
         record.note(*notes)

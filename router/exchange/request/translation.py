@@ -10,7 +10,7 @@ import trio
 from router import __version__
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
-from router.exchange.body.body import THREAD_BYTES
+from router.exchange.body.body import is_much
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
 from router.exchange.upstream_response.large_work import run_on_loop
@@ -82,7 +82,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     if stored is not None:
         await _recall(context, plan.ctx, body, stored)
     arguments = (body, plan, context.call, route, target)
-    if len(body) > THREAD_BYTES:
+    if is_much(body):
         edited, usage, notes = await context.run_in_thread(rewrite, *arguments)
     else:
         edited, usage, notes = rewrite(*arguments)

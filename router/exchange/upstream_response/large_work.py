@@ -1,15 +1,17 @@
-"""Work on large pieces of answers, which would delay every other stream: it runs in the one thread for large bodies.
+"""Work on large pieces of answers, which would delay every other stream: it runs in the thread for large bodies.
 
-The thread takes one piece at a time, in the order in which they came, so no stream waits for more than one piece of
-each other. What the work changes must belong to its stream alone; for anything shared there is `run_on_loop`.
+The thread takes one piece at a time, in turn (fair_thread.py), so no stream waits for many pieces of another. What the
+work changes must belong to its stream alone; for anything shared there is `run_on_loop`.
 """
 
 from collections.abc import Callable
+from types import MethodType
 from typing import TypeVar, TypeVarTuple
 
 import trio
 
 from router.exchange.body.body import THREAD, THREAD_BYTES
+from router.exchange.body.fair_thread import size_of
 
 _JSON_BYTES = 128 << 10
 _MEDIUM = trio.CapacityLimiter(1)
@@ -30,7 +32,9 @@ def is_large_json(size: int) -> bool:
 
 async def run_large(work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Run the work in the thread. When cancelled it has not begun; once it has begun its result is returned."""
-    return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
+    # The pieces of one stream are worked on by methods of one object.
+    flow = id(work.__self__) if isinstance(work, MethodType) else None
+    return await THREAD.run(flow, max(THREAD_BYTES, size_of(arguments)), work, *arguments)
 
 
 async def run_json(size: int, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:

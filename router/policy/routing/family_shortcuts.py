@@ -12,7 +12,7 @@ from typing import NamedTuple
 from router.backends import Backend
 
 LONG = "[1m]"
-_LONG_SUFFIX = re.compile(r"(?:\[1m\])+$", re.IGNORECASE)
+_LONG_SUFFIX = re.compile(r"(?<!\[1m\])(?:\[1m\])++$", re.IGNORECASE)
 
 _VERSION = r"\d{1,2}(?:[.-]\d{1,2})?"
 _STAMP = r"(?:[-@](?P<date>\d{8}|\d{4}-\d{2}-\d{2})|-(?P<latest>latest))?"

@@ -17,6 +17,7 @@ from router.settings import ConfigFile, Loaded, resolve
 from router.settings.kinds import clean
 from router.store.config.backends import FOLDER
 from router.store.config.toml_lines import locate
+from router.store.config.toml_shape import find_fault
 from router.store.home.home import Home
 from router.store.home.permissions import shown
 
@@ -80,6 +81,9 @@ def decode(data: bytes, name: str) -> str:
 
 def parse(text: str, name: str) -> ConfigFile:
     """The values of a TOML text with their lines. Raises CommandError."""
+    fault = find_fault(text)
+    if fault is not None:
+        raise CommandError(f"{name}, line {fault.line}: {fault.what}.", "Fix it:   fairlead config edit")
     import tomllib
 
     try:

@@ -19,7 +19,7 @@ _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET))\s
 # Capitals alone: a key may begin with a $.
 _VARIABLE = re.compile(r"\$(?:\{([A-Z_][A-Z0-9_]*)\}|(?:env:)?([A-Z_][A-Z0-9_]*))|%([A-Z_][A-Z0-9_]*)%")
 # What documentation prints in place of a key.
-_PLACEHOLDER = re.compile(r"<.*>|.*(?:\.\.\.|\N{HORIZONTAL ELLIPSIS}).*|your[-_ ].*", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"<.*>|(?>.*?(?:\.\.\.|\N{HORIZONTAL ELLIPSIS})).*|your[-_ ].*", re.IGNORECASE)
 
 
 class VariableUnset(CommandError):

@@ -32,7 +32,7 @@ _FIELD = re.compile(
     rb"|x-ratelimit-reset)" + _COLON + rb"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h)?",
     re.IGNORECASE,
 )
-_AMOUNT = rb"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|milli|s|m|h|d)[a-z]{0,10}"
+_AMOUNT = rb"([0-9]{1,9}+(?:\.[0-9]{1,9}+)?+) ?(ms|milli|s|m|h|d)[a-z]{0,10}"
 _PART = re.compile(_AMOUNT, re.IGNORECASE)
 # Up to four amounts follow: `1m30s`, `1 minute and 5 seconds`.
 _SENTENCE = re.compile(

@@ -68,8 +68,10 @@ def _write_reset(seconds: float, names: LimitNames, now: int) -> bytes:
 def _parse_duration(duration: bytes) -> float | None:
     """A duration, such as `6m0s`, in seconds."""
     text = duration.strip().decode("latin-1")
+    if len(text) > _DIGITS:
+        return None
     parts = _DURATION.findall(text)
-    if len(text) > _DIGITS or not parts or _DURATION.sub("", text):
+    if not parts or _DURATION.sub("", text):
         return None
     return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
 

@@ -41,8 +41,9 @@ _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
 #: The most calls that are stored under one id.
 _NAMESAKES = 8
-# Ids that were drawn at random end so. Others (call_0, functions.look:0, call_same) may be those of another
+# Ids that were drawn at random have such an end. Others (call_0, functions.look:0, call_same) may be those of another
 # conversation too.
+_END = 64
 _DRAWN = re.compile(r"(?=[A-Za-z]*[0-9])[0-9A-Za-z]{8,}$")
 
 
@@ -109,7 +110,7 @@ class ReplayMemory:
         # Large requests are translated in a thread, and the call may be evicted meanwhile.
         with suppress(KeyError):
             self._calls.move_to_end(key)
-        drawn = _DRAWN.search(call.id) is not None
+        drawn = _DRAWN.search(call.id[-_END:]) is not None
         here = [one for one in found if one.prefix in (0, prefix)]
         if len(here) == 1 and not repeated and drawn:
             # Its arguments may have been edited by the client.

@@ -250,9 +250,13 @@ class Decoder:
 
         After an error the decoder cannot be used again.
         """
+        return b"".join(self.pieces(data, limit))
+
+    def pieces(self, data: bytes, limit: int) -> Iterator[bytes]:
+        """The decoded data in pieces of about STEP, as `decode` gives it whole, each decoded when it is asked for."""
         for layer in self._layers:
             layer.total = 0
-        return b"".join(_decode_through(self._layers, data, limit))
+        return _decode_through(self._layers, data, limit)
 
 
 def parse_codings(field: bytes) -> list[str]:

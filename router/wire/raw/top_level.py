@@ -1,9 +1,8 @@
 """Reads the top level of a JSON request body without parsing the rest.
 
 A body is decoded to its top-level keys and undecoded values (33 µs for 122 KB). When each key stands where the value
-before it ends, in one of the two forms that encoders write, there are no duplicate keys and every value's offset is
-known. Any other layout is walked value by value, which also accepts what msgspec refuses (NaN, lone surrogates) and
-finds duplicates.
+before it ends, there are no duplicate keys and every value's offset is known. Any other body is walked value by value,
+which also accepts what msgspec refuses (NaN, lone surrogates) and finds duplicates.
 """
 
 import json
@@ -14,6 +13,7 @@ import msgspec
 
 from router.errors import BadRequest
 from router.wire.raw.depth import DEPTH_LIMIT, too_deep
+from router.wire.raw.structure import TOP_MEMBERS_LIMIT, check_size, check_walked, find_marks, has_many_members
 
 MODEL_LIMIT = 256
 
@@ -22,7 +22,10 @@ _any = msgspec.json.Decoder()
 # strict=False accepts control characters: the upstream decides whether they are valid.
 # parse_int=float accepts integers of any length, where int() raises over 4300 digits.
 _walker = json.JSONDecoder(strict=False, parse_int=float)
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]*+")
+# A key without escapes, what stands before it, and the colon; the end of the object behind its last value.
+_KEY = re.compile(rb'[ \t\n\r]*+[{,][ \t\n\r]*+"([^"\\]*+)"[ \t\n\r]*+:[ \t\n\r]*+')
+_END = re.compile(rb"[ \t\n\r]*+\}[ \t\n\r]*+")
 # A model name without escapes, which nearly all names are.
 _PLAIN_NAME = re.compile(rb'"[!#-\[\]-~]+"')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -69,7 +72,12 @@ def decode_value(raw: bytes) -> object:
 
 
 def peek(body: bytes) -> Top:
-    """The top level of a JSON object. Raises BadRequest with the position of what is wrong."""
+    """The top level of a JSON object. Raises BadRequest with the position of what is wrong, or for a body with more
+    values than can be worked on, before they are decoded."""
+    marks = find_marks(body)
+    check_size(body, marks)
+    if has_many_members(body, marks):
+        raise _members_error()
     try:
         fields = _fields.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -78,9 +86,11 @@ def peek(body: bytes) -> Top:
         raise _nesting_error() from None
     spans = None
     if fields:
-        spans = _locate_values(body, fields, b"") or _locate_values(body, fields, b" ")
+        if len(fields) > TOP_MEMBERS_LIMIT:
+            raise _members_error()
+        spans = _locate_values(body, fields, b"") or _locate_values(body, fields, b" ") or _locate_spaced(body, fields)
     top = Top(body, spans) if spans else _walk(body)
-    if too_deep(body):
+    if too_deep(body, marks):
         # Refused for a relayed body too, so that a body does not fail only when it is translated, and then parsed.
         raise _nesting_error()
     return top
@@ -106,11 +116,30 @@ def _locate_values(body: bytes, fields: dict[str, msgspec.Raw], space: bytes) ->
     return spans if at - between == len(body) - 1 else None
 
 
+def _locate_spaced(body: bytes, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]] | None:
+    """Each value's place, if there is any white space between the keys and values, and no key occurs twice or has
+    escapes."""
+    spans: dict[str, tuple[int, int]] = {}
+    at = 0
+    for name, raw in fields.items():
+        key = _KEY.match(body, at)
+        if key is None or key[1] != name.encode() or not body.startswith(bytes(raw), key.end()):
+            return None
+        at = key.end() + len(raw)
+        spans[name] = (key.end(), at)
+    return spans if _END.fullmatch(body, at) else None
+
+
+def _members_error() -> BadRequest:
+    return BadRequest(f"The JSON body has over {TOP_MEMBERS_LIMIT:,} members at its top level.")
+
+
 def _nesting_error() -> BadRequest:
     return BadRequest(f"The JSON body is nested over {DEPTH_LIMIT} levels deep.")
 
 
 def _walk(body: bytes) -> Top:
+    check_walked(body)
     # Latin-1 decodes each byte to one character, so that offsets in the text are offsets in the body.
     text = body.decode("latin-1")
     try:
@@ -130,8 +159,12 @@ def _find_spans(text: str) -> tuple[dict[str, tuple[int, int]], frozenset[str]]:
         raise BadRequest("The body must be a JSON object.")
     spans: dict[str, tuple[int, int]] = {}
     duplicates: set[str] = set()
+    members = 0
     at = _skip_space(text, at + 1)
     while text[at : at + 1] != "}":
+        members += 1
+        if members > TOP_MEMBERS_LIMIT:
+            raise _members_error()
         if text[at : at + 1] != '"':
             raise json.JSONDecodeError("Expecting a property name in double quotes", text, at)
         start = at

@@ -251,7 +251,7 @@ def test_on_a_terminal_it_asks(fairlead, given, answer, written):
         ("x.json", "{", "line 1, column 2: invalid JSON"),
         ("x.json", '{"Providers": [1 2]}', "invalid JSON"),
         ("x.yaml", "a: " + "9" * 5000, "has a value that cannot be read"),
-        ("x.yaml", "a: " + "[" * 5000, "nested too deep"),
+        ("x.yaml", "a: " + "[" * 5000, "line 1: brackets are nested over 64 deep"),
         ("x.json", "[]", "has no settings"),
         ("x.json", '{"a": 1}', "is not a file that can be imported"),
         ("x.json", '{"a": ' + "[" * 20000, "nested too deep"),
@@ -373,3 +373,14 @@ def test_stored_keys_are_private(fairlead, given):
     if os.name == "posix":
         assert all(path.stat().st_mode & 0o77 == 0 for path in home.path.rglob("*.*"))
     assert json.loads((home.path / "backends" / "box.json").read_text())["auth"] == "key"
+
+
+@pytest.mark.parametrize("form", ["claude-code-router", "litellm"])
+def test_a_file_of_thousands_of_entries_is_refused(fairlead, given, form):
+    """Each entry is compared with those before it, and nobody reads so many lines."""
+    providers = [{"name": f"p{at}", "api_base_url": "https://a.example"} for at in range(2500)]
+    models = [{"model_name": f"m{at}", "litellm_params": {"model": f"openai/{at}"}} for at in range(2500)]
+    text = {"claude-code-router": {"Providers": providers}, "litellm": {"model_list": models}}[form]
+    code, out, err = fairlead("config", "import", given("x.json", json.dumps(text)), "--yes")
+    assert (code, out) == (1, "")
+    assert "over 2,000 entries" in err

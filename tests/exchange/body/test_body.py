@@ -2,9 +2,10 @@
 
 import threading
 
+import pytest
 import trio
 
-from router.exchange.body.body import THREAD, run_in_thread
+from router.exchange.body.body import THREAD_BYTES, THREAD_OBJECTS, is_much, run_in_thread
 from router.net.server.cancel_reason import CancelReason
 
 
@@ -17,7 +18,7 @@ class Connection:
 
 
 def test_work_in_the_thread():
-    """One body at a time, while streams go on; the wait counts for the limit of the whole request alone."""
+    """It runs beside the streams; the wait counts for the limit of the whole request alone."""
 
     async def main():
         connection = Connection()
@@ -30,4 +31,19 @@ def test_work_in_the_thread():
         assert connection.deadlines == [(70.0, CancelReason.TOTAL)]
 
     trio.run(main)
-    assert THREAD.total_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "much"),
+    [
+        (b"{" * THREAD_OBJECTS, False),
+        (b"{" * (2 * THREAD_OBJECTS + 1), True),
+        (b"{" * THREAD_OBJECTS + b"x" * (THREAD_BYTES // 2), False),
+        (b"{" * (THREAD_OBJECTS + 1) + b"x" * (THREAD_BYTES // 2), True),
+        (b"x" * THREAD_BYTES, False),
+        (b"x" * (THREAD_BYTES + 1), True),
+    ],
+)
+def test_many_objects_are_much_work_too(body, much):
+    """Not only bytes take time in a translation: a body of many small turns is translated in the thread."""
+    assert is_much(body) is much

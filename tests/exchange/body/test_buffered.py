@@ -1,8 +1,13 @@
 """Bodies that are read whole: decoded, bounded, and forgotten once they are not needed."""
 
+import base64
 import gzip
 import json
+import random
+import sys
+import zlib
 
+import brotli
 import pytest
 
 from router.errors import TooLarge
@@ -75,6 +80,47 @@ def test_a_coding_is_bounded():
     with pytest.raises(TooLarge):
         inflate(gzip.compress(b"x" * 5000), b"gzip", 4999)
     assert inflate(gzip.compress(b"x" * 5000), b"gzip", 5000) == b"x" * 5000
+
+
+def zstd_of(data):
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd.compress(data)
+
+
+CODERS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd_of, "deflate": zlib.compress}
+LINE = "2026-01-01 12:00:00 ERROR connection refused, retrying in 5 s\n"
+
+
+@pytest.mark.parametrize("coding", CODERS)
+@pytest.mark.parametrize("text", [LINE * (7_000_000 // len(LINE)), "A" * 7_000_000, "0,0,0,0\n" * 800_000])
+def test_a_repetitive_prompt_passes_in_any_coding(one, coding, text):
+    """Logs of one line, images of one colour and tables of zeros are no bombs, though they shrink to nothing."""
+    body = json.dumps(chat(user=text)).encode()
+    played = playing(one, CHAT, CODERS[coding](body), good(), fields=[("content-encoding", coding)], threshold=5)
+    assert played.sent[0].json() == chat(model="m", user=text)
+
+
+@pytest.mark.parametrize("coding", CODERS)
+def test_a_body_that_inflates_a_thousand_times_is_refused(one, coding):
+    """Over 8 MiB and 200 times its size, before it is decoded any further, and the client is told what helps."""
+    body = CODERS[coding](json.dumps(chat(user="A" * 30_000_000)).encode())
+    played = playing(one, CHAT, body, fields=[("content-encoding", coding)], threshold=5)
+    assert (played.sent, played.status) == ([], 413)
+    assert "send it without content-encoding" in played.json()["error"]["message"]
+
+
+def test_what_a_large_coded_body_gives_is_counted_while_it_is_decoded(one):
+    """Step by step, so that the bound of all buffers holds in every moment; all of it is given back."""
+    body = json.dumps(chat(user=base64.b64encode(random.Random(1).randbytes(6_000_000)).decode())).encode()
+    coded = gzip.compress(body, 1)
+    for limit, status in (((5 << 20) + len(coded), 503), ((4 << 20) + len(coded) + len(body), 200)):
+        one.memory = bound = MemoryBound(limit)
+        played = playing(one, CHAT, coded, good(), fields=[GZIP], threshold=5)
+        assert played.status == status
+        assert bound.reserved == 0
 
 
 @pytest.mark.parametrize("answers", [(good(),), (refuses(401), good()), ([Break()], [Break()]), (refuses(400),)])

@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.wire.headers import rate_limit_names
 from router.wire.headers.rate_limit_names import rename_limits
 from router.wire.headers.rate_limits import ANTHROPIC, OPENAI
+
+from ...growth import grows_evenly
 
 NOW = 1_700_000_000
 
@@ -56,3 +59,9 @@ def test_any_reset(value):
     for name, wanted in (("x_ratelimit_reset_tokens", ANTHROPIC), ("anthropic_ratelimit_tokens_reset", OPENAI)):
         for _, _, found in rename_limits(lines(**{name: value}), wanted, NOW):
             assert found.decode("ascii")
+
+
+@pytest.mark.parametrize("part", [b"1", b"1m", b"1.", b"m", b" 1"])
+def test_a_long_duration_is_no_work(part):
+    """A head may hold 64 KB in one field; what is longer than any duration is not parsed."""
+    grows_evenly(lambda size: part * (size // len(part)), rate_limit_names._parse_duration, 30_000)

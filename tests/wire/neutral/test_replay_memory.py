@@ -10,6 +10,7 @@ from router.ir import Thinking, ToolCall
 from router.wire import translate
 from router.wire.neutral.replay_memory import RecordedCall, ReplayMemory
 
+from ...growth import grows_evenly
 from ..translations import (
     DONE,
     TOOL,
@@ -306,3 +307,15 @@ def test_conversations_that_begin_alike():
         remembered(memory, asking(user("go on")), "own", call_id, {"x": 1})
         assert thoughts_of(memory, user("go on"), calls((call_id, "look", edited)), tool(call_id)) == expected
         assert thoughts_of(memory, user("go on"), calls((call_id, "look", '{"x": 1}')), tool(call_id)) == ["own"]
+
+
+@pytest.mark.parametrize("part", ["a", "1", "a1", "1-", "-a"])
+def test_recalling_a_call_grows_with_its_id_alone(part):
+    """Ids are texts of callers, of any length."""
+
+    def make(size):
+        memory, name = ReplayMemory(), part * (size // len(part)) + "!"
+        memory.put(RecordedCall(name, "{}"))
+        return memory, ToolCall(name, "f", "{}")
+
+    grows_evenly(make, lambda made: made[0].get(made[1]), 20_000)

@@ -1,0 +1,102 @@
+"""Threads for work that would delay every stream, given out fairly.
+
+Such work keeps the interpreter's lock for most of its time, so more threads would not make it faster: there is one for
+each kind of size. Whose turn is next is decided by self-clocked fair queueing (Golestani, INFOCOM 1994): work that came
+gets the number at which it would end if all flows shared the thread equally, and the smallest number comes first. So
+small work goes before large, no flow delays another by having much work, and none waits for ever.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable, Hashable
+from typing import TypeVar, TypeVarTuple
+
+import trio
+
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
+
+#: Bytes; larger work has a thread of its own, so that other work does not wait until it has ended.
+VERY_LARGE = 8 << 20
+_FLOWS_LIMIT = 256
+
+
+class _Turns:
+    """The turns of one thread."""
+
+    __slots__ = ("_busy", "_ends", "_now", "_numbers", "_waiting")
+
+    def __init__(self) -> None:
+        self._busy = False
+        # The number of the work that has the thread, and that of the last work of each flow.
+        self._now = 0
+        self._ends: dict[Hashable, int] = {}
+        self._waiting: list[tuple[int, int, trio.Event]] = []
+        self._numbers = itertools.count()
+
+    @property
+    def waiting(self) -> int:
+        """Works that wait for their turn."""
+        return len(self._waiting)
+
+    async def begin(self, flow: Hashable, size: int) -> None:
+        """Wait for a turn, which `end` must end."""
+        number = max(self._now, self._ends.get(flow, 0)) + size
+        if flow is not None:
+            self._ends[flow] = number
+        if not self._busy:
+            self._busy, self._now = True, number
+            return
+        turn = trio.Event()
+        entry = (number, next(self._numbers), turn)
+        heapq.heappush(self._waiting, entry)
+        try:
+            await turn.wait()
+        except trio.Cancelled:
+            if turn.is_set():
+                self.end()
+            else:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+            raise
+
+    def end(self) -> None:
+        """Give the turn to the next work."""
+        if not self._waiting:
+            self._busy, self._now = False, 0
+            self._ends.clear()
+            return
+        self._now, _, turn = heapq.heappop(self._waiting)
+        if len(self._ends) > _FLOWS_LIMIT:
+            self._ends = {flow: number for flow, number in self._ends.items() if number > self._now}
+        turn.set()
+
+
+class FairThread:
+    """One thread for work of up to VERY_LARGE bytes, and one for larger work."""
+
+    def __init__(self) -> None:
+        self._turns = (_Turns(), _Turns())
+        self._limiter = trio.CapacityLimiter(2)
+
+    @property
+    def waiting(self) -> int:
+        """Works that wait for their turn."""
+        return sum(turns.waiting for turns in self._turns)
+
+    async def run(
+        self, flow: Hashable, size: int, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+    ) -> _Result:
+        """Run work in its turn. flow: whose it is, None for nobody's. size: bytes, which stand for the time it takes.
+        When cancelled it has not begun; once it has begun its result is returned."""
+        turns = self._turns[size > VERY_LARGE]
+        await turns.begin(flow, size)
+        try:
+            return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
+        finally:
+            turns.end()
+
+
+def size_of(arguments: tuple[object, ...]) -> int:
+    """The bytes and characters that work gets, as a measure of its time."""
+    return sum(len(one) for one in arguments if isinstance(one, bytes | bytearray | memoryview | str))
