@@ -39,7 +39,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         elif attempt.losses:
             record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in attempt.losses)
     usage = record.usage
-    if (usage.input is None or usage.output is None or record.error) and arrival.call.generates and record.attempts:
+    if (usage.input is None or usage.output is None or record.error) and arrival.call.counted and record.attempts:
         estimate(record, writes=arrival.call.path != "/v1/embeddings")
     if record.tries:
         _end_try(record, status)
