@@ -43,6 +43,7 @@ ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
 SUB_ROOMS = {
     "wire/raw": set(),
+    "wire/paths": set(),
     "wire/headers": set(),
     "wire/errors": {"raw", "headers"},
     "wire/costs": {"raw", ""},

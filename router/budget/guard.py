@@ -30,7 +30,7 @@ from router.store.history.entry import HistoryEntry
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
-from router.wire.calls import spends
+from router.wire.calls import is_free
 
 #: After how many seconds a client does well to repeat a request that found no room in time.
 REPEAT_SECONDS = 5
@@ -140,7 +140,7 @@ class Guard:
     async def _find_rates(self, demand: Demand, rules: Rules) -> Rates | None:
         """The prices of the model. Raises Halted for a request whose cost cannot be counted, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
-        if refuses and spends(demand.path, demand.method):
+        if refuses and not (demand.generates or is_free(demand.path, demand.method)):
             raise _make_refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None

@@ -34,7 +34,7 @@ async def admit(attempt: Attempt) -> None:
         record.sent_model or record.model or "",
         context.request.method,
         call.path,
-        call.generates,
+        call.counted,
         record.request_bytes,
         attempt.target.profile.charge != "",
         traits,

@@ -11,7 +11,9 @@ from router.host.memory_bound import MemoryShare
 from router.ir import Loss
 from router.net.client.exchange import UpstreamExchange
 from router.policy.accounts.attempt import AttemptRecord
+from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.pool import AccountChoice
+from router.policy.accounts.retry import RetrySafety
 from router.policy.routing.fallback import WHY, format_route
 from router.policy.routing.routes import Route
 from router.telemetry.accesslog import RequestRecord
@@ -78,6 +80,17 @@ class Attempt:
     def fallback(self) -> str:
         """The route that serves in place of the one asked for, as a text; "" when the one asked for serves."""
         return format_route(self.route) if self.route.why == WHY else ""
+
+    def judge_safety(self, *, replayable: bool = True) -> RetrySafety:
+        """Judge whether the request may be sent a second time, by the form in which it was sent. replayable: its body
+        is still in memory."""
+        context, plan = self.context, self.plan
+        dropped = None
+        if plan is not None:
+            dropped = frozenset(loss.path for loss in plan.ctx.losses if loss.how == "dropped")
+        return judge_retry_safety(
+            context.call, context.request.method, context.body.top, replayable=replayable, dropped=dropped
+        )
 
     def name_server(self) -> None:
         """Note in the record that this backend and account serve the request."""

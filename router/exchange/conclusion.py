@@ -49,7 +49,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
             _note_losses(record, attempt.plan)
         elif attempt.losses:
             record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in attempt.losses)
-    if attempt is not None and not attempt.counted and arrival.call.generates:
+    if attempt is not None and not attempt.counted and arrival.call.counted:
         _complete_usage(record, attempt)
     if record.tries:
         _end_try(record, status)
@@ -84,7 +84,7 @@ def count_lost(attempt: Attempt) -> None:
     usage, record.usage = record.usage, Usage()
     guess, record.guess = record.guess, 0
     attempt.counted = True
-    if guard.rules is None or not context.call.generates:
+    if guard.rules is None or not context.call.counted:
         return
     lost = msgspec.structs.replace(
         record, usage=usage, guess=guess, error=LOST, root=price_root(attempt.target.backend), limits={}

@@ -13,6 +13,9 @@ def make_disconnect_error(broken: UpstreamDisconnected, attempt: Attempt) -> Bad
     # A server whose model list was read speaks HTTP: a connection that it closes says nothing of TLS.
     silent = silent and backend.name not in attempt.context.runtime.catalogs.models
     error = BadGateway(f"Backend {backend.name} {broken}.", cause="closed" if silent else "")
+    unanswered = isinstance(upstream, UpstreamExchange) and upstream.written and not upstream.status
+    if unanswered and attempt.judge_safety() != "safe":
+        error.message += " It may have carried the request out, which was therefore not sent again."
     add_advice(error, attempt)
     return error
 

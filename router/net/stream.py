@@ -15,6 +15,10 @@ from collections.abc import Callable, Sequence
 
 import trio
 
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
 RECEIVE_SIZE = 65536
 
 Bytes = bytes | bytearray | memoryview
@@ -97,6 +101,22 @@ class SocketStream(trio.abc.Stream):
         if self._poll is None:
             self._poll = _make_poll(self._sock)
         return bool(self._poll())
+
+    def peek(self, max_bytes: int) -> bytes:
+        """What a read would give now, which stays there; b"" at the end of the stream and for nothing."""
+        try:
+            return self._sock.recv(max_bytes, socket.MSG_PEEK)
+        except OSError:
+            return b""
+
+    def count_unacknowledged(self) -> int:
+        """How many bytes were sent that the peer's system has not acknowledged; 0 where this system does not tell."""
+        if sys.platform != "linux" or self._sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return 0
+        try:
+            return int.from_bytes(fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0
 
     def half_close(self) -> None:
         """Close our direction; the peer sees the end of the stream after what was sent."""

@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 from router.wire import protocols
 from router.wire.dialect import Dialect
+from router.wire.paths import tables
+from router.wire.paths.spelling import spell
 from router.wire.protocol import MODEL, WireProtocol, fill_model
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS, OTHERS
 from router.wire.raw.top_level import Top
@@ -34,6 +36,11 @@ class Call(NamedTuple):
     stream: bool = False
     #: The path with MODEL in it, '' where the model does not stand in the path.
     template: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """True for a request that a model answers, so that its tokens are counted, by an estimate if need be."""
+        return self.generates or self.path in tables.METERED
 
     @property
     def writes(self) -> bool:
@@ -88,21 +95,32 @@ _SEGMENTS = (
     "completions|embeddings|models|files|batches|images|audio|moderations|uploads"
     "|vector_stores|conversations|fine_tuning|rerank|containers|evals|skills|videos|assistants|threads"
 )
-# Closed unless passthrough = all: paths that manage an organisation, its keys and its bill.
-_CLOSED = re.compile(
-    r"^/v1/(?:organizations?|admin|projects?|api_?keys?|keys?|auth|users?|billing|credits?|usage|dashboard|account"
-    r"|invites?|workspaces?|limits?)(?:/|$)",
-    re.IGNORECASE,
-)
-
-_SPENDS = re.compile(r"^/v1/(?:images|audio|videos|batches|messages/batches|fine_tuning|rerank|realtime)(?:/|$)")
+# The list of models, and one model, whose name may hold slashes, escaped or not. fairlead answers both itself.
+_MODELS = re.compile("/+(?:v1/+)*models(?:/+|$)")
 
 
 def canonical(path: str) -> str | None:
-    """The path with exactly one /v1 in front; None when it is no path of an LLM API."""
+    """The path as everything decides by it and as it is sent: in its one spelling, with exactly one /v1 in front. None
+    when it is no path of an LLM API. path: of a request whose head was checked."""
+    exact = _build_paths().exact
+    if path in exact:
+        return path
+    models = _MODELS.match(path)
+    if models is not None:
+        name = path[models.end() :]
+        return f"/v1/models/{name}" if name else "/v1/models"
+    path = spell(path)
     if path.startswith("/v1/"):
-        return "/v1" + _PREFIX.sub("", path) if path.startswith("/v1/v1/") else path
-    return "/v1" + path if _compile_bare().match(path) else None
+        path = "/v1" + _PREFIX.sub("", path)
+        if path == "/v1":
+            return None
+    elif _compile_bare().match(path):
+        path = "/v1" + path
+    else:
+        return None
+    # Some servers take a path in letters of any case.
+    lowered = path.lower()
+    return lowered if lowered in exact else path
 
 
 @protocols.derived
@@ -113,17 +131,26 @@ def _compile_bare() -> re.Pattern[str]:
 
 
 def is_closed(path: str, method: str) -> bool:
-    """True for a canonical path that needs passthrough = all, however it is percent-encoded."""
-    path = re.sub("/+", "/", unquote(path))
-    if _CLOSED.match(path) is not None:
+    """True for a canonical path that needs passthrough = all."""
+    if method != "DELETE" and path in _build_paths().exact:
+        return False
+    if tables.is_administration(path):
         return True
+    if method != "DELETE":
+        return False
     entry = call(path).entry
-    return method == "DELETE" and not (entry.deletes and path.startswith(entry.prefix))
+    return not (entry.deletes and path.startswith(entry.prefix))
 
 
-def spends(path: str, method: str) -> bool:
-    """True for a canonical path whose POST costs money that no answer reports: images, audio, batches, training."""
-    return method == "POST" and _SPENDS.match(path) is not None
+def is_free(path: str, method: str) -> bool:
+    """True for a request to a canonical path that no provider bills. Those of other paths cost what their answers may
+    not tell, unless `Call.counted`."""
+    return method in tables.UNBILLED_METHODS or call(path).counts or tables.is_unbilled(path)
+
+
+def tells_usage(path: str, method: str) -> bool:
+    """True for a request to a canonical path whose answer, where it has a usage, tells what this request used."""
+    return method not in tables.UNBILLED_METHODS and not tables.retells_usage(path)
 
 
 def call(path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS) -> Call:

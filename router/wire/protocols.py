@@ -11,6 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
+from router.backends.profile import Profile
+from router.ir import Usage
 from router.wire import openai, stored_responses
 from router.wire.chat import decode_request as chat_decode_request
 from router.wire.chat import decode_stream as chat_decode_stream
@@ -59,7 +61,13 @@ class Plain(Chat):
         """Commit at every event."""
         return Verdict.COMMIT
 
+    def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
+        """Decode a usage object in the names of Chat or in those of Responses, as images and audio have it."""
+        read = super().usage(found, known, profile)
+        return _RESPONSES.usage(found, known, profile) if read == known else read
 
+
+_RESPONSES = Responses()
 #: The dialect of paths of no protocol of their own.
 PLAIN = Plain()
 
@@ -144,7 +152,7 @@ CHAT = WireProtocol(
 RESPONSES = WireProtocol(
     name="responses",
     api=OPENAI,
-    dialect=Responses(),
+    dialect=_RESPONSES,
     codec=Codec(
         responses_decode_request.decode_request,
         responses_encode_request.encode_request,

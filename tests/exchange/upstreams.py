@@ -142,6 +142,9 @@ class Socket:
     def is_readable(self):
         return False
 
+    def count_unacknowledged(self):
+        return 0
+
     def close(self):
         pass
 
@@ -159,7 +162,7 @@ class Pool:
         self.lent += 1
         return UpstreamConnection(origin, Socket(), Peer(self._played, self._scripts, self._keys))
 
-    def acquire(self, origin, now):
+    def acquire(self, origin, now, *, young=False):
         if not self._kept:
             return None
         self._kept -= 1
@@ -178,7 +181,7 @@ class Pool:
             raise problem
         return self._connection(origin)
 
-    def release(self, connection, keep_alive=b""):
+    def release(self, connection, keep_alive=b"", *, rest=False):
         self.given_back += 1
 
     def drop(self, connection):

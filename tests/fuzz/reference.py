@@ -83,8 +83,15 @@ def _check_target(method, target):
         raise Refused
     if b"#" in target or b"\\" in path or b"%5c" in path.lower():
         raise Refused
-    # The rest of these paths is one name, which may hold slashes.
-    if b"%2f" in path.lower() and not re.match(rb"(?:/v1)*/models/", path):
+    if len(path) > 4096:
+        raise Refused
+    # The rest of these paths is one name, which may hold anything.
+    if re.match(rb"/+(?:v1/+)*models/", path):
+        return
+    escapes = [path[at + 1 : at + 3] for at, byte in enumerate(path) if byte == 0x25]
+    if b";" in path or not all(re.fullmatch(rb"[0-9A-Fa-f]{2}", pair) for pair in escapes):
+        raise Refused
+    if any(code <= 0x1F or code in b"%;/\x7f" for code in (int(pair, 16) for pair in escapes)):
         raise Refused
 
 

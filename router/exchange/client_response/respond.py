@@ -24,6 +24,7 @@ from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.wire import dialect, protocols, resource_ids
+from router.wire.calls import tells_usage
 from router.wire.dialect import Dialect, Failure
 from router.wire.error_text import find_title, is_markup
 from router.wire.errors import texts
@@ -212,8 +213,10 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if _ERROR_IN_200.match(readable) and translated is not response:
             # Not in the form of the protocol, but it may say as much as one that is.
             return await _respond_whole(attempt, response, body, failed=True)
-        large = is_large(len(readable))
-        record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
+        record.usage = await _find_usage(attempt, readable)
+        record.guess = len(readable or body) // _BYTES_PER_TOKEN
+    elif _tells_usage(attempt, response):
+        record.usage = await _find_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
         settle_background(attempt, readable)
     else:
@@ -231,11 +234,24 @@ async def _find_failure(dialect: Dialect, body: bytes) -> Failure | None:
     return failure_of(dialect, body)
 
 
+async def _find_usage(attempt: Attempt, body: bytes) -> Usage:
+    return await run_large(_read_usage, attempt, body) if is_large(len(body)) else _read_usage(attempt, body)
+
+
 def _read_usage(attempt: Attempt, body: bytes) -> Usage:
     """The token counts of a whole answer of a model."""
     if attempt.translated is not None:
         return attempt.translated.usage or Usage()
     return usage_of(attempt.context.call.dialect, body, attempt.target.profile)
+
+
+def _tells_usage(attempt: Attempt, response: UpstreamResponse) -> bool:
+    """True where the usage in an answer is what the request used."""
+    call = attempt.context.call
+    if call.counted:
+        return True
+    is_json = b"json" in response.fields.get(b"content-type", b"").lower()
+    return is_json and tells_usage(call.path, attempt.context.request.method)
 
 
 async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
@@ -266,7 +282,7 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
 def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     """The reader of the usage at the end of a large answer of a model; None where there is no usage."""
     call = attempt.context.call
-    if not call.generates or response.status >= 300:
+    if response.status >= 300 or not _tells_usage(attempt, response):
         return None
     coding = response.fields.get(b"content-encoding", b"").strip().lower()
     return Tail(call.dialect, coding, attempt.target.profile)

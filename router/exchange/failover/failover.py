@@ -18,7 +18,6 @@ from router.host.memory_bound import MemoryShare
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts import retry
 from router.policy.accounts.attempt import BindingRecord
-from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Fault, RetryState, format_duration
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.telemetry.accesslog import KEY, QUEUE, RETRY
@@ -373,13 +372,7 @@ class Failover:
 
     def _judge_safety(self, attempt: Attempt) -> retry.RetrySafety:
         """Judge whether the request may be sent a second time, by the form in which it was sent."""
-        context, body, plan = self._context, self._context.body, attempt.plan
-        dropped = None
-        if plan is not None:
-            dropped = frozenset(loss.path for loss in plan.ctx.losses if loss.how == "dropped")
-        return judge_retry_safety(
-            context.call, context.request.method, body.top, replayable=body.replayable, dropped=dropped
-        )
+        return attempt.judge_safety(replayable=self._context.body.replayable)
 
 
 def _find_organisation(response: UpstreamResponse) -> str:

@@ -190,7 +190,8 @@ def _note_resend(attempt: Attempt, rule: Resend) -> None:
 
 
 async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
-    """Send the request; an idle connection that proves stale is replaced once, if nothing was received on it."""
+    """Send the request; an idle connection that proves stale is replaced once, if nothing was received on it and the
+    request may be sent twice, or was not sent at all."""
     lines = _build_headers(attempt)
     size = 0
     for part in edited.parts:
@@ -200,9 +201,11 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
         lines.append(_make_length_line(size))
     target = _build_target(attempt)
     method = request.method.encode("ascii")
+    # The body is in memory.
+    safety = attempt.judge_safety()
     fresh = False
     while True:
-        upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh)
+        upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh, young=safety != "safe")
         try:
             await upstream.send(method, target, lines, edited.parts)
             await await_head(upstream, deadline.waiting)
@@ -211,8 +214,8 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             deadline.reach_head()
             return
         except UpstreamDisconnected:
-            # "safe": nothing of an answer came, and the body is in memory.
-            rule = choose_resend(SendResult(reused=upstream.reused, answered=upstream.answered), "safe")
+            sent = SendResult(reused=upstream.reused, answered=upstream.answered, written=upstream.written)
+            rule = choose_resend(sent, safety)
             if rule is None:
                 raise
             upstream.drop()
@@ -238,14 +241,14 @@ def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:
 
 
 async def _open_exchange(
-    attempt: Attempt, deadline: Deadline, *, fresh: bool
+    attempt: Attempt, deadline: Deadline, *, fresh: bool, young: bool = False
 ) -> tuple[UpstreamExchange, AttemptRecord]:
     """Set `attempt.upstream` to an exchange on a connection to the account's origin, and note in the record that the
-    request is sent on it. fresh: dial a new connection."""
+    request is sent on it. fresh: dial a new connection. young: use no idle one that the upstream may be closing."""
     context, target = attempt.context, attempt.target
     connections = context.runtime.connections
     now = trio.current_time()
-    connection = None if fresh else connections.acquire(target.origin, now)
+    connection = None if fresh else connections.acquire(target.origin, now, young=young)
     if connection is None:
         deadline.move(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)

@@ -42,8 +42,9 @@ async def run_json(size: int, work: Callable[[*_Arguments], _Result], *arguments
     own, where none waits for the seconds that large work may take. As `run_large` when cancelled."""
     if size <= _JSON_BYTES:
         return work(*arguments)
-    limiter = THREAD if is_large(size) else _MEDIUM
-    return await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
+    if is_large(size):
+        return await run_large(work, *arguments)
+    return await trio.to_thread.run_sync(work, *arguments, limiter=_MEDIUM)
 
 
 def run_on_loop(work: Callable[[*_Arguments], None], *arguments: *_Arguments) -> None:

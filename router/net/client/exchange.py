@@ -49,8 +49,10 @@ class UpstreamExchange:
         "_connection",
         "_connections",
         "_ended",
+        "_is_head",
         "_sent_any",
         "_spoke_tls",
+        "_unacknowledged",
         "_unread",
         "_whole",
         "delivered",
@@ -58,6 +60,7 @@ class UpstreamExchange:
         "lines",
         "reason",
         "status",
+        "written",
     )
 
     def __init__(self, connections: ConnectionPool, connection: UpstreamConnection):
@@ -70,6 +73,11 @@ class UpstreamExchange:
         self._whole = True
         #: True once the whole request was given to the connection.
         self.delivered = False
+        self._is_head = False
+        # Bytes of the request that the peer had not acknowledged when all of it was written; 0 where that is not known.
+        self._unacknowledged = 0
+        #: True once any of the request may have reached the peer.
+        self.written = False
         self.status = 0
         self.reason = b""
         self.lines: Lines = []
@@ -83,6 +91,7 @@ class UpstreamExchange:
         """
         connection = self._lent()
         conn = connection.h11
+        self._is_head = method == b"HEAD"
         parts: list[Bytes] = []
         parts += (
             conn.send_with_data_passthrough(h11.Request(method=method, target=target, headers=Headers(lines))) or ()
@@ -98,7 +107,9 @@ class UpstreamExchange:
         try:
             if size <= LARGE and isinstance(stream, SocketStream):
                 rest = (stream.try_send(parts),)
+                self.written = True
             elif size <= SURELY_TAKEN:
+                self.written = True
                 await stream.send_all(b"".join(parts))
                 await stream.wait_send_all_might_not_block()
                 rest = ()
@@ -107,6 +118,9 @@ class UpstreamExchange:
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             return
         del parts
+        self.written = True
+        if connection.reused and size <= LARGE and not any(rest):
+            self._unacknowledged = connection.socket.count_unacknowledged()
         if any(rest):
             await self._while_answering(self._send_rest, rest)
         else:
@@ -135,7 +149,7 @@ class UpstreamExchange:
         reads nothing would hold up its own refusal. The connection is then not used again.
         """
         problems: list[Exception] = []
-        self._whole = False
+        self._whole, self.written = False, True
         async with trio.open_nursery() as nursery:
 
             async def send() -> None:
@@ -266,8 +280,10 @@ class UpstreamExchange:
             return
         # A length beside chunks is ignored, and what sends both is not trusted with another request (RFC 9112, 6.3).
         framed_once = b"content-length" not in self.fields or b"transfer-encoding" not in self.fields
-        if self._ended and self._whole and framed_once:
-            self._connections.release(connection, self.fields.get(b"keep-alive", b""))
+        # After answers without a body some servers send one nevertheless.
+        has_body = not self._is_head and self.status not in (204, 304)
+        if self._ended and self._whole and framed_once and has_body:
+            self._connections.release(connection, self.fields.get(b"keep-alive", b""), rest=self.status >= REFUSED)
         else:
             self._connections.drop(connection)
 
@@ -310,6 +326,10 @@ class UpstreamExchange:
             raise UpstreamDisconnected(_describe_close("connection reset")) from None
         if data:
             if not self._sent_any:
+                if self._unacknowledged and connection.socket.count_unacknowledged() == self._unacknowledged:
+                    # It was on its way before the peer's system had a byte of this request.
+                    self._connections.distrust(connection.origin, trio.current_time())
+                    raise UpstreamDisconnected("sent an answer before it had the request")
                 self._spoke_tls = data.startswith(TLS_RECORDS)
                 self._sent_any = True
             connection.h11.receive_data(data)

@@ -5,13 +5,18 @@ Rules of this file:
 - `acquire` returns an idle one, `dial` makes one; every one of them ends in `release` or `drop`.
 - It is pooled only when its exchange is complete and nothing was left unread. Before it is used again one poll of the
   socket tells whether the peer closed it or sent unexpected bytes.
+- HTTP/1.1 does not say which request an answer is to. Some servers send one too many, a moment later: to a connection
+  that is in use by then it would be the answer to another request. So a connection rests after its first answer, and
+  after each error, which servers frame wrongly most often: what comes meanwhile is noticed, and it is closed. An origin
+  that did so gets a connection for each request for a while.
 - Connections to origins that a new configuration no longer has are closed at once, those in use at their release.
 - Idle ones are closed at the peer's announced Keep-Alive timeout less 5 s, else after 55 s (common servers: 60 s).
 """
 
 import re
 import ssl
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, cast
 
 import h11
@@ -25,6 +30,12 @@ from router.net.stream import SocketStream
 from router.settings import ProxyAddress
 
 IDLE_SECONDS = 55.0
+#: How long a connection rests.
+REST_SECONDS = 0.25
+#: A connection that was idle for so short a time is closed by no server that means to keep it.
+YOUNG_SECONDS = 2.0
+#: How long an origin that sent an answer nobody had asked for gets no connection that has served before.
+DISTRUST_SECONDS = 600.0
 IDLE_PER_ORIGIN = 128
 IDLE_IN_ALL = 512
 
@@ -81,11 +92,6 @@ class NonBlockingTransport(trio.abc.Stream):
         await self._socket.aclose()
 
 
-def _get_oldest_expiry(stack: "list[UpstreamConnection]") -> float:
-    """When the oldest connection of a stack expires."""
-    return stack[0].expires
-
-
 def _has_unread(layer: trio.abc.Stream) -> bool:
     """True when bytes wait in TLS, or in the TLS below it."""
     if not isinstance(layer, trio.SSLStream):
@@ -99,7 +105,7 @@ def _has_unread(layer: trio.abc.Stream) -> bool:
 class UpstreamConnection:
     """One connection to an origin, with its h11 state."""
 
-    __slots__ = ("expires", "h11", "origin", "reused", "socket", "stream")
+    __slots__ = ("expires", "h11", "origin", "rested", "reused", "since", "socket", "stream")
 
     def __init__(self, origin: Origin, sock: SocketStream, stream: Stream):
         self.origin = origin
@@ -108,16 +114,55 @@ class UpstreamConnection:
         self.h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
         #: True once it has served an exchange before.
         self.reused = False
-        #: When an idle one is to be closed, on trio's clock.
-        self.expires = 0.0
+        #: When an idle one is to be closed, since when it is idle, and when it has rested, on trio's clock.
+        self.expires = self.since = self.rested = 0.0
 
     def is_dirty(self) -> bool:
         """True when the peer closed it or sent unexpected bytes, be they in the socket or in TLS's buffers."""
         return (self.stream is not self.socket and _has_unread(self.stream)) or self.socket.is_readable()
 
+    def has_stray_answer(self) -> bool:
+        """True when a dirty one holds an answer that nobody asked for. Some servers say 408 before they close. What TLS
+        holds cannot be told apart from its own messages."""
+        beginning = self.socket.peek(12) if self.stream is self.socket else b""
+        return beginning.startswith(b"HTTP/1.") and not beginning.endswith(b" 408")
+
     def close(self) -> None:
         """Close at once, from any task."""
         self.socket.close()
+
+
+class _Idle:
+    """The idle connections of one origin."""
+
+    __slots__ = ("ready", "resting")
+
+    def __init__(self) -> None:
+        #: Those that have rested; the last one is used first.
+        self.ready: list[UpstreamConnection] = []
+        #: The others, in the order in which they will have rested.
+        self.resting: deque[UpstreamConnection] = deque()
+
+    def __len__(self) -> int:
+        return len(self.ready) + len(self.resting)
+
+    def __iter__(self) -> Iterator[UpstreamConnection]:
+        yield from self.ready
+        yield from self.resting
+
+    def end_rests(self, now: float) -> None:
+        """Make those ready that have rested."""
+        resting = self.resting
+        while resting and resting[0].rested <= now:
+            self.ready.append(resting.popleft())
+
+    def oldest_expiry(self) -> float:
+        """About when the first of them expires."""
+        return min(stack[0].expires for stack in (self.ready, self.resting) if stack)
+
+    def pop_oldest(self) -> UpstreamConnection:
+        """Remove and return the one that has been idle longest, or nearly so."""
+        return self.ready.pop(0) if self.ready else self.resting.popleft()
 
 
 class ConnectionPool:
@@ -126,7 +171,9 @@ class ConnectionPool:
     def __init__(self, context: ssl.SSLContext | None = None):
         self._context = context
         self._roots = ""
-        self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._idle: dict[Origin, _Idle] = {}
+        # Origin -> until when it is not trusted.
+        self._distrusted: dict[Origin, float] = {}
         self._origins: Collection[Origin] | None = None
         #: How many are idle.
         self.idle = 0
@@ -136,47 +183,93 @@ class ConnectionPool:
     def configure(self, origins: Collection[Origin], roots: str) -> None:
         """Set the origins that are in use and the further roots (PEM); closes idle connections made otherwise."""
         stale = [origin for origin in self._idle if origin not in origins or roots != self._roots]
+        self._distrusted = {origin: until for origin, until in self._distrusted.items() if origin in origins}
         self._origins, self._roots = origins, roots
         for origin in stale:
-            for connection in self._idle.pop(origin):
-                self._evict(connection)
+            self._empty(self._idle.pop(origin))
 
-    def acquire(self, origin: Origin, now: float) -> UpstreamConnection | None:
-        """An idle connection that is still good, None when there is none. now: trio's time."""
-        stack = self._idle.get(origin)
-        while stack:
-            connection = stack.pop()
+    def acquire(self, origin: Origin, now: float, *, young: bool = False) -> UpstreamConnection | None:
+        """An idle connection that is still good, None when there is none. now: trio's time. young: only one that its
+        peer surely has not begun to close, for what must not be sent twice."""
+        idle = self._idle.get(origin)
+        if idle is None:
+            return None
+        if idle.resting:
+            idle.end_rests(now)
+        ready = idle.ready
+        while ready:
+            if young and ready[-1].since + YOUNG_SECONDS < now:
+                return None
+            connection = ready.pop()
             self.idle -= 1
             if connection.expires > now and not connection.is_dirty():
                 connection.reused = True
                 return connection
-            self.drop(connection)
+            self._drop_dirty(connection, now)
         return None
 
-    def release(self, connection: UpstreamConnection, keep_alive: bytes = b"") -> None:
+    def release(self, connection: UpstreamConnection, keep_alive: bytes = b"", *, rest: bool = False) -> None:
         """Put a connection back into the pool; closes it when its exchange is incomplete or it cannot be reused.
 
-        keep_alive: the value of the response's Keep-Alive field.
+        keep_alive: the value of the response's Keep-Alive field. rest: it is not used again at once.
         """
-        conn = connection.h11
+        conn, origin = connection.h11, connection.origin
+        now = trio.current_time()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
+            if conn.trailing_data[0]:
+                self.distrust(origin, now)
             self.drop(connection)
             return
         seconds = IDLE_SECONDS
         announced = _KEEP_ALIVE.search(keep_alive) if keep_alive else None
         if announced:
             seconds = min(seconds, int(announced[1][:6]) - 5.0)
-        unused = self._origins is not None and connection.origin not in self._origins
-        stack = self._idle.setdefault(connection.origin, [])
-        if seconds <= 0 or unused or len(stack) >= IDLE_PER_ORIGIN:
+        unused = self._origins is not None and origin not in self._origins
+        idle = self._idle.get(origin)
+        if idle is None:
+            idle = self._idle[origin] = _Idle()
+        if seconds <= 0 or unused or len(idle) >= IDLE_PER_ORIGIN or self._is_distrusted(origin, now):
             self.drop(connection)
             return
         if self.idle >= IDLE_IN_ALL:
-            self._evict(min((stack for stack in self._idle.values() if stack), key=_get_oldest_expiry).pop(0))
+            self._evict(min((one for one in self._idle.values() if len(one)), key=_Idle.oldest_expiry).pop_oldest())
         conn.start_next_cycle()
-        connection.expires = trio.current_time() + seconds
-        stack.append(connection)
+        connection.expires, connection.since = now + seconds, now
+        if rest or not connection.reused:
+            connection.rested = now + REST_SECONDS
+            idle.resting.append(connection)
+        else:
+            idle.ready.append(connection)
         self.idle += 1
+
+    def distrust(self, origin: Origin, now: float) -> None:
+        """Give each request to this origin a connection of its own for a while: it sent an answer nobody asked for.
+        now: trio's time."""
+        self._distrusted[origin] = now + DISTRUST_SECONDS
+        idle = self._idle.pop(origin, None)
+        if idle is not None:
+            self._empty(idle)
+
+    def _is_distrusted(self, origin: Origin, now: float) -> bool:
+        until = self._distrusted.get(origin) if self._distrusted else None
+        if until is None:
+            return False
+        if until <= now:
+            del self._distrusted[origin]
+        return until > now
+
+    def _drop_dirty(self, connection: UpstreamConnection, now: float) -> None:
+        """Close one that is not idle any more as it should be."""
+        stray = connection.has_stray_answer()
+        self.drop(connection)
+        if stray:
+            self.distrust(connection.origin, now)
+
+    def _empty(self, idle: _Idle) -> None:
+        for connection in idle:
+            self._evict(connection)
+        idle.ready.clear()
+        idle.resting.clear()
 
     def _evict(self, connection: UpstreamConnection) -> None:
         self.idle -= 1
@@ -190,23 +283,20 @@ class ConnectionPool:
     def sweep(self) -> None:
         """Close idle connections that expired or were closed by their peers."""
         now = trio.current_time()
-        for origin, stack in list(self._idle.items()):
-            kept: list[UpstreamConnection] = []
-            for connection in stack:
-                if connection.expires <= now or connection.is_dirty():
-                    self._evict(connection)
-                else:
-                    kept.append(connection)
-            if kept:
-                self._idle[origin] = kept
-            else:
+        for origin, idle in list(self._idle.items()):
+            gone = {connection for connection in idle if connection.expires <= now or connection.is_dirty()}
+            idle.ready = [one for one in idle.ready if one not in gone]
+            idle.resting = deque(one for one in idle.resting if one not in gone)
+            if not len(idle):
                 del self._idle[origin]
+            self.idle -= len(gone)
+            for connection in gone:
+                self._drop_dirty(connection, now)
 
     def close(self) -> None:
         """Close all idle connections."""
-        for stack in self._idle.values():
-            for connection in stack:
-                self._evict(connection)
+        for idle in self._idle.values():
+            self._empty(idle)
         self._idle.clear()
 
     async def dial(self, origin: Origin) -> UpstreamConnection:

@@ -4,7 +4,6 @@ Source: RFC 9112 (2.2, 3.2, 5.2, 6.1). h11 accepts bare LF and Content-Length be
 only heads that are incomplete.
 """
 
-import re
 from collections.abc import Callable
 
 import h11
@@ -13,6 +12,7 @@ import trio
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
 from router.net.headers import Lines, get_lines, index_by_name
 from router.net.server.read_ahead import ReadAhead
+from router.net.server.request_path import check_path
 
 HEAD_LIMIT = 65536
 FIELD_LIMIT = 100
@@ -22,11 +22,6 @@ _TLS_HANDSHAKE = b"\x16"
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
 
 _NOT_A_PROXY = "fairlead is not a forward proxy: name it as the tool's base URL, not in HTTP_PROXY or HTTPS_PROXY."
-# Dot segments (also encoded), encoded slashes and backslashes: an upstream could read such a path differently.
-_AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
-# Paths that never reach an upstream and end in one name, which clients escape as a whole: a model's may hold slashes.
-_ENDS_IN_NAME = re.compile(rb"(?:/v1)*/models/")
-_SLASH = re.compile(rb"%2[fF]")
 
 
 class Request:
@@ -112,13 +107,7 @@ def check_head(request: Request) -> None:
     target = request.target
     if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
         raise BadRequest(f"The request target must be a path, such as /v1/messages. {_NOT_A_PROXY}")
-    if b"#" in target:
-        raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
-    path = target.partition(b"?")[0]
-    if _AMBIGUOUS_PATH.search(path):
-        if _ENDS_IN_NAME.match(path) and not _AMBIGUOUS_PATH.search(_SLASH.sub(b"-", path)):
-            return
-        raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
+    check_path(target)
 
 
 def _make_tls_error() -> BadRequest:

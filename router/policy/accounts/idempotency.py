@@ -22,7 +22,7 @@ def judge_retry_safety(
     if method in _READS:
         return "safe"
     if not call.asks_model:
-        return "maybe_executed"
+        return "safe" if call.counts else "maybe_executed"
     leaves_traces = call.entry.leaves_traces
     if leaves_traces is None or top is None or not leaves_traces(top, dropped):
         return "safe"

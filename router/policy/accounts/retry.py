@@ -5,8 +5,8 @@ The same account first: what fairlead changes in a request, and sends again at o
 false, so none follows itself.
 
     change       condition                                      safe   maybe_executed   not_replayable
-    CONNECTION   the connection had served before, and broke    yes    yes              no
-                 off before a byte of a response came
+    CONNECTION   the connection had served before, and broke    yes    if nothing was   no
+                 off before a byte of a response came                  written
     PROBE        400 that names stream_options, which           yes    yes              no
                  fairlead had added to learn the usage
     THINKING     400: the signature of earlier reasoning is     yes    yes              no
@@ -80,6 +80,8 @@ class SendResult(NamedTuple):
     answered: bool = False
     #: The connection had served another request before.
     reused: bool = False
+    #: Any of the request may have reached the upstream.
+    written: bool = True
     #: The request held a stream_options that fairlead had added.
     probed: bool = False
     #: The request went out in the Messages protocol with all the reasoning of earlier turns.
@@ -139,7 +141,7 @@ def choose_resend(sent: SendResult, safety: RetrySafety, body: bytes = b"") -> R
 
     body: the answer's, or its beginning; needed where `needs_body` says so.
     """
-    if safety == "not_replayable":
+    if safety == "not_replayable" or (safety != "safe" and sent.status == 0 and sent.written):
         return None
     for row in RESENDS:
         if row.applies(sent) and (row.complaint is None or row.complaint.search(body)):

@@ -95,7 +95,7 @@ ANSWERS = {
         True,
     ),
     "empty": (b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", 429, b"", True),
-    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", False),
     "interim": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, 200, b"hi", True),
     "asks to close": (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", 200, b"hi", False),
     "http 1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200, b"hi", False),

@@ -86,8 +86,8 @@ GOOD = {
     "length listed": (sized(b"5, 5", b"hello"), 200, b"hello", True),
     "length with zeros": (sized(b"00005", b"hello"), 200, b"hello", True),
     "no body": (sized(b"0", b""), 200, b"", True),
-    "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n", 304, b"", True),
-    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
+    "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n", 304, b"", False),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", False),
     "chunks": (chunked(b"5\r\nhello\r\n", b"0\r\n\r\n"), 200, b"hello", True),
     "chunks in hex": (
         chunked(b"a\r\n0123456789\r\n", b"A;x=y\r\n0123456789\r\n", b"0\r\n\r\n"),
@@ -174,8 +174,8 @@ def test_a_bad_answer_is_an_error_however_it_comes(name):
 
 
 def test_an_answer_to_head_has_no_body():
-    """Whatever length it names; what comes all the same is nobody's."""
-    assert told([sized(b"5", b"")], b"HEAD") == (200, b"", True)
+    """Whatever length it names; what comes all the same is nobody's, and may still come: its connection is closed."""
+    assert told([sized(b"5", b"")], b"HEAD") == (200, b"", False)
     assert told([sized(b"5", b"hello")], b"HEAD") == (200, b"", False)
 
 

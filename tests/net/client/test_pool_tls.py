@@ -10,7 +10,7 @@ import trustme
 
 from router.errors import CommandError, Unreachable
 from router.net.client.exchange import UpstreamExchange
-from router.net.client.pool import ConnectionPool, Origin
+from router.net.client.pool import REST_SECONDS, ConnectionPool, Origin
 from router.net.client.tls import make_client_context
 from router.net.headers import to_lines
 
@@ -61,6 +61,7 @@ def test_tls_serves_and_is_kept(net, authority):
         connection = await connections.dial(origin)
         for _ in range(2):
             assert await one_exchange(connections, connection) == b"hi"
+            await trio.sleep(REST_SECONDS)
             assert connections.acquire(origin, trio.current_time()) is connection
         connections.drop(connection)
 

@@ -73,10 +73,19 @@ BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature`
 def test_the_same_account_again(sent, body, change):
     """The first table at the top of the file, for both safeties of a body that is in memory; never for another."""
     for safety in ("safe", "maybe_executed"):
-        row = choose_resend(sent, safety, body)
+        row = choose_resend(sent._replace(written=False), safety, body)
         assert (row and row.change) == change
     assert choose_resend(sent, "not_replayable", body) is None
     assert not needs_body(sent, "not_replayable")
+
+
+def test_what_may_have_been_carried_out_is_not_sent_on_a_new_connection():
+    """Once any of it was written to a connection that broke off, nobody knows; what may be repeated is."""
+    sent = SendResult(reused=True, written=True)
+    assert choose_resend(sent, "maybe_executed") is None
+    row = choose_resend(sent, "safe")
+    assert row is not None
+    assert row.change is ResendChange.CONNECTION
 
 
 def test_bodies_are_read_only_where_they_decide():
