@@ -1,7 +1,5 @@
 """Finding the running proxy of this home, and telling it that something changed."""
 
-import contextlib
-
 import trio
 
 from router import __version__
@@ -24,17 +22,6 @@ async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
             if run.version != __version__:
                 note(f"note: the proxy on :{run.port} is version {run.version}, this command is {__version__}.")
     return found
-
-
-async def flush_histories(home: Home) -> None:
-    """Have the running proxies write what waits for history.db, and look what other processes changed in it. One that
-    does not answer does both by itself within seconds."""
-    if not run_files.live(home):
-        return
-    with contextlib.suppress(CommandError, ControlError):
-        for _, proxy in await proven(home):
-            with contextlib.suppress(ControlError):
-                await proxy.fetch_latest_request()
 
 
 def tell_change(home: Home) -> None:
