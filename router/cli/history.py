@@ -6,13 +6,12 @@ import os
 import sys
 
 import msgspec
-import trio
 
+from router.cli.common.flush import flush_history
 from router.cli.common.group import run_group
 from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
-from router.cli.common.running_proxy import flush_histories
 from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
@@ -93,9 +92,9 @@ def run_clear(argv: list[str]) -> int:
     if not options.yes:
         _confirm()
     # What has just ended is written first, so that it is erased too; then memory follows at once.
-    trio.run(flush_histories, home)
+    flush_history(home)
     erased = _cleared(home)
-    trio.run(flush_histories, home)
+    flush_history(home)
     captures.sweep(home, keep=0)
     say(f"Erased {format_count(erased, 'request')}.")
     return 0

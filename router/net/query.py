@@ -15,7 +15,7 @@ from router.settings.overriding_names import is_overriding_parameter
 from router.settings.secret_names import is_secret_name
 
 #: Each name is decoded and judged, so their number is bounded; OpenAI's lists take about ten.
-PARAMETERS = 1000
+PARAMETERS = 500
 # Decodings of a name; one that is still encoded then is kept by nobody's API.
 _DECODINGS = 3
 _NAME_LIMIT = 512

@@ -150,7 +150,9 @@ def redact(path: Path, value: Any) -> Any:
     judged = names[-1:] if "set_fields" in names[:-1] else [] if own else names
     if names == ["api_key"] or any(may_be_secret_name(name) for name in judged):
         return "set"
-    if "set_headers" in names[:-1] and secret_headers.is_secret_header(names[-1], str(value)):
+    # Also below a misspelled key, such as set_header; the lists of names to remove are no tables.
+    headers = any("header" in name.lower() for name in names[:-1])
+    if headers and secret_headers.is_secret_header(names[-1], str(value)):
         return "set"
     declared = _DECLARED.get(".".join(names))
     if declared is not None and declared.kind.hides(value):

@@ -17,14 +17,14 @@ _ANYWHERE = frozenset(
 )
 _LAST = frozenset(
     (
-        *("key", "keys", "token", "auth", "authn", "authentication", "oauth", "signature", "sig"),
+        *("key", "token", "auth", "authn", "authentication", "oauth", "signature", "sig"),
         *("pass", "pwd", "pw", "pword", "passcode", "pin", "otp", "totp", "pat", "pem", "hmac", "sas", "cred", "creds"),
         *("assertion", "jsessionid", "phpsessid", "cert", "certificate"),
     )
 )
 # Ends of names that are written in one word.
 _ENDS = (
-    *("key", "keys", "token", "secret", "password", "passwd", "passphrase", "passcode", "pwd", "pass", "pword"),
+    *("key", "token", "secret", "password", "passwd", "passphrase", "passcode", "pwd", "pass", "pword"),
     *("auth", "authorization", "authentication", "signature", "credential", "credentials", "jwt", "cookie", "cert"),
 )
 # Ordinary words with such an end.
@@ -43,7 +43,7 @@ _ORDINARY = frozenset(
             "hotkey",
             "hotkeys",
         ),
-        *("hotkeys", "monkeys", "donkeys", "turkeys", "jockeys", "compass", "bypass", "trespass", "surpass"),
+        *("compass", "bypass", "trespass", "surpass"),
         *("overpass", "underpass", "encompass", "concert", "disconcert"),
     )
 )
@@ -54,7 +54,8 @@ _AFTER = frozenset(
 # Whole names, without separators, of credentials that are called something else.
 _NAMED = (
     *("accesskeyid", "googleaccessid", "connectionstring", "samlresponse", "honeycombteam", "portkeyconfig"),
-    "vercelprotectionbypass",
+    # Of several keys; the keys of a table or an object are none.
+    *("vercelprotectionbypass", "apikeys", "accesskeys", "authkeys", "privatekeys", "secretkeys"),
 )
 # Ends of names, without separators, of what is called a key or token and is none: they tell requests, pages and places
 # apart.

@@ -144,3 +144,17 @@ def test_what_may_be_a_secret_is_not_shown(path, value):
 def test_what_is_no_secret_is_shown(path, value):
     """Values that are no secrets are shown, so that users can read their own configuration."""
     assert redact(path, value) == value
+
+
+@pytest.mark.parametrize("table", ["set_headers", "set_header", "headers", "Set-Headers"])
+def test_values_of_headers_are_not_shown(table):
+    """Also below a misspelled key: only those of headers that are known to be harmless, in a backend's table, a rule,
+    and as a whole table."""
+    for path in (("backends", "box", table), ("routes", 0, table), (table,)):
+        assert redact((*path, "X-Word"), "swordfish") == "set"
+        assert redact((*path, "X-Title"), "My tool") == "My tool"
+    whole = {"box": {table: {"X-Word": "swordfish", "anthropic-beta": "context-1m-2025-08-07"}, "rpm": 5}}
+    assert redact(("backends",), whole) == {
+        "box": {table: {"X-Word": "set", "anthropic-beta": "context-1m-2025-08-07"}, "rpm": 5}
+    }
+    assert redact(("backends", "box", "remove_headers"), ["x-word"]) == ["x-word"]

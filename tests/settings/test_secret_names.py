@@ -36,6 +36,7 @@ access_token auth_token id_token client_secret refresh_token apiKey accessToken 
 ApiKEY userAuthToken dbPassword xkey authtoken sessiontoken usertoken secretkey masterkey userpassword dbpass
 basicauth myjwt key2 token_1 x-api-key-b64 x-token-bin auth-header token.value x.api.key api~key x|secret
 AWSAccessKeyId aws_secret_key GoogleAccessId SAMLResponse client_assertion a[key] connection_string x-mcp-auth
+x-api-keys
 """
 )
 HARMLESS = words(
@@ -55,7 +56,7 @@ x-max-tokens max_tokens max_completion_tokens x-ratelimit-remaining-tokens token
 keywords keyterm x-keyspace x-monkey x-secretary author x-author authority x-authority compass bypass passthrough
 pass-through keyboard key-version x-hotkey turkey design pinned pinning spin opinion assign x-region limit after
 before order include include[] purpose beta alt stream starting_after api-version model fields filter run_id
-metadata[name] timestamp_granularities[] prettyPrint quotaUser upload_id
+metadata[name] timestamp_granularities[] prettyPrint quotaUser upload_id keys sort_keys x-return-keys
 """
 )
 

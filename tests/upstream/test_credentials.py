@@ -436,6 +436,39 @@ def test_unanswered_keyring_is_given_up(slow):
     used(use, virtual=True)
 
 
+class Counting(KeyringBackend):
+    """A keyring that counts how often it is asked."""
+
+    priority = 1
+    asked = 0
+
+    def get_password(self, service, username):
+        Counting.asked += 1
+        return CANARY
+
+    def set_password(self, service, username, password):
+        raise AssertionError
+
+    def delete_password(self, service, username):
+        raise AssertionError
+
+
+def test_a_keyring_whose_key_is_refused_rests(monkeypatch):
+    """It may ask its user for a password each time, as a command may."""
+    before = keyring.get_keyring()
+    monkeypatch.setattr(Counting, "asked", 0)
+    keyring.set_keyring(Counting())
+    try:
+
+        async def use(credentials):
+            assert await refuse_again(credentials, "keyring:svc/me", 20) == 19
+
+        resting(use)
+    finally:
+        keyring.set_keyring(before)
+    assert Counting.asked == 2
+
+
 def test_unforeseen_failure_is_told(monkeypatch):
     """An unexpected exception becomes an error that names its type, and does not end the proxy."""
 

@@ -1,4 +1,4 @@
-"""Has running proxies write to the history what has just ended, so that a command can read it there."""
+"""Has running proxies write to the history what has just ended, so that a command can read or erase it there."""
 
 import contextlib
 

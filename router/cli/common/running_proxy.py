@@ -1,7 +1,5 @@
 """Finding the running proxy of this home, and telling it that something changed."""
 
-import contextlib
-
 import trio
 
 from router import __version__
@@ -43,17 +41,6 @@ async def find_proxies(home: Home) -> tuple[list[tuple[run_files.Run, RunningPro
             if proof.known is not None:
                 break
     return found, older
-
-
-async def flush_histories(home: Home) -> None:
-    """Have the running proxies write what waits for history.db, and look what other processes changed in it. One that
-    does not answer does both by itself within seconds."""
-    if not run_files.live(home):
-        return
-    with contextlib.suppress(CommandError, ControlError):
-        for _, proxy in await proven(home):
-            with contextlib.suppress(ControlError):
-                await proxy.fetch_latest_request()
 
 
 def tell_change(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import stat
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -88,7 +89,9 @@ def read_roots(path: str) -> str:
 
 def _read(path: str, setting: str) -> str:
     try:
-        with open(os.path.expanduser(path), "rb") as file:
+        with open(os.path.expanduser(path), "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CommandError(f"{setting} is {path}, which is not a plain file.", _make_hint(setting))
             data = file.read(_ROOTS_LIMIT + 1)
     except OSError as error:
         raise CommandError(
@@ -98,6 +101,11 @@ def _read(path: str, setting: str) -> str:
         raise CommandError(f"{setting} is {path}, which is over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
     # Comments between certificates may have any bytes.
     return data.decode("ascii", "replace").replace("\ufffd", "?") + "\n"
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe in the place of the file would keep the start, or a reload, waiting for whoever writes to it.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _load_roots(context: ssl.SSLContext, text: str, path: str, setting: str) -> None:

@@ -1,5 +1,7 @@
 """Which proxy an upstream is reached through, and which roots are trusted: settings first, then the environment."""
 
+import os
+
 import pytest
 import trustme
 
@@ -126,6 +128,15 @@ def test_roots_that_cannot_be_used_are_an_error(tmp_path, content, said):
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
     assert "Use a file of certificates in PEM form" in caught.value.hint
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_in_place_of_the_roots_keeps_nobody_waiting(tmp_path):
+    """It would hold up the start, or a reload, until somebody writes to it."""
+    path = tmp_path / "roots.pem"
+    os.mkfifo(path)
+    with pytest.raises(CommandError, match="not a plain file"):
+        way(tls_ca_file=str(path))
 
 
 def test_a_key_in_place_of_a_certificate_is_an_error(tmp_path):
