@@ -21,7 +21,9 @@ INTRO = """# The operator's endpoints
 Written by `python tests/operator_reference.py` from `router/operator_api/`; do not edit.
 
 They are served beside the APIs for tools, on the same port. Where the table says *operator*, a request carries the
-token of the home: `Authorization: Bearer …` with what `operator.token` in it holds. A POST has the header
+token of the home: `Authorization: Bearer …` with what `operator.token` in it holds. fairlead's own commands never send
+the token: they have the listener prove itself, sign each request with the token, for this address, this process and one
+use, and check the signature of its answer (`router/net/control/signatures.py`). A POST has the header
 `content-type: application/json`; where no body is named, `{}` will do. GET is served for HEAD too. Times are in seconds
 since 1970 unless a field says otherwise.
 

@@ -36,9 +36,9 @@ HELLO: Endpoint[None, Greeting] = Endpoint(
 LIVEZ: Endpoint[None, Liveness] = Endpoint(
     verb="GET",
     path="/livez",
-    about="Says that the process answers. To the header `x-fairlead-nonce` it answers with `x-fairlead-proof`: "
-    "HMAC-SHA256 of the nonce with the operator token, in hex; of a nonce that begins with `key-`, a line feed and the "
-    "client key together.",
+    about="Says that the process answers. To the header `x-fairlead-nonce` it answers with `x-fairlead-proof` and "
+    "`x-fairlead-process`: an HMAC-SHA256 with the operator token over the nonce, that random name of the process, and "
+    "the address and port at which the request came; with a nonce that begins with `key-`, over the client key too.",
     answer=Liveness,
     operator=False,
 )
