@@ -35,29 +35,34 @@ def _extend(redactor: Redactor, fetched: tuple[Secret, ...]) -> Redactor:
     return Redactor((*redactor.secrets, *(secret.reveal() for secret in fetched)))
 
 
-def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
-    """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
+def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
+    """A quick look: True for a head that `redact_head` must search."""
     redactor = redactor_of(attempt)
-    if not redactor:
-        return
+    if upstream.status >= 400:
+        return bool(redactor)
+    return redactor.suspects(b"\n".join([upstream.reason, *[line[2] for line in upstream.lines]]))
+
+
+async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
+    """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
     lines = upstream.lines
-    if upstream.status < 400:
-        if not redactor.suspects(b"\n".join([upstream.reason, *[line[2] for line in lines]])):
-            return
-    else:
-        whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
-        if redactor.redact(whole) == whole:
-            return
-    upstream.reason = _redact_value(redactor, upstream.reason)
+    whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
+    if await redact_body(attempt, whole) == whole:
+        return
+    redactor = redactor_of(attempt)
+    large = len(whole) > AT_ONCE
+    clean = await run_large(_redact_lines, redactor, lines) if large else _redact_lines(redactor, lines)
+    upstream.reason = _redact_value(redactor, upstream.reason[:AT_ONCE])
+    upstream.lines, upstream.fields = clean, index_by_name(clean)
+
+
+def _redact_lines(redactor: Redactor, lines: Lines) -> Lines:
     # A name cannot hold the mark: such a field is left out.
-    clean: Lines = [
+    return [
         (spelled, name, _redact_value(redactor, value))
         for spelled, name, value in lines
         if redactor.redact(spelled) == spelled
     ]
-    if clean != lines:
-        upstream.lines = clean
-        upstream.fields = index_by_name(clean)
 
 
 def _redact_value(redactor: Redactor, value: bytes) -> bytes:

@@ -101,6 +101,8 @@ class Credentials:
         self._environ = environ
         self._hide = hide
         self._fetches: dict[str, _Fetch] = {}
+        # The last key of each reference that an upstream refused.
+        self._refused: dict[str, Secret] = {}
         self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
 
     def look_up(self, text: str) -> Secret | None:
@@ -130,20 +132,24 @@ class Credentials:
         # A new one each time: an exception raised twice collects both histories.
         raise CommandError(str(fetch.problem), fetch.problem.hint)
 
-    def list_fetched(self, texts: Iterable[str]) -> list[Secret]:
-        """The keys that were fetched from these references, as far as they are still cached."""
-        fetches = [self._fetches.get(text) for text in texts]
-        return [fetch.secret for fetch in fetches if fetch is not None and fetch.secret is not None]
+    def list_fetched(self, texts: Collection[str]) -> list[Secret]:
+        """The keys that were fetched from these references, as far as they are still cached, and the last one of each
+        that was refused: an upstream may repeat that too."""
+        found = [self._fetches.get(text) for text in texts]
+        cached = [fetch.secret for fetch in found if fetch is not None and fetch.secret is not None]
+        return cached + [self._refused[text] for text in texts if text in self._refused]
 
     def forget(self, text: str, refused: Secret) -> None:
         """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays."""
         fetch = self._fetches.get(text)
         if fetch is not None and fetch.secret == refused:
             del self._fetches[text]
+            self._refused[text] = refused
 
     def retain_only(self, texts: Collection[str]) -> None:
         """Forget the keys of all other references."""
         self._fetches = {text: fetch for text, fetch in self._fetches.items() if text in texts}
+        self._refused = {text: secret for text, secret in self._refused.items() if text in texts}
 
     async def _run(self, text: str, fetch: _Fetch) -> None:
         try:
