@@ -12,6 +12,8 @@ from router.settings import Secret
 from router.telemetry import accesslog
 from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
+from ..spellings import SPELLINGS, leaks
+
 
 def record(**fields):
     always = {"id": "req_1", "started": 1_700_000_000.25, "method": "POST", "path": "/v1/messages"}
@@ -239,3 +241,22 @@ def test_a_plain_line_goes_to_the_terminal(terminal):
     log.add("internal error: X")
     log.close()
     assert read() == "internal error: X\n"
+
+
+def test_a_plain_line_is_escaped(terminal):
+    """What an upstream says, as in the reason of a halt, does not act on the terminal; line ends stay."""
+    write_end, read = terminal
+    log = AccessLog(1, None, terminal=write_end)
+    log.add("guard: halted: over\x1b]0;pwned\x07 \u202e\nsecond line")
+    log.close()
+    assert read() == "guard: halted: over\\x1b]0;pwned\\x07 \\u202e\nsecond line\n"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_is_redacted_in_each_spelling(silent_log, spelling):
+    """In the bodies of -vv, in captures and in the texts of the history."""
+    secret = "own/key+0123456789~of&the=proxy"
+    silent_log.hide([Secret(secret)])
+    shown = silent_log.redact(f'{{"text":"it is {SPELLINGS[spelling](secret)}."}}'.encode())
+    assert not leaks(secret, shown.encode())
+    assert "[redacted]" in shown
