@@ -40,7 +40,7 @@ def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
     redactor = redactor_of(attempt)
     if upstream.status >= 400:
         return bool(redactor)
-    return redactor.suspects(b"\n".join([upstream.reason, *[line[2] for line in upstream.lines]]))
+    return redactor.suspects([upstream.reason, *[line[2] for line in upstream.lines]])
 
 
 async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
