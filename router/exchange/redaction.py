@@ -12,7 +12,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.large_work import run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.headers import Lines, index_by_name
-from router.redaction import MARK, Redactor, remove_controls
+from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
@@ -73,7 +73,7 @@ def _redact_value(redactor: Redactor, value: bytes) -> bytes:
 async def redact_body(attempt: Attempt, body: bytes) -> bytes | None:
     """The body of an error without secrets; None for one that cannot be searched through, and must not be passed on."""
     redactor = redactor_of(attempt)
-    if len(body) <= AT_ONCE or not redactor:
+    if not AT_ONCE < len(body) <= SEARCH_LIMIT or not redactor:
         return redactor.redact(body)
     return await run_large(redactor.redact, body)
 
