@@ -10,7 +10,7 @@ too large, or nested too deeply, to be searched is not passed on at all.
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html.entities import html5
 
 from router.settings.secret_headers import SHORTEST
@@ -49,7 +49,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*[ \t]+(\S+)")
 class Redactor:
     """Finds and removes some secrets; those shorter than SHORTEST are left alone, since they may be ordinary words."""
 
-    __slots__ = ("_long", "_needles", "_plain", "secrets")
+    __slots__ = ("_long", "_needles", "_plain", "_run", "secrets")
 
     def __init__(self, secrets: Iterable[str]):
         #: What is removed, longest first.
@@ -59,17 +59,23 @@ class Redactor:
         self._needles = tuple(dict.fromkeys(form for one in raw for form in (one, _decode_fully(one))))
         self._plain = tuple(dict.fromkeys(form for one in raw for form in (one, *_spell_coded(one))))
         shortest = min(map(len, raw), default=0)
-        self._long = re.compile(rb"[A-Za-z0-9+/_-]{%d}" % max(_ID, shortest * 4 // 3 - 2))
+        self._long = max(_ID, shortest * 4 // 3 - 2)
+        self._run = re.compile(rb"[A-Za-z0-9+/_-]{%d}" % self._long)
 
     def __bool__(self) -> bool:
         return bool(self.secrets)
 
-    def suspects(self, data: bytes) -> bool:
-        """A quick look for texts of good answers: False where no secret stands plainly or coded once, nothing is
-        escaped, and nothing else is long enough to hold a secret."""
-        if b"\\" in data or b"%" in data or b"&" in data or self._long.search(data) is not None:
+    def suspects(self, values: Sequence[bytes]) -> bool:
+        """A quick look at the values of a good answer's head: False where no secret stands plainly or coded once,
+        nothing is escaped, and nothing else is long enough to hold a secret."""
+        data = b"\n".join(values)
+        if b"\\" in data or b"%" in data or b"&" in data:
             return True
-        return any(needle in data for needle in self._plain)
+        for needle in self._plain:
+            if needle in data:
+                return True
+        # Few values are that long, and the pattern costs more than all of the above.
+        return len(max(values, key=len)) >= self._long and self._run.search(data) is not None
 
     def redact(self, data: bytes) -> bytes | None:
         """The text without the secrets; None for one that cannot be searched through, which must not be passed on."""

@@ -12,7 +12,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.large_work import run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.headers import Lines, index_by_name
-from router.redaction import MARK, Redactor, remove_controls
+from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
@@ -35,29 +35,34 @@ def _extend(redactor: Redactor, fetched: tuple[Secret, ...]) -> Redactor:
     return Redactor((*redactor.secrets, *(secret.reveal() for secret in fetched)))
 
 
-def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
-    """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
+def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
+    """A quick look: True for a head that `redact_head` must search."""
     redactor = redactor_of(attempt)
-    if not redactor:
-        return
+    if upstream.status >= 400:
+        return bool(redactor)
+    return redactor.suspects([upstream.reason, *[line[2] for line in upstream.lines]])
+
+
+async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
+    """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
     lines = upstream.lines
-    if upstream.status < 400:
-        if not redactor.suspects(b"\n".join([upstream.reason, *[line[2] for line in lines]])):
-            return
-    else:
-        whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
-        if redactor.redact(whole) == whole:
-            return
-    upstream.reason = _redact_value(redactor, upstream.reason)
+    whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
+    if await redact_body(attempt, whole) == whole:
+        return
+    redactor = redactor_of(attempt)
+    large = len(whole) > AT_ONCE
+    clean = await run_large(_redact_lines, redactor, lines) if large else _redact_lines(redactor, lines)
+    upstream.reason = _redact_value(redactor, upstream.reason[:AT_ONCE])
+    upstream.lines, upstream.fields = clean, index_by_name(clean)
+
+
+def _redact_lines(redactor: Redactor, lines: Lines) -> Lines:
     # A name cannot hold the mark: such a field is left out.
-    clean: Lines = [
+    return [
         (spelled, name, _redact_value(redactor, value))
         for spelled, name, value in lines
         if redactor.redact(spelled) == spelled
     ]
-    if clean != lines:
-        upstream.lines = clean
-        upstream.fields = index_by_name(clean)
 
 
 def _redact_value(redactor: Redactor, value: bytes) -> bytes:
@@ -68,7 +73,7 @@ def _redact_value(redactor: Redactor, value: bytes) -> bytes:
 async def redact_body(attempt: Attempt, body: bytes) -> bytes | None:
     """The body of an error without secrets; None for one that cannot be searched through, and must not be passed on."""
     redactor = redactor_of(attempt)
-    if len(body) <= AT_ONCE or not redactor:
+    if not AT_ONCE < len(body) <= SEARCH_LIMIT or not redactor:
         return redactor.redact(body)
     return await run_large(redactor.redact, body)
 

@@ -136,6 +136,8 @@ class Credentials:
         self._environ = environ
         self._hide = hide
         self._fetches: dict[str, _Fetch] = {}
+        # The last key of each reference that an upstream refused.
+        self._refused: dict[str, Secret] = {}
         self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
 
     def look_up(self, text: str) -> Secret | None:
@@ -166,10 +168,12 @@ class Credentials:
         # A new one each time: an exception raised twice collects both histories.
         raise CommandError(str(fetch.problem), fetch.problem.hint)
 
-    def list_fetched(self, texts: Iterable[str]) -> list[Secret]:
-        """The keys that were fetched from these references, as far as they are still cached."""
-        fetches = [self._fetches.get(text) for text in texts]
-        return [fetch.secret for fetch in fetches if fetch is not None and fetch.secret is not None]
+    def list_fetched(self, texts: Collection[str]) -> list[Secret]:
+        """The keys that were fetched from these references, as far as they are still cached, and the last one of each
+        that was refused: an upstream may repeat that too."""
+        found = [self._fetches.get(text) for text in texts]
+        cached = [fetch.secret for fetch in found if fetch is not None and fetch.secret is not None]
+        return cached + [self._refused[text] for text in texts if text in self._refused]
 
     def _rests_with(self, text: str, fetch: _Fetch) -> bool:
         """True while the reference is left alone, so that an old key stays in use."""
@@ -181,6 +185,7 @@ class Credentials:
         fetch = self._fetches.get(text)
         if fetch is None or fetch.secret != refused:
             return False
+        self._refused[text] = refused
         if not text.startswith(_ASKING):
             del self._fetches[text]
             return False
@@ -217,6 +222,7 @@ class Credentials:
         """Forget the keys of all other references."""
         self._fetches = {text: fetch for text, fetch in self._fetches.items() if text in texts}
         self._rests = {text: rest for text, rest in self._rests.items() if text in texts}
+        self._refused = {text: secret for text, secret in self._refused.items() if text in texts}
 
     async def _run(self, text: str, fetch: _Fetch) -> None:
         try:

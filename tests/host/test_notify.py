@@ -72,3 +72,13 @@ def test_a_program_that_hangs(tmp_path, monkeypatch):
             return await notify.notify("x", {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
 
     assert not trio.run(main)
+
+
+def test_the_text_is_plain(desktop, tmp_path):
+    """What an upstream says is no markup for a notification server, and no escape sequence for a bell's terminal."""
+    text = 'over<b onclick="x">\x1b]0;pwned\x07 &amp; \u202eabc'
+    assert trio.run(notify.notify, text, desktop(0))
+    said = (tmp_path / "said").read_text().splitlines()[-1]
+    assert said.isprintable()
+    assert not set("<>&") & set(said)
+    assert "pwned" in said

@@ -13,6 +13,7 @@ from router.telemetry import log_file
 from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
 from ..growth import grows_evenly
+from ..spellings import SPELLINGS, leaks
 
 
 def record(**fields):
@@ -284,3 +285,22 @@ def test_secrets_behind_any_number_of_backslashes_are_redacted(silent_log, slash
     mark = "\\" * slashes + '"'
     for text in (f"{{{mark}api_key{mark}: {mark}hunter2{mark}}}", f"\\\\ {mark}token{mark}:{mark}hunter2"):
         assert "hunter2" not in silent_log.remove_secrets(text.encode())
+
+
+def test_a_plain_line_is_escaped(terminal):
+    """What an upstream says, as in the reason of a halt, does not act on the terminal; line ends stay."""
+    write_end, read = terminal
+    log = AccessLog(1, None, terminal=write_end)
+    log.add("guard: halted: over\x1b]0;pwned\x07 \u202e\nsecond line")
+    log.close()
+    assert read() == "guard: halted: over\\x1b]0;pwned\\x07 \\u202e\nsecond line\n"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_is_redacted_in_each_spelling(silent_log, spelling):
+    """In the bodies of -vv, in captures and in the texts of the history."""
+    secret = "own/key+0123456789~of&the=proxy"
+    silent_log.hide([Secret(secret)])
+    shown = silent_log.redact(f'{{"text":"it is {SPELLINGS[spelling](secret)}."}}'.encode())
+    assert not leaks(secret, shown.encode())
+    assert "[redacted]" in shown

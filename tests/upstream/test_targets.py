@@ -5,6 +5,7 @@ import pytest
 
 from router.errors import Unauthenticated
 from router.settings import Settings, load
+from router.settings.proxies import parse_proxy_address
 from router.settings.tables import BackendOptions, Edits
 
 from .runtimes import KEY, backend, target
@@ -162,3 +163,11 @@ def test_a_backend_s_account_shows_no_key():
     """Neither its repr nor that of its backend shows a key."""
     assert KEY not in repr(backend())
     assert KEY in msgspec.json.encode(backend()).decode()
+
+
+def test_the_login_of_the_proxy_is_hidden(made):
+    """It goes along in each tunnel, so an answer of the proxy may repeat it."""
+    settings = Settings(upstream_proxy=parse_proxy_address("http://me:hunter2hunter2@proxy.example:3128"))
+    runtime = made(backend(), settings=settings)
+    assert [secret.reveal() for secret in target(runtime).hidden] == [KEY, "hunter2hunter2", "me:hunter2hunter2"]
+    assert "hunter2" not in runtime.log.redact(b"407 for me:hunter2hunter2 or bWU6aHVudGVyMmh1bnRlcjI=")

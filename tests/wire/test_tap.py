@@ -328,3 +328,27 @@ def test_usage_that_cannot_be_read(coding, pieces):
     for piece in pieces:
         tail.read(piece)
     assert tail.usage() == Usage()
+
+
+@pytest.mark.parametrize("protocol", [*BY_NAME, "plain"])
+@pytest.mark.parametrize(
+    "event", [b'data: {"type":"error","error":{"message":"no"}}\n\n', b"event: error\ndata: {}\n\n"]
+)
+def test_an_error_before_the_end_of_a_large_read_is_found(protocol, event):
+    """It is not hidden by what an upstream sends behind it."""
+    tap = Tap(PLAIN if protocol == "plain" else BY_NAME[protocol].dialect)
+    batch = event + b": " + b"x" * 70_000 + b"\n\n"
+    assert tap.read(batch) == batch
+    assert tap.ended is False
+
+
+@pytest.mark.parametrize("around", [b"", b": " + b"x" * 20_000 + b"\n\n"])
+def test_an_error_in_broken_json_is_noted(around):
+    """It does not end the stream, but what stands in it is no answer."""
+    for dialect in (PLAIN, BY_NAME["chat"].dialect):
+        tap = Tap(dialect)
+        tap.read(b'data: {"error":{"message":"bad \\% escape"}}\n\n' + around)
+        assert (tap.broken, tap.ended) == (True, None)
+        tap = Tap(dialect)
+        tap.read(b'data: {"choices":[{"index":0,"delta":{"content":"an \\"error\\": here"}}]}\n\n' + around)
+        assert not tap.broken

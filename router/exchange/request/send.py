@@ -11,7 +11,7 @@ from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.upload import Upload
 from router.exchange.deadline import Deadline, await_head
-from router.exchange.redaction import redact_head
+from router.exchange.redaction import has_suspect_head, redact_head
 from router.exchange.request.caller_login import find_passed_headers
 from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
@@ -177,7 +177,8 @@ async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> 
     lines.append(_make_length_line(upload.length) if upload.length is not None else _CHUNKED)
     method = attempt.context.request.method.encode("ascii")
     await upstream.send_streamed(method, _build_target(attempt), lines, upload.more)
-    redact_head(attempt, upstream)
+    if has_suspect_head(attempt, upstream):
+        await redact_head(attempt, upstream)
 
 
 def _note_resend(attempt: Attempt, rule: Resend) -> None:
@@ -209,7 +210,8 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
         try:
             await upstream.send(method, target, lines, edited.parts)
             await await_head(upstream, deadline.waiting)
-            redact_head(attempt, upstream)
+            if has_suspect_head(attempt, upstream):
+                await redact_head(attempt, upstream)
             admission.check_billing(attempt)
             deadline.reach_head()
             return

@@ -224,6 +224,45 @@ def test_only_bytes_of_tls_are_taken_for_it(net, name):
     over(net, answer, use, end=True)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nno colon sk-secret\r\n\r\n",
+        b"550 sk-secret\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: sk-secret\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nsk-secret\r\n",
+    ],
+)
+def test_what_is_no_http_is_not_quoted(net, answer):
+    """The line may repeat the request's key."""
+
+    async def read_all(lent):
+        await lent.answered()
+        await lent.exchange.read()
+
+    async def use(lent):
+        with pytest.raises((BadGateway, UpstreamDisconnected)) as caught:
+            await read_all(lent)
+        assert "secret" not in str(caught.value) + getattr(caught.value, "message", "")
+        assert "bytearray" not in str(caught.value)
+
+    over(net, answer, use, end=True)
+
+
+def test_fields_with_control_characters_are_dropped(net):
+    """h11 lets them pass; a tab is allowed. A reason phrase loses them."""
+
+    async def use(lent):
+        await lent.answered()
+        exchange = lent.exchange
+        assert exchange.reason == b"No ]0;x way"
+        assert exchange.lines == [(b"X-Good", b"x-good", b"a\tb"), (b"content-length", b"content-length", b"0")]
+        assert exchange.fields == {b"x-good": b"a\tb", b"content-length": b"0"}
+
+    head = b"HTTP/1.1 400 No \x1b]0;x\x07 way\r\nX-Good: a\tb\r\nx-bad: a\x1b[31m\r\nx-worse: \x7f\r\n"
+    over(net, head + b"content-length: 0\r\n\r\n", use)
+
+
 def test_a_short_alert_of_tls_is_enough(net):
     """It has no line end, and the connection closes behind it."""
 

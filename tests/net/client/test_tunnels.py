@@ -82,6 +82,7 @@ REFUSED = {
     "interim without end": (b"HTTP/1.1 102 Processing\r\n\r\n" * (INTERIM_LIMIT + 1), "without end"),
     "ssh": (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", "did not answer in HTTP"),
     "tls": (b"\x15\x03\x01\x00\x02\x02\x0a\r\n\r\n", "did not answer in HTTP"),
+    "broken head": (b"HTTP/1.1 200 OK\r\nno colon secret\r\n\r\n", "did not answer in HTTP"),
     "long head": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * HEAD_LIMIT, "did not answer in HTTP"),
 }
 

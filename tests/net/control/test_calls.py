@@ -18,6 +18,7 @@ from router.net.control.calls import (
 from router.net.control.request import BODY_LIMIT
 from router.settings import Secret
 
+from ...spellings import SPELLINGS, leaks
 from ..peers import KEY, backend, failure, listed, models
 
 TOKEN = Secret("t" * 43)
@@ -115,6 +116,15 @@ def test_refusal_is_in_the_providers_words(peer, body, code, text):
     assert (error.status, error.code) == (401, code)
     assert text in str(error)
     assert str(error) == clean(str(error))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_refusal_does_not_repeat_the_key(peer, spelling):
+    """The terminal, the status and the history get it in no spelling."""
+    body = f'{{"error":{{"message":"bad {SPELLINGS[spelling](KEY.reveal())}"}}}}'.encode()
+    peer.answers["/v1/models"] = (401, {}, body)
+    error = failure(lambda: fetch_models(backend(peer.root), KEY))
+    assert not leaks(KEY.reveal(), str(error).encode())
 
 
 @pytest.mark.parametrize(
