@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.e2e.processes import Proxy, backend
-from tests.e2e.upstream import Upstream, chunk, plain, stream_head
-from tests.e2e.wire import Client, ask, request
+from ..e2e.processes import Proxy, backend
+from ..e2e.upstream import Upstream, chunk, plain, stream_head
+from ..e2e.wire import Client, ask, request
 
 _PROBER = Path(__file__).with_name("livez_prober.py")
 #: A hostile input is repeated for so many seconds, and at least once.
@@ -30,6 +30,8 @@ SECONDS = 3.0
 _PATIENCE = 600.0
 _MIB = 1 << 20
 _ASKED = {"messages": [{"role": "user", "content": "go"}], "max_tokens": 64}
+#: Backends by name, with the protocols that they speak.
+BACKENDS = {"chat": ("chat",), "messages": ("messages",), "responses": ("responses",)}
 _LOOK = {"name": "look", "input_schema": {"type": "object"}}
 
 
@@ -48,17 +50,12 @@ class World:
 
     def __init__(self, folder, tree=None, **settings):
         self.up = Upstream(models=("model-a",))
-        backends = [
-            backend("chat", self.up.root, protocols=("chat",)),
-            backend("messages", self.up.root, protocols=("messages",)),
-            backend("responses", self.up.root, protocols=("responses",)),
-            backend("all", self.up.root),
-        ]
+        backends = [backend(name, self.up.root, protocols=protocols) for name, protocols in BACKENDS.items()]
         if tree:
             settings["PYTHONPATH"] = str(tree)
         self.proxy = Proxy(folder, backends=backends, settings=settings)
         self.port = self.proxy.port
-        self.proxy.settled("chat", "messages", "responses")
+        self.proxy.settled(*BACKENDS)
         self.proxy.loaded()
 
     def stop(self):
@@ -132,7 +129,7 @@ def whole_of(message):
 
 def calls_of(size):
     """So many bytes of calls."""
-    count = size // 83
+    count = size // 105
     return whole_of({"content": None, "tool_calls": [call(at) for at in range(count)]})
 
 
