@@ -11,7 +11,7 @@ import pytest
 from ..e2e.processes import Proxy, backend
 from ..e2e.upstream import Upstream, chunk, plain, stream_head
 from ..e2e.wire import JSON, Client, ask, events, request
-from .loop_lag import BACKENDS, DONE, call, calls_of, delta, event, streamed, whole_of
+from .hostile_inputs import BACKENDS, DONE, call, calls_of, delta, event, streamed, whole_of
 from .probe import Probe
 
 MIB = 1 << 20

@@ -2,7 +2,8 @@
 
 import pytest
 
-from .loop_lag import CASES, CATALOG, World, measure, measure_catalog
+from .hostile_inputs import CASES
+from .loop_lag import World, measure, measure_catalog
 
 LIMIT = 50.0
 # Other programs on the machine make everything late: the best of some measurements counts.
