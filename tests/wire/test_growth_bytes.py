@@ -174,7 +174,7 @@ def unwrap(pieces):
 def end_often(pieces):
     item = OutputItem("message", "m", 0)
     item.turn_to(0)
-    item.pieces.append("a" * 500_000)
+    item.pieces.append("a" * 500 * len(pieces))
     for piece in pieces:
         item.pieces.append(piece)
         item.top_up(0, "b")
@@ -184,7 +184,7 @@ def begin_calls(count):
     """A call with much that is open, and calls that begin between more of it."""
     encoder = MessagesEncoder(context())
     encoder.encode(CallBegan(0, "c", "look"))
-    encoder.encode(CallDelta(0, '{"a":"' + "b" * 500_000))
+    encoder.encode(CallDelta(0, '{"a":"' + "b" * 2000 * count))
     for at in range(1, count):
         encoder.encode(CallDelta(0, "}"))
         encoder.encode(CallBegan(at, f"c{at}", "look"))

@@ -14,6 +14,8 @@ from router.wire.raw import content_coding
 
 #: Bytes of a decoded answer that are parsed.
 READABLE_LIMIT = 8 << 20
+#: Bytes of a decoded error that are parsed.
+ERROR_LIMIT = 1 << 20
 #: Bytes that one read of a stream may inflate to: more would hold up the other streams.
 READ_LIMIT = 8 << 20
 # Coded bytes that are decoded at once, and decoded ones after which others run.
@@ -38,7 +40,9 @@ async def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
         if not is_large(len(body)):
             with contextlib.suppress(TooLarge):
                 return inflate(body, coding, THREAD_BYTES)
-        return await run_large(inflate, body, coding, READABLE_LIMIT)
+        # An error is decoded again and again on its way, and says what it says in far less.
+        limit = READABLE_LIMIT if response.status < 400 else ERROR_LIMIT
+        return await run_large(inflate, body, coding, limit)
     except RouterError:
         return b""
 

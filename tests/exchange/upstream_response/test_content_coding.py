@@ -10,12 +10,19 @@ import trio
 
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.upstream_response import content_coding
-from router.exchange.upstream_response.content_coding import decode_read, decode_readable, decode_whole, decoder_of
+from router.exchange.upstream_response.content_coding import (
+    ERROR_LIMIT,
+    decode_read,
+    decode_readable,
+    decode_stepwise,
+    decode_whole,
+    decoder_of,
+)
 from router.exchange.upstream_response.large_work import run_large
 from router.exchange.upstream_response.response import BufferedResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import to_lines
-from router.wire.raw.content_coding import UnknownCoding
+from router.wire.raw.content_coding import Decoder, UnknownCoding
 
 
 def coded(coding):
@@ -101,3 +108,40 @@ def test_a_read_is_bounded():
         decode_read(decoder_of(coded(b"gzip")), data, 2 << 20)
     with pytest.raises(UpstreamDisconnected, match="coding is broken"):
         decode_read(decoder_of(coded(b"gzip")), b"no gzip at all", 2 << 20)
+
+
+def test_an_error_that_inflates_is_not_looked_into():
+    """Over a mebibyte it is no text that anybody reads, and it would be decoded several times."""
+    over = ERROR_LIMIT + 1
+    for size, status, readable in ((ERROR_LIMIT, 400, True), (over, 400, False), (over, 200, True)):
+        response = coded(b"gzip")
+        response.status = status
+        assert bool(trio.run(decode_readable, response, gzip.compress(b"x" * size))) is readable
+
+
+def test_a_read_of_a_stream_is_decoded_in_steps():
+    """Others run while one read inflates to megabytes; nothing is lost or changed."""
+    body = b"".join(b"%d," % at for at in range(900_000))
+    packed = gzip.compress(body)
+    turns = []
+
+    async def others():
+        while True:
+            turns.append(1)
+            await trio.lowlevel.checkpoint()
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(others)
+            found = await decode_stepwise(Decoder(b"gzip"), [packed[:100_000], packed[100_000:]])
+            nursery.cancel_scope.cancel()
+        return found
+
+    assert trio.run(main) == body
+    assert len(turns) > len(body) >> 20
+
+
+def test_a_read_that_inflates_beyond_the_bound_is_cut():
+    """In steps as at once."""
+    with pytest.raises(UpstreamDisconnected, match="8 MiB"):
+        trio.run(decode_stepwise, Decoder(b"gzip"), [gzip.compress(os.urandom(1000) * 9000)])

@@ -1,6 +1,8 @@
 """The control plane against real sockets: catalogs, tiny requests, a running proxy, and what each may refuse."""
 
 import json
+from threading import get_ident
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -8,6 +10,7 @@ import trio
 from router import __version__
 from router.net.client.outbound import Outbound
 from router.net.control.calls import (
+    NAMES_BYTES,
     ControlError,
     clean,
     fetch_models,
@@ -22,6 +25,7 @@ from ...spellings import SPELLINGS, leaks
 from ..peers import KEY, backend, failure, listed, models
 
 TOKEN = Secret("t" * 43)
+_EMPTY = SimpleNamespace(has_more=False, last_id=None)
 
 
 def test_catalog_in_openai_form(peer):
@@ -65,6 +69,26 @@ def test_catalog_that_never_ends_is_cut(peer):
     peer.answers["/v1/models?limit=1000&after_id=a"] = listed("a", has_more=True, last_id="a")
     assert models(backend(peer.root)) == ["a"]
     assert len(peer.seen) == 20
+
+
+def test_a_catalog_of_long_names_is_cut(peer):
+    """All names of a catalog together are bounded in bytes; the first ones count, each once."""
+    names = [f"{at:05d}-{'x' * 240}" for at in range(10_000)]
+    peer.answers["/v1/models"] = listed(*names)
+    found = models(backend(peer.root))
+    assert found == names[: len(found)]
+    assert NAMES_BYTES - 256 < sum(map(len, found)) <= NAMES_BYTES
+
+
+def test_a_large_catalog_is_read_beside_the_loop(peer, monkeypatch):
+    """Its names are checked in a thread: other tasks run meanwhile."""
+    seen = []
+    monkeypatch.setattr("router.net.control.calls._read_page", lambda *_: seen.append(get_ident()) or (_EMPTY, []))
+    peer.answers["/v1/models"] = listed(*(f"model-{at}" for at in range(5000)))
+    models(backend(peer.root))
+    peer.answers["/v1/models"] = listed("a")
+    models(backend(peer.root))
+    assert [one == get_ident() for one in seen] == [False, True]
 
 
 @pytest.mark.parametrize(

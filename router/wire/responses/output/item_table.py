@@ -7,7 +7,6 @@ belong to several calls belong to none; the whole call of a later event makes up
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import cast
 
 from router.wire.neutral.answer_bounds import ITEMS, AnswerCounts
@@ -84,7 +83,7 @@ class OutputItem:
         one that is longer."""
         pieces = self.parts.get(part, [])
         count, size = self.sizes.get(part, (0, 0))
-        size += sum(map(len, islice(pieces, count, None)))
+        size += sum(map(len, pieces[count:]))
         self.sizes[part] = len(pieces), size
         return whole[size:] if len(whole) > size and whole.startswith("".join(pieces)) else ""
 
