@@ -14,8 +14,8 @@ import msgspec
 
 from router.admin.home_call import HomeCall
 from router.backends import PROTOCOLS, Account, Backend, changes
-from router.backends.changes import PublicHttp, Unfit, Wish
-from router.backends.known import KNOWN, known
+from router.backends.changes import NeedsPermission, Unfit, Wish
+from router.backends.known import KNOWN, known, vendor_of
 from router.errors import BadRequest, CommandError, Conflict, Forbidden, NotFound
 from router.operator_api.accounts import AccountList, ListedAccount, NewAccount, UnreadFile
 from router.operator_api.backends import (
@@ -43,6 +43,7 @@ from router.store.keys.secrets import check_entered
 SCHEMA = 1
 ON_THE_MACHINE = ("host", "api_key", "cors_origin", "insecure_http", "upstream_proxy", "capture")
 _NAMED = 20
+_ON_THE_MACHINE = "That is allowed on the machine only: "
 
 T = TypeVar("T")
 
@@ -68,10 +69,18 @@ def add_backend(call: HomeCall) -> BackendAdded:
         raise BadRequest(f"{name} is not a provider fairlead knows, so base_url is needed. Known: {', '.join(KNOWN)}.")
     backend = changes.add_backend(name, wish, root, None, now=time.time()).backend
     _check_new(backend, asked)
+    own = bool(vendor_of(root))
+    if backend.auth == "client" and not own:
+        raise Forbidden(
+            f"base_url is not the provider's own, and would get each tool's own login. {_ON_THE_MACHINE}"
+            f"fairlead backend add {name} --base-url URL --auth client."
+        )
 
     def make(before: Backend | None) -> Backend:
         if before is not None:
             raise Conflict(f"There is a backend {name} already. Change it with POST /admin/backends/{name}.")
+        if not own:
+            _check_headers(call, name, None, root)
         return backend
 
     return BackendAdded(backend=_show_backend(call, backends.change(call.home, name, make)))
@@ -96,11 +105,27 @@ def change_backend(call: HomeCall) -> BackendChanged:
     dropped: list[str] = []
 
     def make(before: Backend | None) -> Backend:
-        outcome = changes.change_backend(_require(call.home, name, before), wish)
+        present = _require(call.home, name, before)
+        outcome = changes.change_backend(present, wish)
+        _check_headers(call, name, present, outcome.backend.root)
         dropped.extend(account.alias for account in outcome.dropped)
-        return outcome.backend
+        if wish.root is None:
+            return outcome.backend
+        # What was allowed on the machine for the former URL; this one needs no permission.
+        return msgspec.structs.replace(outcome.backend, insecure_http=False)
 
     return BackendChanged(backend=_show_backend(call, backends.change(call.home, name, make)), dropped=dropped)
+
+
+def _check_headers(call: HomeCall, name: str, before: Backend | None, root: str) -> None:
+    """Raise Forbidden where headers that config.toml sets would go to another place."""
+    headers = dict.fromkeys((*call.headers.get(name, ()), *call.rule_headers.get(name, ())))
+    moving = changes.list_moving(before, root, [*headers])
+    if moving:
+        raise Forbidden(
+            f"base_url is another place, and the headers that config.toml sets for {name} ({clean(', '.join(moving))}) "
+            f"would go there. {_ON_THE_MACHINE}fairlead backend {'set' if before else 'add'} {name} --base-url URL."
+        )
 
 
 def remove_backend(call: HomeCall) -> BackendRemoved:
@@ -218,7 +243,7 @@ def _read_wish(
 def _read_root(url: str) -> str:
     try:
         return changes.root_of(url, insecure=False)
-    except PublicHttp as problem:
+    except NeedsPermission as problem:
         raise Forbidden(f"base_url: {problem}. That is allowed on the machine only.") from None
     except ValueError as problem:
         # The URL is not repeated: it may hold a key.

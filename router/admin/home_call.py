@@ -38,6 +38,8 @@ class HomeCall(NamedTuple):
     #: The values in the path, by the names in the endpoint's braces.
     names: Mapping[str, str]
     body: bytes
+    #: By backend, the names of the headers that rules set on what they send to it.
+    rule_headers: Mapping[str, Sequence[str]] = {}
 
 
 class _Change(Protocol):
@@ -91,7 +93,11 @@ async def _make_call(ask: Ask) -> HomeCall:
     ask.connection.set_deadline(WAIT_SECONDS, CancelReason.TOTAL)
     runtime = ask.runtime
     await runtime.guard.current()
-    options = runtime.snapshot.settings.backends
+    settings = runtime.snapshot.settings
+    options = settings.backends
+    ruled: dict[str, list[str]] = {}
+    for rule in settings.routes:
+        ruled.setdefault(rule.backend.lower(), []).extend(rule.edits.set_headers)
     return HomeCall(
         home=runtime.home,
         environ=runtime.environ,
@@ -101,6 +107,7 @@ async def _make_call(ask: Ask) -> HomeCall:
         accounts=report_accounts(runtime.snapshot.services.values(), boot_time()),
         names=ask.names,
         body=ask.body,
+        rule_headers=ruled,
     )
 
 

@@ -3,27 +3,47 @@
 No I/O: the caller reads and writes the files, checks names and keys, and converts these errors to its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from router.backends import PROTOCOLS, Account, Backend, Known
-from router.backends.known import api_root, host_of, is_https, known, plain_http_allowed, same_place, vendor_of
+from router.backends.known import api_root, find_risk, host_of, known, same_place, vendor_of
 
 FIRST_ALIAS = "default"
+#: Stands for each tool's own login among the accounts that a change removes; answers name it so.
+LOGIN = Account("client", "")
 
 Auth = Literal["key", "client", "none"]
 
 
-class PublicHttp(ValueError):
-    """An http:// URL of a public address. root: the root that the URL names."""
+class NeedsPermission(ValueError):
+    """A URL that is only used if the user allows it. root: the root that the URL names. step: what else helps, ''."""
+
+    step = ""
+
+    def __init__(self, root: str, why: str):
+        super().__init__(f"{host_of(root)} is {why}")
+        self.root = root
+
+
+class PublicHttp(NeedsPermission):
+    """An http:// URL of a public address."""
+
+    step = "Use https://, or allow it"
 
     def __init__(self, root: str):
-        super().__init__(
-            f"{host_of(root)} is a public address, and http:// would show keys and texts to everyone on the way"
-        )
-        self.root = root
+        super().__init__(root, "a public address, and http:// would show keys and texts to everyone on the way")
+
+
+class LinkLocal(NeedsPermission):
+    """A URL of a link-local address, or of a cloud's metadata service."""
+
+    step = "Allow it"
+
+    def __init__(self, root: str):
+        super().__init__(root, "link-local, and clouds give out a machine's own credentials at such addresses")
 
 
 class Unfit(ValueError):
@@ -56,17 +76,19 @@ class Outcome(NamedTuple):
     """The result of a change."""
 
     backend: Backend
-    #: Accounts that the change removes.
+    #: Accounts that the change removes; LOGIN where each tool's own login is no longer passed on.
     dropped: tuple[Account, ...] = ()
     #: Why they are removed, '' when none is.
     why: str = ""
 
 
 def root_of(url: str, *, insecure: bool) -> str:
-    """The root that a base URL names. Raises ValueError with what is wrong with it, PublicHttp unless `insecure`."""
+    """The root that a base URL names. Raises ValueError with what is wrong with it, NeedsPermission unless
+    `insecure`."""
     root = api_root(url)
-    if not (is_https(root) or insecure or plain_http_allowed(host_of(root))):
-        raise PublicHttp(root)
+    risk = "" if insecure else find_risk(root)
+    if risk:
+        raise (PublicHttp if risk == "http" else LinkLocal)(root)
     return root
 
 
@@ -131,7 +153,7 @@ def _choose_credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[A
 
 
 def change_backend(before: Backend, wish: Wish) -> Outcome:
-    """Apply the settings asked for; a root at another place drops the keys."""
+    """Apply the settings asked for; a root at another place drops the keys, and each tool's own login."""
     root = wish.root or before.root
     changes: dict[str, Any] = {"root": root, "vendor": _find_vendor(before.name, root)}
     if wish.insecure_http:
@@ -141,8 +163,11 @@ def change_backend(before: Backend, wish: Wish) -> Outcome:
     if wish.enabled is not None:
         changes["enabled"] = wish.enabled
     accounts, dropped, why = before.accounts, (), ""
-    if accounts and not same_place(before.root, root):
+    moved = not same_place(before.root, root)
+    if accounts and moved:
         accounts, dropped, why = (), accounts, "the base URL changed"
+    if before.auth == "client" and moved and wish.auth is None:
+        changes["auth"], dropped, why = "key", (LOGIN,), "the base URL changed"
     if wish.auth is not None:
         if accounts:
             accounts, dropped, why = (), accounts, _explain_auth(wish.auth)
@@ -150,6 +175,12 @@ def change_backend(before: Backend, wish: Wish) -> Outcome:
     elif wish.key is not None:
         changes["auth"], accounts = "key", replace_key(accounts, wish.key)
     return Outcome(msgspec.structs.replace(before, accounts=accounts, **changes), dropped, why)
+
+
+def list_moving(before: Backend | None, root: str, headers: Sequence[str]) -> Sequence[str]:
+    """The names, of headers that config.toml sets for a backend, of those that go to another place with this root: they
+    may hold secrets for the place they were set for. before: the backend until now, None for a new one."""
+    return () if unchanged_keys(before, root) is not None else headers
 
 
 def replace_key(accounts: tuple[Account, ...], key: str) -> tuple[Account, ...]:

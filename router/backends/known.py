@@ -1,10 +1,11 @@
 """Looks up known providers by name, and parses base URLs."""
 
-import ipaddress
 import re
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from router.backends import COMMON, PROTOCOLS, Api, Backend, Known
+from router.backends.hosts import clean_host, find_nearness
 from router.backends.providers import PROVIDERS
 
 KNOWN: dict[str, Known] = {entry.name: entry for entry in PROVIDERS}
@@ -103,7 +104,7 @@ def clean_url(url: str) -> str:
         raise ValueError("it has a query or fragment; give the URL without it")
     if any(segment in (".", "..") for segment in parts.path.split("/")):
         raise ValueError("its path has a dot segment")
-    host = (parts.hostname or "").lower()
+    host = clean_host(parts.hostname or "")
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port is not None else ""
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
@@ -164,13 +165,13 @@ def host_of(root: str) -> str:
 
 def plain_http_allowed(host: str) -> bool:
     """True for hosts that http:// may reach: this machine and private addresses, off the public internet."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name in ("localhost", "host.docker.internal") or name.endswith((".localhost", ".local")):
-        return True
-    try:
-        address = ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address.is_loopback or address.is_private or address.is_link_local
+    return find_nearness(host) in ("here", "private")
+
+
+def find_risk(root: str) -> Literal["", "http", "link-local"]:
+    """Why a root needs the user's permission, '' when it needs none: `http` shows keys and texts on the way to a public
+    address, and at a `link-local` one a cloud gives out credentials."""
+    nearness = find_nearness(host_of(root))
+    if nearness == "link-local":
+        return "link-local"
+    return "http" if nearness == "public" and not is_https(root) else ""

@@ -87,9 +87,13 @@ _NEVER_SENT = (HOP_BY_HOP | CREDENTIALS) | {
     b"x-real-ip",
     b"origin",
     b"referer",
+    # What a cloud's metadata service asks for before it gives out credentials.
+    b"metadata",
+    b"metadata-flavor",
+    b"x-google-metadata-request",
 }
 # sec-: fetch metadata of browsers, and the subprotocols of a websocket, where OpenAI's clients put their key.
-_NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-")
+_NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-", b"x-aws-ec2-metadata-")
 # What proxies, tunnels and sign-on gateways in front of fairlead add about who is behind it.
 _CALLER = frozenset(
     (

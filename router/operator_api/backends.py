@@ -93,7 +93,7 @@ class BackendChange(msgspec.Struct, forbid_unknown_fields=True):
 
     #: It takes requests.
     enabled: bool | None = None
-    #: A base URL at another place drops the stored keys.
+    #: A base URL at another place drops the stored keys, and each tool's own login.
     base_url: str | None = None
     #: All protocols it speaks.
     protocols: list[str] | None = None
@@ -115,7 +115,8 @@ class BackendChanged(msgspec.Struct, kw_only=True):
 
     #: The backend as it is now.
     backend: StoredBackend
-    #: Aliases of the accounts that were removed, since their keys were given for another base URL.
+    #: Aliases of the accounts that were removed, since their keys were given for another base URL; `client` where each
+    #: tool's own login is no longer passed on.
     dropped: list[str]
     #: Problems of the configuration after the change, each with its fix.
     problems: list[str] = []

@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from router.backends.hosts import clean_host
 from router.settings.kinds import Kind, Secret
 
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
-_HOST = re.compile(r"[^\s/?#@\[\]\x00-\x20\x7f]{1,253}")
 # Bytes of the user name or of the password in SOCKS5 (RFC 1929).
 _LOGIN_LIMIT = 255
 
@@ -43,9 +43,10 @@ def parse_proxy_address(text: str) -> ProxyAddress:
     if re.search(r"[\x00-\x20\x7f]", text):
         raise ValueError
     url = urlsplit(text if "://" in text else f"http://{text}")
-    host = url.hostname or ""
-    if url.scheme not in PORTS or not _HOST.fullmatch(host) or url.path not in ("", "/") or url.query or url.fragment:
+    if url.scheme not in PORTS or url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError
+    host = url.hostname or ""
+    clean_host(host if host.isascii() else host.encode("idna").decode("ascii"))
     user, password = unquote(url.username or ""), unquote(url.password or "")
     if not user and password:
         raise ValueError

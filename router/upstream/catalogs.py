@@ -158,7 +158,8 @@ class Catalogs(Mapping[str, Catalog]):
             target = await with_key(target, self._credentials) if target is not None else None
             key = target.secret if target else None
             snapshot = refresh.snapshot()
-            way = replace(snapshot.outbound, headers=set_headers(snapshot.settings.backends.get(name)))
+            headers = set_headers(snapshot.settings.backends.get(name))
+            way = replace(snapshot.outbound, headers=headers, link_local=entry.backend.insecure_http)
             entry.models = tuple(await fetch_models(entry.backend, key, outbound=way))
             entry.loaded, entry.problem, entry.gap, wait = True, None, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:

@@ -1,10 +1,10 @@
 """Backends as an exchange uses them, with all that can be computed before a request comes."""
 
-import ipaddress
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from router.backends import Backend
+from router.backends.hosts import find_nearness
 from router.backends.known import KNOWN, host_of, known
 from router.backends.profile import Profile
 from router.errors import CommandError, Unauthenticated
@@ -129,7 +129,8 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
-    origin = Origin(scheme, url.hostname or "", port, way.find_proxy(scheme, url.hostname or "", port))
+    proxy = way.find_proxy(scheme, url.hostname or "", port)
+    origin = Origin(scheme, url.hostname or "", port, proxy, link_local=backend.insecure_http)
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
@@ -172,10 +173,5 @@ def _choose_switch(own: bool | None, common: bool) -> bool:
 
 
 def _is_near(host: str) -> bool:
-    """True for loopback and private addresses, where a model may take minutes to read a prompt."""
-    if host == "localhost" or host.endswith((".local", ".internal")):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False
+    """True for this machine and private networks, where a model may take minutes to read a prompt."""
+    return find_nearness(host) != "public" or host.endswith(".internal")

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from router.admin.backends_api import (
@@ -20,6 +21,7 @@ from router.store.keys.own_keys import read_own_keys
 
 BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), accounts=(Account("default", "sk-1"),))
 OWN = Backend(name="own", root="https://own.example/v1", protocols=("chat",), auth="client")
+HEADERS = {"box": ("X-Team-Token",), "headed": ("X-Gate-Key",)}
 NEW = {"name": "new", "base_url": "https://new.example", "protocols": ["chat"], "key": "sk-new"}
 ACCOUNT = {"backend": "box", "alias": "work", "key": "sk-work"}
 
@@ -32,7 +34,8 @@ def call(home):
 
     def made(work, fields=None, **names):
         body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-        return carry_out(work, HomeCall(home, {}, read_own_keys(home, None), {}, {}, {}, names, body))
+        keys = read_own_keys(home, None)
+        return carry_out(work, HomeCall(home, {}, keys, HEADERS, {}, {}, names, body, {"box": ["X-Rule"]}))
 
     return made
 
@@ -69,6 +72,10 @@ def without(name):
         ({**NEW, "base_url": "https://x.example?key=secret"}, 400, "query or fragment"),
         ({**NEW, "base_url": "http://8.8.8.8"}, 403, "8.8.8.8 is a public address"),
         ({**NEW, "base_url": "http://x.example"}, 403, "allowed on the machine only"),
+        ({**NEW, "base_url": "https://169.254.169.254"}, 403, "allowed on the machine only"),
+        ({**NEW, "base_url": "https://x.example", "auth": "client", "key": None}, 403, "each tool's own login"),
+        ({"name": "anthropic", "base_url": "https://x.example", "auth": "client"}, 403, "each tool's own login"),
+        ({**NEW, "name": "headed"}, 403, "the headers that config.toml sets for headed (X-Gate-Key) would go there"),
         ({**NEW, "base_url": ["x"]}, 400, "base_url: expected str | null, got array"),
         (without("base_url"), 400, "base_url is needed. Known: openai, anthropic"),
         (without("protocols"), 400, "protocols is missing; expected a list of some of messages, chat, responses"),
@@ -126,6 +133,10 @@ def test_backends_that_cannot_be_added(home, call, fields, status, text):
         ("box", {"protocols": []}, 400, "expected some of"),
         ("box", {"key": "file:/etc/secret"}, 403, "References change on the machine only"),
         ("box", {"insecure_http": True}, 403, "insecure_http changes on the machine only"),
+        ("headed", {"base_url": "https://x.example"}, 404, "There is no backend headed"),
+        ("box", {"base_url": "https://x.example"}, 403, "(X-Team-Token, X-Rule) would go there"),
+        ("box", {"base_url": "https://x.example", "key": "sk-2"}, 403, "fairlead backend set box --base-url URL"),
+        ("own", {"base_url": "https://metadata.google.internal"}, 403, "link-local"),
         ("box", {"name": "other"}, 400, "unknown field name"),
         ("box", {"auth": "none"}, 400, "unknown field auth"),
     ],
@@ -178,6 +189,64 @@ def test_plain_http_of_the_machine_moves_nowhere(home, call):
     call(change_backend, {"enabled": False}, name="lan")
     stored = backends.find(home, "lan")
     assert (stored.insecure_http, stored.enabled) == (True, False)
+
+
+def test_a_login_stays_behind(home, call):
+    """Another place gets neither each tool's own login nor what was allowed on the machine; the answer says so."""
+    backends.save(home, msgspec.structs.replace(OWN, insecure_http=True))
+    answer = call(change_backend, {"base_url": "https://other.example"}, name="own")
+    stored = backends.find(home, "own")
+    assert (answer.dropped, answer.backend.auth) == (["client"], "key")
+    assert (stored.root, stored.auth, stored.accounts) == ("https://other.example/v1", "key", ())
+    assert stored.insecure_http is False
+
+
+SPELLED = [
+    "https://169.254.169.254/latest/api/token",
+    "http://169.254.169.254",
+    "https://2852039166",
+    "https://0xA9FEA9FE",
+    "https://0xa9.0xfe.0xa9.0xfe",
+    "https://0251.0376.0251.0376",
+    "https://169.254.43518",
+    "https://169.16689662",
+    "https://169.254.169.254.",
+    "https://169.254.169.254:443/v1",
+    "https://[::ffff:169.254.169.254]",
+    "https://[::ffff:a9fe:a9fe]",
+    "https://[0:0:0:0:0:ffff:a9fe:a9fe]",
+    "https://[64:ff9b::a9fe:a9fe]",
+    "https://[64:ff9b::169.254.169.254]",
+    "https://[2002:a9fe:a9fe::1]",
+    "https://[::169.254.169.254]",
+    "https://[fd00:ec2::254]",
+    "https://[FD00:0EC2:0:0:0:0:0:0254]",
+    "https://[fd20:ce::254]",
+    "https://[fe80::1]",
+    "https://[fe80::1%eth0]",
+    "https://[fe80::1%25eth0]",
+    "https://[febf::a]",
+    "https://metadata.google.internal/computeMetadata/v1",
+    "https://METADATA.google.internal.",
+    "https://metadata",
+    "https://metadata.goog",
+    "https://instance-data.ec2.internal",
+    "https://100.100.100.200",
+    "https://168.63.129.16",
+]
+
+
+@pytest.mark.parametrize("url", SPELLED)
+def test_no_metadata_service_is_reached_through_the_api(home, call, url):
+    """However a link-local address or a metadata service is written: neither by a new backend nor by a change."""
+    for work, fields, names in (
+        (add_backend, {**NEW, "base_url": url}, {}),
+        (change_backend, {"base_url": url}, {"name": "own"}),
+        (change_backend, {"base_url": url, "key": "sk-2"}, {"name": "own"}),
+    ):
+        status, message = refused(home, call, work, fields, **names)
+        assert status in (400, 403)
+        assert "base_url" in message
 
 
 def test_machine_only_settings_are_no_fields(call):

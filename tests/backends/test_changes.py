@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.backends import PROTOCOLS, Account, Backend, changes
-from router.backends.changes import PublicHttp, Unfit, Wish
+from router.backends.changes import LinkLocal, PublicHttp, Unfit, Wish
 
 BOX = Backend(
     name="box",
@@ -35,6 +35,10 @@ WISHES = st.builds(
         ("http://box.example", True, "http://box.example/v1"),
         ("http://box.example", False, PublicHttp),
         ("http://8.8.8.8", False, PublicHttp),
+        ("https://169.254.169.254/latest", False, LinkLocal),
+        ("https://metadata.google.internal./computeMetadata/v1", False, LinkLocal),
+        ("http://169.254.7.7:8000", True, "http://169.254.7.7:8000/v1"),
+        ("http://10.0.0.1%x.evil.example/v1", True, ValueError),
         ("ftp://box.example", True, ValueError),
         ("https://u:p@box.example", True, ValueError),
     ],
@@ -83,6 +87,35 @@ def test_only_what_is_asked_changes(wish):
     assert after.protocols == (wish.protocols or BOX.protocols)
     assert after.enabled is (True if wish.enabled is None else wish.enabled)
     assert after.root == (wish.root or BOX.root)
+
+
+OWN = msgspec.structs.replace(BOX, auth="client", accounts=())
+
+
+@pytest.mark.parametrize(
+    ("wish", "auth", "dropped"),
+    [
+        (Wish(root="https://other.example/v1"), "key", (changes.LOGIN,)),
+        (Wish(root="http://box.example/v1"), "key", (changes.LOGIN,)),
+        (Wish(root="https://box.example/tenant/v1"), "key", (changes.LOGIN,)),
+        (Wish(root="https://other.example/v1", key="sk-2"), "key", (changes.LOGIN,)),
+        (Wish(root="https://other.example/v1", auth="client"), "client", ()),
+        (Wish(root="https://box.example"), "client", ()),
+        (Wish(protocols=("messages",)), "client", ()),
+    ],
+)
+def test_a_login_is_not_taken_to_another_place(wish, auth, dropped):
+    """Each tool's own login is for the place it was allowed for, as keys are; the same change may allow it anew."""
+    outcome = changes.change_backend(OWN, wish)
+    assert (outcome.backend.auth, outcome.dropped, bool(outcome.why)) == (auth, dropped, bool(dropped))
+    assert outcome.backend.accounts == ((Account("default", "sk-2"),) if wish.key else ())
+
+
+def test_headers_move_with_a_root():
+    """Those of config.toml would go to the new place, also to that of a new backend of the name."""
+    assert changes.list_moving(BOX, "https://box.example", ["X-Key"]) == ()
+    assert changes.list_moving(BOX, "https://other.example/v1", ["X-Key"]) == ["X-Key"]
+    assert changes.list_moving(None, BOX.root, ["X-Key"]) == ["X-Key"]
 
 
 def test_empty_wish():

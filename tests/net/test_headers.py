@@ -248,3 +248,21 @@ def test_changed_headers_keep_their_places():
 def test_headers_that_may_be_changed(name):
     """What is the caller's to say."""
     assert is_editable(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"metadata",
+        b"metadata-flavor",
+        b"x-google-metadata-request",
+        b"x-aws-ec2-metadata-token",
+        b"x-aws-ec2-metadata-token-ttl-seconds",
+    ],
+)
+def test_what_a_metadata_service_asks_for_goes_nowhere(name):
+    """A caller cannot have fairlead ask for a machine's credentials; nor does a configured edit."""
+    lines = [(name, name, b"true"), (b"X-Meta", b"x-meta", b"1")]
+    sent = filter_request(lines, host=b"h", drop=frozenset(), keep=frozenset(), identity=False)
+    assert [line[1] for line in sent] == [b"host", b"x-meta"]
+    assert not is_editable(name)

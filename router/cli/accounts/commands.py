@@ -128,7 +128,7 @@ def _add(home: Home, before: Backend, account: Account, keys: "Credentials") -> 
     print("\n".join(format_table([(f"{before.name}/{account.alias}", described)], width=find_width())))
     backend_key.note_foreign(saved, account, keys)
     alone = msgspec.structs.replace(saved, accounts=(account,))
-    contact = trio.run(probe_backend, alone, keys, build_outbound(home, alone.name))
+    contact = trio.run(probe_backend, alone, keys, build_outbound(home, alone))
     print_indented(contact.text)
     if contact.ok:
         say(f"Saved. {_format_serving(saved)}")

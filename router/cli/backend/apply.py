@@ -7,7 +7,7 @@ import msgspec
 import trio
 
 from router.backends import PROTOCOLS, Account, Backend, changes
-from router.backends.changes import Outcome, PublicHttp, Wish
+from router.backends.changes import NeedsPermission, Outcome, Wish
 from router.cli.backend import key
 from router.cli.backend.commands import print_indented, print_summary
 from router.cli.backend.headers import Headers, note_moved
@@ -30,7 +30,9 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--base-url", metavar="URL", help="where it is, with or without a trailing /v1")
     parser.add_argument("--protocols", metavar="LIST", help=f"what it speaks, of {','.join(PROTOCOLS)}")
     parser.add_argument(
-        "--insecure-http", action="store_true", help="allow http:// to a public address: keys and texts can be read"
+        "--insecure-http",
+        action="store_true",
+        help="allow http:// to a public address, where keys and texts can be read, and link-local addresses",
     )
 
 
@@ -50,9 +52,9 @@ def parse_root(url: str, command: str, *, insecure: bool) -> str:
     """The root that --base-url names. command and insecure as for `build_wish`. Raises CommandError."""
     try:
         return changes.root_of(url, insecure=insecure)
-    except PublicHttp as problem:
+    except NeedsPermission as problem:
         raise CommandError(
-            f"{problem}.", f"Use https://, or allow it:   {command} --base-url {problem.root} --insecure-http"
+            f"{problem}.", f"{problem.step}:   {command} --base-url {problem.root} --insecure-http"
         ) from None
     except ValueError as problem:
         # The URL is not repeated: it may hold a key.
@@ -98,7 +100,7 @@ async def _save_and_contact(
 ) -> tuple[Backend, ProbeResult]:
     """The backend as it was saved, and what asking it gave. In one run of trio, by whose clock a fetched key is kept:
     a password manager is asked once."""
-    backend, way = outcome.backend, build_outbound(home, outcome.backend.name, headers.settings)
+    backend, way = outcome.backend, build_outbound(home, outcome.backend, headers.settings)
     if not backend.protocols:
         backend = msgspec.structs.replace(backend, protocols=await detect_protocols(backend, keys, way))
     # First: what is printed before an error would read as if the backend had been saved.
@@ -110,8 +112,8 @@ async def _save_and_contact(
     note_dropped(outcome)
     print_summary(backend, RunningKeys({}, keys.own))
     headers.report()
-    if before is not None and before.root != backend.root:
-        note_moved(home, backend.name)
+    if before is not None:
+        note_moved(home, before, backend)
     for account in backend.accounts[:1]:
         key.note_foreign(backend, account, keys)
     contact = await probe_backend(backend, keys, way)
@@ -125,8 +127,11 @@ def is_refused(backend: Backend, contact: ProbeResult) -> bool:
 
 
 def note_dropped(outcome: Outcome) -> None:
-    """Note that stored keys were dropped, if any were."""
-    if outcome.dropped:
+    """Note that stored keys, or each tool's own login, were dropped, if they were."""
+    if outcome.dropped == (changes.LOGIN,):
+        note(f"note: {outcome.why}, so each tool's own login is no longer passed on.")
+        note(f"      Pass it on there too:   fairlead backend set {outcome.backend.name} --auth client")
+    elif outcome.dropped:
         number = len(outcome.dropped)
         keys = "the stored key was" if number == 1 else f"{format_count(number, 'stored key')} were"
         note(f"note: {outcome.why}, so {keys} dropped.")

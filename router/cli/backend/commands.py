@@ -196,7 +196,7 @@ def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, a
         backend,
         model,
         open_credentials(home),
-        probe_backend.build_outbound(home, backend.name),
+        probe_backend.build_outbound(home, backend),
     )
     keys = read_running_keys(home)
     passed = contact.ok and all(trial.ok for trial in trials)

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from router.backends import Backend
+from router.backends.changes import list_moving
 from router.cli.common.layout import note, say
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
@@ -35,14 +37,13 @@ class Headers(NamedTuple):
             say(f"  the header {one.path[-1]} is {'no longer set' if one.value is None else 'set on its requests'}")
 
 
-def note_moved(home: Home, name: str) -> None:
+def note_moved(home: Home, before: Backend, backend: Backend) -> None:
     """Note which headers are sent to a backend's new URL, because one may hold a secret. Raises CommandError."""
-    options = toml.load(home, {}).settings.backends.get(name)
-    if options is not None and options.edits.set_headers:
-        names = ", ".join(options.edits.set_headers)
-        first = next(iter(options.edits.set_headers))
-        note(f"note: the new URL gets the headers that config.toml sets: {names}.")
-        note(f"      Take one out:   fairlead backend set {name} --remove-header {first}")
+    options = toml.load(home, {}).settings.backends.get(backend.name)
+    moving = list_moving(before, backend.root, [*options.edits.set_headers]) if options is not None else ()
+    if moving:
+        note(f"note: the new URL gets the headers that config.toml sets: {', '.join(moving)}.")
+        note(f"      Take one out:   fairlead backend set {backend.name} --remove-header {moving[0]}")
 
 
 def add_options(parser: Parser, *, removing: bool) -> None:

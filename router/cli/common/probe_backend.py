@@ -68,11 +68,12 @@ async def fetch_key(backend: Backend, keys: Credentials) -> Secret | None:
     return await keys.key(backend.accounts[0].key)
 
 
-def build_outbound(home: Home, name: str, settings: Settings | None = None) -> Outbound:
+def build_outbound(home: Home, backend: Backend, settings: Settings | None = None) -> Outbound:
     """Proxy, TLS roots and headers for requests to a backend. settings: default is those of the home. Raises
     CommandError."""
     settings = settings or toml.load(home, os.environ).settings
-    return replace(read_outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
+    headers = set_headers(settings.backends.get(backend.name))
+    return replace(read_outbound(settings, os.environ), headers=headers, link_local=backend.insecure_http)
 
 
 async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> ProbeResult:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from router.backends import Account, Backend
-from router.backends.known import KNOWN, api_root, clean_url, host_of, is_https, plain_http_allowed, vendor_of
+from router.backends.known import KNOWN, api_root, clean_url, find_risk, vendor_of
 from router.cli.common.layout import format_table
 from router.errors import CommandError
 from router.settings import ConfigFile
@@ -169,8 +169,11 @@ class Plan:
 
 
 def _find_problem(home: Home, backend: Backend) -> str:
-    if not (is_https(backend.root) or plain_http_allowed(host_of(backend.root))):
+    risk = find_risk(backend.root)
+    if risk == "http":
         return "http:// to a public address shows keys and texts to everyone on the way; add it with --insecure-http"
+    if risk:
+        return "clouds give out a machine's own credentials at link-local addresses; add it with --insecure-http"
     try:
         exists = backends.find(home, backend.name) is not None
     except CommandError:

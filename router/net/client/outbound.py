@@ -26,6 +26,8 @@ class Outbound:
     roots: str = ""
     #: Lower-case name -> value: what fairlead's own requests to one backend carry beside its key.
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: Link-local addresses may be connected to: the user allowed it for this backend.
+    link_local: bool = False
 
     def find_proxy(self, scheme: str, host: str, port: int) -> ProxyAddress | None:
         """The proxy to an upstream; None to connect directly, which is always so for this machine."""

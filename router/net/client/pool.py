@@ -52,6 +52,8 @@ class Origin(NamedTuple):
     host: str
     port: int
     proxy: ProxyAddress | None = None
+    #: The user allowed link-local addresses there.
+    link_local: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -314,7 +316,7 @@ class ConnectionPool:
     async def _dial_once(self, origin: Origin) -> UpstreamConnection:
         proxy = origin.proxy
         if proxy is None:
-            sock = await connect(origin.host, origin.port, str(origin))
+            sock = await connect(origin.host, origin.port, str(origin), link_local=origin.link_local)
         else:
             sock = await _connect_to_proxy(proxy)
         stream: Stream = sock
@@ -352,7 +354,7 @@ class ConnectionPool:
 
 async def _connect_to_proxy(proxy: ProxyAddress) -> SocketStream:
     try:
-        return await connect(proxy.host, proxy.port, f"The proxy {proxy}")
+        return await connect(proxy.host, proxy.port, f"The proxy {proxy}", link_local=True)
     except Unreachable as error:
         error.cause = "proxy"
         raise

@@ -71,7 +71,7 @@ async def send(
     import httpx
     import trio
 
-    from router.net.client.dial import resolve_in_threads
+    from router.net.client.dial import allows_link_local, resolve_in_threads
 
     resolve_in_threads()
     host = urlsplit(url).netloc
@@ -81,6 +81,7 @@ async def send(
     # Less than the whole: httpcore leaves the socket open when its handshake is cancelled from outside.
     connect = 0.9 * min(timeout, 10.0)
     started = time.perf_counter()
+    token = allows_link_local.set(outbound.link_local or proxy is not None)
     try:
         with trio.move_on_after(timeout) as scope:
             async with (
@@ -93,6 +94,8 @@ async def send(
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _make_error(error, host, proxy) from None
+    finally:
+        allows_link_local.reset(token)
     if trio.current_time() < scope.deadline:
         raise ControlError(f"{host} sent more than 8 MiB")
     raise ControlError(f"{host} did not answer within {timeout:g} s")

@@ -12,7 +12,7 @@ import msgspec
 
 from router import __version__
 from router.backends import PROTOCOLS, Backend
-from router.backends.known import clean_url, host_of, is_https, plain_http_allowed
+from router.backends.known import clean_url, find_risk
 from router.errors import CommandError
 from router.settings.kinds import display
 from router.store.home.home import Home
@@ -211,8 +211,10 @@ def _find_fault(backend: Backend, name: str) -> str:
         return f"root is not a valid URL: {error}"
     if root != backend.root:
         return f"root is not written as {root}"
-    if not (is_https(root) or backend.insecure_http or plain_http_allowed(host_of(root))):
-        return "root is http:// to a public address, and insecure_http is not set"
+    risk = "" if backend.insecure_http else find_risk(root)
+    if risk:
+        what = "http:// to a public address" if risk == "http" else "a link-local address"
+        return f"root is {what}, and insecure_http is not set"
     if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
         return f"protocols must be some of {', '.join(PROTOCOLS)}"
     return _find_account_fault(backend)

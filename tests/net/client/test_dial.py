@@ -14,7 +14,7 @@ import trio
 
 from router.errors import Unavailable, Unreachable
 from router.net.client import dial
-from router.net.client.dial import connect, end_when_silent, resolve_in_threads
+from router.net.client.dial import allows_link_local, connect, end_when_silent, resolve_in_threads
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux has")
 
@@ -270,3 +270,91 @@ def test_a_network_that_swallows_everything_is_noticed(what):
     seconds, _, said = done.stdout.strip().partition(" ")
     assert dial.SILENCE_SECONDS - 1 <= int(seconds) <= 2 * dial.SILENCE_SECONDS
     assert "nothing was acknowledged" in said
+
+
+class Book(trio.abc.HostnameResolver):
+    """A resolver that the program around us has set: every name has this address."""
+
+    def __init__(self, address):
+        self._address = address
+
+    async def getaddrinfo(self, host, port, *_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self._address, port))]
+
+    async def getnameinfo(self, sockaddr, flags):
+        raise NotImplementedError
+
+
+def look_up_as(*addresses, asked):
+    """The system's look-up of names, by which every name has these addresses. asked: gets the names."""
+
+    def found(name, port, family=0, kind=0, proto=0, flags=0):
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        asked.append(name)
+        return [(socket.AF_INET6 if ":" in one else socket.AF_INET, 1, 6, "", (one, port)) for one in addresses]
+
+    return found
+
+
+def looked_up(monkeypatch, host, *addresses, link_local=False):
+    """The addresses that a connection to a host would be tried at, of those that the system's look-up gives."""
+    asked = []
+
+    async def main():
+        resolve_in_threads()
+        token = allows_link_local.set(link_local)
+        try:
+            return [entry[4][0] for entry in await trio.socket.getaddrinfo(host, 80, type=1)]
+        finally:
+            allows_link_local.reset(token)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.getaddrinfo", look_up_as(*addresses, asked=asked))
+        return trio.run(main), asked
+
+
+@pytest.mark.parametrize(
+    ("addresses", "allowed", "left"),
+    [
+        (("169.254.169.254", "192.0.2.1"), False, ["192.0.2.1"]),
+        (("fe80::1%2", "10.0.0.7"), False, ["10.0.0.7"]),
+        (("10.0.0.7", "fd00:ec2::254", "::ffff:169.254.169.254"), True, ["10.0.0.7"]),
+        (("169.254.7.7",), True, ["169.254.7.7"]),
+    ],
+)
+def test_a_name_does_not_lead_to_a_link_local_address(monkeypatch, addresses, allowed, left):
+    """Where it has others; where it has none, the user must have allowed it."""
+    assert looked_up(monkeypatch, "box.example", *addresses, link_local=allowed)[0] == left
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "fd00:ec2::254"])
+def test_a_name_with_nothing_but_link_local_addresses_is_refused(monkeypatch, address):
+    """Whoever owns the name cannot point fairlead to where a cloud gives out credentials."""
+    monkeypatch.setattr("socket.getaddrinfo", look_up_as(address, asked=[]))
+    with pytest.raises(Unreachable, match="link-local, which only --insecure-http"):
+        trio.run(connect, "box.example", 80, "it")
+
+
+def test_names_below_localhost_are_this_machine(monkeypatch):
+    """No name server is asked for them: it could answer with any address."""
+    assert looked_up(monkeypatch, "models.localhost", "127.0.0.1") == (["127.0.0.1"], [b"localhost"])
+    assert looked_up(monkeypatch, "localhost.example", "192.0.2.1") == (["192.0.2.1"], [b"localhost.example"])
+
+
+def test_a_resolver_of_the_program_around_is_judged_by_its_peer(monkeypatch):
+    """A connection that it made to such an address is closed before a byte is sent."""
+    monkeypatch.setattr("router.net.client.dial.is_link_local", lambda text: text == "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        async def main(allowed):
+            trio.socket.set_custom_hostname_resolver(Book("127.0.0.1"))
+            (await connect("box.example", port, "it", link_local=allowed)).close()
+
+        with pytest.raises(Unreachable, match="it was not asked"):
+            trio.run(main, False)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.recv(1) == b""
+        trio.run(main, True)
