@@ -111,10 +111,12 @@ class Guard:
         budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
         model = Model(entry.root, entry.served_model)
         if entry.root and any(one.unit == "usd" for one in budgets):
-            if self._prices.lacks(model):
+            if any(counts) and self._prices.lacks(model):
                 self._uncounted.note(entry)
             elif extras is not None and extras.uncounted:
                 self._uncounted.note(entry, extras.uncounted)
+            elif spends(entry.path, entry.method) and entry.status < 400 and not any(counts):
+                self._uncounted.note(entry, "calls of " + "/".join(entry.path.split("/")[:4]))
         if keys is None and entry.attempts:
             rates = self._prices.rates(model)
             keys = self._reservations.count(budgets, counts, rates, self._clock(), entry.charge)

@@ -4,12 +4,14 @@ A response that runs in the background is answered at once, without usage; what 
 often as that happens, and counts in the first look that finds it complete.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from router.exchange.attempt import Attempt
 from router.ir import Usage
 from router.telemetry.accesslog import RequestRecord
-from router.wire.protocols import BY_NAME, RESPONSES
+from router.wire.protocols import BY_NAME, CHAT, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.top_level import MODEL_LIMIT
 from router.wire.tap import usage_of
@@ -32,10 +34,37 @@ def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
         context.record.usage = found
 
 
-def note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+    """Note the usage in the answer to a call that is none of a model for text: pictures, sound, a compaction; and that
+    of a response which was made in the background and is fetched."""
+    context = attempt.context
+    if b'"usage"' not in body:
+        return
+    if context.request.method == "POST" and not context.call.path.endswith("/cancel"):
+        context.record.usage = find_usage(attempt, body)
+    elif context.call.entry is RESPONSES:
+        _note_fetched_usage(attempt, body)
+
+
+def find_usage(attempt: Attempt, body: bytes | bytearray) -> Usage:
+    """The usage in a JSON answer, under the names of either of OpenAI's protocols; none where it holds no counts."""
+    for entry in (RESPONSES, CHAT):
+        found = usage_of(entry.dialect, body, attempt.target.profile)
+        if found.input is not None or found.output is not None:
+            return found
+    return Usage()
+
+
+def tells_usage(attempt: Attempt, fields: Mapping[bytes, bytes]) -> bool:
+    """True when a call that is none of a model for text may be answered with a usage. fields: of the answer's head."""
+    kind = fields.get(b"content-type", b"")
+    return attempt.context.request.method == "POST" and kind[:16].lower() == b"application/json"
+
+
+def _note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     """Note the usage of a response that was made in the background, in the first look that finds it complete."""
     context = attempt.context
-    if context.call.entry is not RESPONSES or not any(mark in body for mark in _BACKGROUND):
+    if not any(mark in body for mark in _BACKGROUND):
         return
     data = json_values.decode_object(bytes(body)) or {}
     if data.get("background") is not True or data.get("status") in _UNDER_WAY:

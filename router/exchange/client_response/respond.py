@@ -17,7 +17,7 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.exchange.usage import note_error_usage, note_fetched_usage, settle_background
+from router.exchange.usage import note_error_usage, note_other_usage, settle_background, tells_usage
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
@@ -185,7 +185,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
         settle_background(attempt, readable)
     else:
-        note_fetched_usage(attempt, readable)
+        note_other_usage(attempt, readable)
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, body, response.reason, readable=readable)
@@ -242,10 +242,11 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
 def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     """The reader of the usage at the end of a large answer of a model; None where there is no usage."""
     call = attempt.context.call
-    if not call.generates or response.status >= 300:
+    if response.status >= 300 or not (call.generates or tells_usage(attempt, response.fields)):
         return None
     coding = response.fields.get(b"content-encoding", b"").strip().lower()
-    return Tail(call.dialect, coding, attempt.target.profile)
+    dialect = call.dialect if call.generates else protocols.RESPONSES.dialect
+    return Tail(dialect, coding, attempt.target.profile)
 
 
 def _copy_length(response: UpstreamResponse) -> Lines:

@@ -222,6 +222,13 @@ def explain_not_counted(requests: int, models: Sequence[str]) -> str:
     return f"{requests:,} {subject} no price: {names}{more}. Set one:   {format_price_commands(models[0])}"
 
 
+def explain_partly_counted(requests: int, missing: str) -> str:
+    """The line on requests under a budget in US dollars of which a part has no price. missing: what that is."""
+    return (
+        f"{requests:,} request{'' if requests == 1 else 's'} counted without {clean(missing, 120)}, which has no price"
+    )
+
+
 def format_price_commands(model: str) -> str:
     """The commands that give a model a price."""
     return f"{format_price_command(model, 'input')}   and   {format_price_command(model, 'output')}"
