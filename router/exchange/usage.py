@@ -14,7 +14,7 @@ from router.telemetry.accesslog import RequestRecord
 from router.wire.protocols import BY_NAME, CHAT, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.top_level import MODEL_LIMIT
-from router.wire.tap import usage_of
+from router.wire.tap import Tap, usage_of
 
 _BACKGROUND = (b'"background":true', b'"background": true')
 #: States of a response in the background that is not complete.
@@ -92,23 +92,21 @@ def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
         context.runtime.counted_responses.add(str(data.get("id") or ""))
 
 
-def note_stream_usage(attempt: Attempt, usage: Usage, name: str, announced: json_values.Json) -> Usage:
-    """The usage of a stream that counts for this request. name: the id of the response. announced: the response object
-    as the stream announced it."""
+def find_stream_usage(attempt: Attempt, tap: Tap, usage: Usage) -> Usage:
+    """Of the usage that a stream of Responses told, what counts for this request: that of a response which is looked at
+    once more was counted before, unless it was made in the background."""
     context = attempt.context
-    call = context.call
-    if call.entry is not RESPONSES or (call.generates and announced.get("background") is not True):
+    made_here = context.call.generates
+    if not tap.in_background:
+        return usage if made_here else Usage()
+    announced = tap.collect_response()
+    if announced.get("background") is not True or usage.output is None:
+        return usage if made_here else Usage()
+    first = context.runtime.counted_responses.add(tap.response_id)
+    if made_here:
         return usage
-    if usage.output is None:
-        return usage if call.generates else Usage()
-    first = context.runtime.counted_responses.add(name)
-    if call.generates:
-        return usage
-    if first and announced.get("background") is True:
-        _name_model(context.record, announced.get("model"))
-        return usage
-    # The answer was counted when it was made.
-    return Usage()
+    _name_model(context.record, announced.get("model"))
+    return usage if first else Usage()
 
 
 def _name_model(record: RequestRecord, model: object) -> None:

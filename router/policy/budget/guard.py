@@ -30,6 +30,8 @@ State = Literal["running", "warned", "halted"]
 WARN_SHARE = 0.8
 # A clock that was set back further than this ends a halt: it would last for as long as the clock went back.
 _SKEW_SECONDS = 60.0
+# Clients give up after 300 s without the head of an answer.
+_PATIENCE = 240.0
 # Models without a price that a line names.
 _NAMED = 3
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
@@ -104,7 +106,7 @@ def read_rules(settings: Settings) -> Rules | None:
         refuse_unpriced=settings.guard_unpriced == "refuse",
         billing=frozenset(settings.guard_billing),
         budgets=tuple(budgets),
-        patience=settings.queue_timeout,
+        patience=min(settings.queue_timeout, _PATIENCE),
     )
 
 
