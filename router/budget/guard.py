@@ -321,8 +321,8 @@ class Guard:
 
     @property
     def busy(self) -> bool:
-        """True while requests hold reservations."""
-        return self._reservations.running > 0
+        """True while requests hold reservations, or wait for room."""
+        return self._reservations.running > 0 or bool(self._line)
 
     @property
     def holds(self) -> bool:
