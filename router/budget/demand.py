@@ -1,5 +1,6 @@
 """What the guard is asked for, and the requests under a budget in US dollars whose cost it cannot count."""
 
+import math
 from typing import NamedTuple
 
 from router.operator_api.guard import NotCounted, report_not_counted
@@ -34,6 +35,8 @@ class Demand(NamedTuple):
     tells_charge: bool = False
     #: What the request says of its cost.
     traits: CostTraits = NO_COST_TRAITS
+    #: Seconds that are left of the time the request may take as a whole.
+    left: float = math.inf
 
 
 class UncountedRequests:

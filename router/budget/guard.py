@@ -199,7 +199,8 @@ class Guard:
                     self._check(scopes)
                     estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
                     full = self._reservations.find_full(estimate)
-                    if not full and not self._line.blocking(waiter, estimate.amounts):
+                    blocked = self._line.blocking(waiter, estimate.amounts)
+                    if not full and not blocked:
                         continue
                     if await self._trip_used_up(rules, estimate, demand.request):
                         self._check(scopes)
@@ -208,8 +209,9 @@ class Guard:
                         return estimate.output
                 now = trio.current_time()
                 if patience is None:
-                    patience = now + rules.patience
-                    wait(rules.patience + _MARGIN_SECONDS)
+                    seconds = max(0.0, min(rules.patience, demand.left))
+                    patience = now + seconds
+                    wait(seconds + _MARGIN_SECONDS)
                 if now >= patience:
                     raise self._make_busy([*full, *blocked])
                 # The first in line looks by itself, since requests of other processes end unheard.
@@ -354,7 +356,8 @@ class Guard:
                     del self._halting[halt.scope]
         self._prices.receive(state.rates, self._clock())
         self._reservations.receive(state.sequence, state.budgets, sequence)
-        self._line.wake_first()
+        # Only those with room: two that woke each other would exchange without end.
+        self._line.wake_ready(self._reservations.has_room)
         self._look_near()
 
     def _look_near(self) -> None:
