@@ -1,5 +1,6 @@
 """What the guard is asked for, and the requests under a budget in US dollars whose cost it cannot count."""
 
+import math
 from typing import NamedTuple
 
 from router.operator_api.guard import NotCounted, report_not_counted
@@ -34,6 +35,8 @@ class Demand(NamedTuple):
     tells_charge: bool = False
     #: What the request says of its cost.
     traits: CostTraits = NO_COST_TRAITS
+    #: Seconds that are left of the time the request may take as a whole.
+    left: float = math.inf
 
 
 class UncountedRequests:
@@ -43,11 +46,10 @@ class UncountedRequests:
         self._counts: dict[tuple[str, str, str], int] = {}
 
     def note(self, entry: HistoryEntry, part: str = "") -> None:
-        """Note a request that has ended, unless it costs nothing, or the provider has said how much. part: what of it
-        has no price, in words; '' for all of it."""
+        """Note a request that has ended, unless the provider has said what it cost. part: what of it has no price, in
+        words; '' for all of it."""
         key = (entry.backend, entry.served_model, part)
-        used = entry.tokens_in or entry.tokens_out or entry.cache_read or entry.cache_write
-        costs = used and entry.charge is None and entry.backend != DEMO
+        costs = entry.charge is None and entry.backend != DEMO
         if costs and (key in self._counts or len(self._counts) < _LIMIT):
             self._counts[key] = self._counts.get(key, 0) + 1
 

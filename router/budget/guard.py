@@ -111,10 +111,12 @@ class Guard:
         budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
         model = Model(entry.root, entry.served_model)
         if entry.root and any(one.unit == "usd" for one in budgets):
-            if self._prices.lacks(model):
+            if any(counts) and self._prices.lacks(model):
                 self._uncounted.note(entry)
             elif extras is not None and extras.uncounted:
                 self._uncounted.note(entry, extras.uncounted)
+            elif spends(entry.path, entry.method) and entry.status < 400 and not any(counts):
+                self._uncounted.note(entry, "calls of " + "/".join(entry.path.split("/")[:4]))
         if keys is None and entry.attempts:
             rates = self._prices.rates(model)
             keys = self._reservations.count(budgets, counts, rates, self._clock(), entry.charge)
@@ -197,7 +199,8 @@ class Guard:
                     self._check(scopes)
                     estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
                     full = self._reservations.find_full(estimate)
-                    if not full and not self._line.blocking(waiter, estimate.amounts):
+                    blocked = self._line.blocking(waiter, estimate.amounts)
+                    if not full and not blocked:
                         continue
                     if await self._trip_used_up(rules, estimate, demand.request):
                         self._check(scopes)
@@ -206,8 +209,9 @@ class Guard:
                         return estimate.output
                 now = trio.current_time()
                 if patience is None:
-                    patience = now + rules.patience
-                    wait(rules.patience + _MARGIN_SECONDS)
+                    seconds = max(0.0, min(rules.patience, demand.left))
+                    patience = now + seconds
+                    wait(seconds + _MARGIN_SECONDS)
                 if now >= patience:
                     raise self._make_busy([*full, *blocked])
                 # The first in line looks by itself, since requests of other processes end unheard.
@@ -319,8 +323,8 @@ class Guard:
 
     @property
     def busy(self) -> bool:
-        """True while requests hold reservations."""
-        return self._reservations.running > 0
+        """True while requests hold reservations, or wait for room."""
+        return self._reservations.running > 0 or bool(self._line)
 
     @property
     def holds(self) -> bool:
@@ -352,7 +356,8 @@ class Guard:
                     del self._halting[halt.scope]
         self._prices.receive(state.rates, self._clock())
         self._reservations.receive(state.sequence, state.budgets, sequence)
-        self._line.wake_first()
+        # Only those with room: two that woke each other would exchange without end.
+        self._line.wake_ready(self._reservations.has_room)
         self._look_near()
 
     def _look_near(self) -> None:

@@ -8,7 +8,7 @@ arrival, whoever waits longest is the first in all of its lines, so that no two 
 
 import bisect
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from operator import attrgetter
 
 import trio
@@ -81,6 +81,12 @@ class WaitingLine:
         """Have the first of each line look again."""
         for line in self._lines.values():
             line[0].wake()
+
+    def wake_ready(self, has_room: Callable[[Estimate], bool]) -> None:
+        """Have the first of each line look again, if there is room for it."""
+        for line in self._lines.values():
+            if has_room(line[0].estimate):
+                line[0].wake()
 
     def wake_all(self) -> None:
         """Have all look again."""

@@ -38,6 +38,7 @@ async def admit(attempt: Attempt) -> None:
         record.request_bytes,
         attempt.target.profile.charge != "",
         traits,
+        attempt.left(),
     )
 
     def wait(seconds: float) -> None:

@@ -31,7 +31,7 @@ from router.exchange.running import report_running
 from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.translated import TranslatedStream
-from router.exchange.usage import note_stream_usage
+from router.exchange.usage import find_stream_usage
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.status import RunningRequest
@@ -326,8 +326,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     usage = translated.usage if translated is not None else None
     record.usage = relay.tap.usage() if usage is None else usage
     if attempt.context.call.entry is RESPONSES:
-        announced = relay.tap.collect_response()
-        record.usage = note_stream_usage(attempt, record.usage, relay.tap.response_id, announced)
+        record.usage = find_stream_usage(attempt, relay.tap, record.usage)
     record.guess = relay.tap.guess
     record.answer_body = bytes(relay.captured) or record.answer_body
     if relay.tap.ended is False and not record.error:

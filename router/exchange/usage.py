@@ -4,15 +4,18 @@ A response that runs in the background is answered at once, without usage; what 
 often as that happens, and counts in the first look that finds it complete.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from router.exchange.attempt import Attempt
 from router.ir import Usage
 from router.telemetry.accesslog import RequestRecord
-from router.wire.protocols import BY_NAME, RESPONSES
+from router.wire import calls
+from router.wire.protocols import BY_NAME, CHAT, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.top_level import MODEL_LIMIT
-from router.wire.tap import usage_of
+from router.wire.tap import Tap, usage_of
 
 _BACKGROUND = (b'"background":true', b'"background": true')
 #: States of a response in the background that is not complete.
@@ -32,10 +35,40 @@ def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
         context.record.usage = found
 
 
-def note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+    """Note the usage in the answer to a call that is none of a model for text: pictures, sound, a compaction; and that
+    of a response which was made in the background and is fetched."""
+    context = attempt.context
+    if b'"usage"' not in body:
+        return
+    if calls.tells_usage(context.call.path, context.request.method):
+        context.record.usage = find_usage(attempt, body)
+    elif context.call.entry is RESPONSES:
+        _note_fetched_usage(attempt, body)
+
+
+def find_usage(attempt: Attempt, body: bytes | bytearray) -> Usage:
+    """The usage in a JSON answer, under the names of either of OpenAI's protocols; none where it holds no counts."""
+    for entry in (RESPONSES, CHAT):
+        found = usage_of(entry.dialect, body, attempt.target.profile)
+        if found.input is not None or found.output is not None:
+            return found
+    return Usage()
+
+
+def tells_usage(attempt: Attempt, fields: Mapping[bytes, bytes]) -> bool:
+    """True when the usage in an answer is what the request used. fields: of the answer's head."""
+    call = attempt.context.call
+    if call.counted:
+        return True
+    is_json = b"json" in fields.get(b"content-type", b"").lower()
+    return is_json and calls.tells_usage(call.path, attempt.context.request.method)
+
+
+def _note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     """Note the usage of a response that was made in the background, in the first look that finds it complete."""
     context = attempt.context
-    if context.call.entry is not RESPONSES or not any(mark in body for mark in _BACKGROUND):
+    if not any(mark in body for mark in _BACKGROUND):
         return
     data = json_values.decode_object(bytes(body)) or {}
     if data.get("background") is not True or data.get("status") in _UNDER_WAY:
@@ -63,23 +96,21 @@ def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
         context.runtime.counted_responses.add(str(data.get("id") or ""))
 
 
-def note_stream_usage(attempt: Attempt, usage: Usage, name: str, announced: json_values.Json) -> Usage:
-    """The usage of a stream that counts for this request. name: the id of the response. announced: the response object
-    as the stream announced it."""
+def find_stream_usage(attempt: Attempt, tap: Tap, usage: Usage) -> Usage:
+    """Of the usage that a stream of Responses told, what counts for this request: that of a response which is looked at
+    once more was counted before, unless it was made in the background."""
     context = attempt.context
-    call = context.call
-    if call.entry is not RESPONSES or (call.generates and announced.get("background") is not True):
+    made_here = context.call.generates
+    if not tap.in_background:
+        return usage if made_here else Usage()
+    announced = tap.collect_response()
+    if announced.get("background") is not True or usage.output is None:
+        return usage if made_here else Usage()
+    first = context.runtime.counted_responses.add(tap.response_id)
+    if made_here:
         return usage
-    if usage.output is None:
-        return usage if call.generates else Usage()
-    first = context.runtime.counted_responses.add(name)
-    if call.generates:
-        return usage
-    if first and announced.get("background") is True:
-        _name_model(context.record, announced.get("model"))
-        return usage
-    # The answer was counted when it was made.
-    return Usage()
+    _name_model(context.record, announced.get("model"))
+    return usage if first else Usage()
 
 
 def _name_model(record: RequestRecord, model: object) -> None:

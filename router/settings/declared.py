@@ -150,7 +150,9 @@ class Settings:
     queue_max_queued: int = _declare(
         "queue.max_queued", PLACES, 1000, "NUMBER", "maximum waiting requests per backend; more get 503"
     )
-    queue_timeout: float = _declare("queue.timeout", TIME, 60.0, "TIME", "maximum wait for a backend and its accounts")
+    queue_timeout: float = _declare(
+        "queue.timeout", TIME, 60.0, "TIME", "maximum wait for a backend, its accounts and a budget"
+    )
     usage_probe: bool = _declare(
         "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"
     )
@@ -238,7 +240,7 @@ class Settings:
         choice("allow", "refuse"),
         "allow",
         "allow|refuse",
-        "under a budget in US dollars: allow or refuse requests whose model has no known price",
+        "under a budget in US dollars: allow or refuse requests whose cost cannot be counted",
     )
     guard_billing: tuple[str, ...] = _declare(
         "guard.billing",

@@ -217,6 +217,11 @@ class Tap:
         end = next((i for i, byte in enumerate(digits) if byte not in b"0123456789"), len(digits))
         return int(digits[:end]) if end else -1
 
+    @property
+    def in_background(self) -> bool:
+        """True when the stream may announce a response that is made in the background."""
+        return '"background":true' in self._announced or '"background": true' in self._announced
+
     def collect_response(self) -> json_values.Json:
         """The response object as far as it is known; {} for none."""
         return self.so_far or json_values.get_object(json_values.decode_object(self._announced) or {}, "response")

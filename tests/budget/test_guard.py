@@ -9,9 +9,12 @@ from trio.testing import MockClock
 from router.budget.demand import Demand
 from router.budget.guard import Guard
 from router.errors import Halted
+from router.ir import Extras
+from router.policy.budget.extra_prices import WITHOUT
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.store.history.entry import HistoryEntry
+from router.wire.costs.cost_traits import CostTraits
 from tests.store.memory import MemoryBudgets, MemoryStore
 
 SIZE = 360  # 100 tokens
@@ -19,10 +22,13 @@ ROOT = "https://box.example/v1"
 
 
 def cost(entry):
-    """A dollar a token for the models that have a price."""
+    """A dollar a token or search for the models that have a price, twice that with priority; not for sound."""
     if entry.model.startswith("free"):
         return None, ""
-    return ((entry.tokens_in or 0) + (entry.tokens_out or 0)) * 10**9, "test"
+    extras = entry.extras or Extras()
+    tokens = ((entry.tokens_in or 0) + (entry.tokens_out or 0)) * (2 if extras.tier == "priority" else 1)
+    missing = extras.tier not in ("", "priority") or extras.output_audio
+    return (tokens + extras.searches) * 10**9, "test" + (f"{WITHOUT}it" if missing else "")
 
 
 class Site:
@@ -271,3 +277,81 @@ def test_processes_of_one_store(guarded):
             nursery.cancel_scope.cancel()
 
     guarded(use, store, guard_day_tokens=1000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"model": "free-m", "extras": None}, ""),
+        ({"extras": Extras(uncounted="code execution")}, "code execution"),
+        ({"path": "/v1/images/generations", "tokens_in": None, "tokens_out": None}, "calls of /v1/images/generations"),
+        ({"path": "/v1/images/generations"}, None),
+        ({"path": "/v1/images/generations", "tokens_in": None, "tokens_out": None, "status": 400}, None),
+        ({"extras": Extras(searches=3)}, None),
+        ({"extras": Extras(uncounted="code execution"), "charge": 7}, None),
+    ],
+)
+def test_what_is_not_counted_is_named(guarded, fields, part):
+    """In /status, with what of the request it is."""
+
+    async def use(site):
+        if fields.get("model"):
+            assert await site.ask(model=fields["model"]) is None
+        site.guard.finished(
+            HistoryEntry(
+                "r1",
+                time.time(),
+                "POST",
+                **{
+                    "path": "/v1/messages",
+                    "model": "m",
+                    "backend": "box",
+                    "account": "main",
+                    "root": ROOT,
+                    "attempts": 1,
+                    "tokens_in": 5,
+                    "tokens_out": 5,
+                    "status": 200,
+                    **fields,
+                },
+            )
+        )
+        found = [(one.part, one.requests) for one in site.guard.status().not_counted]
+        assert found == ([] if part is None else [(part, 1)])
+
+    guarded(use, guard_day_usd=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("traits", "refused"),
+    [
+        (CostTraits(uncounted="the tool code_execution"), True),
+        (CostTraits(tier="priority"), False),
+        (CostTraits(tier="unheard_of"), True),
+        (CostTraits(audio=True), True),
+        (CostTraits(searches=5), False),
+    ],
+)
+def test_parts_that_cannot_be_counted(guarded, traits, refused):
+    """A tier or sound without a price, and tools whose cost no answer tells, are refused where the user wants that,
+    unless the provider says what each answer cost."""
+
+    async def use(site):
+        refusal = await site.ask(traits=traits)
+        assert (refusal is not None) is refused
+        assert refusal is None or (refusal.word, "guard.unpriced" in refusal.message) == ("unpriced", True)
+        assert await site.ask(traits=traits, tells_charge=True) is None
+
+    guarded(use, guard_day_usd=10_000.0, guard_unpriced="refuse")
+
+
+def test_a_dear_tier_reserves_more(guarded):
+    """As much as it may cost."""
+
+    async def use(site):
+        assert await site.ask("r1", size=0, traits=CostTraits(output=10)) is None
+        assert site.guard.budget_states("all")[0].reserved == 10 * 10**9
+        assert await site.ask("r2", size=0, traits=CostTraits(output=10, tier="priority", searches=3)) is None
+        assert site.guard.budget_states("all")[0].reserved == (10 + 20 + 3) * 10**9
+
+    guarded(use, guard_day_usd=1000.0)

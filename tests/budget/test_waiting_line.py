@@ -100,6 +100,47 @@ def test_a_request_that_leaves_the_line_holds_nobody_up(guarded):  # noqa: F811
     guarded(use, guard_day_tokens=1000, queue_timeout=5.0)
 
 
+def test_a_request_waits_no_longer_than_it_may_take(guarded):  # noqa: F811
+    """timeouts.total holds for the wait too."""
+
+    async def use(site):
+        assert await site.ask("first", **limited(900)) is None
+        began = trio.current_time()
+        assert (await site.ask("r2", left=3.0, **limited(500))).status == 503
+        assert trio.current_time() - began < 4
+        assert (await site.ask("r3", left=-1.0, **limited(500))).status == 503
+
+    guarded(use, guard_day_tokens=1000)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_requests_of_several_budgets(guarded, seed):  # noqa: F811
+    """Waits in several lines end for all: by their turn, by patience or by a halt; each budget holds."""
+    chance = random.Random(seed)
+    backends = {name: BackendOptions(budget_day_tokens=chance.choice((300, 2000))) for name in ("box", "two")}
+    used = {"box": [], "two": []}
+
+    async def use(site):
+        async def request(name):
+            backend, may = chance.choice(("box", "two")), chance.choice((5, 80, 700))
+            if await site.ask(name, backend=backend, **limited(may)) is None:
+                await trio.sleep(chance.uniform(0, 4))
+                used[backend].append(spent := chance.choice((0, may // 2, may)))
+                site.end(name, spent, backend=backend)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(150):
+                nursery.start_soon(request, f"r{number}")
+                await trio.sleep(chance.uniform(0, 0.2))
+        assert not site.guard._line
+
+    guarded(use, guard_day_tokens=1500, backends=backends, queue_timeout=chance.choice((5.0, 200.0)))
+    every = used["box"] + used["two"]
+    assert sum(every) < 1500 + max(every)
+    for name, options in backends.items():
+        assert sum(used[name]) < options.budget_day_tokens + max(used[name], default=1)
+
+
 def test_a_halt_reaches_all_that_wait(guarded):  # noqa: F811
     """Those in line are told at once, not when their turn comes."""
 

@@ -126,6 +126,7 @@ def test_one_that_finds_no_room_in_time_is_told_to_come_again(tmp_path, up):
         first.send(request(PATH, body()))
         up.wait(lambda up: len(up.seen) == 1)
         second.send(request(PATH, body()))
+        assert until(lambda: [one for one in one.status()["running"] if one["waits"] == "room in a budget"])
         answer = second.answer()
         assert (answer.status, answer.field(b"retry-after"), answer.field(b"x-should-retry")) == (503, b"5", None)
         assert "reserved for running requests" in answer.json()["error"]["message"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.errors import Halted
+from router.errors import BudgetBusy, Halted
 
 from .playbook import playing
 from .worlds import (
@@ -102,3 +102,43 @@ def test_what_an_answer_is_billed_to(one, script, allowed, trips):
     guard = guarded(one, billing=allowed)
     playing(one, CHAT, chat(), script)
     assert list(guard._halting) == trips
+
+
+def busy(runtime, scope):
+    """Have the guard find no room in a budget of this scope."""
+    guard = guarded(runtime)
+    admit = guard.admit
+
+    async def refuse(demand, rules, wait):
+        if scope == "all" or demand.backend == scope.removeprefix("backend "):
+            error = BudgetBusy("There is no room yet.", retry_after=5)
+            error.scope, error.reason = scope, f"{scope} has no room now"
+            raise error
+        return await admit(demand, rules, wait)
+
+    guard.admit = refuse
+
+
+def test_a_budget_without_room_is_no_halt(chain):
+    """The client is told to come again; nothing goes upstream."""
+    busy(chain, "all")
+    played = playing(chain, CHAT, chat(), good())
+    assert (played.asked, played.status) == ([], 503)
+    assert played.fields[b"retry-after"] == b"5"
+    assert b"x-should-retry" not in played.fields
+    assert played.record.error == "budget_busy"
+
+
+def test_a_backend_without_room_is_passed_over(chain):
+    """Another has room."""
+    busy(chain, "backend box")
+    played = playing(chain, CHAT, chat(), good())
+    assert (played.asked, played.status) == (["b"], 200)
+
+
+def test_a_backend_without_room_and_without_others(three):
+    """It is told as it is, with when to come again."""
+    busy(three, "backend box")
+    played = playing(three, CHAT, chat())
+    assert (played.asked, played.status) == ([], 503)
+    assert played.fields[b"retry-after"] == b"5"

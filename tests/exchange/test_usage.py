@@ -139,3 +139,28 @@ def test_an_attempt_that_is_lost_leaves_no_trace_in_the_next(made):
     lost = says(500, {"error": {"message": "no"}, "usage": used_up})
     assert used(playing(runtime, CHAT, chat(), lost, good()).record) == (3, 1)
     assert used(playing(runtime, CHAT, chat(), lost, refuses(400)).record) == (None, None)
+
+
+IMAGES = {"created": 1, "data": [{"b64_json": "aaaa"}], "usage": {"input_tokens": 50, "output_tokens": 4000}}
+
+
+@pytest.mark.parametrize("size", [4, 3 << 20])
+def test_pictures_and_sound_that_tell_their_usage(native, size):
+    """It is counted as that of text, however large the answer is; a call that tells none counts nothing."""
+    told = {**IMAGES, "data": [{"b64_json": "a" * size}]}
+    record = playing(native, "/v1/images/generations", {"model": "box:m"}, says(200, told)).record
+    assert used(record) == (50, 4000)
+    told = {"text": "hi", "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    assert used(playing(native, "/v1/ocr", {"model": "box:m"}, says(200, told)).record) == (3, 2)
+    assert used(playing(native, "/v1/moderations", {"model": "box:m"}, says(200, {"id": "x"})).record) == (None, None)
+
+
+def test_a_compaction_counts(native):
+    """It is written by a model, though its path is none of a generation."""
+    told = {"object": "response.compaction", "output": [], "usage": USAGE}
+    record = playing(native, f"{RESPONSES}/compact", {"model": "box:m", "input": "hi"}, says(200, told)).record
+    assert used(record) == (30, 400)
+    cancelled = background("cancelled", usage=USAGE)
+    gone = playing(native, f"{RESPONSES}/resp_1/cancel", b"", says(200, cancelled)).record
+    assert used(gone) == (30, 400)
+    assert used(fetch(native)) == (None, None)

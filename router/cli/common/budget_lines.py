@@ -8,7 +8,14 @@ from router.backends.known import price_root
 from router.cli.common.amounts import format_share
 from router.errors import CommandError
 from router.policy.budget.budgets import Budget, format_amount
-from router.policy.budget.guard import Halt, Rules, explain_not_counted, format_moment, read_rules
+from router.policy.budget.guard import (
+    Halt,
+    Rules,
+    explain_not_counted,
+    explain_partly_counted,
+    format_moment,
+    read_rules,
+)
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.kinds import clean
@@ -70,7 +77,13 @@ def _read(home: Home, settings: Settings, rules: Rules, now: float) -> _Found:
                 return _Found()
             return _Found(
                 {budget: budgets.read_spent(db, budget, now) for budget in rules.budgets},
-                _format_not_counted(home, settings, budgets.read_not_counted(db, rules.budgets, now)),
+                [
+                    *_format_not_counted(home, settings, budgets.read_not_counted(db, rules.budgets, now)),
+                    *(
+                        explain_partly_counted(count, missing)
+                        for missing, count in budgets.read_partly_counted(db, rules.budgets, now).items()
+                    ),
+                ],
                 [halt for halt in budgets.read_halts(db) if rules.halts and halt.holds(now)],
             )
     except CommandError:

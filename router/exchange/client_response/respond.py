@@ -18,13 +18,12 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.exchange.usage import note_error_usage, note_fetched_usage, settle_background
+from router.exchange.usage import note_error_usage, note_other_usage, settle_background, tells_usage
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.wire import dialect, protocols, resource_ids
-from router.wire.calls import tells_usage
 from router.wire.dialect import Dialect, Failure
 from router.wire.error_text import find_title, is_markup
 from router.wire.errors import texts
@@ -215,12 +214,11 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             return await _respond_whole(attempt, response, body, failed=True)
         record.usage = await _find_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
-    elif _tells_usage(attempt, response):
-        record.usage = await _find_usage(attempt, readable)
-        record.guess = len(readable or body) // _BYTES_PER_TOKEN
         settle_background(attempt, readable)
     else:
-        note_fetched_usage(attempt, readable)
+        note_other_usage(attempt, readable)
+        if context.call.counted:
+            record.guess = len(readable or body) // _BYTES_PER_TOKEN
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, body, response.reason, readable=readable)
@@ -243,15 +241,6 @@ def _read_usage(attempt: Attempt, body: bytes) -> Usage:
     if attempt.translated is not None:
         return attempt.translated.usage or Usage()
     return usage_of(attempt.context.call.dialect, body, attempt.target.profile)
-
-
-def _tells_usage(attempt: Attempt, response: UpstreamResponse) -> bool:
-    """True where the usage in an answer is what the request used."""
-    call = attempt.context.call
-    if call.counted:
-        return True
-    is_json = b"json" in response.fields.get(b"content-type", b"").lower()
-    return is_json and tells_usage(call.path, attempt.context.request.method)
 
 
 async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
@@ -282,10 +271,11 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
 def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     """The reader of the usage at the end of a large answer of a model; None where there is no usage."""
     call = attempt.context.call
-    if response.status >= 300 or not _tells_usage(attempt, response):
+    if response.status >= 300 or not tells_usage(attempt, response.fields):
         return None
     coding = response.fields.get(b"content-encoding", b"").strip().lower()
-    return Tail(call.dialect, coding, attempt.target.profile)
+    dialect = call.dialect if call.counted else protocols.RESPONSES.dialect
+    return Tail(dialect, coding, attempt.target.profile)
 
 
 def _copy_length(response: UpstreamResponse) -> Lines:

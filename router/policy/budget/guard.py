@@ -30,6 +30,8 @@ State = Literal["running", "warned", "halted"]
 WARN_SHARE = 0.8
 # A clock that was set back further than this ends a halt: it would last for as long as the clock went back.
 _SKEW_SECONDS = 60.0
+# Clients give up after 300 s without the head of an answer.
+_PATIENCE = 240.0
 # Models without a price that a line names.
 _NAMED = 3
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
@@ -104,7 +106,7 @@ def read_rules(settings: Settings) -> Rules | None:
         refuse_unpriced=settings.guard_unpriced == "refuse",
         billing=frozenset(settings.guard_billing),
         budgets=tuple(budgets),
-        patience=settings.queue_timeout,
+        patience=min(settings.queue_timeout, _PATIENCE),
     )
 
 
@@ -220,6 +222,13 @@ def explain_not_counted(requests: int, models: Sequence[str]) -> str:
     names = ", ".join(clean(model, 60) for model in models[:_NAMED])
     more = f" and {len(models) - _NAMED:,} more" if len(models) > _NAMED else ""
     return f"{requests:,} {subject} no price: {names}{more}. Set one:   {format_price_commands(models[0])}"
+
+
+def explain_partly_counted(requests: int, missing: str) -> str:
+    """The line on requests under a budget in US dollars of which a part has no price. missing: what that is."""
+    return (
+        f"{requests:,} request{'' if requests == 1 else 's'} counted without {clean(missing, 120)}, which has no price"
+    )
 
 
 def format_price_commands(model: str) -> str:

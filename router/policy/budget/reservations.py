@@ -128,6 +128,10 @@ class Reservations:
         """The keys of the budgets that do not admit it now."""
         return [key for key, amount in estimate.amounts.items() if not self.states[key].admits(amount)]
 
+    def has_room(self, estimate: Estimate) -> bool:
+        """True when all budgets admit it now."""
+        return all(key in self.states and self.states[key].admits(more) for key, more in estimate.amounts.items())
+
     def find_used_up(self, estimate: Estimate) -> str | None:
         """The key of the first budget of which nothing is left for it; None when there is none."""
         return next((key for key in estimate.amounts if self.states[key].used_up), None)

@@ -300,6 +300,26 @@ def read_not_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: f
     return {(backend, model): count for backend, model, count in rows}
 
 
+def read_partly_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: float) -> dict[str, int]:
+    """How many requests of the current terms are counted without a part that has no price, by what that is."""
+    dollars = [
+        (budget.scope, int(find_term(budget.period, now).start * 1000)) for budget in budgets if budget.unit == "usd"
+    ]
+    prices = dict(db.execute("SELECT id, text FROM names WHERE instr(text, ?)", (WITHOUT,)).fetchall())
+    if not dollars or not prices:
+        return {}
+    wanted, values = zip(*(_select_scope(scope, start) for scope, start in dollars), strict=True)
+    query = (
+        f"SELECT price, count(*) FROM requests WHERE price IN ({', '.join('?' * len(prices))}) AND "  # noqa: S608 - names of ours
+        f"({' OR '.join(wanted)}) GROUP BY price"
+    )
+    found: dict[str, int] = {}
+    for price, count in db.execute(query, [*prices, *(value for some in values for value in some)]):
+        missing = prices[price].partition(WITHOUT)[2]
+        found[missing] = found.get(missing, 0) + count
+    return found
+
+
 def _select_scope(scope: str, start: int) -> tuple[str, list[object]]:
     """The condition for the requests of a scope since a moment (milliseconds), and its values."""
     if scope == ALL:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -50,6 +51,11 @@ def claim(scope=ALL, unit="usd", *, keep=0, running=0, needed=0, limit=LIMIT):
     """A claim of a budget, under its key."""
     budget = Budget(scope, "day", unit, limit)
     return {budget_key(budget, DAY): Claim(budget, DAY, keep, running, needed)}
+
+
+def wish(needed, since, **more):
+    """A claim for a request that waits since then."""
+    return {key: one._replace(needed=needed, since=since) for key, one in claim(**more).items()}
 
 
 BOOK = next(iter(claim()))
@@ -227,6 +233,63 @@ def test_what_counts_in_no_budget(home, scope, unit, found):
     ledger.close()
     with open_reader(home) as db:
         assert budgets.read_not_counted(db, [Budget(scope, "day", unit, LIMIT)], NOW) == found
+
+
+def test_what_counts_in_part(home):
+    """Requests of which a part has no price are found by what that is, within the term of a budget in dollars."""
+    ledger = Ledger(home, print)
+    texts = {
+        "a": "config.toml",
+        "b": "genai 1, without the service tier x",
+        "c": "config.toml, without the service tier x",
+    }
+    history = History(ledger, lambda one: (1, texts[one.model]), lambda: 30)
+    for number, model in enumerate("aabbc"):
+        history.add(msgspec.structs.replace(entry(number, 5), model=model))
+    history.add(msgspec.structs.replace(entry(9, 5, at=NOW - 3 * 86_400), model="b"))
+    ledger.close()
+    with open_reader(home) as db:
+        day = Budget(ALL, "day", "usd", LIMIT)
+        assert budgets.read_partly_counted(db, [day], NOW) == {"the service tier x": 3}
+        assert budgets.read_partly_counted(db, [day._replace(scope="backend other")], NOW) == {}
+        assert budgets.read_partly_counted(db, [day._replace(unit="tokens")], NOW) == {}
+
+
+def test_sums_beyond_64_bits(home, part):
+    """A budget that begins with a history of the largest costs begins as spent; nothing fails."""
+    ledger = Ledger(home, print)
+    history = History(ledger, lambda one: (10**18, "test"), lambda: 30)
+    for number in range(2000):
+        history.add(entry(number, 10**9))
+    ledger.close()
+    one = part()
+    state = one.round(claim(keep=10**19, running=10**19, needed=10**19))
+    assert state.budgets[BOOK].spent == 2000 * 10**13
+    assert one.ledger.dropped == 0
+
+
+def test_a_request_that_waits_longest_is_served_first(part):
+    """What is free is left to the process whose request waits for longer; an older version's wish holds nobody up."""
+    one, two = part(), part()
+    one.round(claim(keep=900, running=900))
+    assert two.round(wish(800, NOW - 5)).budgets[BOOK].held == 50
+    assert one.round(wish(500, NOW - 1, keep=300, running=300)).budgets[BOOK].held == 300
+    assert two.round(wish(800, NOW - 5)).budgets[BOOK].held == 700
+    assert one.round(wish(100, NOW - 1, keep=300, running=300)).budgets[BOOK].held == 300
+    two.round(claim())
+    assert one.round(wish(100, NOW - 1, keep=300, running=300)).budgets[BOOK].held > 400
+
+
+def test_a_wish_of_an_older_version(home, part):
+    """It has a 1 in place of a time."""
+    one = part()
+    one.round(claim(keep=100, running=100))
+    with closing(connect(home.at("history.db"))) as db:
+        beat = "INSERT INTO guard_processes VALUES ('old', ?, ?, 1)"
+        db.execute(beat, (os.getpid(), NOW))
+        db.execute("INSERT INTO guard_shares VALUES (?, 'old', 50, 0, 1)", (BOOK,))
+        db.commit()
+    assert one.round(wish(500, NOW - 1, keep=100, running=100)).budgets[BOOK].held >= 600
 
 
 def test_rates_come_with_a_round(part):
