@@ -94,8 +94,7 @@ class Gate:
             value = request.fields.get(name)
             if value is not None and hmac.compare_digest(strip_scheme(value), self._key):
                 return
-        values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
-        raise Unauthenticated(_explain_key([name for name, value in values.items() if value not in (b"", b"bearer")]))
+        raise Unauthenticated(_explain_key(_list_keys(request)))
 
     def check_operator(self, request: Request) -> None:
         """Refuse a request without the home's operator token. Raises Unauthenticated."""
@@ -110,6 +109,17 @@ class Gate:
     def compute_proof(self, nonce: bytes) -> bytes:
         """The proof that this listener knows the operator token (`host.proof`)."""
         return compute_proof(self._token, nonce, self._client_key)
+
+
+def has_key(request: Request) -> bool:
+    """True for a request with any key."""
+    return bool(_list_keys(request))
+
+
+def _list_keys(request: Request) -> list[str]:
+    """The headers in which a key came."""
+    values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
+    return [name for name, value in values.items() if value not in (b"", b"bearer")]
 
 
 def _explain_origin(origin: str, listed: tuple[str, ...]) -> str:

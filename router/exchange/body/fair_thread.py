@@ -99,4 +99,4 @@ class FairThread:
 
 def size_of(arguments: tuple[object, ...]) -> int:
     """The bytes and characters that work gets, as a measure of its time."""
-    return sum(len(one) for one in arguments if isinstance(one, bytes | bytearray | memoryview | str))
+    return sum(len(one) for one in arguments if isinstance(one, bytes | bytearray | str))

@@ -1,8 +1,8 @@
 """Names in history.db are stored once; rows hold their numbers.
 
 Rules of this file: the number of a name from a transaction that may still be rolled back is not cached beyond it, and
-names are looked up anew after another process changed the file. Names that callers choose are bounded in number and in bytes: those
-beyond a bound are stored as OTHER.
+names are looked up anew after another process changed the file. Names that callers choose are bounded in number and in
+bytes: those beyond a bound are stored as OTHER.
 """
 
 from typing import TYPE_CHECKING

@@ -81,7 +81,9 @@ class Trimmer:
 
 def _measure(db: "sqlite3.Connection") -> tuple[int, int]:
     """The bytes of the file that are in use, and all of them."""
-    page, pages, free = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count"))
+    page, pages, free = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
+    )
     return page * (pages - free), page * pages
 
 
