@@ -21,6 +21,8 @@ class RouterError(Exception):
     code: str | None = None
     #: Its class in the history where `kind` is too broad, else ''.
     word = ""
+    #: Why the request was refused before it was looked at (telemetry/gate_refusals.py), else ''.
+    gate = ""
     #: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey.
     retryable = True
     #: What the Anthropic form holds beside the message, or None.

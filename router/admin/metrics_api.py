@@ -97,6 +97,11 @@ def _collect_process(runtime: Runtime) -> Iterator[Metric]:
     )
     yield CounterMetricFamily("fairlead_history_dropped_rows", "Rows that could not be kept.", ledger.dropped)
     yield CounterMetricFamily("fairlead_log_dropped_lines", "Log lines that could not be written.", log.dropped)
+    refused = "Requests refused before they were looked at, by reason; few of them are in the history."
+    family = CounterMetricFamily("fairlead_refused_requests", refused, labels=["reason"])
+    for reason, count in runtime.gate_refusals.counts.items():
+        family.add_metric([reason], count)
+    yield family
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
     yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.memory.reserved)

@@ -65,6 +65,7 @@ def report_status(runtime: Runtime, operated: Operated) -> Status:
         vitals=report_vitals(runtime),
         running=report_running(runtime),
         running_count=len(runtime.running),
+        refused=runtime.gate_refusals.counts,
     )
 
 

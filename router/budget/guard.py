@@ -115,7 +115,7 @@ class Guard:
                 self._uncounted.note(entry)
             elif extras is not None and extras.uncounted:
                 self._uncounted.note(entry, extras.uncounted)
-            elif spends(entry.path, entry.method) and entry.status < 400 and not any(counts):
+            elif entry.status < 400 and not any(counts) and not is_free(entry.path, entry.method):
                 self._uncounted.note(entry, "calls of " + "/".join(entry.path.split("/")[:4]))
         if keys is None and entry.attempts:
             rates = self._prices.rates(model)

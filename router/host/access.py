@@ -114,8 +114,7 @@ class Gate:
             value = request.fields.get(name)
             if value is not None and hmac.compare_digest(strip_scheme(value), self._key):
                 return
-        values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
-        raise Unauthenticated(_explain_key([name for name, value in values.items() if value not in (b"", b"bearer")]))
+        raise Unauthenticated(_explain_key(_list_keys(request)))
 
     def check_operator(self, request: Request, arrived: Place) -> None:
         """Refuse a request that neither holds the home's operator token nor is signed with it. arrived: where. Raises
@@ -146,6 +145,17 @@ class Gate:
         process = self._signed.process
         proof = compute_proof(self._token, arrived, process, nonce, self._client_key)
         return [(PROOF_HEADER.encode(), proof), (PROCESS_HEADER.encode(), process.encode())]
+
+
+def has_key(request: Request) -> bool:
+    """True for a request with any key."""
+    return bool(_list_keys(request))
+
+
+def _list_keys(request: Request) -> list[str]:
+    """The headers in which a key came."""
+    values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
+    return [name for name, value in values.items() if value not in (b"", b"bearer")]
 
 
 def _explain_origin(origin: str, listed: tuple[str, ...]) -> str:

@@ -240,3 +240,6 @@ class Status(msgspec.Struct, kw_only=True):
     running: list[RunningRequest] = []
     #: How many requests are being answered.
     running_count: int = 0
+    #: How many requests were refused since the start before they were looked at, by reason: `cross-site`, `host`,
+    #: `no key`, `wrong key`, `method`, `malformed`, `unknown path`. At most 10 of a kind in a minute are recorded.
+    refused: dict[str, int] = {}

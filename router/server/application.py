@@ -10,24 +10,28 @@ import trio
 
 from router.admin import dispatch
 from router.admin.models_api import serve_models
-from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.errors import BadRequest, Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
 from router.exchange.stored_responses import serve_stored
-from router.host.access import Gate, format_operator_error
+from router.host.access import Gate, format_operator_error, has_key
 from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.query import check_query
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
+from router.policy.routing.clients import identify_client
 from router.policy.tags import read_tag
 from router.telemetry.accesslog import RequestRecord
+from router.telemetry.gate_refusals import CROSS_SITE, HOST, MALFORMED, METHOD, NO_KEY, PATH, WRONG_KEY
 from router.upstream.runtime import Runtime
 from router.wire import calls
 from router.wire.dialect import openai_kind
 
 _VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
+#: Characters of a method: those of HTTP, and of nearly all that build on it, have fewer.
+METHOD_LIMIT = 16
 
 
 class Proxy:
@@ -40,12 +44,15 @@ class Proxy:
 
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request; errors are in the caller's protocol, with a request id."""
+        if len(request.method) > METHOD_LIMIT:
+            raise _refuse_method()
         path = calls.canonical(request.path)
         if path is None or request.method == "OPTIONS":
             await self._serve_own(connection, request)
             return
         call = calls.call(path, request.fields)
-        record = RequestRecord(_make_request_id(), time.time(), request.method, path)
+        method = request.method if request.method in _VERBS else ""
+        record = RequestRecord(_make_request_id(), time.time(), method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
 
@@ -64,6 +71,10 @@ class Proxy:
                 connection.abort()
             else:
                 await refuse(arrival, error, exchange.attempt)
+            if error.gate and not self._is_recorded(error.gate, request):
+                connection.on_cancel = None
+                self._forget(arrival)
+                return
         except Exception:
             record.error = "internal"
             connection.on_cancel = None
@@ -75,10 +86,14 @@ class Proxy:
     async def _serve_call(self, arrival: Arrival, exchange: Exchange, path: str) -> None:
         """Answer a call of an LLM's API. Raises RouterError while nothing was sent to the client."""
         request = arrival.request
-        self._gate.check_browser(request)
+        self._check_browser(request)
         if b"origin" in request.fields:
             arrival.cors = to_lines(self._gate.make_cors_headers(request))
-        self._gate.check_key(request)
+        try:
+            self._gate.check_key(request)
+        except RouterError as error:
+            error.gate = WRONG_KEY if has_key(request) else NO_KEY
+            raise
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
@@ -107,18 +122,37 @@ class Proxy:
         if runtime.log.enabled:
             runtime.log.add(record)
 
-    async def _serve_own(self, connection: Connection, request: Request) -> None:
+    def _check_browser(self, request: Request) -> None:
         try:
             self._gate.check_browser(request)
+        except RouterError as error:
+            foreign = b"origin" in request.fields or b"sec-fetch-site" in request.fields
+            error.gate = CROSS_SITE if foreign else HOST
+            raise
+
+    def _is_recorded(self, reason: str, request: Request | None) -> bool:
+        """Count a refused request; True when it is to be recorded. request: None where there is none to read."""
+        client = "" if request is None else identify_client(request.fields)
+        return self._runtime.gate_refusals.count(reason, client, trio.current_time())
+
+    def _forget(self, arrival: Arrival) -> None:
+        """End a request that is counted and not recorded."""
+        self._runtime.health.answered = trio.current_time()
+        if arrival.capture_limit:
+            self._runtime.cancel_capture(arrival.capture_limit)
+
+    async def _serve_own(self, connection: Connection, request: Request) -> None:
+        try:
+            self._check_browser(request)
             if not await self._own.serve(connection, request):
-                raise dispatch.unknown_path(request)
+                problem = dispatch.unknown_path(request)
+                problem.gate = PATH
+                raise problem
         except RouterError as error:
             # Refusals of the operator's own paths are not recorded: monitoring may repeat such a request forever.
-            name = (
-                _make_request_id()
-                if dispatch.is_own(request.path)
-                else self._record_refused(request.method, dispatch.describe_path(request.path), error)
-            )
+            name = _make_request_id()
+            if error.gate and self._is_recorded(error.gate, request) and not dispatch.is_own(request.path):
+                self._record_refused(name, request.method, dispatch.describe_path(request.path), error)
             body = msgspec.json.encode(format_operator_error(error))
             headers = [
                 *_make_refusal_headers(error, name),
@@ -127,17 +161,14 @@ class Proxy:
             ]
             await connection.respond(error.status, headers, body)
 
-    def _record_refused(self, method: str, place: str, error: RouterError) -> str:
-        """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word that is
+    def _record_refused(self, name: str, method: str, place: str, error: RouterError) -> None:
+        """Record a request that could not be parsed, or whose path is unknown. name: its id. place: a word that is
         recorded as the path, since the path may contain anything."""
         method = method if method in _VERBS else ""
-        record = RequestRecord(
-            _make_request_id(), time.time(), method, place, status=error.status, error=error.word or error.kind
-        )
+        record = RequestRecord(name, time.time(), method, place, status=error.status, error=error.word or error.kind)
         self._runtime.recorder.add_refused(record)
         if self._runtime.log.enabled:
             self._runtime.log.add(record)
-        return record.id
 
     def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
         """The answer to a request that could not be parsed: its protocol is not known, so the error has the fields of
@@ -147,7 +178,10 @@ class Proxy:
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
         place = f"({error.message})" if error.word else "(malformed)"
-        return _make_refusal_headers(error, self._record_refused("", place, error)), msgspec.json.encode(body)
+        name = _make_request_id()
+        if self._is_recorded(error.gate or MALFORMED, None):
+            self._record_refused(name, "", place, error)
+        return _make_refusal_headers(error, name), msgspec.json.encode(body)
 
     def report_crash(self, error: Exception) -> None:
         """Log a defect of fairlead with the place in the code, without values."""
@@ -170,7 +204,22 @@ def _make_refusal_headers(error: RouterError, name: str) -> RawHeaders:
     return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 
 
+def _refuse_method() -> RouterError:
+    """The error for a method that nothing has."""
+    error = BadRequest("The method is not implemented.")
+    error.status, error.gate = 501, METHOD
+    return error
+
+
 def _check_verb(request: Request, call: calls.Call) -> None:
+    try:
+        _check_method(request, call)
+    except RouterError as error:
+        error.gate = METHOD
+        raise
+
+
+def _check_method(request: Request, call: calls.Call) -> None:
     path = call.path
     upgrade = request.fields.get(b"upgrade", b"")
     if upgrade.lower() == b"websocket":

@@ -21,6 +21,7 @@ from router.settings.kinds import (
     CAP,
     DAYS,
     LEVEL,
+    MEGABYTES,
     MODEL,
     NAMES,
     PLACES,
@@ -196,6 +197,9 @@ class Settings:
     verbose: int = _declare("verbose", LEVEL, 0, "0|1|2", "1 prints a line per request, 2 redacted bodies too")
     history_retention: int = _declare(
         "history.retention", DAYS, 30, "DAYS", "how long requests are kept in history.db, such as 30d"
+    )
+    history_max_size: int = _declare(
+        "history.max_size", MEGABYTES, 1024, "MB", "how large history.db may grow; the oldest requests go first"
     )
     history_capture: bool = _declare(
         "history.capture",

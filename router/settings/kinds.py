@@ -234,6 +234,16 @@ def _parse_days(text: str) -> int:
     return int(match[1])
 
 
+def _parse_megabytes(text: str) -> int:
+    match = re.fullmatch(r"\s*+([0-9]{1,7}+)\s*+(mb|mib|gb|gib)?\s*+", text.lower())
+    if match is None:
+        raise ValueError
+    size = int(match[1]) * (1024 if (match[2] or "").startswith("g") else 1)
+    if not 1 <= size <= 1 << 20:
+        raise ValueError
+    return size
+
+
 def _parse_money(text: str) -> float:
     match = re.fullmatch(r"\s*+[0-9]{1,6}(?:\.[0-9]{1,12})?\s*+", text)
     if match is None:
@@ -286,6 +296,7 @@ SECRET = Kind("printable characters without spaces", "text", _parse_secret)
 TIME = Kind(_TIME, "time", parse_duration)
 SWITCH = Kind("on or off", "switch", parse_switch)
 NAMES = Kind("names, as a list of texts", "names", _parse_names)
+MEGABYTES = Kind("a number of megabytes from 1 to 1048576, such as 500MB or 2GB", "number", _parse_megabytes)
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
 MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
 BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _MIN_BUDGET)

@@ -23,6 +23,7 @@ from router.store.shared.captures import BODY_KEPT as CAPTURED
 from router.store.shared.captures import Capture, Captures, capture_notice
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.counted_responses import CountedResponses
+from router.telemetry.gate_refusals import GateRefusals
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
@@ -69,6 +70,8 @@ class Runtime:
     health: Health = field(default_factory=Health)
     #: The responses made in the background that were counted.
     counted_responses: CountedResponses = field(default_factory=CountedResponses)
+    #: Requests that were refused before they were looked at.
+    gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.
     running: set[LiveRequest] = field(default_factory=set[LiveRequest])
     #: URL of the demo, None when it does not run.
@@ -200,6 +203,11 @@ class Runtime:
         if self.live.current.history_capture and self.captures.begin():
             return CAPTURED
         return BODY_KEPT if self.log.bodies else 0
+
+    def cancel_capture(self, limit: int) -> None:
+        """Hand over nothing of a request that has ended. limit: as for `capture`."""
+        if limit == CAPTURED:
+            self.captures.cancel()
 
     def capture(self, record: RequestRecord, limit: int) -> None:
         """Hand over the bodies of a request that has ended. limit: what `capture_limit` gave at its beginning."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import sys
 import threading
 import time
@@ -101,10 +102,13 @@ def test_in_chunks(fairlead, upstream, packer):
 
 
 def test_too_large_when_decoded(fairlead, upstream, protocol, packer):
-    """A body that gives over 64 MiB is a 413."""
+    """A body that gives over 64 MiB is a 413, and one that gives over 200 times its size is one before that."""
     field, pack = packer
-    answer = ask(fairlead.port, protocol.path, pack(b" " * (LIMIT + 1)), coded(field))
-    samples.refused(protocol, answer, 413, "64 MiB")
+    # What cannot be packed, between what can: about 40 times.
+    blocks = b"".join(os.urandom(100) + b" " * 4000 for _ in range(LIMIT // 4100 + 1))
+    for body, words in ((blocks, "64 MiB"), (b" " * (LIMIT + 1), "200 times its size")):
+        answer = ask(fairlead.port, protocol.path, pack(body), coded(field))
+        samples.refused(protocol, answer, 413, words)
     assert not upstream.seen
 
 

@@ -171,6 +171,10 @@ def _notes(status: Status) -> list[Row]:
     lines: list[Row] = []
     if status.history.problem is not None:
         lines.append(_row("history", clean(status.history.problem, 300)))
+    if status.refused:
+        reasons = ", ".join(f"{clean(reason)} {count:,}" for reason, count in status.refused.items())
+        total = sum(status.refused.values())
+        lines.append(_row("refused", f"{total:,} requests at the gate since start: {reasons}"))
     if status.capture.on:
         folder = shown(Path(status.capture.folder))
         lines.append(_row("capture", f"bodies are kept in {folder}; end it: fairlead config set history.capture off"))

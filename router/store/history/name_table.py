@@ -1,8 +1,8 @@
 """Names in history.db are stored once; rows hold their numbers.
 
 Rules of this file: the number of a name from a transaction that may still be rolled back is not cached beyond it, and
-names are looked up anew after another process changed the file. Names that callers choose are bounded in number: those
-beyond the bound are stored as OTHER.
+names are looked up anew after another process changed the file. Names that callers choose are bounded in number and in
+bytes: those beyond a bound are stored as OTHER.
 """
 
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import sqlite3
 
 OTHER = "(other)"
-#: Distinct names in one file; 256 bytes each at most.
+#: Distinct names in one file, and bytes of all of them.
 LIMIT = 20_000
+BYTES_LIMIT = 2 << 20
 
 #: The columns that hold numbers of names, by table.
 _HOLDERS = {
@@ -33,13 +34,14 @@ _DELETE_UNUSED = f"DELETE FROM names WHERE id NOT IN ({_USED})"  # noqa: S608 - 
 class NameTable:
     """The numbers of names, for one thread. `begin` is called at the start of each transaction."""
 
-    def __init__(self, limit: int = LIMIT):
+    def __init__(self, limit: int = LIMIT, size: int = BYTES_LIMIT):
         self._limit = limit
+        self._size = size
         self._known: dict[str, int] = {}
         self._fresh: dict[str, int] = {}
         self._db: sqlite3.Connection | None = None
         self._version = -1
-        self._count = 0
+        self._count = self._bytes = 0
 
     def begin(self, db: "sqlite3.Connection") -> None:
         """Forget names of a rolled-back transaction, and all names when another process changed the file."""
@@ -48,7 +50,8 @@ class NameTable:
         if db is not self._db or version != self._version:
             self._db, self._version = db, version
             self._known = {}
-            self._count = db.execute("SELECT count(*) FROM names").fetchone()[0]
+            summed = "SELECT count(*), ifnull(sum(length(CAST(text AS BLOB))), 0) FROM names"
+            self._count, self._bytes = db.execute(summed).fetchone()
 
     def number(self, text: str, *, chosen: bool = False) -> int:
         """Look up or create the number of a name. chosen: callers choose it, so there may be any number of names."""
@@ -61,9 +64,10 @@ class NameTable:
             if len(self._known) < self._limit:
                 self._known[text] = row[0]
             return row[0]
-        if chosen and self._count >= self._limit:
+        if chosen and (self._count >= self._limit or self._bytes >= self._size):
             return self.number(OTHER)
         self._count += 1
+        self._bytes += len(text.encode("utf-8", "replace"))
         cursor = db.execute("INSERT INTO names (text) VALUES (?)", (text,))
         # 0 is no number of a row: SQLite gives one to each row that it has inserted.
         number = self._fresh[text] = cursor.lastrowid or 0
@@ -75,7 +79,7 @@ class NameTable:
         return self._db
 
     def forget_unused(self, db: "sqlite3.Connection") -> None:
-        """Delete the names that no row uses any more, once half of LIMIT are taken."""
-        if self._count * 2 > self._limit:
+        """Delete the names that no row uses any more, once half of what there may be is taken."""
+        if self._count * 2 > self._limit or self._bytes * 2 > self._size:
             db.execute(_DELETE_UNUSED)
             self._db = None

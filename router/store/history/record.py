@@ -6,7 +6,6 @@ answer is stored, only names, numbers, fairlead's own notes, and the short text 
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,28 +14,32 @@ from router.store.database.writer import Ledger, Writing
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.history.name_table import NameTable
 from router.store.history.rows import Batch
+from router.store.history.trim import Trimmer
 
 if TYPE_CHECKING:
     import sqlite3
 
-#: How long sums are kept; rows are kept as history.retention says.
-SUMS_DAYS = 400
-_TRIM_SECONDS, _TRIM_ROWS = 600.0, 5000
+#: Bytes of history.db where nothing else is said.
+SIZE = 1 << 30
 
 
 class History:
-    """The history of one home. price: looks up what a request cost, in the ledger's thread. days: returns for how many
-    days rows are kept."""
+    """The history of one home. price: looks up what a request cost, in the ledger's thread. days, size: return for how
+    many days rows are kept, and how many bytes the file may have."""
 
-    def __init__(self, ledger: Ledger, price: Callable[[HistoryEntry], Priced], days: Callable[[], int]):
+    def __init__(
+        self,
+        ledger: Ledger,
+        price: Callable[[HistoryEntry], Priced],
+        days: Callable[[], int],
+        size: Callable[[], int] = lambda: SIZE,
+    ):
         self._ledger = ledger
         self._price = price
-        self._days = days
         self._names = NameTable()
         # The same bound method each time: the ledger writes successive rows of the same function together.
         self._writing: Writing = self._write
-        self._trimmed = -_TRIM_SECONDS
-        ledger.add_maintenance(self._trim)
+        ledger.add_maintenance(Trimmer(self._names, days, size).trim)
 
     def add(self, entry: HistoryEntry) -> None:
         """Queue one request. Never waits."""
@@ -51,21 +54,6 @@ class History:
         batch = Batch(db, self._names, self._price, self._ledger.pause)
         batch.insert(entries)
         batch.add_up()
-
-    def _trim(self, db: "sqlite3.Connection") -> None:
-        """Delete what is too old, a bounded piece at a time."""
-        if time.monotonic() - self._trimmed < _TRIM_SECONDS:
-            return
-        now = time.time()
-        oldest = int((now - self._days() * 86400) * 1000)
-        query = f"DELETE FROM requests WHERE seq IN (SELECT seq FROM requests WHERE time < ? LIMIT {_TRIM_ROWS})"  # noqa: S608
-        if db.execute(query, (oldest,)).rowcount >= _TRIM_ROWS:
-            return
-        self._trimmed = time.monotonic()
-        db.execute("DELETE FROM attempts WHERE time < ?", (oldest,))
-        db.execute("DELETE FROM attempt_errors WHERE time < ?", (oldest,))
-        db.execute("DELETE FROM rollups WHERE hour < ?", (int(now / 3600) - SUMS_DAYS * 24,))
-        self._names.forget_unused(db)
 
 
 def clear(db: "sqlite3.Connection") -> int:

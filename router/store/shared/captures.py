@@ -69,6 +69,10 @@ class Captures:
         self._begun += 1
         return True
 
+    def cancel(self) -> None:
+        """Give back the room of a request that is not to be captured."""
+        self._begun -= 1
+
     def add(self, capture: Capture) -> None:
         """Queue what was captured."""
         self._pending.append(capture)

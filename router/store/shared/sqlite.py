@@ -20,7 +20,7 @@ def open_sqlite(home: Home, say: Callable[[str], None], *, price: Price, setting
     # The order is that of their maintenance, which the ledger's thread runs.
     owners = SqliteResourceOwners(ledger)
     responses = SqliteStoredResponses(ledger)
-    history = History(ledger, price, lambda: settings().history_retention)
+    history = History(ledger, price, lambda: settings().history_retention, lambda: settings().history_max_size << 20)
     return Store(ledger, history, owners, responses, SqliteSharedBudgets(ledger, price), LocalAccountStates())
 
 
