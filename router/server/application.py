@@ -78,6 +78,7 @@ class Proxy:
         if b"origin" in request.fields:
             arrival.cors = to_lines(self._gate.make_cors_headers(request))
         self._gate.check_key(request)
+        arrival.connection.place.authenticate()
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):

@@ -17,7 +17,10 @@ async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
     found: list[tuple[run_files.Run, RunningProxy]] = []
     for run in run_files.live(home):
         token = home.token("operator.token")
-        if await verify_listener(run.url, token):
+        known = await verify_listener(run.url, token)
+        if known is None:
+            note(f"note: the proxy on :{run.port} (process {run.pid}) does not answer.")
+        if known:
             found.append((run, RunningProxy(run.url, token)))
             if run.version != __version__:
                 note(f"note: the proxy on :{run.port} is version {run.version}, this command is {__version__}.")
