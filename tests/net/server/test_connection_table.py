@@ -1,5 +1,6 @@
 """The table of client connections: who gets a place, who gives one up, and what choosing costs."""
 
+import gc
 import random
 import time
 
@@ -171,6 +172,10 @@ def test_choosing_costs_the_same_in_a_crowd(net):
                 place.end_request()
             return time.thread_time() - begun
 
-        return min(net.run(main) for _ in range(3))
+        gc.disable()  # what a collection costs is not the table's
+        try:
+            return min(net.run(main) for _ in range(4))
+        finally:
+            gc.enable()
 
     assert measure(4000) < 3 * measure(2000)
