@@ -176,9 +176,8 @@ async def running(
             background.start_soon(runtime.guard.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
-                table = ConnectionTable()
-                accepting = _AcceptLoops(listeners, reserve, table)
-                background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, table))
+                accepting = _AcceptLoops(listeners, reserve)
+                background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, accepting.table))
                 background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
                 with run_file.publish():
                     try:
@@ -252,10 +251,10 @@ def _make_handler(
 
 
 class _AcceptLoops:
-    def __init__(self, listeners: list[socket.socket], reserve: Reserve, table: ConnectionTable):
+    def __init__(self, listeners: list[socket.socket], reserve: Reserve):
         self._listeners = listeners
         self._reserve = reserve
-        self._table = table
+        self.table = ConnectionTable()
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
@@ -264,7 +263,7 @@ class _AcceptLoops:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     for listener in self._listeners:
-                        nursery.start_soon(accept, listener, clients, serve, self._table, self._reserve)
+                        nursery.start_soon(accept, listener, clients, serve, self.table, self._reserve)
         finally:
             self._ended.set()
 
