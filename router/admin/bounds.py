@@ -1,7 +1,7 @@
 """Measures the use of everything that has a bound, and the health of the process, for /status and /metrics."""
 
 from router.net import descriptors
-from router.net.server.listen import CONNECTION_LIMIT
+from router.net.server.connection_table import CONNECTION_LIMIT
 from router.operator_api.status import Bound, Vitals
 from router.store.database import writer
 from router.telemetry import accesslog, metrics_counts, recorder

@@ -44,6 +44,7 @@ class Dispatcher:
             raise WrongVerb(f"{request.path} does not accept {request.method}, only {match.allow}.", allow=match.allow)
         if endpoint.operator:
             self._gate.check_operator(request, Place(*connection.stream.get_local_address()))
+            connection.place.authenticate(operator=True)
         if request.method == "POST":
             check_json(request, allow_uploads=False)
         # Late: none of it is needed before a command asks; `preload` has it within a second.

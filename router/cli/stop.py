@@ -45,6 +45,8 @@ async def _stop(home: Home, port: str | None) -> int:
     ended = [entry for entry in older if port in (None, str(entry.port))]
     if not found and not ended:
         await _check_foreign_listener(home, port)
+        if any(port in (None, str(entry.port)) for entry in run_files.live(home)):
+            raise CommandError("no proxy of this home answers, so none was told to stop.")
         say("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
         return 0

@@ -94,6 +94,7 @@ class Proxy:
         except RouterError as error:
             error.gate = WRONG_KEY if has_key(request) else NO_KEY
             raise
+        arrival.connection.place.authenticate()
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):

@@ -26,8 +26,9 @@ from router.net.descriptors import Reserve
 from router.net.loopback import make_literal_url, make_url
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
+from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
-from router.net.server.listen import CONNECTION_LIMIT, AddressTaken, accept, hold_port
+from router.net.server.listen import AddressTaken, accept, hold_port
 from router.net.stream import SocketStream
 from router.server.application import Proxy
 from router.server.heartbeat import Heartbeat
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 10.0
 ERROR_EVENT_SECONDS = 1.0
 #: For connections accepted with the last file descriptors: they end early, since further clients wait for descriptors.
-LOW_FD_LIMITS = Limits(idle=1.0, head=2.0)
+LOW_FD_LIMITS = Limits(first=1.0, idle=1.0, head=2.0)
 
 
 class PortTaken(CommandError):
@@ -180,7 +181,7 @@ async def running(
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
                 accepting = _AcceptLoops(listeners, reserve)
-                background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve))
+                background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, accepting.table))
                 background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
                 with run_file.publish():
                     try:
@@ -237,11 +238,13 @@ async def _start_demo(background: trio.Nursery, demo: "Demo | None") -> str:
     return await background.start((demo or Demo()).serve) + "/v1"
 
 
-def _make_handler(proxy: Proxy, serving: Serving, reserve: Reserve) -> Callable[[SocketStream], Awaitable[None]]:
+def _make_handler(
+    proxy: Proxy, serving: Serving, reserve: Reserve, table: ConnectionTable
+) -> Callable[[SocketStream], Awaitable[None]]:
     limits = Limits()
 
     async def serve(stream: SocketStream) -> None:
-        connection = Connection(stream, proxy, LOW_FD_LIMITS if reserve.low else limits)
+        connection = Connection(stream, proxy, LOW_FD_LIMITS if reserve.low else limits, table)
         serving.connections.add(connection)
         if serving.draining:
             connection.retire()
@@ -257,16 +260,16 @@ class _AcceptLoops:
     def __init__(self, listeners: list[socket.socket], reserve: Reserve):
         self._listeners = listeners
         self._reserve = reserve
+        self.table = ConnectionTable()
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
     async def run(self, clients: trio.Nursery, serve: Callable[[SocketStream], Awaitable[None]]) -> None:
-        slots = trio.Semaphore(CONNECTION_LIMIT)
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     for listener in self._listeners:
-                        nursery.start_soon(accept, listener, clients, serve, slots, self._reserve)
+                        nursery.start_soon(accept, listener, clients, serve, self.table, self._reserve)
         finally:
             self._ended.set()
 

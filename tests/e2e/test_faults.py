@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from .samples import CHAT, PROTOCOLS, refused, stream_error_of
-from .upstream import END, begun, chunk, close, hang, head, plain, reset, stream, stream_head, wait_for
+from .upstream import END, begun, chunk, close, hang, head, keep, plain, reset, stream, stream_head, wait_for
 from .wire import Client, ask, request
 
 CUTS = pytest.mark.parametrize("cut", [close, reset], ids=["FIN", "RST"])
@@ -45,12 +45,15 @@ def test_unreachable(hasty, faulty, protocol, name, words, streamed):
 def test_added_root(hasty, faulty, protocol):
     """A certificate that SSL_CERT_FILE vouches for is accepted, for whole answers and for streams."""
     faulty.secure.clear()
-    faulty.secure.script(plain(protocol.whole))
+
+    def send():
+        assert ask(hasty.port, protocol.path, protocol.body("secure:m")).body == protocol.whole
+
+    kept = keep(faulty.secure, send, plain(protocol.whole))
     faulty.secure.script(stream(protocol.events))
-    assert ask(hasty.port, protocol.path, protocol.body("secure:m")).body == protocol.whole
     answer = ask(hasty.port, protocol.path, protocol.body("secure:m", stream=True))
     assert (answer.body, answer.whole) == (b"".join(protocol.events), True)
-    assert faulty.secure.accepted == 1, "the second request did not reuse the connection"
+    assert [seen.connection for seen in faulty.secure.seen] == [kept], "the connection was not used again"
 
 
 @pytest.mark.parametrize(
@@ -260,31 +263,33 @@ def test_upstream_errors_word_for_word(hasty, upstream, protocol, status, stream
 @STREAMED
 def test_stale_connection(hasty, upstream, protocol, cut, streamed):
     """A kept connection that ends without a byte of an answer is replaced once; the caller does not notice."""
-    upstream.script(plain(protocol.whole))
-    ask(hasty.port, protocol.path, protocol.body())
+    kept = keep(upstream, lambda: ask(hasty.port, protocol.path, protocol.body()), plain(protocol.whole))
     upstream.script(cut)
     upstream.script(stream(protocol.events) if streamed else plain(protocol.whole))
     answer = ask(hasty.port, protocol.path, protocol.body(stream=streamed))
     assert (answer.status, answer.whole, answer.field(b"x-fairlead-attempts")) == (200, True, b"2")
-    assert [seen.connection for seen in upstream.seen] == [1, 1, 2]
-    assert upstream.seen[1].body == upstream.seen[2].body
+    assert [seen.connection == kept for seen in upstream.seen] == [True, False]
+    assert upstream.seen[0].body == upstream.seen[1].body
 
 
 def test_stale_connection_once(hasty, upstream, protocol):
     """The replacement is not replaced again, and a connection that has begun to answer is not stale."""
-    upstream.script(plain(protocol.whole))
-    upstream.script(close)
-    upstream.script(close)
-    upstream.script(plain(protocol.whole))
-    upstream.script(b"HTTP", close)
-    for status in (200, 502, 200, 502):
-        assert ask(hasty.port, protocol.path, protocol.body()).status == status
-    assert [seen.connection for seen in upstream.seen] == [1, 1, 2, 3, 3]
+
+    def send():
+        return ask(hasty.port, protocol.path, protocol.body()).status
+
+    for steps, sent in ([close], 2), ([b"HTTP", close], 1):
+        upstream.hang_up()
+        kept = keep(upstream, send, plain(protocol.whole))
+        for _ in range(sent):
+            upstream.script(*steps)
+        assert send() == 502
+        assert [seen.connection == kept for seen in upstream.seen] == [True, False][:sent]
 
 
 def test_closed_while_idle(hasty, upstream, protocol):
     """A connection that was closed while idle, or that holds bytes nobody asked for, is not used again."""
-    for last in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):
+    for last in (b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"):
         upstream.script(plain(protocol.whole) + last)
         upstream.script(plain(protocol.whole))
         for _ in range(2):

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from .budgets import BODY, configured, proxy
-from .processes import until
 from .samples import CHAT
-from .upstream import close, plain
+from .upstream import close, keep, plain
 from .wire import ask
 
 RESPONSE = {"model": "model-a", "input": "x"}
@@ -47,20 +46,11 @@ def asked(site, up, method, path, body):
     """The answer to a request that goes to a kept connection, which is closed once the request was read; how often it
     came."""
     data = None if body is None else json.dumps(body).encode()
-    up.default = [plain(CHAT.whole)]
-
-    def is_kept():
-        """A connection has served twice: it rests no more."""
-        assert ask(site.port, CHAT.path, BODY).status == 200
-        numbers = [seen.connection for seen in up.seen]
-        return numbers[-1] in numbers[:-1]
-
-    assert until(is_kept)
-    before, up.seen = {seen.connection for seen in up.seen}, []
+    number = keep(up, lambda: ask(site.port, CHAT.path, BODY), plain(CHAT.whole))
     up.script(close)
     up.default = [plain(b'{"id":"x","usage":{"input_tokens":1,"output_tokens":1}}')]
     found = ask(site.port, path, data, method=method)
-    return found, [seen.connection in before for seen in up.seen]
+    return found, [seen.connection == number for seen in up.seen]
 
 
 @pytest.mark.parametrize("name", DONE_ONCE)

@@ -11,7 +11,7 @@ import trustme
 
 from .processes import Proxy, backend, until
 from .samples import CHAT, refused
-from .upstream import Upstream, plain, stream
+from .upstream import Upstream, keep, plain, stream
 from .wire import JSON, ask, recv_until
 
 LOGIN = "me:s3cret-word"
@@ -189,12 +189,15 @@ def test_requests_and_catalogs_go_through_the_proxy(behind, site, kind):
     """Plain answers and streams over one kept tunnel, catalogs too; the name is resolved by the proxy alone."""
     proxy = behind(KINDS[kind](site))
     proxy.settled("far")
-    site.secure.script(plain(CHAT.whole))
+
+    def send():
+        assert asked(proxy).body == CHAT.whole
+
+    number = keep(site.secure, send, plain(CHAT.whole))
     site.secure.script(stream(CHAT.events))
-    assert asked(proxy).body == CHAT.whole
     answer = asked(proxy, stream=True)
     assert (answer.status, answer.whole) == (200, True)
-    assert len({one.connection for one in site.secure.seen}) == 1
+    assert [one.connection for one in site.secure.seen] == [number]
     forwards = (site.http, site.closed, site.tls)
     assert ("api.up.example", 443) in [one for forward in forwards for one in forward.asked]
     # This machine is reached past it.

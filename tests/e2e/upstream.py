@@ -13,6 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from .processes import until
 from .wire import RESET_ON_CLOSE, fields_of, recv_until
 
 MODELS = ("model-a", "text-embedding-1")
@@ -255,6 +256,22 @@ def pieces(data, seed):
             time.sleep(0)  # lets the proxy read between two pieces
 
     return step
+
+
+def keep(up, ask, said):
+    """Ask until a connection has served twice, so that it rests no more and the next request goes to it; its number.
+    said: what is answered."""
+    before, up.default = up.default, [said]
+
+    def is_kept():
+        ask()
+        numbers = [seen.connection for seen in up.seen]
+        return numbers[-1] in numbers[:-1]
+
+    assert until(is_kept)
+    up.default, number = before, up.seen[-1].connection
+    up.seen = []
+    return number
 
 
 # Answers

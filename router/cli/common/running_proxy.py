@@ -40,6 +40,8 @@ async def find_proxies(home: Home) -> tuple[list[tuple[run_files.Run, RunningPro
                 older.append(run)
             if proof.known is not None:
                 break
+        else:
+            note(f"note: the proxy on :{run.port} (process {run.pid}) does not answer.")
     return found, older
 
 

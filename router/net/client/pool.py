@@ -94,6 +94,11 @@ class NonBlockingTransport(trio.abc.Stream):
         await self._socket.aclose()
 
 
+def _is_stray(data: bytes) -> bool:
+    """True for the beginning of an answer; some servers say 408 before they close, and mean no harm."""
+    return data.startswith(b"HTTP/1.") and data[8:12] != b" 408"
+
+
 def _has_unread(layer: trio.abc.Stream) -> bool:
     """True when bytes wait in TLS, or in the TLS below it."""
     if not isinstance(layer, trio.SSLStream):
@@ -124,10 +129,9 @@ class UpstreamConnection:
         return (self.stream is not self.socket and _has_unread(self.stream)) or self.socket.is_readable()
 
     def has_stray_answer(self) -> bool:
-        """True when a dirty one holds an answer that nobody asked for. Some servers say 408 before they close. What TLS
-        holds cannot be told apart from its own messages."""
-        beginning = self.socket.peek(12) if self.stream is self.socket else b""
-        return beginning.startswith(b"HTTP/1.") and not beginning.endswith(b" 408")
+        """True when a dirty one holds an answer that nobody asked for. What TLS holds cannot be told apart from its own
+        messages."""
+        return self.stream is self.socket and _is_stray(self.socket.peek(12))
 
     def close(self) -> None:
         """Close at once, from any task."""
@@ -141,7 +145,7 @@ class _Idle:
 
     def __init__(self) -> None:
         #: Those that have rested; the last one is used first.
-        self.ready: list[UpstreamConnection] = []
+        self.ready: deque[UpstreamConnection] = deque()
         #: The others, in the order in which they will have rested.
         self.resting: deque[UpstreamConnection] = deque()
 
@@ -153,10 +157,11 @@ class _Idle:
         yield from self.resting
 
     def end_rests(self, now: float) -> None:
-        """Make those ready that have rested."""
-        resting = self.resting
-        while resting and resting[0].rested <= now:
-            self.ready.append(resting.popleft())
+        """Make those ready that have rested, to be used after all that were ready before."""
+        rested: list[UpstreamConnection] = []
+        while self.resting and self.resting[0].rested <= now:
+            rested.append(self.resting.popleft())
+        self.ready.extendleft(reversed(rested))
 
     def oldest_expiry(self) -> float:
         """About when the first of them expires."""
@@ -164,7 +169,7 @@ class _Idle:
 
     def pop_oldest(self) -> UpstreamConnection:
         """Remove and return the one that has been idle longest, or nearly so."""
-        return self.ready.pop(0) if self.ready else self.resting.popleft()
+        return self.ready.popleft() if self.ready else self.resting.popleft()
 
 
 class ConnectionPool:
@@ -218,7 +223,7 @@ class ConnectionPool:
         conn, origin = connection.h11, connection.origin
         now = trio.current_time()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
-            if conn.trailing_data[0]:
+            if _is_stray(conn.trailing_data[0]):
                 self.distrust(origin, now)
             self.drop(connection)
             return
@@ -287,7 +292,7 @@ class ConnectionPool:
         now = trio.current_time()
         for origin, idle in list(self._idle.items()):
             gone = {connection for connection in idle if connection.expires <= now or connection.is_dirty()}
-            idle.ready = [one for one in idle.ready if one not in gone]
+            idle.ready = deque(one for one in idle.ready if one not in gone)
             idle.resting = deque(one for one in idle.resting if one not in gone)
             if not len(idle):
                 del self._idle[origin]

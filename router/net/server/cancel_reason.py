@@ -9,6 +9,7 @@ class CancelReason(enum.Enum):
 
     CLIENT_GONE = "the client closed the connection"
     IDLE = "no request came"
+    CROWDED_OUT = "others needed its place"
     HEAD = "the request head did not arrive in time"
     BODY = "the request body stopped arriving"
     STALLED = "the client stopped reading"

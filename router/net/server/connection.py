@@ -23,16 +23,17 @@ from router.net.headers import Headers, RawHeaders, with_field
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.chunk_lines import ChunkLines
+from router.net.server.connection_table import ConnectionTable, Place
 from router.net.server.deadlines import Deadline
 from router.net.server.limits import Limits
 from router.net.server.read_ahead import ReadAhead
 from router.net.server.request_head import (
     HEAD_LIMIT,
     Request,
-    check_head,
     collect_head,
     make_malformed_error,
     make_too_large_error,
+    parse_head,
 )
 from router.net.stream import Bytes, SocketStream
 
@@ -59,7 +60,9 @@ class Application(Protocol):
 class Connection:
     """One client connection."""
 
-    def __init__(self, stream: SocketStream, application: Application, limits: Limits):
+    def __init__(
+        self, stream: SocketStream, application: Application, limits: Limits, table: ConnectionTable | None = None
+    ):
         self.stream = stream
         self.limits = limits
         #: Why the scope was cancelled; None until then.
@@ -69,12 +72,14 @@ class Connection:
         #: True from the end of a request head to the end of its answer.
         self.busy = False
         self._retired = self._writing = self._unended = False
+        #: Among all connections.
+        self.place = Place(table, self._evict)
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
         self._deadline = Deadline(self._cancel_as_late)
         self._ahead = ReadAhead(stream)
-        self._deadline_seconds = limits.idle
+        self._deadline_seconds = self._idle_seconds = limits.first
         self._content_length = self._received = 0
         self._chunks: ChunkLines | None = None
 
@@ -95,6 +100,12 @@ class Connection:
         finally:
             self._deadline.cancel()
             self.stream.close()
+            self.place.leave()
+
+    def _evict(self) -> None:
+        """End at once, for another connection. It has no request that is authenticated, so none is accounted for."""
+        self.on_cancel = None
+        self.cancel(CancelReason.CROWDED_OUT)
 
     def retire(self) -> None:
         """Close the connection: now when it is idle, else after the answer in progress."""
@@ -131,7 +142,9 @@ class Connection:
     async def _serve_one(self) -> bool:
         """Serve one request; False when the connection is to be closed."""
         self.busy = False
-        self.set_deadline(self.limits.idle, CancelReason.IDLE)
+        self.place.end_request()
+        self.set_deadline(self._idle_seconds, CancelReason.IDLE)
+        self._idle_seconds = self.limits.idle
         if self._retired:
             return False
         try:
@@ -253,15 +266,7 @@ class Connection:
         head = await collect_head(self._ahead, self._on_head_begun)
         if head is None:
             return None
-        self._h11.receive_data(head)
-        try:
-            event = self._h11.next_event()
-        except h11.RemoteProtocolError as error:
-            raise make_malformed_error(error) from None
-        if not isinstance(event, h11.Request):
-            raise BadRequest("The request head could not be read.")
-        request = Request(event)
-        check_head(request)
+        request = parse_head(self._h11, head)
         self._received = 0
         self._chunks = ChunkLines() if b"transfer-encoding" in request.fields else None
         self._content_length = int(request.fields.get(b"content-length", b"0"))

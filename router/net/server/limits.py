@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Time limits of a client connection, in seconds."""
 
+    first: float = 10.0  #: until the first byte of the first request
     idle: float = 120.0  #: until the first byte of the next request
     head: float = 10.0  #: from the first byte of a request head to its last
     body: float = 30.0  #: between two reads of a request body

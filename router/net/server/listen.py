@@ -4,15 +4,16 @@ import errno
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import trio
 
 from router.net.descriptors import Reserve, is_exhaustion
 from router.net.loopback import LOCALHOST, find_companion, is_localhost
+from router.net.server.connection_table import ConnectionTable
 from router.net.stream import SocketStream
 
 BACKLOG = 1024
-CONNECTION_LIMIT = 2048
 
 # All other errors of accept(2) concern one connection, or pass: a full descriptor table, a lack of buffers, a network
 # that is down, a firewall's rule.
@@ -88,20 +89,32 @@ def _bind(host: str, port: int) -> socket.socket:
     return sock
 
 
+class Places(Protocol):
+    """How many connections are served at a time."""
+
+    async def acquire(self) -> None:
+        """Take a place."""
+        ...
+
+    def release(self) -> None:
+        """Give it up."""
+        ...
+
+
 async def accept(
     listener: socket.socket,
     nursery: trio.Nursery,
     serve: Callable[[SocketStream], Awaitable[None]],
-    slots: trio.Semaphore | None = None,
+    slots: Places | None = None,
     reserve: Reserve | None = None,
 ) -> None:
     """Accept for ever, each connection served by a task in `nursery`; the listener is closed when this is cancelled.
 
-    slots: how many connections are served at a time, CONNECTION_LIMIT unless shared with other listeners; further ones
-    wait in the kernel's backlog. reserve: descriptors to free when none is left. Only this function may close the
-    listener: otherwise an accept in the same step would use a closed socket.
+    slots: the places for connections, shared with other listeners; who gets none waits in the kernel's backlog.
+    reserve: descriptors to free when none is left. Only this function may close the listener: otherwise an accept in
+    the same step would use a closed socket.
     """
-    slots = slots or trio.Semaphore(CONNECTION_LIMIT)
+    slots = slots or ConnectionTable()
 
     async def serve_in_slot(stream: SocketStream) -> None:
         try:

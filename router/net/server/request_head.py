@@ -93,6 +93,20 @@ def check_raw(head: bytes, *, whole: bool) -> None:
         raise BadRequest("The request has a folded field (RFC 9112, 5.2).")
 
 
+def parse_head(parser: h11.Connection, head: bytes) -> Request:
+    """The request of a raw head. Raises BadRequest and other errors of requests."""
+    parser.receive_data(head)
+    try:
+        event = parser.next_event()
+    except h11.RemoteProtocolError as error:
+        raise make_malformed_error(error) from None
+    if not isinstance(event, h11.Request):
+        raise BadRequest("The request head could not be read.")
+    request = Request(event)
+    check_head(request)
+    return request
+
+
 def check_head(request: Request) -> None:
     """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
     if request.version not in (b"1.1", b"1.0"):
