@@ -19,7 +19,8 @@ def read_areas():
     """The probes by area, in the order of the files' names."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
     modules = {name: importlib.import_module(f"tests.attacks.{name}") for name in names if name != "test_page"}
-    return {name.removeprefix("test_").replace("_", " "): module.PROBES for name, module in modules.items()}
+    found = {name: module.PROBES for name, module in modules.items() if hasattr(module, "PROBES")}
+    return {name.removeprefix("test_").replace("_", " "): probes for name, probes in found.items()}
 
 
 def write_page():
