@@ -28,6 +28,7 @@ PART = Input("the head of a part of a multipart body, or a field of a request", 
 TEXT = Input("a text of a body that is cut before", 4096)
 BEGINNING = Input("the beginning of an error", 4096)
 ERROR = Input("the beginning of an error that may tell of limits", 16_384)
+ERRORS = Input("an error that is searched for secrets", 1 << 20)
 SHOWN = Input("the text of an error in the history", 200)
 NAME = Input("the name of a model", 256)
 DIGITS = Input("a duration that is cut before", 18)
@@ -44,6 +45,14 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'/v1(?:beta\\\\d*|alpha)(?:/|$)'": HEAD,
         "'/openai/deployments/'": HEAD,
         "'/model/[^/]+/(?:invoke|converse)'": HEAD,
+    },
+    "backends/hosts.py": {
+        "_NAME": SETTING,
+        "_NUMBER": SETTING,
+        "_ZONE": SETTING,
+    },
+    "backends/key_forms.py": {
+        "_WORD": HEAD,
     },
     "backends/known.py": {
         "_VERSION_SEGMENT": SETTING,
@@ -99,7 +108,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_WORD": BODY,
     },
     "exchange/client_response/respond.py": {
-        "_TITLE": BEGINNING,
+        "_ERROR_IN_200": BODY,
     },
     "exchange/upstream_response/error_peek.py": {
         "SEALED_REFUSED": BODY,
@@ -112,16 +121,19 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "net/client/pool.py": {
         "_KEEP_ALIVE": HEAD,
     },
-    "net/headers.py": {
-        "_CREDENTIAL": HEAD,
-    },
     "net/server/chunk_lines.py": {
         "_SIZE": HEAD,
     },
-    "net/server/request_head.py": {
-        "_AMBIGUOUS_PATH": HEAD,
+    "net/server/request_path.py": {
+        "_BACKSLASH": HEAD,
+        "_DOTS": HEAD,
         "_ENDS_IN_NAME": HEAD,
         "_SLASH": HEAD,
+        "_SUSPECT": HEAD,
+        "b'%(?![0-9A-Fa-f]{2})'": HEAD,
+        "b'%25'": HEAD,
+        "b'%[01][0-9A-Fa-f]|%7[fF]'": HEAD,
+        "b';|%3[bB]'": HEAD,
     },
     "policy/accounts/retry.py": {
         "b'stream_options'": BODY,
@@ -154,8 +166,17 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "policy/routing/rules.py": {
         "fnmatch.translate(pattern.replace('[', '[[]'))": NAME,
     },
-    "policy/routing/table.py": {
-        "pattern": NAME,
+    "policy/routing/vendor_names.py": {
+        "_join(families[name])": NAME,
+        "_join(published[name])": NAME,
+    },
+    "redaction.py": {
+        "_BASE64": ERRORS,
+        "_ESCAPE": ERRORS,
+        "_FOLD": ERRORS,
+        "_HEX": ERRORS,
+        "b'[A-Za-z0-9+/_-]{%d}' % self._long": ERRORS,
+        "_SCHEME": SETTING,
     },
     "settings/fields.py": {
         "_HEADER_NAME": SETTING,
@@ -169,15 +190,20 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'[\\\\x21-\\\\x7e]+'": SETTING,
         "'[a-z0-9][a-z0-9_-]{0,63}'": SETTING,
         "'\\\\s*+[0-9]{1,15}\\\\s*+'": SETTING,
+        "_JOINERS": SETTING,
     },
     "settings/proxies.py": {
-        "_HOST": SETTING,
         "'[\\\\x00-\\\\x20\\\\x7f]'": SETTING,
     },
     "settings/secret_headers.py": {
-        "_NAME": SETTING,
         "_VALUE": SETTING,
         "_WORD": SETTING,
+        "_ORDINARY": SETTING,
+    },
+    "settings/secret_names.py": {
+        "_CAMEL": HEAD,
+        "_STEMS": HEAD,
+        "_WORDS": HEAD,
     },
     "store/config/backends.py": {
         "_NAME": FILE,
@@ -199,6 +225,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "store/home/home.py": {
         "b'[\\\\x21-\\\\x7e]{32,256}\\\\n?'": FILE,
+    },
+    "store/home/other_users.py": {
+        "_ACTION": FILE,
     },
     "store/keys/own_keys.py": {
         "TOKEN": SETTING,
@@ -229,16 +258,21 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/calls.py": {
         "_PREFIX": HEAD,
-        "_CLOSED": HEAD,
-        "_SPENDS": HEAD,
         "f\"^/(?:{'|'.join(own)}|{_SEGMENTS})(?:/|$)\"": HEAD,
-        "path": HEAD,
+        "_MODELS": HEAD,
     },
     "wire/chat/dialect.py": {
         "b'\"(?:prompt|completion)_tokens\"\\\\s*:\\\\s*[0-9]'": BODY,
     },
+    "wire/costs/cost_traits.py": {
+        "_SEARCHERS": NAME,
+        "_TOOLS": BODY,
+    },
+    "wire/costs/extras.py": {
+        "_TIER": BODY,
+        "_TIER_NAME": BODY,
+    },
     "wire/error_text.py": {
-        "_TITLE": BEGINNING,
         "_SPACE": BEGINNING,
         "_SENTENCE": BEGINNING,
         "_ADVICE": BEGINNING,
@@ -300,11 +334,18 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_ESCAPE": BODY,
         "_HIGH_SURROGATE": BODY,
     },
-    "wire/neutral/tool_forms/root_unions.py": {
-        "_SIGNS": BODY,
-    },
     "wire/openai.py": {
         "_DATA_URL": BODY,
+    },
+    "wire/paths/spelling.py": {
+        "_OTHER": HEAD,
+        "_SLASHES": HEAD,
+        "_SPELT": HEAD,
+        "_STANDS": HEAD,
+    },
+    "wire/paths/tables.py": {
+        "_CLOSED": HEAD,
+        "'/v1/(?:' + '|'.join((one.replace('*', '[^/]+') for one in patterns)) + ')'": HEAD,
     },
     "wire/protocols.py": {
         "b'\"image\"|\\\\\\\\u00[67]'": BODY,
@@ -324,6 +365,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_AFTER": PART,
         "_UNSURE": PART,
         "_CONTROL": PART,
+    },
+    "wire/raw/object_end.py": {
+        "_INSIDE": BODY,
+        "_OUTSIDE": BODY,
     },
     "wire/raw/sse.py": {
         "_BLANK_LINE": BODY,
@@ -362,11 +407,17 @@ def list_made():
     from router.backends.providers import PROVIDERS
     from router.policy.routing import family_shortcuts
     from router.policy.routing.rules import compile_glob
+    from router.redaction import Redactor
     from router.wire import calls
+    from router.wire.paths import tables
 
     yield from (("backends/output_limits.py", one) for one, _ in output_limits._LIMITS)
     families = [re.compile(one) for entry in PROVIDERS for one in entry.families]
-    yield from (("policy/routing/table.py", one) for one in families)
+    yield from (("policy/routing/vendor_names.py", one) for one in families)
+    published = [re.compile(one) for entry in PROVIDERS for one in entry.published]
+    yield from (("policy/routing/vendor_names.py", one) for one in published)
+    yield "redaction.py", Redactor(("a-secret-of-a-usual-length",))._run
+    yield from (("wire/paths/tables.py", one) for one in (tables._free, tables._retold))
     yield from (("cli/config/import_litellm.py", one) for one in families)
     yield from (("policy/budget/prices.py", re.compile(one.api_pattern)) for one in providers)
     for entry in family_shortcuts._NAMES.values():

@@ -17,7 +17,7 @@ USER_FILES = () if sys.platform == "win32" else ("/etc/passwd", "/etc/nsswitch.c
 
 # Sources of nsswitch.conf(5) whose users are all listed, since they are of this machine. `compat` is looked into.
 _LOCAL_SOURCES = {"files", "systemd", "compat", "db", "altfiles", "extrausers", "mymachines", "cache"}
-_ACTION = re.compile(r"\[[^\]\n]{0,200}\]")
+_ACTION = re.compile(r"\[[^\[\]\n]*+\]")
 _NO_LOGIN = {"nologin", "false", "true", "sync", "shutdown", "halt", "null"}
 # The first user id of people's accounts; on macOS they begin at 501.
 _DARWIN = sys.platform == "darwin"
