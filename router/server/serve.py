@@ -36,6 +36,7 @@ from router.server.preload import preload
 from router.server.reload import Reloader, configure_log
 from router.server.run_file import RunFile
 from router.server.signals import Signals
+from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key, processes, run_files
 from router.store.home.home import OPERATOR_TOKEN, Home
@@ -78,7 +79,7 @@ class Serving:
         port: int,
         key: Secret | None,
         runtime: Runtime,
-        reload: Callable[[], trio.Event],
+        watch: ConfigWatcher,
         run_file: RunFile,
     ):
         #: For clients on this machine.
@@ -91,7 +92,9 @@ class Serving:
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
         #: Requests a reload; the event it returns is set when the reload is done.
-        self.reload = reload
+        self.reload = watch.request_reload
+        #: Held while a reload runs; whoever holds it puts reloads off.
+        self.reloading = watch.lock
         #: On trio's clock.
         self.started = trio.current_time()
         #: True once every connection is to close after the answer in progress.
@@ -171,7 +174,7 @@ async def running(
             run_file = _make_run_file(home, url, ours[0], log)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
-            serving = Serving(url, port, key, runtime, reloader.watch.request_reload, run_file)
+            serving = Serving(url, port, key, runtime, reloader.watch, run_file)
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
             background.start_soon(_start_writers, runtime)
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)

@@ -33,6 +33,8 @@ class ConfigWatcher:
         self._thread = trio.CapacityLimiter(1)
         self._asked = trio.Event()
         self._done = trio.Event()
+        #: Held while a reload runs; whoever holds it puts reloads off.
+        self.lock = trio.Lock()
 
     def request_reload(self) -> trio.Event:
         """Request a reload that begins after now; the event is set when it is done."""
@@ -49,11 +51,12 @@ class ConfigWatcher:
             asked, done = self._asked.is_set(), self._done
             if asked:
                 self._asked, self._done = trio.Event(), trio.Event()
-            # Before the reload: changes made while it reads are found by the next check.
-            now = await self._read_signature()
-            if asked or now != seen:
-                seen = now
-                await self._reload()
+            async with self.lock:
+                # Before the reload: changes made while it reads are found by the next check.
+                now = await self._read_signature()
+                if asked or now != seen:
+                    seen = now
+                    await self._reload()
             if asked:
                 done.set()
 

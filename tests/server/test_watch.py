@@ -4,6 +4,7 @@ import os
 
 import pytest
 import trio
+import trio.testing
 
 from router.server import watch
 from router.server.watch import ConfigWatcher, read_signature
@@ -142,3 +143,18 @@ def test_nothing_there_is_no_error(home):
     assert [name for name, *_ in bare] == [""]
     home.path.rmdir()
     assert read_signature(home) == ()
+
+
+def test_a_reload_waits_for_who_puts_it_off(home):
+    """As the demo does while its own requests run: what a reload would take away is there until then."""
+    reloads = Reloads()
+
+    async def use(one):
+        async with one.lock:
+            asked = one.request_reload()
+            await trio.testing.wait_all_tasks_blocked()
+            assert (reloads.begun, asked.is_set()) == (0, False)
+        await asked.wait()
+        assert reloads.begun == 1
+
+    watched(home, reloads, use)

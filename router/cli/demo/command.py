@@ -83,8 +83,10 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
         signals.attach(serving)
         needless = "no API key" if serving.key is None else "no provider's key"
         print("\n".join(screen.format_head(serving.url, f"demo, {needless} needed", width)) + "\n", flush=True)
-        with _add_backends(serving, read(home, settings)) as prefixes:
-            outcomes = await send_requests(serving.url, serving.key, prefixes, f"{_ALL}:")
+        # A reload would take the added backends away.
+        async with serving.reloading:
+            with _add_backends(serving, read(home, settings)) as prefixes:
+                outcomes = await send_requests(serving.url, serving.key, prefixes, f"{_ALL}:")
         print("\n".join(screen.format_outcomes(outcomes, width)) + "\n", flush=True)
         if not once:
             notice = captures.capture_notice(home) if serving.runtime.settings.history_capture else ""
