@@ -15,8 +15,8 @@ SECRET_WORDS = {"auth", "authorization", "token", "secret", "password", "passwd"
 OPENED = ("api", "access", "subscription", "functions", "master")
 NEVER_DOWN = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect",
               "http2-settings", "content-length", "set-cookie", "set-cookie2", "alt-svc", "strict-transport-security",
-              "clear-site-data", "refresh", "x-content-type-options", "cross-origin-resource-policy",
-              "content-security-policy"}  # fmt: skip
+              "clear-site-data", "refresh", "report-to", "reporting-endpoints", "nel", "x-content-type-options",
+              "cross-origin-resource-policy", "content-security-policy"}  # fmt: skip
 NAMES = (*NEVER_UP, *SECRET, *NEVER_DOWN, "x-forwarded-for", "x-fairlead-key", "sec-fetch-site", "accept-encoding",
          "access-control-allow-origin", "anthropic-version", "x", "x-f", "se", "sec-fetch", "user-agent", "accept",
          "content-type", "content-encoding", "x-auth-token", "x-subscription-key", "idempotency-key")  # fmt: skip

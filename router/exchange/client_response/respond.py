@@ -37,7 +37,9 @@ ERROR_SECONDS = 10.0
 
 # On paths of no protocol errors in a 200 pass as they come, but without keys. So many bytes show what they are.
 _HEAD_OF_ERROR = 64
-_ERROR_IN_200 = re.compile(rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}[{"]|type"\s{0,4}:\s{0,4}"error")')
+_ERROR_IN_200 = re.compile(
+    rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}(?:\{(?!\s{0,4}\})|"(?!"))|type"\s{0,4}:\s{0,4}"error")'
+)
 
 # Said of an error that cannot be searched for keys.
 _TOO_LARGE = "an error that is too long, or coded too often, to be passed on"

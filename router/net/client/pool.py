@@ -94,7 +94,7 @@ class NonBlockingTransport(trio.abc.Stream):
         await self._socket.aclose()
 
 
-def _is_stray(data: bytes) -> bool:
+def is_stray(data: bytes) -> bool:
     """True for the beginning of an answer; some servers say 408 before they close, and mean no harm."""
     return data.startswith(b"HTTP/1.") and data[8:12] != b" 408"
 
@@ -131,7 +131,7 @@ class UpstreamConnection:
     def has_stray_answer(self) -> bool:
         """True when a dirty one holds an answer that nobody asked for. What TLS holds cannot be told apart from its own
         messages."""
-        return self.stream is self.socket and _is_stray(self.socket.peek(12))
+        return self.stream is self.socket and is_stray(self.socket.peek(12))
 
     def close(self) -> None:
         """Close at once, from any task."""
@@ -223,7 +223,7 @@ class ConnectionPool:
         conn, origin = connection.h11, connection.origin
         now = trio.current_time()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
-            if _is_stray(conn.trailing_data[0]):
+            if is_stray(conn.trailing_data[0]):
                 self.distrust(origin, now)
             self.drop(connection)
             return

@@ -317,7 +317,7 @@ def test_idle_connections_go_when_no_descriptor_is_left(net, monkeypatch):
 
     tried = []
 
-    async def dialled(host, port, what):
+    async def dialled(host, port, what, *, link_local):
         tried.append(host)
         raise Unavailable("no file descriptor", retry_after=1)
 
@@ -430,6 +430,34 @@ def test_an_answer_that_came_before_the_request_is_thrown_away(net):
         one, other = lent(connections)
         await used(connections, one, other)
         assert connections.open == 0
+        other.close()
+
+    pooled(net, use)
+
+
+def test_a_timeout_that_a_server_told_late_costs_no_trust(net):
+    """Some servers say 408 before they close an idle connection: that crosses a request, and is no answer to one."""
+
+    async def use(connections, connection, peer):
+        assert connections.acquire(ORIGIN, trio.current_time()) is connection
+
+        class Unheard(SocketStream):
+            __slots__ = ()
+
+            def count_unacknowledged(self):
+                return 70
+
+        connection.socket.__class__ = Unheard
+        exchange = UpstreamExchange(connections, connection)
+        await exchange.send(b"POST", b"/", LINES, ())
+        await peer.send_all(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+        with pytest.raises(UpstreamDisconnected, match="before it had the request"):
+            await exchange.head()
+        exchange.drop()
+        one, other = lent(connections)
+        await used(connections, one, other)
+        assert connections.idle == 1
+        connections.close()
         other.close()
 
     pooled(net, use)
