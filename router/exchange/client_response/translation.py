@@ -9,7 +9,7 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
-from router.exchange.upstream_response.content_coding import decode_readable, decode_whole
+from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable, decode_whole
 from router.exchange.upstream_response.large_work import is_large, run_json, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
@@ -103,11 +103,14 @@ def _make_response(
     return TranslatedResponse(upstream, made.status, lines, made.body, usage=usage, failure=failure)
 
 
-def _find_failure(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
-    """The error inside a 200, with the status that the upstream's own protocol gives it. status: the client's, for an
-    error that is not in the upstream's body, such as a stream that ends without a finish."""
+def _find_failure(body: bytes, made: Made, plan: Plan, *, events: bool) -> Failure:
+    """The error inside a 200, with the status that the upstream's own protocol gives it. made: the client's, for an
+    error that is not in the upstream's body, such as a stream that ends without a finish. It is judged on the loop, so
+    it is never as large as the body may be."""
     found = translate.failure_in(body, plan.spoken) if events else failure_of(BY_NAME[plan.spoken].dialect, body)
-    return found or Failure(status, body)
+    if found is None:
+        found = Failure(made.status, made.body)
+    return found if len(found.body) <= ERROR_LIMIT else Failure(found.status, b"")
 
 
 def _make_lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
@@ -148,4 +151,4 @@ def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made
     else:
         made = translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
     failed = made is not None and 200 <= status < 300 and made.status >= 400
-    return made, _find_failure(body, made.status, plan, events=events) if made is not None and failed else None
+    return made, _find_failure(body, made, plan, events=events) if made is not None and failed else None

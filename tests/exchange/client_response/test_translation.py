@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from router.exchange import judgement
 from router.host.memory_bound import MemoryBound
 
 from ..attempts import GOOD
@@ -60,6 +61,20 @@ def test_an_answer_that_is_none(spoken, script, words):
     played = playing(spoken, MESSAGES, message(), script)
     assert played.status == 502
     assert words in played.json()["error"]["message"]
+
+
+def test_an_answer_that_is_refused_is_judged_by_the_refusal(spoken, monkeypatch):
+    """What is wrong with an answer of megabytes is said in a line: none of the answer is read again on the loop."""
+    judged = []
+    read = judgement.classify_answer
+    monkeypatch.setattr(judgement, "classify_answer", lambda status, body: judged.append(body) or read(status, body))
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    calls = [{**call, "id": f"call_{at}"} for at in range(1200)]
+    said = {**GOOD["chat"], "choices": [{"index": 0, "message": {"role": "assistant", "tool_calls": calls}}]}
+    played = playing(spoken, MESSAGES, message(), says(200, said))
+    assert (played.status, len(judged)) == (502, 1)
+    assert len(judged[0]) < 1000
+    assert played.record.text == played.json()["error"]["message"]
 
 
 def test_chat_of_messages(made):
