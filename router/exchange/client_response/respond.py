@@ -18,7 +18,14 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.exchange.usage import note_error_usage, note_other_usage, settle_background, tells_usage
+from router.exchange.usage import (
+    HEAD_LIMIT,
+    note_error_usage,
+    note_late_usage,
+    note_other_usage,
+    settle_background,
+    tells_usage,
+)
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
@@ -253,18 +260,19 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
     headers += _copy_length(response)
     connection = context.connection
     await connection.write(begin_response(attempt, response.status, headers, response.reason))
-    tail = _make_tail(attempt, response)
+    tail, head = _make_tail(attempt, response), b""
     while pieces:
         # One chunk for each read: one system call does not take thousands of pieces.
         data = b"".join(pieces)
         await connection.write(connection.frame_data(data))
         if tail is not None:
             readable = tail.read(data)
+            head += readable[: max(0, HEAD_LIMIT - len(head))]
             record.guess = tail.size // _BYTES_PER_TOKEN
             record.answer_body += readable[: max(0, context.capture_limit - len(record.answer_body))]
         pieces = await response.read()
     if tail is not None:
-        record.usage = tail.usage() if attempt.translated is None else attempt.translated.usage or tail.usage()
+        note_late_usage(attempt, tail.usage(), head)
     await connection.write(connection.frame_end())
 
 
@@ -274,7 +282,7 @@ def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     if response.status >= 300 or not tells_usage(attempt, response.fields):
         return None
     coding = response.fields.get(b"content-encoding", b"").strip().lower()
-    dialect = call.dialect if call.counted else protocols.RESPONSES.dialect
+    dialect = call.dialect if call.counted or call.entry is protocols.RESPONSES else protocols.PLAIN
     return Tail(dialect, coding, attempt.target.profile)
 
 

@@ -35,7 +35,15 @@ _FREE = (
 #: Calls that a model answers in a form of their own, with the tokens it used.
 METERED = frozenset(("/v1/agents/completions", "/v1/fim/completions", "/v1/responses/compact"))
 # Answers that repeat the usage of an earlier call.
-_RETOLD = ("*/cancel", "*/*/cancel", "*/*/*/cancel", "*/*/*/*/cancel", "chat/completions/*")
+_RETOLD = (
+    "*/cancel",
+    "*/*/cancel",
+    "*/*/*/cancel",
+    "*/*/*/*/cancel",
+    "chat/completions/*",
+    "evals/*/runs/*",
+    "threads/*/runs/*",
+)
 
 # They manage an organisation, its keys and its bill, or make credentials.
 _CLOSED = re.compile(

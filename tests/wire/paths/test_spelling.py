@@ -169,6 +169,10 @@ def test_a_repeated_usage_is_not_counted_again():
     assert not calls.tells_usage("/v1/responses/resp_1", "GET")
     assert not calls.tells_usage("/v1/responses/resp_1/cancel", "POST")
     assert not calls.tells_usage("/v1/chat/completions/chatcmpl-1", "POST")
+    assert not calls.tells_usage("/v1/threads/thread_1/runs/run_1", "POST")
+    assert not calls.tells_usage("/v1/evals/eval_1/runs/run_1", "POST")
+    assert calls.tells_usage("/v1/threads/thread_1/runs", "POST")
+    assert calls.tells_usage("/v1/threads/thread_1/runs/run_1/submit_tool_outputs", "POST")
 
 
 @pytest.mark.parametrize("unit", ["/", "/v1", "%2", "%41", "[", "/cancel", "/a", "%2f", "client_secrets/"])
