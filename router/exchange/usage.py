@@ -16,15 +16,13 @@ from router.wire import calls
 from router.wire.protocols import BY_NAME, PLAIN, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.top_level import MODEL_LIMIT
-from router.wire.tap import Tap, usage_of
+from router.wire.tap import HEAD_LIMIT, Tail, Tap, usage_of
 
 _BACKGROUND = (b'"background":true', b'"background": true')
 #: States of a response in the background that is not complete.
 _UNDER_WAY = ("queued", "in_progress")
 # No error with a usage is larger.
 _ERROR_LIMIT = 1 << 20
-#: Bytes at the beginning of an answer in which it names itself and its model.
-HEAD_LIMIT = 65_536
 # What an answer says of itself before its content. Inside a text the quotation marks would be escaped.
 _FIELD = re.compile(rb'"(id|model|status)":\s{0,4}"([^"\\]{1,256})"')
 
@@ -53,10 +51,10 @@ def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
         _note_fetched_usage(attempt, usage, json_values.decode_object(bytes(body)) or {})
 
 
-def note_late_usage(attempt: Attempt, usage: Usage, head: bytes) -> None:
-    """Note the usage at the end of an answer that was passed on as it came. head: its beginning, at most HEAD_LIMIT
-    bytes."""
+def note_late_usage(attempt: Attempt, tail: Tail) -> None:
+    """Note the usage of an answer that was passed on as it came."""
     context = attempt.context
+    usage, head = tail.usage(), tail.head
     if context.call.counted:
         translated = attempt.translated
         context.record.usage = usage if translated is None else translated.usage or usage

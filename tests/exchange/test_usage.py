@@ -192,6 +192,15 @@ def test_usage_is_read_under_any_name_and_at_any_size(native, usage, counts, fil
     assert used(playing(native, "/v1/ocr", {"model": "box:m"}, slowly(says(200, told))).record) == counts
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/ocr"])
+def test_usage_that_stands_before_a_large_content_is_read(native, path):
+    """The order of members is the server's; the size of a picture is no estimate of what was written."""
+    content = {"index": 0, "message": {"role": "assistant", "content": BIG}, "finish_reason": "stop"}
+    told = {"id": "c", "usage": {"prompt_tokens": 3, "completion_tokens": 2}, "choices": [content]}
+    record = playing(native, path, chat() if path == CHAT else {"model": "box:m"}, slowly(says(200, told))).record
+    assert (used(record), record.estimated) == ((3, 2), False)
+
+
 def test_the_sum_of_an_embedding_is_its_input(native):
     """Some providers tell the sum alone; it is no estimate."""
     told = {"object": "list", "data": [], "usage": {"total_tokens": 9}}

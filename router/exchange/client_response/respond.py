@@ -19,7 +19,6 @@ from router.exchange.upstream_response.content_coding import decode_readable, de
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.usage import (
-    HEAD_LIMIT,
     note_error_usage,
     note_late_usage,
     note_other_usage,
@@ -260,19 +259,18 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
     headers += _copy_length(response)
     connection = context.connection
     await connection.write(begin_response(attempt, response.status, headers, response.reason))
-    tail, head = _make_tail(attempt, response), b""
+    tail = _make_tail(attempt, response)
     while pieces:
         # One chunk for each read: one system call does not take thousands of pieces.
         data = b"".join(pieces)
         await connection.write(connection.frame_data(data))
         if tail is not None:
             readable = tail.read(data)
-            head += readable[: max(0, HEAD_LIMIT - len(head))]
             record.guess = tail.size // _BYTES_PER_TOKEN
             record.answer_body += readable[: max(0, context.capture_limit - len(record.answer_body))]
         pieces = await response.read()
     if tail is not None:
-        note_late_usage(attempt, tail.usage(), head)
+        note_late_usage(attempt, tail)
     await connection.write(connection.frame_end())
 
 
