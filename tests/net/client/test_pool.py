@@ -264,6 +264,7 @@ def test_the_pool_is_bounded_over_all_origins(net, monkeypatch):
     """At the bound of all origins together the one that would expire first goes."""
     bound = 40  # the usual one would need over 1,000 descriptors here
     monkeypatch.setattr(pool, "IDLE_IN_ALL", bound)
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", bound)
 
     async def main():
         connections = ConnectionPool()
