@@ -11,14 +11,20 @@ from router.exchange.attempt import Attempt
 from router.exchange.client_response.head import JSON, begin_response, own_headers, send_response
 from router.exchange.client_response.relay import Relay, StreamTimeouts
 from router.exchange.error_text import describe_body, describe_error
-from router.exchange.redaction import redact_body, redact_error, redactor_of
+from router.exchange.redaction import hide_key, key_of, redact_body, redact_error, redactor_of
 from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.exchange.usage import note_error_usage, note_other_usage, settle_background, tells_usage
+from router.exchange.usage import (
+    note_error_usage,
+    note_late_usage,
+    note_other_usage,
+    settle_background,
+    tells_usage,
+)
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
@@ -89,6 +95,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         impatient=attempt.movable,
         committed=committed,
         redactor=redactor_of(attempt),
+        key=key_of(attempt),
         capture_limit=context.capture_limit,
     )
 
@@ -183,6 +190,10 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     if translated is not None and translated is response and translated.failure is not None:
         return Failure(status, bytes(readable))
     lines = response.lines
+    key = key_of(attempt)
+    if not failed and key and key in readable and (hidden := hide_key(bytes(readable), key)) != readable:
+        body = readable = hidden
+        lines = [line for line in lines if line[1] != b"content-encoding"]
     if failed:
         record.error = "upstream_error"
         redacted = await redact_body(attempt, readable)
@@ -266,7 +277,7 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
             record.answer_body += readable[: max(0, context.capture_limit - len(record.answer_body))]
         pieces = await response.read()
     if tail is not None:
-        record.usage = tail.usage() if attempt.translated is None else attempt.translated.usage or tail.usage()
+        note_late_usage(attempt, tail)
     await connection.write(connection.frame_end())
 
 
@@ -276,7 +287,7 @@ def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     if response.status >= 300 or not tells_usage(attempt, response.fields):
         return None
     coding = response.fields.get(b"content-encoding", b"").strip().lower()
-    dialect = call.dialect if call.counted else protocols.RESPONSES.dialect
+    dialect = call.dialect if call.counted or call.entry is protocols.RESPONSES else protocols.PLAIN
     return Tail(dialect, coding, attempt.target.profile)
 
 

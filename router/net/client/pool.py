@@ -37,6 +37,8 @@ YOUNG_SECONDS = 2.0
 #: How long an origin that sent an answer nobody had asked for gets no connection that has served before.
 DISTRUST_SECONDS = 600.0
 IDLE_PER_ORIGIN = 128
+#: A storm of errors would have hundreds rest at a time, and take the descriptors of those that work.
+RESTING_PER_ORIGIN = 16
 IDLE_IN_ALL = 512
 
 Stream = SocketStream | trio.SSLStream[trio.abc.Stream]
@@ -244,6 +246,8 @@ class ConnectionPool:
         connection.expires, connection.since = now + seconds, now
         if rest or not connection.reused:
             connection.rested = now + REST_SECONDS
+            if len(idle.resting) >= RESTING_PER_ORIGIN:
+                self._evict(idle.resting.popleft())
             idle.resting.append(connection)
         else:
             idle.ready.append(connection)

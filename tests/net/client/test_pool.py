@@ -157,8 +157,9 @@ def test_a_sweep_closes_what_is_dead(net):
     pooled(net, use)
 
 
-def test_the_pool_is_bounded(net):
+def test_the_pool_is_bounded(net, monkeypatch):
     """Over 128 a peer, what comes back is closed."""
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", 10**6)
 
     async def main():
         connections = ConnectionPool()
@@ -263,6 +264,7 @@ def test_the_pool_is_bounded_over_all_origins(net, monkeypatch):
     """At the bound of all origins together the one that would expire first goes."""
     bound = 40  # the usual one would need over 1,000 descriptors here
     monkeypatch.setattr(pool, "IDLE_IN_ALL", bound)
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", bound)
 
     async def main():
         connections = ConnectionPool()
@@ -505,3 +507,19 @@ def test_thousands_of_resting_connections_cost_no_more_each(net, monkeypatch):
         return min(net.run(main) for _ in range(3))
 
     assert measure(40_000) < 3 * max(measure(20_000), 0.002)
+
+
+def test_only_so_many_connections_rest(net, monkeypatch):
+    """In a storm of errors the oldest that rests is closed for the next, so that descriptors are left."""
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", 2)
+
+    async def use(connections, connection, peer):
+        begun = connections.open
+        others = [lent(connections, OTHER) for _ in range(4)]
+        for one, far in others:
+            await used(connections, one, far)
+        assert connections.open == begun + 2
+        for _, far in others:
+            far.close()
+
+    pooled(net, use)
