@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.exchange.attempt import Attempt
+from router.exchange.upstream_response.large_work import run_json
 from router.ir import Usage
 from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
@@ -38,17 +39,19 @@ def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
         context.record.usage = found
 
 
-def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+async def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     """Note the usage in the answer to a call that is none of a model for text: pictures, sound, a compaction; and that
     of a response which was made in the background and is fetched."""
     context = attempt.context
     if b'"usage"' not in body:
         return
     if calls.tells_usage(context.call.path, context.request.method):
-        _note_told_usage(attempt, usage_of(PLAIN, body, attempt.target.profile), body)
+        usage = await run_json(len(body), usage_of, PLAIN, body, attempt.target.profile)
+        _note_told_usage(attempt, usage, body)
     elif context.call.entry is RESPONSES and any(mark in body for mark in _BACKGROUND):
-        usage = usage_of(context.call.dialect, body, attempt.target.profile)
-        _note_fetched_usage(attempt, usage, json_values.decode_object(bytes(body)) or {})
+        usage = await run_json(len(body), usage_of, context.call.dialect, body, attempt.target.profile)
+        answer = await run_json(len(body), json_values.decode_object, bytes(body))
+        _note_fetched_usage(attempt, usage, answer or {})
 
 
 def note_late_usage(attempt: Attempt, tail: Tail) -> None:
@@ -96,13 +99,13 @@ def _note_fetched_usage(attempt: Attempt, usage: Usage, answer: json_values.Json
         context.record.note("made in the background, counted when it was fetched")
 
 
-def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
+async def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
     """Count nothing for an answer that only says that the response is being made. One that is whole already is noted,
     so that no later look counts it again."""
     context = attempt.context
     if context.call.entry is not RESPONSES or not any(mark in body for mark in _BACKGROUND):
         return
-    data = json_values.decode_object(bytes(body)) or {}
+    data = await run_json(len(body), json_values.decode_object, bytes(body)) or {}
     if data.get("background") is not True:
         return
     if data.get("status") in _UNDER_WAY:

@@ -191,9 +191,12 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         return Failure(status, bytes(readable))
     lines = response.lines
     key = key_of(attempt)
-    if not failed and key and key in readable and (hidden := hide_key(bytes(readable), key)) != readable:
-        body = readable = hidden
-        lines = [line for line in lines if line[1] != b"content-encoding"]
+    if not failed and key and key in readable:
+        large = is_large(len(readable))
+        hidden = await run_large(hide_key, readable, key) if large else hide_key(readable, key)
+        if hidden != readable:
+            body = readable = hidden
+            lines = [line for line in lines if line[1] != b"content-encoding"]
     if failed:
         record.error = "upstream_error"
         redacted = await redact_body(attempt, readable)
@@ -227,9 +230,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             return await _respond_whole(attempt, response, body, failed=True)
         record.usage = await _find_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
-        settle_background(attempt, readable)
+        await settle_background(attempt, readable)
     else:
-        note_other_usage(attempt, readable)
+        await note_other_usage(attempt, readable)
         if context.call.counted:
             record.guess = len(readable or body) // _BYTES_PER_TOKEN
     resource_affinity.remember_answer(attempt, response, readable)
@@ -339,7 +342,9 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
     if response.status != 204 and not body.strip():
         return "an empty body"
-    if _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
+    # A larger error is not passed on, whatever it is.
+    small = not is_large(len(body))
+    if small and _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
         return _quote(response, body) + ": a login page or proxy may be intercepting the connection"

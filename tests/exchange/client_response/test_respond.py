@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 
 import pytest
 
@@ -9,6 +10,7 @@ from router.exchange.client_response.respond import ERROR_SECONDS, WHOLE_LIMIT
 from router.host.memory_bound import MemoryBound
 from router.net.server.cancel_reason import CancelReason
 from router.settings.tables import BackendOptions, Edits
+from router.wire.raw import json_values
 
 from ..attempts import GOOD
 from ..playbook import playing
@@ -238,6 +240,27 @@ def test_an_empty_error_in_front_of_an_answer_is_none(one, nothing):
     played = playing(one, CHAT, chat(), says(200, {"error": nothing, **GOOD["chat"]}))
     assert (played.status, played.record.error) == (200, "")
     assert played.record.usage.output == GOOD["chat"]["usage"]["completion_tokens"]
+
+
+@pytest.mark.parametrize("path", [RESPONSES, FILES])
+def test_a_large_coded_answer_is_decoded_in_a_thread(made, monkeypatch, path):
+    """What a few kilobytes decode to is megabytes: their JSON is not read on the loop, whatever they hold."""
+    threads = set()
+    decode = json_values.decode_object
+
+    def watched(data):
+        if len(data) > WHOLE_LIMIT:
+            threads.add(threading.current_thread())
+        return decode(data)
+
+    monkeypatch.setattr(json_values, "decode_object", watched)
+    said = {"id": "resp_1", "background": True, "status": "completed", "padding": "x" * 3 * WHOLE_LIMIT, "usage": {}}
+    body = gzip.compress(json.dumps({**said, "key": secret_of("a0")}).encode())
+    runtime = made(box("box", "a0", protocols=("chat", "responses")), settings=in_order(default_backend="box"))
+    asked = response("m") if path == RESPONSES else b""
+    played = playing(runtime, path, asked, answer(200, JSON, (b"content-encoding", b"gzip"), body=body), threshold=JUMP)
+    assert (played.status, played.whole) == (200, True)
+    assert threading.main_thread() not in threads
 
 
 def test_no_content_is_an_answer(one):
