@@ -2,7 +2,8 @@
 
 Hidden are the keys of all of the backend's accounts, the values of its configured headers that may be secret, and the
 password of the proxy on the way to it. A credential of the caller's own, passed on with auth=client, is left: the
-caller knows it. Good answers pass as they are but for the values of their header fields.
+caller knows it. Good answers pass as they are but for the values of their header fields, and so does what a model
+writes; in what is no output of a model the key that was sent is hidden too, since an error may have any form.
 """
 
 from functools import lru_cache
@@ -11,12 +12,16 @@ from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.large_work import run_large
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.net.headers import Lines, index_by_name
+from router.net.headers import Lines, index_by_name, relayed_values
 from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
+from router.settings.secret_headers import SHORTEST
+from router.wire.raw import json_values, sse
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
 AT_ONCE = 16_384
+# Members of what a model's answer, or an event of one, is made of, in any protocol: none is part of an error.
+_OUTPUT = frozenset(("choices", "output", "content", "content_block", "delta", "response", "item", "part", "text"))
 
 
 def redactor_of(attempt: Attempt) -> Redactor:
@@ -35,21 +40,50 @@ def _extend(redactor: Redactor, fetched: tuple[Secret, ...]) -> Redactor:
     return Redactor((*redactor.secrets, *(secret.reveal() for secret in fetched)))
 
 
+def key_of(attempt: Attempt) -> bytes:
+    """The key that the attempt sends, as an upstream repeats it; b"" for none, or for one that is like a word."""
+    key = "" if attempt.target.secret is None else attempt.target.secret.reveal()
+    return key.encode("utf-8", "surrogatepass") if len(key) >= SHORTEST else b""
+
+
+def hide_key(data: bytes, key: bytes, *, events: bool = False) -> bytes:
+    """A good answer, or whole events of one, without the key where no output of a model holds it. For the few that hold
+    the key plainly."""
+    if not events:
+        return data if _is_output(data.decode("utf-8", "replace")) else data.replace(key, MARK)
+    parts: list[bytes] = []
+    at = 0
+    for end, event in sse.parse_events(data):
+        part, at = data[at:end], end
+        # The data in full: a comment is no output either.
+        parts.append(part if key not in part or _is_output(event.data) else part.replace(key, MARK))
+    return b"".join((*parts, data[at:].replace(key, MARK)))
+
+
+def _is_output(text: str) -> bool:
+    found = json_values.decode_object(text)
+    return found is not None and not _OUTPUT.isdisjoint(found)
+
+
 def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
     """A quick look: True for a head that `redact_head` must search."""
     redactor = redactor_of(attempt)
     if upstream.status >= 400:
         return bool(redactor)
-    return redactor.suspects([upstream.reason, *[line[2] for line in upstream.lines]])
+    return redactor.suspects([upstream.reason, *relayed_values(upstream.lines)])
 
 
 async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
     """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
-    lines = upstream.lines
-    whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
+    lines, redactor = upstream.lines, redactor_of(attempt)
+    if upstream.status >= 400:
+        texts = [upstream.reason, *[part for line in lines for part in (line[0], line[2])]]
+    else:
+        # Of a good answer no more than what is suspect: searching takes much longer than the quick look.
+        texts = [one for one in (upstream.reason, *relayed_values(lines)) if redactor.suspects([one])]
+    whole = b"\n".join(texts)
     if await redact_body(attempt, whole) == whole:
         return
-    redactor = redactor_of(attempt)
     large = len(whole) > AT_ONCE
     clean = await run_large(_redact_lines, redactor, lines) if large else _redact_lines(redactor, lines)
     upstream.reason = _redact_value(redactor, upstream.reason[:AT_ONCE])

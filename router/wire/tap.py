@@ -127,14 +127,15 @@ class Tap:
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
         events = batch.count(b"\ndata:") + batch.startswith(b"data:")
+        size = len(batch)
         if events:
             self.pieces += events
-            self.size += len(batch)
-            if len(batch) < events * self._envelope:
-                self._envelope = max(_LEAST_ENVELOPE, len(batch) // events)
-        start = len(batch) - _REGION
+            self.size += size
+            if self._envelope > _LEAST_ENVELOPE and size < events * self._envelope:
+                self._envelope = max(_LEAST_ENVELOPE, size // events)
+        start = size - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
-        start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
+        start = min(start, sse.find_last_border(batch, 0, size - 4)) if start > 0 else 0
         first, second = self._usage_needles
         if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
             self._note_usage(batch, start)

@@ -47,6 +47,10 @@ PROBES = {
     "terminal": Probe("escape sequences in body, fields and reason with -vv", "the terminal gets them escaped"),
     "status line": Probe("escape sequences in the reason phrase", "the reason is relayed without them"),
     "basic": Probe("request field echoed as Basic login in a 401 challenge", "the value is blotted"),
+    "unnamed late error": Probe("events of detail, message, a comment, a page, with the key", "the key is blotted"),
+    "unnamed first error": Probe("a stream that begins with a detail that holds the key", "the key is blotted"),
+    "unnamed error in a 200": Probe("a 200 with a detail that holds the key, in gzip", "the key is blotted"),
+    "stream of no protocol": Probe("the key in an event of a speech stream", "the key is blotted"),
 }
 
 
@@ -255,6 +259,37 @@ def basic(proxy, upstream):
     assert b"[redacted]" in answer.field(b"www-authenticate")
 
 
+_UNNAMED = (
+    *(b'data: {"detail":"bad %s"}\n\n', b'data: {"object":"error","message":"%s"}\n\n'),
+    *(b": bad %s\n\n", b"<b>%s\n\n"),
+)
+
+
+def unnamed_late_error(proxy, upstream):
+    sent = (*(event % SPELLED for event in _UNNAMED), *CHAT.events[CHAT.begun :])
+    answer = _late(proxy, upstream, *sent)
+    assert all(event % b"[redacted]" in answer.body for event in _UNNAMED)
+
+
+def unnamed_first_error(proxy, upstream):
+    events = _UNNAMED[0] % SPELLED + b"".join(CHAT.events)
+    answer = _ask(proxy, upstream, stream_head() + chunk(events) + END, stream=True)
+    _says(answer, "bad [redacted]", "[DONE]")
+
+
+def unnamed_error_in_a_200(proxy, upstream):
+    body = b'{"detail":"bad %s"}'
+    packed = plain(gzip.compress(body % SPELLED), b"200 OK", (b"content-encoding", b"gzip"))
+    answer = _ask(proxy, upstream, packed)
+    assert answer.body == body % b"[redacted]"
+    assert answer.field(b"content-encoding") is None
+
+
+def stream_of_no_protocol(proxy, upstream):
+    steps = stream_head() + chunk(b"data: {}\n\n") + chunk(_UNNAMED[0] % SPELLED) + END
+    _says(_ask(proxy, upstream, steps, path="/v1/audio/speech", body=CHAT.body("box:m")), "bad [redacted]")
+
+
 RUNS = {
     "interim answers": interim_answers,
     "trailers": trailers,
@@ -280,6 +315,10 @@ RUNS = {
     "terminal": terminal,
     "status line": status_line,
     "basic": basic,
+    "unnamed late error": unnamed_late_error,
+    "unnamed first error": unnamed_first_error,
+    "unnamed error in a 200": unnamed_error_in_a_200,
+    "stream of no protocol": stream_of_no_protocol,
 }
 
 

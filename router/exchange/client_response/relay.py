@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.redaction import AT_ONCE
+from router.exchange.redaction import AT_ONCE, hide_key
 from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decode_stepwise
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
@@ -78,6 +78,7 @@ class Relay:
         "_held",
         "_hold",
         "_impatient",
+        "_key",
         "_lazy",
         "_marked",
         "_pinged",
@@ -106,6 +107,7 @@ class Relay:
         impatient: bool = False,
         committed: bool = False,
         redactor: Redactor = NO_SECRETS,
+        key: bytes = b"",
         capture_limit: int = 0,
     ):
         self._connection = connection
@@ -123,8 +125,9 @@ class Relay:
         self._lazy = min(_LAZY_SECONDS, timeouts.idle / 10)
         #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
         self._impatient = impatient
-        # Applied to the events of a stream that has failed.
+        # Applied to the events of a stream that has failed; others are searched for the key that was sent.
         self._redactor = redactor
+        self._key = key
         self._capture_limit = capture_limit
         #: True once the client was sent the head; `begin` then sends none.
         self.committed = committed
@@ -183,7 +186,7 @@ class Relay:
             if self._decoder is not None:
                 pieces = [await decode_stepwise(self._decoder, pieces)]
             batch = self._split_events(pieces)
-            if is_large(len(batch)) or (self._failed and len(batch) > AT_ONCE):
+            if len(batch) > AT_ONCE and (is_large(len(batch)) or self._failed):
                 return _Pause(large=batch)
             out = self._process(batch)
             if isinstance(out, Failure):
@@ -255,7 +258,7 @@ class Relay:
         secrets."""
         batch = self.tap.read(batch)
         if not self._failed:
-            return batch
+            return hide_key(batch, self._key, events=True) if self._key and self._key in batch else batch
         found = self._redactor.redact(batch)
         if found is None:
             error = BadGateway("The upstream sent an error event that is too large to be passed on.")

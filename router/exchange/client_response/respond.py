@@ -11,7 +11,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.client_response.head import JSON, begin_response, own_headers, send_response
 from router.exchange.client_response.relay import Relay, StreamTimeouts
 from router.exchange.error_text import describe_body, describe_error
-from router.exchange.redaction import redact_body, redact_error, redactor_of
+from router.exchange.redaction import hide_key, key_of, redact_body, redact_error, redactor_of
 from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
@@ -43,7 +43,9 @@ ERROR_SECONDS = 10.0
 
 # On paths of no protocol errors in a 200 pass as they come, but without keys. So many bytes show what they are.
 _HEAD_OF_ERROR = 64
-_ERROR_IN_200 = re.compile(rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}[{"]|type"\s{0,4}:\s{0,4}"error")')
+_ERROR_IN_200 = re.compile(
+    rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}(?:\{(?!\s{0,4}\})|"(?!"))|type"\s{0,4}:\s{0,4}"error")'
+)
 
 # Said of an error that cannot be searched for keys.
 _TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
@@ -93,6 +95,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         impatient=attempt.movable,
         committed=committed,
         redactor=redactor_of(attempt),
+        key=key_of(attempt),
         capture_limit=context.capture_limit,
     )
 
@@ -187,6 +190,10 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     if translated is not None and translated is response and translated.failure is not None:
         return Failure(status, bytes(readable))
     lines = response.lines
+    key = key_of(attempt)
+    if not failed and key and key in readable and (hidden := hide_key(bytes(readable), key)) != readable:
+        body = readable = hidden
+        lines = [line for line in lines if line[1] != b"content-encoding"]
     if failed:
         record.error = "upstream_error"
         redacted = await redact_body(attempt, readable)
