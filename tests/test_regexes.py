@@ -113,6 +113,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "exchange/upstream_response/error_peek.py": {
         "SEALED_REFUSED": BODY,
     },
+    "exchange/usage.py": {
+        "_FIELD": BODY,
+    },
     "host/access.py": {
         "_HOST": HEAD,
         "_ORIGIN": HEAD,
@@ -141,6 +144,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "policy/accounts/session_key.py": {
         "_SESSION": TEXT,
         "_FAMILY": NAME,
+    },
+    "policy/budget/guard.py": {
+        "_ID": HEAD,
     },
     "policy/budget/prices.py": {
         "'(?:anthropic/)?(claude-.+)'": NAME,
@@ -265,6 +271,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "b'\"(?:prompt|completion)_tokens\"\\\\s*:\\\\s*[0-9]'": BODY,
     },
     "wire/costs/cost_traits.py": {
+        "_BETWEEN": BODY,
         "_SEARCHERS": NAME,
         "_TOOLS": BODY,
     },

@@ -26,7 +26,7 @@ async def admit(attempt: Attempt) -> None:
         return
     record, call, body = context.record, context.call, context.body
     traits = NO_COST_TRAITS
-    if call.generates:
+    if call.counted:
         caps = [edits.max_tokens or 0 for edits in edits_of(attempt.route, attempt.target)]
         caps.append(attempt.target.profile.max_output_cap)
         traits = read_cost_traits(call, body.top, body.data, tuple(caps))
