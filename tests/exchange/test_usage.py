@@ -132,6 +132,13 @@ def test_usage_in_errors(made):
             assert not record.estimated
 
 
+def test_usage_in_the_error_of_a_call_in_a_form_of_its_own(native):
+    """A model may have begun to write there too."""
+    failed = {"error": {"message": "no"}, "usage": {"prompt_tokens": 40, "completion_tokens": 8}}
+    body = {"model": "box:m", "prompt": "x"}
+    assert used(playing(native, "/v1/fim/completions", body, says(400, failed)).record) == (40, 8)
+
+
 def test_an_attempt_that_is_lost_leaves_no_trace_in_the_next(made):
     """The record tells of the answer that the client got."""
     runtime = made(box("box", "a0", "a1"), settings=in_order())
