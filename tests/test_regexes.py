@@ -271,6 +271,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "b'\"(?:prompt|completion)_tokens\"\\\\s*:\\\\s*[0-9]'": BODY,
     },
     "wire/costs/cost_traits.py": {
+        "_BETWEEN": BODY,
         "_SEARCHERS": NAME,
         "_TOOLS": BODY,
     },

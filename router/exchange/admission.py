@@ -1,14 +1,20 @@
 """Asks the guard before each attempt, and reports to it what the answer was billed to."""
 
+import trio
+
 from router.backends.known import price_root
 from router.budget.demand import Demand
 from router.errors import BudgetBusy, Halted
 from router.exchange.attempt import Attempt
 from router.exchange.request.edits import edits_of
 from router.net.server.cancel_reason import CancelReason
-from router.telemetry.accesslog import BUDGET
+from router.policy.accounts.retry import format_duration
+from router.telemetry.accesslog import BUDGET, RequestRecord
 from router.wire.costs.cost_traits import NO_COST_TRAITS, read_cost_traits
 from router.wire.headers.rate_limits import billing_and_usage
+
+# A shorter wait explains nothing.
+_NOTED_SECONDS = 0.1
 
 
 async def admit(attempt: Attempt) -> None:
@@ -20,7 +26,7 @@ async def admit(attempt: Attempt) -> None:
         return
     record, call, body = context.record, context.call, context.body
     traits = NO_COST_TRAITS
-    if call.generates:
+    if call.counted:
         caps = [edits.max_tokens or 0 for edits in edits_of(attempt.route, attempt.target)]
         caps.append(attempt.target.profile.max_output_cap)
         traits = read_cost_traits(call, body.top, body.data, tuple(caps))
@@ -41,8 +47,11 @@ async def admit(attempt: Attempt) -> None:
         attempt.left(),
     )
 
+    since: float | None = None
+
     def wait(seconds: float) -> None:
-        record.waits = BUDGET
+        nonlocal since
+        record.waits, since = BUDGET, trio.current_time()
         context.connection.set_deadline(seconds, CancelReason.TOTAL)
 
     before = record.waits
@@ -55,8 +64,16 @@ async def admit(attempt: Attempt) -> None:
         raise
     finally:
         record.waits = before
+        if since is not None:
+            _note_wait(record, trio.current_time() - since)
     if expected is not None:
         record.expected = expected
+
+
+def _note_wait(record: RequestRecord, waited: float) -> None:
+    record.queued += waited
+    if waited >= _NOTED_SECONDS:
+        record.note(f"waited {format_duration(waited)} for room in a budget")
 
 
 def check_billing(attempt: Attempt) -> None:

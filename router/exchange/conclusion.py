@@ -77,10 +77,12 @@ def _note_losses(record: RequestRecord, plan: Plan) -> None:
 
 
 def count_lost(attempt: Attempt) -> None:
-    """Count what an attempt may have cost that another follows: the record of the request tells only of the last. What
-    an upstream refused before the head of an answer costs nothing."""
+    """Count what an attempt may have cost that another follows, or of which the client is not told: the record of the
+    request tells of one alone. What an upstream refused before the head of an answer costs nothing."""
     context = attempt.context
     record, guard = context.record, context.runtime.guard
+    if record.tries and not record.tries[-1].done:
+        record.tries[-1].done = "given up"
     usage, record.usage = record.usage, Usage()
     guess, record.guess = record.guess, 0
     attempt.counted = True

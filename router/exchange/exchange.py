@@ -82,6 +82,8 @@ class Exchange:
                     count_lost(attempt)
                 failover.give_up()
                 if failover.best is not None:
+                    if attempt is not None and attempt is not failover.best.attempt:
+                        count_lost(attempt)  # the client is told of another one
                     await self._give(failover.best, failover)
             finally:
                 self._end()

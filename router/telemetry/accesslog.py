@@ -86,7 +86,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     client: str = ""
     #: The headers of the answer about the account's limits (rate_limits.limit_headers), parsed when they are needed.
     limits: Mapping[bytes, bytes] = {}
-    #: Seconds spent waiting for an account.
+    #: Seconds spent waiting for an account, or for room in a budget.
     queued: float = 0.0
     #: What it waits for now; '' while it does not, or waits for the backend's answer.
     waits: str = ""

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 
+import msgspec
 import pytest
 import trio
 
@@ -63,6 +64,14 @@ PROBES = {
     "dead while alone": Probe("a process is killed while its request runs alone", "another process goes on at once"),
     "HTTP 1.0 burst": Probe("thirty HTTP 1.0 requests at once, 24 dollars in all", "5 dollars and one request"),
     "patience is over": Probe("an SDK repeats what found no room", "never a halt; served once there is room"),
+    "words of Chat on any path": Probe("3 MB on /v1/ocr with a usage in the names of Chat", "counted by its end"),
+    "sum alone": Probe("a reranker tells total_tokens alone", "counted as input"),
+    "usage in front": Probe("a usage before 3 MB of a picture", "counted by it, not by the size"),
+    "large background": Probe("a fetched background answer of 3 MB", "counted once, by its end"),
+    "stream that retells": Probe("a GET streams the events of a run that was counted", "not counted again"),
+    "thousand threads": Probe("calls on a thousand paths with ids, none of which tell a cost", "one line of status"),
+    "last of many": Probe("a limit of one account hides the cut answer of the next", "the cut answer is counted"),
+    "large tools": Probe("tools of 2 MB with a web search in them", "not decoded; counted as a tool without price"),
 }
 _RUNS = {}
 
@@ -440,6 +449,85 @@ def _patience(run_guarded):  # noqa: F811
         assert site.guard.status().halts == []
 
     run_guarded(use, guard_day_tokens=1000, queue_timeout=5.0)
+
+
+PICTURE = "a" * (3 << 20)
+
+
+def _counted(runtime, path, told, *, body=None, method="POST"):
+    """What is counted of an answer that comes in pieces."""
+    data = b"".join(says(200, told))
+    pieces = [part for at in range(0, len(data), 65_536) for part in (data[at : at + 65_536], Silence(0.001))]
+    body = {"model": "box:m"} if body is None else body
+    usage = playing(runtime, path, body, pieces, method=method).record.usage
+    return usage.input, usage.output
+
+
+@probe("words of Chat on any path")
+def _words(one):
+    assert _counted(one, "/v1/ocr", {"pages": [PICTURE], "usage": USED}) == (40, 8)
+
+
+@probe("sum alone")
+def _sum(one):
+    assert _counted(one, "/v1/rerank", {"results": [], "usage": {"total_tokens": 48}}) == (48, 0)
+
+
+@probe("usage in front")
+def _front(one):
+    content = {"index": 0, "message": {"role": "assistant", "content": PICTURE}, "finish_reason": "stop"}
+    assert _counted(one, CHAT, {"id": "c", "usage": USED, "choices": [content]}, body=chat()) == (40, 8)
+
+
+@probe("large background")
+def _large_background(one):
+    used = {"input_tokens": 3, "output_tokens": 4}
+    told = {"id": "resp_5", "background": True, "status": "completed", "model": "m", "output": [PICTURE], "usage": used}
+    looks = [_counted(one, f"{RESPONSES}/resp_5", told, body=b"", method="GET") for _ in range(2)]
+    assert looks == [(3, 4), (None, None)]
+
+
+@probe("stream that retells")
+def _retells(one):
+    script = streams(_event(id="run_1", usage=USED))
+    record = playing(one, "/v1/threads/thread_1/runs/run_1/events", b"", script, method="GET").record
+    assert record.usage.input is None
+
+
+@probe("thousand threads")
+def _threads(run_guarded):  # noqa: F811
+    async def use(site):
+        for number in range(1000):
+            path = f"/v1/threads/thread_{number:x}/runs"
+            entry = HistoryEntry(f"r{number}", time.time(), "POST", path, backend="box", model="m", status=200)
+            site.guard.finished(msgspec.structs.replace(entry, root="https://box", attempts=1))
+        found = site.guard.status().not_counted
+        assert [(one.part, one.requests) for one in found] == [("calls of /v1/threads/*/runs", 1000)]
+
+    run_guarded(use, guard_day_usd=1000.0)
+
+
+@probe("last of many")
+def _last(made):
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    counted = []
+
+    async def admit(*arguments):
+        return 70
+
+    runtime.guard.apply(Settings(guard_day_usd=5.0))
+    runtime.guard.admit, runtime.guard.finished = admit, counted.append
+    cut = [b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{", Break()]
+    limited = answer(429, (b"retry-after", b"999"), (b"content-type", b"application/json"), body=b"{}")
+    played = playing(runtime, CHAT, chat(max_tokens=70), limited, *[cut] * 9)
+    cuts = sum(one.account == "a1" for one in played.record.tries)
+    assert (played.status, [one.tokens_out for one in counted if one.tokens_out]) == (429, [70] * cuts)
+
+
+@probe("large tools")
+def _large_tools():
+    found = _traits(b'{"model":"m","tools":[{"type":"web_search","x":"' + b"a" * (2 << 20) + b'"}]}')
+    assert found.uncounted == "tools of over 1 MiB"
 
 
 @pytest.fixture

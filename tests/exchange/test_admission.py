@@ -1,6 +1,7 @@
 """The guard before each attempt: halted accounts are passed over, and the error when none is left."""
 
 import pytest
+import trio
 
 from router.errors import BudgetBusy, Halted
 
@@ -127,6 +128,22 @@ def test_a_budget_without_room_is_no_halt(chain):
     assert played.fields[b"retry-after"] == b"5"
     assert b"x-should-retry" not in played.fields
     assert played.record.error == "budget_busy"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 7.0])
+def test_the_wait_for_room_in_a_budget_is_told(one, seconds):
+    """It is a part of the time before the request was sent, which nothing else explains; no wait is no note."""
+    guard = guarded(one)
+
+    async def admit(demand, rules, wait):
+        wait(60.0)
+        await trio.sleep(seconds)
+
+    guard.admit = admit
+    record = playing(one, CHAT, chat(), good()).record
+    assert record.queued == pytest.approx(seconds)
+    assert ("waited 7 s for room in a budget" in record.notes) is (seconds > 0)
+    assert record.waits == ""
 
 
 def test_a_backend_without_room_is_passed_over(chain):

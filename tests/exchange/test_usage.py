@@ -10,7 +10,7 @@ from router.settings import Settings
 from router.wire.raw import sse
 
 from .playbook import playing
-from .upstreams import Break, Silence, says, streams
+from .upstreams import Break, Silence, answer, says, streams
 from .worlds import CHAT, MESSAGES, RESPONSES, Rounds, box, chat, good, in_order, message, refuses, response
 
 USAGE = {"input_tokens": 30, "output_tokens": 400, "total_tokens": 430}
@@ -132,6 +132,13 @@ def test_usage_in_errors(made):
             assert not record.estimated
 
 
+def test_usage_in_the_error_of_a_call_in_a_form_of_its_own(native):
+    """A model may have begun to write there too."""
+    failed = {"error": {"message": "no"}, "usage": {"prompt_tokens": 40, "completion_tokens": 8}}
+    body = {"model": "box:m", "prompt": "x"}
+    assert used(playing(native, "/v1/fim/completions", body, says(400, failed)).record) == (40, 8)
+
+
 def test_an_attempt_that_is_lost_leaves_no_trace_in_the_next(made):
     """The record tells of the answer that the client got."""
     runtime = made(box("box", "a0", "a1"), settings=in_order())
@@ -139,6 +146,25 @@ def test_an_attempt_that_is_lost_leaves_no_trace_in_the_next(made):
     lost = says(500, {"error": {"message": "no"}, "usage": used_up})
     assert used(playing(runtime, CHAT, chat(), lost, good()).record) == (3, 1)
     assert used(playing(runtime, CHAT, chat(), lost, refuses(400)).record) == (None, None)
+
+
+def test_an_attempt_is_counted_whose_failure_is_not_told(made):
+    """The client is told of the limit of the first account; the second, asked last, may have billed what it began."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    counted = []
+    runtime.guard.rules = read_rules(Settings(guard_day_usd=5.0))
+
+    async def admit(*arguments):
+        return 70
+
+    runtime.guard.admit, runtime.guard.finished = admit, counted.append
+    cut = answer(200, (b"content-type", b"application/json"), body=b"{")
+    cut[0] = cut[0].replace(b"length: 1", b"length: 99")
+    played = playing(runtime, CHAT, chat(max_tokens=70), refuses(429, (b"retry-after", b"999")), *[[*cut, Break()]] * 9)
+    last = played.record.tries[-1]
+    assert (played.status, last.account, last.status, last.done) == (429, "a1", 0, "given up")
+    sent = [one for one in played.record.tries if one.account == "a1"]
+    assert [(one.error, one.tokens_out) for one in counted if one.account == "a1"] == [("lost", 70)] * len(sent)
 
 
 IMAGES = {"created": 1, "data": [{"b64_json": "aaaa"}], "usage": {"input_tokens": 50, "output_tokens": 4000}}

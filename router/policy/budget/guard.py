@@ -37,7 +37,7 @@ _PATIENCE = 240.0
 _NAMED = 3
 # The beginning of the words for calls whose answers tell no cost, and what shows a segment of a path to be an id.
 _CALLS = "calls of "
-_ID = re.compile("[^a-z_-]")
+_ID = re.compile("[^a-z-]")
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
     ("day", "usd", "day_usd"),
     ("month", "usd", "month_usd"),
@@ -236,8 +236,8 @@ def explain_not_counted(requests: int, models: Sequence[str]) -> str:
 def name_calls(path: str) -> str:
     """What `NotCounted.part` says of calls whose answers tell no cost, by their path; ids in it do not count, of which
     there are any number."""
-    segments = path.split("/")[2:5]
-    return f"{_CALLS}/v1/{'/'.join('*' if _ID.search(one) else one for one in segments)}"
+    first, *more = path.split("/")[2:5]
+    return _CALLS + "/".join(["/v1", first, *("*" if _ID.search(one) else one for one in more)])
 
 
 def explain_untold(parts: Iterable[tuple[str, int]]) -> str:

@@ -23,6 +23,12 @@ _UNCOUNTED = {
 }
 # A list of tools without any of these needs no decoding. An escape may spell each of them.
 _TOOLS = re.compile(rb"web_search|code_interpreter|image_generation|code_execution|\"shell\"|\\u")
+# Decoding more of them would delay every stream.
+_TOOLS_LIMIT = _PROMPT_LIMIT = 1 << 20
+# Between two texts of a list: inside a text, quotation marks are escaped.
+_BETWEEN = re.compile(rb'",\s{0,16}"')
+# The limit of the output on paths of no protocol.
+_CAPS = ("max_tokens",)
 # Models that search the web for each request, and do not tell how often.
 _SEARCHERS = re.compile(r"-search-(?:preview|api)|^sonar|/sonar")
 
@@ -58,7 +64,7 @@ def read_limit(call: Call, top: Top | None) -> int | None:
     if top is None:
         return None
     limit = 0
-    for name in call.entry.output_caps:
+    for name in call.entry.output_caps or _CAPS:
         # Of two names the upstream may know either, so that the higher limit may hold.
         limit = max(limit, _read_whole(top, name))
     return min(limit * _count_choices(call, top), MOST_TOKENS) if limit else None
@@ -101,12 +107,21 @@ def _count_choices(call: Call, top: Top) -> int:
     count = max(1, _read_whole(top, "n"))
     if call.entry is COMPLETIONS:
         count = max(count, _read_whole(top, "best_of"))
-        prompt = top.value("prompt") if (top.raw("prompt") or b"")[:1] == b"[" else None
-        # Numbers are the tokens of one prompt.
-        prompts = cast("list[object]", prompt) if isinstance(prompt, list) else []
-        if prompts and not isinstance(prompts[0], int | float):
-            count *= len(prompts)
+        count *= _count_prompts(top)
     return min(count, _MOST_CHOICES)
+
+
+def _count_prompts(top: Top) -> int:
+    """The prompts of a request in the protocol before Chat, each of which has an answer."""
+    raw = top.raw("prompt") or b""
+    if raw[:1] != b"[":
+        return 1
+    if len(raw) > _PROMPT_LIMIT:
+        is_lists = raw[1:64].lstrip()[:1] == b"["
+        return max(1, raw.count(b"[") - 1) if is_lists else 1 + sum(1 for _ in _BETWEEN.finditer(raw))
+    prompts = cast("list[object]", top.value("prompt"))
+    # Numbers are the tokens of one prompt.
+    return len(prompts) if prompts and not isinstance(prompts[0], int | float) else 1
 
 
 def _read_whole(top: Top, name: str) -> int:
@@ -128,6 +143,8 @@ def _read_tools(top: Top) -> tuple[int, str]:
     raw = top.raw("tools")
     if raw is None or _TOOLS.search(raw) is None:
         return 0, ""
+    if len(raw) > _TOOLS_LIMIT:
+        return TYPICAL_SEARCHES, "tools of over 1 MiB"
     tools = top.value("tools")
     searches, uncounted = 0, ""
     for entry in cast("list[object]", tools) if isinstance(tools, list) else ():

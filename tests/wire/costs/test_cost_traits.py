@@ -37,6 +37,12 @@ def traits(path, *caps, **body):
         (CHAT, {"max_tokens": 1e300}, MOST_TOKENS),
         (CHAT, {"max_tokens": 10**30, "n": 10**30}, MOST_TOKENS),
         (MESSAGES, {"max_tokens": 7}, 7),
+        ("/v1/fim/completions", {"max_tokens": 7}, 7),
+        ("/v1/agents/completions", {"max_tokens": 7, "n": 2}, 14),
+        ("/v1/responses/compact", {"max_output_tokens": 7}, 7),
+        (COMPLETIONS, {"max_tokens": 7, "prompt": ['a","[' * 100_000] * 4}, 28),
+        (COMPLETIONS, {"max_tokens": 7, "prompt": [[123456789] * 40_000] * 3}, 21),
+        (COMPLETIONS, {"max_tokens": 7, "prompt": [123456789] * 120_000}, 7),
         (RESPONSES, {"max_output_tokens": 7}, 7),
         (RESPONSES, {"max_tokens": 7}, None),
         (COMPLETIONS, {"max_tokens": 7, "n": 2, "best_of": 5}, 35),
@@ -126,3 +132,13 @@ def test_any_request(path, body):
     assert 0 <= found.searches <= 1000
     limit = read_limit(calls.call(path), top)
     assert limit is None or 0 < limit <= MOST_TOKENS
+
+
+def test_large_tools_are_not_decoded(monkeypatch):
+    """It would delay every stream; what they are cannot be told, so that they count as a tool without a price."""
+    tools = [{"type": "web_search", "user_location": "x" * (2 << 20)}]
+    raw = json.dumps({"model": "m", "tools": tools}).encode()
+    top = peek(raw)
+    monkeypatch.setattr(type(top), "value", lambda self, name: None)
+    found = read_cost_traits(calls.call(MESSAGES), top, raw)
+    assert (found.searches, found.uncounted) == (TYPICAL_SEARCHES, "tools of over 1 MiB")
