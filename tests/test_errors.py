@@ -8,7 +8,10 @@ from router import errors
 from router.errors import CommandError, RouterError, UsageError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, RouterError)]
-RETRYABLE = {"RouterError", "BadGateway", "OutOfCredit", "RateLimited", "Unreachable", "Unavailable", "UpstreamTimeout"}
+RETRYABLE = {
+    *("RouterError", "BadGateway", "BudgetBusy", "OutOfCredit", "RateLimited", "Unreachable", "Unavailable"),
+    "UpstreamTimeout",
+}
 
 
 def made(kind):

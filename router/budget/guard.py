@@ -116,7 +116,7 @@ class Guard:
             elif extras is not None and extras.uncounted:
                 self._uncounted.note(entry, extras.uncounted)
             elif entry.status < 400 and not any(counts) and not is_free(entry.path, entry.method):
-                self._uncounted.note(entry, "calls of " + "/".join(entry.path.split("/")[:4]))
+                self._uncounted.note(entry, policy.name_calls(entry.path))
         if keys is None and entry.attempts:
             rates = self._prices.rates(model)
             keys = self._reservations.count(budgets, counts, rates, self._clock(), entry.charge)

@@ -325,7 +325,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     record, translated = attempt.context.record, attempt.translated
     usage = translated.usage if translated is not None else None
     record.usage = relay.tap.usage() if usage is None else usage
-    if attempt.context.call.entry is RESPONSES:
+    if not attempt.context.call.generates or attempt.context.call.entry is RESPONSES:
         record.usage = find_stream_usage(attempt, relay.tap, record.usage)
     record.guess = relay.tap.guess
     record.answer_body = bytes(relay.captured) or record.answer_body

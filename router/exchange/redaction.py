@@ -12,7 +12,7 @@ from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.large_work import run_large
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.net.headers import Lines, index_by_name
+from router.net.headers import Lines, index_by_name, relayed_values
 from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
@@ -70,16 +70,20 @@ def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
     redactor = redactor_of(attempt)
     if upstream.status >= 400:
         return bool(redactor)
-    return redactor.suspects([upstream.reason, *[line[2] for line in upstream.lines]])
+    return redactor.suspects([upstream.reason, *relayed_values(upstream.lines)])
 
 
 async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:
     """Remove secrets from the head of an upstream's answer, before anything of it is read or passed on."""
-    lines = upstream.lines
-    whole = b"\n".join([upstream.reason, *[part for line in lines for part in (line[0], line[2])]])
+    lines, redactor = upstream.lines, redactor_of(attempt)
+    if upstream.status >= 400:
+        texts = [upstream.reason, *[part for line in lines for part in (line[0], line[2])]]
+    else:
+        # Of a good answer no more than what is suspect: searching takes much longer than the quick look.
+        texts = [one for one in (upstream.reason, *relayed_values(lines)) if redactor.suspects([one])]
+    whole = b"\n".join(texts)
     if await redact_body(attempt, whole) == whole:
         return
-    redactor = redactor_of(attempt)
     large = len(whole) > AT_ONCE
     clean = await run_large(_redact_lines, redactor, lines) if large else _redact_lines(redactor, lines)
     upstream.reason = _redact_value(redactor, upstream.reason[:AT_ONCE])

@@ -4,6 +4,7 @@ A response that runs in the background is answered at once, without usage; what 
 often as that happens, and counts in the first look that finds it complete.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -12,16 +13,18 @@ from router.exchange.attempt import Attempt
 from router.ir import Usage
 from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
-from router.wire.protocols import BY_NAME, CHAT, RESPONSES
+from router.wire.protocols import BY_NAME, PLAIN, RESPONSES
 from router.wire.raw import json_values
 from router.wire.raw.top_level import MODEL_LIMIT
-from router.wire.tap import Tap, usage_of
+from router.wire.tap import HEAD_LIMIT, Tail, Tap, usage_of
 
 _BACKGROUND = (b'"background":true', b'"background": true')
 #: States of a response in the background that is not complete.
 _UNDER_WAY = ("queued", "in_progress")
 # No error with a usage is larger.
 _ERROR_LIMIT = 1 << 20
+# What an answer says of itself before its content. Inside a text the quotation marks would be escaped.
+_FIELD = re.compile(rb'"(id|model|status)":\s{0,4}"([^"\\]{1,256})"')
 
 
 def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
@@ -42,41 +45,54 @@ def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     if b'"usage"' not in body:
         return
     if calls.tells_usage(context.call.path, context.request.method):
-        context.record.usage = find_usage(attempt, body)
-    elif context.call.entry is RESPONSES:
-        _note_fetched_usage(attempt, body)
+        _note_told_usage(attempt, usage_of(PLAIN, body, attempt.target.profile), body)
+    elif context.call.entry is RESPONSES and any(mark in body for mark in _BACKGROUND):
+        usage = usage_of(context.call.dialect, body, attempt.target.profile)
+        _note_fetched_usage(attempt, usage, json_values.decode_object(bytes(body)) or {})
 
 
-def find_usage(attempt: Attempt, body: bytes | bytearray) -> Usage:
-    """The usage in a JSON answer, under the names of either of OpenAI's protocols; none where it holds no counts."""
-    for entry in (RESPONSES, CHAT):
-        found = usage_of(entry.dialect, body, attempt.target.profile)
-        if found.input is not None or found.output is not None:
-            return found
-    return Usage()
+def note_late_usage(attempt: Attempt, tail: Tail) -> None:
+    """Note the usage of an answer that was passed on as it came."""
+    context = attempt.context
+    usage, head = tail.usage(), tail.head
+    if context.call.counted:
+        translated = attempt.translated
+        context.record.usage = usage if translated is None else translated.usage or usage
+    elif calls.tells_usage(context.call.path, context.request.method):
+        _note_told_usage(attempt, usage, head)
+    elif any(mark in head for mark in _BACKGROUND):
+        found = {name.decode(): value.decode("utf-8", "replace") for name, value in reversed(_FIELD.findall(head))}
+        _note_fetched_usage(attempt, usage, {**found, "background": True})
 
 
 def tells_usage(attempt: Attempt, fields: Mapping[bytes, bytes]) -> bool:
-    """True when the usage in an answer is what the request used. fields: of the answer's head."""
+    """True when an answer may have a usage that counts. fields: of the answer's head."""
     call = attempt.context.call
     if call.counted:
         return True
     is_json = b"json" in fields.get(b"content-type", b"").lower()
-    return is_json and calls.tells_usage(call.path, attempt.context.request.method)
+    return is_json and (call.entry is RESPONSES or calls.tells_usage(call.path, attempt.context.request.method))
 
 
-def _note_fetched_usage(attempt: Attempt, body: bytes | bytearray) -> None:
+def _note_told_usage(attempt: Attempt, usage: Usage, body: bytes | bytearray) -> None:
+    """Note what the answer to a call told that is none of a model for text. One that was only accepted tells counts of
+    zero, which say nothing of its cost. body: the answer, or its beginning."""
+    record = attempt.context.record
+    if usage.input or usage.output or usage.cache_read or usage.cache_write or usage.charge is not None:
+        record.usage = usage
+        if record.model is None:
+            found = dict(reversed(_FIELD.findall(body, 0, HEAD_LIMIT)))
+            _name_model(record, found.get(b"model", b"").decode("utf-8", "replace") or None)
+
+
+def _note_fetched_usage(attempt: Attempt, usage: Usage, answer: json_values.Json) -> None:
     """Note the usage of a response that was made in the background, in the first look that finds it complete."""
     context = attempt.context
-    if not any(mark in body for mark in _BACKGROUND):
+    if answer.get("background") is not True or answer.get("status") in _UNDER_WAY:
         return
-    data = json_values.decode_object(bytes(body)) or {}
-    if data.get("background") is not True or data.get("status") in _UNDER_WAY:
-        return
-    usage = usage_of(context.call.dialect, body, attempt.target.profile)
-    if usage.input is not None and context.runtime.counted_responses.add(str(data.get("id") or "")):
+    if usage.input is not None and context.runtime.counted_responses.add(str(answer.get("id") or "")):
         context.record.usage = usage
-        _name_model(context.record, data.get("model"))
+        _name_model(context.record, answer.get("model"))
         context.record.note("made in the background, counted when it was fetched")
 
 
@@ -97,11 +113,12 @@ def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
 
 
 def find_stream_usage(attempt: Attempt, tap: Tap, usage: Usage) -> Usage:
-    """Of the usage that a stream of Responses told, what counts for this request: that of a response which is looked at
-    once more was counted before, unless it was made in the background."""
+    """Of the usage that a stream told, what counts for this request: that of an answer which is looked at once more was
+    counted before, unless it is a response that was made in the background."""
     context = attempt.context
-    made_here = context.call.generates
-    if not tap.in_background:
+    call = context.call
+    made_here = call.generates or calls.tells_usage(call.path, context.request.method)
+    if call.entry is not RESPONSES or not tap.in_background:
         return usage if made_here else Usage()
     announced = tap.collect_response()
     if announced.get("background") is not True or usage.output is None:

@@ -123,6 +123,10 @@ _NEVER_RELAYED = (
         b"strict-transport-security",
         b"clear-site-data",
         b"refresh",
+        # Where a browser reports to about a page's origin.
+        b"report-to",
+        b"reporting-endpoints",
+        b"nel",
     }
     | {name for name, _ in SECURITY}
 )
@@ -209,6 +213,11 @@ def filter_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
     """An upstream's response fields as they are relayed, in their order and spelling; the caller adds framing."""
     never = _NEVER_RELAYED.union(drop) if drop else _NEVER_RELAYED
     return [line for line in lines if line[1] not in never and not line[1].startswith(_NEVER_RELAYED_PREFIXES)]
+
+
+def relayed_values(lines: Lines) -> list[bytes]:
+    """The values of the fields that `filter_response` may leave."""
+    return [line[2] for line in lines if line[1] not in _NEVER_RELAYED]
 
 
 def encode_value(value: str, limit: int = 256) -> bytes:

@@ -30,11 +30,13 @@ _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 class SocketStream(trio.abc.Stream):
     """A byte stream over a connected socket; errors are OSError and trio.ClosedResourceError."""
 
-    __slots__ = ("_closed", "_poll", "_sock")
+    __slots__ = ("_closed", "_internet", "_poll", "_sock")
 
     def __init__(self, sock: socket.socket):
         sock.setblocking(False)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
+        # `family` makes an enum each time.
+        self._internet = sock.family in (socket.AF_INET, socket.AF_INET6)
+        if self._internet:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._closed = False
@@ -94,7 +96,7 @@ class SocketStream(trio.abc.Stream):
     def get_local_address(self) -> tuple[str, int]:
         """Address and port of our end; ("", 0) where it has none."""
         name = self._sock.getsockname()
-        return (name[0], name[1]) if self._sock.family in (socket.AF_INET, socket.AF_INET6) else ("", 0)
+        return (name[0], name[1]) if self._internet else ("", 0)
 
     def is_readable(self) -> bool:
         """True when a read would not wait: bytes, an end or an error are there."""
@@ -111,7 +113,7 @@ class SocketStream(trio.abc.Stream):
 
     def count_unacknowledged(self) -> int:
         """How many bytes were sent that the peer's system has not acknowledged; 0 where this system does not tell."""
-        if sys.platform != "linux" or self._sock.family not in (socket.AF_INET, socket.AF_INET6):
+        if sys.platform != "linux" or not self._internet:
             return 0
         try:
             return int.from_bytes(fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -35,7 +35,7 @@ from router.wire.messages.requests import encode_request as messages_encode_requ
 from router.wire.messages.requests import thinking
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
-from router.wire.raw import sse
+from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 from router.wire.responses import decode_request as responses_decode_request
 from router.wire.responses import decode_stream as responses_decode_stream
@@ -62,9 +62,15 @@ class Plain(Chat):
         return Verdict.COMMIT
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """Decode a usage object in the names of Chat or in those of Responses, as images and audio have it."""
+        """Decode a usage object in the names of Chat, or in those of Responses, as images and audio have it. A sum
+        alone is input, as embeddings and rerankers tell it."""
         read = super().usage(found, known, profile)
-        return _RESPONSES.usage(found, known, profile) if read == known else read
+        if (read.input, read.output) == (known.input, known.output):
+            read = _RESPONSES.usage(found, read, profile)
+        total = json_values.as_count(found.get("total_tokens"))
+        if read.input is None and read.output is None and total is not None:
+            return msgspec.structs.replace(read, input=total, output=0)
+        return read
 
 
 _RESPONSES = Responses()

@@ -21,6 +21,8 @@ _USAGE_LIMIT = 8192
 # Most usage objects of one read that are decoded: the last ones.
 _USAGE_COUNT_LIMIT = 16
 _TAIL_LIMIT = 32768
+#: Bytes at the beginning of a large answer that are kept.
+HEAD_LIMIT = 65_536
 # Most characters of the event that announces a response which are kept: it repeats the request's tools.
 _ANNOUNCED_LIMIT = 65536
 # Most decoded bytes of one read: 64 KiB of compressed data can decode to 64 MiB.
@@ -125,14 +127,15 @@ class Tap:
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
         events = batch.count(b"\ndata:") + batch.startswith(b"data:")
+        size = len(batch)
         if events:
             self.pieces += events
-            self.size += len(batch)
-            if len(batch) < events * self._envelope:
-                self._envelope = max(_LEAST_ENVELOPE, len(batch) // events)
-        start = len(batch) - _REGION
+            self.size += size
+            if self._envelope > _LEAST_ENVELOPE and size < events * self._envelope:
+                self._envelope = max(_LEAST_ENVELOPE, size // events)
+        start = size - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
-        start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
+        start = min(start, sse.find_last_border(batch, 0, size - 4)) if start > 0 else 0
         first, second = self._usage_needles
         if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
             self._note_usage(batch, start)
@@ -245,14 +248,14 @@ def _find_last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: i
 
 
 class Tail:
-    """Reads the usage of a plain answer that is too large to buffer: usage stands behind the text, so the last 32 KiB
-    are enough.
+    """Reads the usage of a plain answer that is too large to buffer: usage stands behind the text, in the last 32 KiB,
+    or before it.
 
     coding: the answer's content codings, b"" for none. The decoded size is bounded; past the bound no usage is read.
     profile: the properties of the provider that sends it.
     """
 
-    __slots__ = ("_decoder", "_dialect", "_end", "_known", "_profile", "size")
+    __slots__ = ("_decoder", "_dialect", "_end", "_known", "_profile", "head", "size")
 
     def __init__(self, dialect: Dialect, coding: bytes, profile: Profile = _DEFAULT_PROFILE):
         self._dialect = dialect
@@ -264,6 +267,8 @@ class Tail:
         except (content_coding.UnknownCoding, content_coding.Malformed):
             self._known = False
         self._end = b""
+        #: The beginning of the answer, in which it names itself and its model; at most HEAD_LIMIT bytes.
+        self.head = b""
         self.size = 0
 
     def read(self, data: bytes) -> bytes:
@@ -276,16 +281,19 @@ class Tail:
         self.size += len(data)
         if not self._known:
             return b""
+        if len(self.head) < HEAD_LIMIT:
+            self.head += data[: HEAD_LIMIT - len(self.head)]
         self._end = (self._end + data)[-_TAIL_LIMIT:]
         return data
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""
-        at = _find_last_usage(self._dialect.needles.usage, self._end, 0, len(self._end)) if self._known else -1
-        if at < 0:
-            return Usage()
-        found = _decode_usage(self._end[at:], self._dialect, Usage(), self._profile)
-        return add_extras(found, self._end, calls=self._dialect.name == "responses")
+        for part in (self._end, self.head) if self._known else ():
+            at = _find_last_usage(self._dialect.needles.usage, part, 0, len(part))
+            if at >= 0:
+                found = _decode_usage(part[at:], self._dialect, Usage(), self._profile)
+                return add_extras(found, self._end, calls=self._dialect.name == "responses")
+        return Usage()
 
 
 def _decode_usage(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usage:

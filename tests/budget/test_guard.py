@@ -285,6 +285,10 @@ def test_processes_of_one_store(guarded):
         ({"model": "free-m", "extras": None}, ""),
         ({"extras": Extras(uncounted="code execution")}, "code execution"),
         ({"path": "/v1/images/generations", "tokens_in": None, "tokens_out": None}, "calls of /v1/images/generations"),
+        (
+            {"path": "/v1/threads/thread_9aZ/runs/run_1/x", "tokens_in": None, "tokens_out": None},
+            "calls of /v1/threads/*/runs",
+        ),
         ({"path": "/v1/images/generations"}, None),
         ({"path": "/v1/images/generations", "tokens_in": None, "tokens_out": None, "status": 400}, None),
         ({"extras": Extras(searches=3)}, None),

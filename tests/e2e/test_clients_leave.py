@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from router.demo import Demo
+from router.net.client import pool
 from router.net.server.deadlines import Deadline
 
 from .processes import PATIENCE, Threaded, backend, inside, until
@@ -161,8 +162,9 @@ def test_upstream_is_told_at_once(proxy, upstream, protocol, moment, how):
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_leaving_after_the_end(proxy, upstream, protocol, how):
+def test_leaving_after_the_end(proxy, upstream, protocol, how, monkeypatch):
     """One that leaves after the terminal event (Codex always does) is a success: the upstream connection is kept."""
+    monkeypatch.setattr(pool, "REST_SECONDS", 0.0)
     left = threading.Event()
     end = next(at for at, event in enumerate(protocol.events) if any(mark in event for mark in TERMINAL)) + 1
     first, rest = protocol.events[:end], protocol.events[end:]

@@ -12,6 +12,7 @@ from .pools import served
 from .processes import backend
 
 PATH = "/v1/chat/completions"
+ENDS = 2048
 LISTED = b'{"object":"list","data":[{"id":"m"}]}'
 MARK = re.compile(rb"mark-\d+")
 EXTRA = b"mark-999999"
@@ -100,6 +101,19 @@ async def asked(port, count, parallel):
     return len(wrong), statuses
 
 
+@pytest.fixture
+def descriptors():
+    """Enough for all ends of the connections, of which this process holds three."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < ENDS:
+        pytest.skip("this system gives a process too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, ENDS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("descriptors")
 @pytest.mark.parametrize("parallel", [200, 20, 3])
 def test_a_late_answer_reaches_no_other_request(tmp_path, parallel):
     """A second answer 150 ms after each first one, and 200 requests: each gets its own."""

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from .conftest import CLIENT_KEY
-from .processes import Proxy, until
+from .processes import Proxy, backend, until
 from .samples import CHAT
 from .upstream import plain
 from .wire import JSON, Client, ask, request
@@ -186,9 +186,9 @@ def test_headers_are_listed_by_name(tmp_path, upstream):
     config = tmp_path / "home" / "config.toml"
     config.touch(mode=0o600)
     config.write_text('[backends.box.set_headers]\nX-Title = "secret-title"\n')
-    with Proxy(tmp_path) as proxy:
-        assert add(proxy, upstream)[1]["backend"]["headers"] == ["X-Title"]
+    with Proxy(tmp_path, backends=[backend("box", upstream.root)]) as proxy:
         answer = ask(proxy.port, "/admin/backends", None, proxy.operator())
+        assert [one["headers"] for one in answer.json()["backends"] if one["name"] == "box"] == [["X-Title"]]
         assert b"secret-title" not in answer.body
 
 

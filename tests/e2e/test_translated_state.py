@@ -273,8 +273,9 @@ def test_answers_name_the_model(tmp_path, upstream, echo, named):
         [(b"x-api-key", b"sk-mine"), (b"authorization", b"Bearer sk-other")],
     ],
 )
-def test_104_both_ways_to_send_a_key(routed, upstream, fields):
-    """New SDKs send a bearer token, old ones x-api-key, which wins where both come."""
-    upstream.script(plain(CHAT.whole))
-    assert ask(routed.port, MESSAGES.path, claude("mine:m", USER), *fields).status == 200
-    assert upstream.seen[-1].field(b"authorization") == b"Bearer sk-mine"
+def test_104_a_login_is_not_translated(routed, upstream, fields):
+    """However a caller sends its own key, it is for a protocol of that vendor alone, and the refusal says so."""
+    answer = ask(routed.port, MESSAGES.path, claude("mine:m", USER), *fields)
+    assert answer.status == 401
+    assert "fairlead backend set mine --key-stdin" in answer.json()["error"]["message"]
+    assert not [seen for seen in upstream.seen if b"sk-" in b"".join(value for _, value in seen.lines)]

@@ -10,7 +10,7 @@ from router.settings import Settings
 from router.wire.raw import sse
 
 from .playbook import playing
-from .upstreams import Break, says, streams
+from .upstreams import Break, Silence, says, streams
 from .worlds import CHAT, MESSAGES, RESPONSES, Rounds, box, chat, good, in_order, message, refuses, response
 
 USAGE = {"input_tokens": 30, "output_tokens": 400, "total_tokens": 430}
@@ -28,7 +28,7 @@ def native(made):
 
 
 def fetch(runtime, name="resp_1", **more):
-    script = says(200, background("completed", **{"id": name, "usage": USAGE, **more}))
+    script = slowly(says(200, background("completed", **{"id": name, "usage": USAGE, **more})))
     return playing(runtime, f"{RESPONSES}/{name}", b"", script, method="GET").record
 
 
@@ -164,3 +164,86 @@ def test_a_compaction_counts(native):
     gone = playing(native, f"{RESPONSES}/resp_1/cancel", b"", says(200, cancelled)).record
     assert used(gone) == (30, 400)
     assert used(fetch(native)) == (None, None)
+
+
+BIG = "a" * (3 << 20)
+
+
+def slowly(script):
+    """The same answer in as many reads as a socket needs; one that is large is then passed on as it comes."""
+    data = b"".join(script)
+    pieces = [data[at : at + 65_536] for at in range(0, len(data), 65_536)]
+    return [part for piece in pieces for part in (piece, Silence(0.001))]
+
+
+@pytest.mark.parametrize("filler", ["a", BIG], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}, (3, 2)),
+        ({"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}, (3, 2)),
+        ({"total_tokens": 9}, (9, 0)),
+    ],
+    ids=["chat", "responses", "total"],
+)
+def test_usage_is_read_under_any_name_and_at_any_size(native, usage, counts, filler):
+    """Paths of no protocol tell it in the words of either of OpenAI's, or as a sum: a reranker writes nothing."""
+    told = {"pages": [filler], "usage": usage}
+    assert used(playing(native, "/v1/ocr", {"model": "box:m"}, slowly(says(200, told))).record) == counts
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/ocr"])
+def test_usage_that_stands_before_a_large_content_is_read(native, path):
+    """The order of members is the server's; the size of a picture is no estimate of what was written."""
+    content = {"index": 0, "message": {"role": "assistant", "content": BIG}, "finish_reason": "stop"}
+    told = {"id": "c", "usage": {"prompt_tokens": 3, "completion_tokens": 2}, "choices": [content]}
+    record = playing(native, path, chat() if path == CHAT else {"model": "box:m"}, slowly(says(200, told))).record
+    assert (used(record), record.estimated) == ((3, 2), False)
+
+
+def test_the_sum_of_an_embedding_is_its_input(native):
+    """Some providers tell the sum alone; it is no estimate."""
+    told = {"object": "list", "data": [], "usage": {"total_tokens": 9}}
+    record = playing(native, "/v1/embeddings", {"model": "box:m", "input": "hi"}, says(200, told)).record
+    assert (used(record), record.estimated) == ((9, 0), False)
+
+
+def test_a_charge_alone_counts(made):
+    """A reranker or a picture may tell what it was charged and no tokens; beside tokens of Responses both count."""
+    runtime = made(box("box", "a0", vendor="openrouter"), settings=in_order())
+    for more, counts in (({}, (None, None)), ({"input_tokens": 3, "output_tokens": 2}, (3, 2))):
+        told = {"results": [], "usage": {"cost": 0.25, **more}}
+        record = playing(runtime, "/v1/rerank", {"model": "box:m"}, says(200, told)).record
+        assert (used(record), record.usage.charge) == (counts, 250_000_000)
+
+
+def test_a_usage_of_nothing_tells_nothing(native):
+    """A batch that was only accepted has counts of zero; what it will cost is not told."""
+    told = {"id": "batch_1", "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}}
+    assert used(playing(native, "/v1/batches", {"model": "box:m"}, says(200, told)).record) == (None, None)
+
+
+def test_the_model_of_an_answer_is_used_where_the_request_names_none(native):
+    """A run of an assistant is priced by the model that the answer names."""
+    told = {"id": "run_1", "model": "m-2026", "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    record = playing(native, "/v1/threads/thread_1/runs", {"assistant_id": "a"}, says(200, told)).record
+    assert (used(record), record.sent_model) == ((3, 2), "m-2026")
+
+
+def test_streams_that_retell_an_answer_are_not_counted(native):
+    """What a GET streams was counted when it was made."""
+    event = b'data: {"id": "run_1", "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+    path = "/v1/threads/thread_1/runs/run_1/events"
+    assert used(playing(native, path, b"", streams(event), method="GET").record) == (None, None)
+    made_now = playing(native, "/v1/threads/thread_1/runs", {"model": "box:m"}, streams(event)).record
+    assert used(made_now) == (3, 2)
+
+
+def test_a_large_answer_of_the_background_counts_once(native):
+    """A picture in it makes it too large to be read whole; what it used is counted all the same."""
+    picture = {"type": "image_generation_call", "result": BIG}
+    assert used(fetch(native, output=[picture], status="in_progress", usage=None)) == (None, None)
+    found = fetch(native, output=[picture])
+    assert (used(found), found.sent_model) == ((30, 400), "m-2026")
+    assert used(fetch(native, output=[picture])) == (None, None)
+    assert used(fetch(native, "resp_3", output=[picture], background=False)) == (None, None)

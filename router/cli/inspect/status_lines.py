@@ -10,6 +10,7 @@ from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
 from router.operator_api.status import BackendStatus, RunningRequest, Status
 from router.policy.accounts.retry import format_duration
+from router.policy.budget.guard import explain_untold
 from router.policy.routing.table import DEMO
 from router.settings import Loaded
 from router.settings.kinds import clean
@@ -46,7 +47,7 @@ class Screen(NamedTuple):
 def format_screen(status: Status, screen: Screen, width: int | None) -> list[str]:
     """The lines on one proxy. width: of the terminal, None for lines of any length."""
     above = [*_head(status, screen), *_backends(status, screen.disabled)]
-    below = [*_today(screen), *_budgets(screen), *_notes(status)]
+    below = [*_today(screen), *_budgets(screen), *_untold(status), *_notes(status)]
     return [*_lay_out(above, width), *_requests(status, width), *_lay_out(below, width)]
 
 
@@ -165,6 +166,12 @@ def _budgets(screen: Screen) -> list[Row]:
         return []
     lines = budget_lines.format_budget_lines(screen.home, screen.loaded.settings)
     return [Row(line[:_LABEL], line[_LABEL:]) for line in lines]
+
+
+def _untold(status: Status) -> list[Row]:
+    """The calls that this proxy could not count in a budget; the history does not know them."""
+    line = explain_untold((one.part, one.requests) for one in status.guard.not_counted)
+    return [_row("guard", line)] if line else []
 
 
 def _notes(status: Status) -> list[Row]:

@@ -186,7 +186,7 @@ class Relay:
             if self._decoder is not None:
                 pieces = [await decode_stepwise(self._decoder, pieces)]
             batch = self._split_events(pieces)
-            if is_large(len(batch)) or (self._failed and len(batch) > AT_ONCE):
+            if len(batch) > AT_ONCE and (is_large(len(batch)) or self._failed):
                 return _Pause(large=batch)
             out = self._process(batch)
             if isinstance(out, Failure):

@@ -18,7 +18,13 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.exchange.usage import note_error_usage, note_other_usage, settle_background, tells_usage
+from router.exchange.usage import (
+    note_error_usage,
+    note_late_usage,
+    note_other_usage,
+    settle_background,
+    tells_usage,
+)
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.cancel_reason import CancelReason
@@ -37,7 +43,9 @@ ERROR_SECONDS = 10.0
 
 # On paths of no protocol errors in a 200 pass as they come, but without keys. So many bytes show what they are.
 _HEAD_OF_ERROR = 64
-_ERROR_IN_200 = re.compile(rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}[{"]|type"\s{0,4}:\s{0,4}"error")')
+_ERROR_IN_200 = re.compile(
+    rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}(?:\{(?!\s{0,4}\})|"(?!"))|type"\s{0,4}:\s{0,4}"error")'
+)
 
 # Said of an error that cannot be searched for keys.
 _TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
@@ -269,7 +277,7 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
             record.answer_body += readable[: max(0, context.capture_limit - len(record.answer_body))]
         pieces = await response.read()
     if tail is not None:
-        record.usage = tail.usage() if attempt.translated is None else attempt.translated.usage or tail.usage()
+        note_late_usage(attempt, tail)
     await connection.write(connection.frame_end())
 
 
@@ -279,7 +287,7 @@ def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     if response.status >= 300 or not tells_usage(attempt, response.fields):
         return None
     coding = response.fields.get(b"content-encoding", b"").strip().lower()
-    dialect = call.dialect if call.counted else protocols.RESPONSES.dialect
+    dialect = call.dialect if call.counted or call.entry is protocols.RESPONSES else protocols.PLAIN
     return Tail(dialect, coding, attempt.target.profile)
 
 

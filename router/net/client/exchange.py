@@ -8,7 +8,7 @@ import trio
 
 from router.errors import BadGateway
 from router.net.client.dial import SILENCE_SECONDS
-from router.net.client.pool import ConnectionPool, UpstreamConnection
+from router.net.client.pool import ConnectionPool, UpstreamConnection, is_stray
 from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT
 from router.net.headers import (
     Headers,
@@ -334,7 +334,8 @@ class UpstreamExchange:
             if not self._sent_any:
                 if self._unacknowledged and connection.socket.count_unacknowledged() == self._unacknowledged:
                     # It was on its way before the peer's system had a byte of this request.
-                    self._connections.distrust(connection.origin, trio.current_time())
+                    if is_stray(data):
+                        self._connections.distrust(connection.origin, trio.current_time())
                     raise UpstreamDisconnected("sent an answer before it had the request")
                 self._spoke_tls = data.startswith(TLS_RECORDS)
                 self._sent_any = True

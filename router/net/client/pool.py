@@ -37,6 +37,8 @@ YOUNG_SECONDS = 2.0
 #: How long an origin that sent an answer nobody had asked for gets no connection that has served before.
 DISTRUST_SECONDS = 600.0
 IDLE_PER_ORIGIN = 128
+#: A storm of errors would have hundreds rest at a time, and take the descriptors of those that work.
+RESTING_PER_ORIGIN = 16
 IDLE_IN_ALL = 512
 
 Stream = SocketStream | trio.SSLStream[trio.abc.Stream]
@@ -94,7 +96,7 @@ class NonBlockingTransport(trio.abc.Stream):
         await self._socket.aclose()
 
 
-def _is_stray(data: bytes) -> bool:
+def is_stray(data: bytes) -> bool:
     """True for the beginning of an answer; some servers say 408 before they close, and mean no harm."""
     return data.startswith(b"HTTP/1.") and data[8:12] != b" 408"
 
@@ -131,7 +133,7 @@ class UpstreamConnection:
     def has_stray_answer(self) -> bool:
         """True when a dirty one holds an answer that nobody asked for. What TLS holds cannot be told apart from its own
         messages."""
-        return self.stream is self.socket and _is_stray(self.socket.peek(12))
+        return self.stream is self.socket and is_stray(self.socket.peek(12))
 
     def close(self) -> None:
         """Close at once, from any task."""
@@ -223,7 +225,7 @@ class ConnectionPool:
         conn, origin = connection.h11, connection.origin
         now = trio.current_time()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
-            if _is_stray(conn.trailing_data[0]):
+            if is_stray(conn.trailing_data[0]):
                 self.distrust(origin, now)
             self.drop(connection)
             return
@@ -244,6 +246,8 @@ class ConnectionPool:
         connection.expires, connection.since = now + seconds, now
         if rest or not connection.reused:
             connection.rested = now + REST_SECONDS
+            if len(idle.resting) >= RESTING_PER_ORIGIN:
+                self._evict(idle.resting.popleft())
             idle.resting.append(connection)
         else:
             idle.ready.append(connection)

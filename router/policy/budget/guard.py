@@ -14,6 +14,7 @@ alone. Time is a parameter, effects are data.
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,8 +33,11 @@ WARN_SHARE = 0.8
 _SKEW_SECONDS = 60.0
 # Clients give up after 300 s without the head of an answer.
 _PATIENCE = 240.0
-# Models without a price that a line names.
+# Models or paths without a price that a line names.
 _NAMED = 3
+# The beginning of the words for calls whose answers tell no cost, and what shows a segment of a path to be an id.
+_CALLS = "calls of "
+_ID = re.compile("[^a-z_-]")
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
     ("day", "usd", "day_usd"),
     ("month", "usd", "month_usd"),
@@ -215,13 +219,47 @@ def explain_unpriced(model: str, backend: str) -> str:
 
 
 def explain_not_counted(requests: int, models: Sequence[str]) -> str:
-    """The line on requests under a budget in US dollars whose models have no price. models: the most used first."""
-    subject = (
-        "request is not counted, its model has" if requests == 1 else "requests are not counted, their models have"
-    )
-    names = ", ".join(clean(model, 60) for model in models[:_NAMED])
-    more = f" and {len(models) - _NAMED:,} more" if len(models) > _NAMED else ""
-    return f"{requests:,} {subject} no price: {names}{more}. Set one:   {format_price_commands(models[0])}"
+    """The line on requests under a budget in US dollars whose models have no price. models: the most used first, '' for
+    requests of which no model is known."""
+    named = [model for model in models if model]
+    if not named:
+        which = "they nor their answers name" if requests > 1 else "it nor its answer names"
+        return f"{_count_not_counted(requests)}, since neither {which} a model."
+    have = "its model has" if requests == 1 else "their models have"
+    names = ", ".join(clean(model, 60) for model in named[:_NAMED])
+    more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+    unnamed = " and a model without a name" if len(named) < len(models) else ""
+    price = f"Set one:   {format_price_commands(named[0])}"
+    return f"{_count_not_counted(requests)}, {have} no price: {names}{more}{unnamed}. {price}"
+
+
+def name_calls(path: str) -> str:
+    """What `NotCounted.part` says of calls whose answers tell no cost, by their path; ids in it do not count, of which
+    there are any number."""
+    segments = path.split("/")[2:5]
+    return f"{_CALLS}/v1/{'/'.join('*' if _ID.search(one) else one for one in segments)}"
+
+
+def explain_untold(parts: Iterable[tuple[str, int]]) -> str:
+    """The line on calls whose answers tell no cost, '' for none. parts: what is not counted (`NotCounted.part`), and of
+    how many requests."""
+    calls: dict[str, int] = {}
+    for part, requests in parts:
+        if part.startswith(_CALLS):
+            name = part.removeprefix(_CALLS)
+            calls[name] = calls.get(name, 0) + requests
+    if not calls:
+        return ""
+    ranked = sorted(calls, key=calls.__getitem__, reverse=True)
+    names = ", ".join(f"{clean(name, 60)} {calls[name]:,}" for name in ranked[:_NAMED])
+    more = f" and {len(ranked) - _NAMED:,} more" if len(ranked) > _NAMED else ""
+    count = sum(calls.values())
+    its = "its answer tells" if count == 1 else "their answers tell"
+    return f"{_count_not_counted(count)}, as {its} no cost: {names}{more}"
+
+
+def _count_not_counted(requests: int) -> str:
+    return f"{requests:,} request{' is' if requests == 1 else 's are'} not counted"
 
 
 def explain_partly_counted(requests: int, missing: str) -> str:

@@ -15,6 +15,7 @@ _FREE = (
     "conversations",
     "conversations/*",
     "conversations/*/items",
+    "evals/*/runs/evalrun_*",
     "files",
     "fine_tuning/jobs/*/cancel",
     "fine_tuning/jobs/*/pause",
@@ -25,6 +26,7 @@ _FREE = (
     "threads/thread_*",
     "threads/thread_*/messages",
     "threads/thread_*/messages/*",
+    "threads/thread_*/runs/run_*",
     "threads/thread_*/runs/*/cancel",
     "uploads",
     "uploads/*/cancel",
@@ -35,7 +37,15 @@ _FREE = (
 #: Calls that a model answers in a form of their own, with the tokens it used.
 METERED = frozenset(("/v1/agents/completions", "/v1/fim/completions", "/v1/responses/compact"))
 # Answers that repeat the usage of an earlier call.
-_RETOLD = ("*/cancel", "*/*/cancel", "*/*/*/cancel", "*/*/*/*/cancel", "chat/completions/*")
+_RETOLD = (
+    "*/cancel",
+    "*/*/cancel",
+    "*/*/*/cancel",
+    "*/*/*/*/cancel",
+    "chat/completions/*",
+    "evals/*/runs/*",
+    "threads/*/runs/*",
+)
 
 # They manage an organisation, its keys and its bill, or make credentials.
 _CLOSED = re.compile(

@@ -19,8 +19,8 @@ VALUES_LIMIT = 1_000_000
 NESTED_LIMIT = 250_000
 #: The same, and values, in a body that only the slower decoder reads.
 WALKED_LIMIT = 250_000
-# Bytes of a body that is decoded in a few milliseconds, however many members it has.
-_SMALL = 256 << 10
+# Bytes of a body that is decoded in about ten milliseconds, however many members it has.
+_SMALL = 512 << 10
 _PIECE = 64 << 10
 _LARGE_PIECE = 1 << 20
 _SHORTEST_MEMBER = len('"":1,')

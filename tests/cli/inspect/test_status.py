@@ -11,7 +11,7 @@ import pytest
 
 from router.cli.inspect.status_lines import Screen, format_screen
 from router.operator_api.accounts import AccountLimit, AccountStatus
-from router.operator_api.guard import GuardStatus, HaltReport
+from router.operator_api.guard import GuardStatus, HaltReport, NotCounted
 from router.operator_api.status import (
     BackendStatus,
     CaptureStatus,
@@ -244,6 +244,20 @@ def test_notes():
     lines = format_screen(status(backend("a"), history="the disk is full"), EMPTY._replace(several=True), None)
     assert "history  the disk is full" in lines
     assert any(line.startswith("problem  several proxies of this home run") for line in lines)
+
+
+def test_calls_that_a_budget_does_not_count(tmp_path):
+    """Those whose answers tell no tokens are said, with how many; parts of others stand in the history's lines."""
+    missed = [
+        NotCounted(backend="a", model="m", requests=3, part="calls of /v1/rerank"),
+        NotCounted(backend="a", model="n", requests=2, part="calls of /v1/rerank"),
+        NotCounted(backend="a", model="n", requests=1, part="calls of /v1/images/generations"),
+        NotCounted(backend="a", model="n", requests=9, part="code execution"),
+    ]
+    found = status(backend("a"), guard=GuardStatus(state="running", not_counted=missed))
+    line = "guard    6 requests are not counted, as their answers tell no cost: /v1/rerank 5, /v1/images/generations 1"
+    assert line in format_screen(found, EMPTY, None)
+    assert not any("not counted" in line for line in format_screen(status(backend("a")), EMPTY, None))
 
 
 # With real proxies

@@ -232,6 +232,14 @@ def test_an_error_that_is_a_text_inside_a_200(one, path):
     assert (played.status, played.json()["error"]["message"]) == (502, "out of memory")
 
 
+@pytest.mark.parametrize("nothing", [None, "", {}])
+def test_an_empty_error_in_front_of_an_answer_is_none(one, nothing):
+    """Servers that write all members of an answer have an empty one there; the answer is counted."""
+    played = playing(one, CHAT, chat(), says(200, {"error": nothing, **GOOD["chat"]}))
+    assert (played.status, played.record.error) == (200, "")
+    assert played.record.usage.output == GOOD["chat"]["usage"]["completion_tokens"]
+
+
 def test_no_content_is_an_answer(one):
     """A 204 has no body by its meaning."""
     assert playing(one, CHAT, chat(), [b"HTTP/1.1 204 No Content\r\n\r\n"]).status == 204

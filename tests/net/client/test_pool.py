@@ -157,8 +157,9 @@ def test_a_sweep_closes_what_is_dead(net):
     pooled(net, use)
 
 
-def test_the_pool_is_bounded(net):
+def test_the_pool_is_bounded(net, monkeypatch):
     """Over 128 a peer, what comes back is closed."""
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", 10**6)
 
     async def main():
         connections = ConnectionPool()
@@ -263,6 +264,7 @@ def test_the_pool_is_bounded_over_all_origins(net, monkeypatch):
     """At the bound of all origins together the one that would expire first goes."""
     bound = 40  # the usual one would need over 1,000 descriptors here
     monkeypatch.setattr(pool, "IDLE_IN_ALL", bound)
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", bound)
 
     async def main():
         connections = ConnectionPool()
@@ -317,7 +319,7 @@ def test_idle_connections_go_when_no_descriptor_is_left(net, monkeypatch):
 
     tried = []
 
-    async def dialled(host, port, what):
+    async def dialled(host, port, what, *, link_local):
         tried.append(host)
         raise Unavailable("no file descriptor", retry_after=1)
 
@@ -435,6 +437,34 @@ def test_an_answer_that_came_before_the_request_is_thrown_away(net):
     pooled(net, use)
 
 
+def test_a_timeout_that_a_server_told_late_costs_no_trust(net):
+    """Some servers say 408 before they close an idle connection: that crosses a request, and is no answer to one."""
+
+    async def use(connections, connection, peer):
+        assert connections.acquire(ORIGIN, trio.current_time()) is connection
+
+        class Unheard(SocketStream):
+            __slots__ = ()
+
+            def count_unacknowledged(self):
+                return 70
+
+        connection.socket.__class__ = Unheard
+        exchange = UpstreamExchange(connections, connection)
+        await exchange.send(b"POST", b"/", LINES, ())
+        await peer.send_all(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+        with pytest.raises(UpstreamDisconnected, match="before it had the request"):
+            await exchange.head()
+        exchange.drop()
+        one, other = lent(connections)
+        await used(connections, one, other)
+        assert connections.idle == 1
+        connections.close()
+        other.close()
+
+    pooled(net, use)
+
+
 def test_nothing_is_written_to_a_connection_that_was_reset(net):
     """`written` tells whether any of a request may have come: over a reset connection nothing did."""
 
@@ -477,3 +507,19 @@ def test_thousands_of_resting_connections_cost_no_more_each(net, monkeypatch):
         return min(net.run(main) for _ in range(3))
 
     assert measure(40_000) < 3 * max(measure(20_000), 0.002)
+
+
+def test_only_so_many_connections_rest(net, monkeypatch):
+    """In a storm of errors the oldest that rests is closed for the next, so that descriptors are left."""
+    monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", 2)
+
+    async def use(connections, connection, peer):
+        begun = connections.open
+        others = [lent(connections, OTHER) for _ in range(4)]
+        for one, far in others:
+            await used(connections, one, far)
+        assert connections.open == begun + 2
+        for _, far in others:
+            far.close()
+
+    pooled(net, use)

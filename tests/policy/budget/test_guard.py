@@ -137,3 +137,10 @@ def test_rules_are_compared_by_what_they_say():
     settings = Settings(guard_day_usd=5.0)
     assert read_rules(settings) == read_rules(dataclasses.replace(settings, port=1))
     assert read_rules(settings) != read_rules(dataclasses.replace(settings, guard_day_usd=6.0))
+
+
+def test_requests_that_name_no_model_ask_for_no_price_of_one():
+    """A command without a name in it helps nobody; those that have one are named beside."""
+    alone, beside = guard.explain_not_counted(2, [""]), guard.explain_not_counted(3, ["", "m"])
+    assert alone == "2 requests are not counted, since neither they nor their answers name a model."
+    assert "no price: m and a model without a name. Set one:   fairlead config set prices.m.input" in beside

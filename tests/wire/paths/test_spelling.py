@@ -148,6 +148,10 @@ def test_paths_that_make_credentials_are_closed():
         ("POST", "/v1/threads/runs", False),
         ("POST", "/v1/threads/thread_1/runs", False),
         ("POST", "/v1/threads/thread_1/runs/run_1/submit_tool_outputs", False),
+        ("POST", "/v1/threads/thread_1/runs/run_1", True),
+        ("POST", "/v1/threads/thread_1/runs/x", False),
+        ("POST", "/v1/evals/eval_1/runs/evalrun_1", True),
+        ("POST", "/v1/evals/eval_1/runs", False),
         ("POST", "/v1/fine_tuning/jobs/j/resume", False),
         ("POST", "/v1/batches", False),
         ("POST", "/v1/vector_stores/v/search", False),
@@ -169,6 +173,10 @@ def test_a_repeated_usage_is_not_counted_again():
     assert not calls.tells_usage("/v1/responses/resp_1", "GET")
     assert not calls.tells_usage("/v1/responses/resp_1/cancel", "POST")
     assert not calls.tells_usage("/v1/chat/completions/chatcmpl-1", "POST")
+    assert not calls.tells_usage("/v1/threads/thread_1/runs/run_1", "POST")
+    assert not calls.tells_usage("/v1/evals/eval_1/runs/run_1", "POST")
+    assert calls.tells_usage("/v1/threads/thread_1/runs", "POST")
+    assert calls.tells_usage("/v1/threads/thread_1/runs/run_1/submit_tool_outputs", "POST")
 
 
 @pytest.mark.parametrize("unit", ["/", "/v1", "%2", "%41", "[", "/cancel", "/a", "%2f", "client_secrets/"])
