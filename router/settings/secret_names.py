@@ -18,7 +18,7 @@ _ANYWHERE = frozenset(
 _LAST = frozenset(
     (
         *("key", "token", "auth", "authn", "authentication", "oauth", "signature", "sig"),
-        *("pass", "pwd", "pw", "pword", "passcode", "pin", "otp", "totp", "pat", "pem", "hmac", "sas", "cred", "creds"),
+        *("pass", "pwd", "pw", "pword", "passcode", "pin", "otp", "totp", "pat", "pem", "hmac", "sas", "cred", "creds", "dsn"),
         *("assertion", "jsessionid", "phpsessid", "cert", "certificate"),
     )
 )
