@@ -147,19 +147,27 @@ def _format_backends(names: list[str], unread: list[str], demo: bool) -> str:
 
 
 def _report_running(home: Home, settings: Settings, taken: "PortTaken") -> int:
-    """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program."""
+    """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program, and
+    for one of an older version."""
     import trio
 
-    from router.cli.common.running_proxy import proven
+    from router.cli.common.running_proxy import find_proxies
 
     port = taken.port
-    for entry, _ in trio.run(proven, home):
+    found, older = trio.run(find_proxies, home)
+    for entry in older:
         if entry.port == port:
-            found, _ = backends.load(home)
+            raise CommandError(
+                f"port {port} is taken by a proxy of this home that is of an older fairlead (pid {entry.pid}).",
+                f"Stop it first:   fairlead stop --port {port}",
+            )
+    for entry, _ in found:
+        if entry.port == port:
+            stored, _ = backends.load(home)
             say(f"fairlead {entry.version}   {entry.url}   already serving (pid {entry.pid})")
             say(f"Stop it:   fairlead stop --port {port}\n")
             asks_key = client_key.client_key(settings, home) is not None
-            print("\n".join(format_tool_lines(entry.url, asks_key=asks_key, own=collect_login_protocols(found))))
+            print("\n".join(format_tool_lines(entry.url, asks_key=asks_key, own=collect_login_protocols(stored))))
             return 0
     raise make_port_taken_error(taken, "proxy")
 

@@ -20,6 +20,8 @@ from router.wire.raw import json_values, sse
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
 AT_ONCE = 16_384
+# Events of a batch that hold the key. No model writes it in so many, and decoding each takes microseconds.
+_LOOKED_AT = 64
 # Members of what a model's answer, or an event of one, is made of, in any protocol: none is part of an error.
 _OUTPUT = frozenset(("choices", "output", "content", "content_block", "delta", "response", "item", "part", "text"))
 
@@ -46,18 +48,26 @@ def key_of(attempt: Attempt) -> bytes:
     return key.encode("utf-8", "surrogatepass") if len(key) >= SHORTEST else b""
 
 
-def hide_key(data: bytes, key: bytes, *, events: bool = False) -> bytes:
-    """A good answer, or whole events of one, without the key where no output of a model holds it. For the few that hold
-    the key plainly."""
-    if not events:
-        return data if _is_output(data.decode("utf-8", "replace")) else data.replace(key, MARK)
+def hide_key(body: bytes, key: bytes) -> bytes:
+    """The body of a good answer that holds the key plainly, without it unless it is an output of a model."""
+    return body if _is_output(body.decode("utf-8", "replace")) else body.replace(key, MARK)
+
+
+def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
+    """As `hide_key`, for whole events of a stream; those without the key are not looked at."""
     parts: list[bytes] = []
     at = 0
-    for end, event in sse.parse_events(data):
-        part, at = data[at:end], end
-        # The data in full: a comment is no output either.
-        parts.append(part if key not in part or _is_output(event.data) else part.replace(key, MARK))
-    return b"".join((*parts, data[at:].replace(key, MARK)))
+    for _ in range(_LOOKED_AT):
+        hit = batch.find(key, at)
+        if hit < 0:
+            break
+        start = sse.find_last_border(batch, at, hit) or at
+        end = sse.find_next_border(batch, hit)
+        event = batch[start:end]
+        # By its data: a comment is no output either.
+        parts += (batch[at:start], event if _is_output(sse.parse_event(event).data) else event.replace(key, MARK))
+        at = end
+    return b"".join((*parts, batch[at:].replace(key, MARK)))
 
 
 def _is_output(text: str) -> bool:

@@ -19,7 +19,7 @@ _LAST = frozenset(
     (
         *("key", "token", "auth", "authn", "authentication", "oauth", "signature", "sig"),
         *("pass", "pwd", "pw", "pword", "passcode", "pin", "otp", "totp", "pat", "pem", "hmac", "sas", "cred", "creds"),
-        *("assertion", "jsessionid", "phpsessid", "cert", "certificate"),
+        *("assertion", "jsessionid", "phpsessid", "cert", "certificate", "dsn"),
     )
 )
 # Ends of names that are written in one word.

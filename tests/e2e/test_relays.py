@@ -170,6 +170,12 @@ server.serve_forever()
         assert f"the proxy on :{port} (pid {older.pid}) is of an older fairlead" in said
         assert "fairlead stop, then fairlead proxy" in said
         assert b"is of an older fairlead" in command(proxy, "env").stderr
+        said = command(proxy, "status").stderr.decode()
+        assert "no proxy of this home could be asked." in said
+        assert "is running" not in said
+        said = command(proxy, "proxy", "--port", str(port)).stderr.decode()
+        assert f"port {port} is taken by a proxy of this home that is of an older fairlead (pid {older.pid})." in said
+        assert f"fairlead stop --port {port}" in said
         done = command(proxy, "stop")
         assert done.stdout.decode() == f"Stopped the proxy on :{port}, which was of an older fairlead.\n"
         assert older.wait(20) == 7

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from router.exchange.redaction import has_suspect_head, redact_head
+from router.exchange.redaction import has_suspect_head, hide_key, hide_key_in_events, redact_head
 from router.exchange.upstream_response.response import BufferedResponse
 from router.net.headers import to_lines
-from router.redaction import Redactor
+from router.redaction import MARK, Redactor
+
+from ..growth import grows_evenly
 
 KEY = "sk-upstream-0123456789-0123456789-0123456789"
 #: As a large network in front of an API adds them to every answer.
@@ -83,3 +85,26 @@ def test_the_values_that_are_relayed_hold_no_key(redactor, status, value):
 def test_all_of_an_errors_head_is_searched(redactor):
     """Fields that are dropped too: their names and values stand in what is said of the error."""
     assert b"[redacted]" in redacted(redactor, head(400, (b"set-cookie", KEY.encode())))[b"set-cookie"]
+
+
+def test_what_a_model_writes_keeps_the_key():
+    """Only what is no output of a model loses it, in events and in whole answers."""
+    key = KEY.encode()
+    written = b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % key
+    told = b'event: note\r\ndata: {"detail":"%s"}\r\n\r\n' % key
+    other = b"data: {}\n\n"
+    events = hide_key_in_events(written + other + told + written + b": %s\n\n" % key, key)
+    assert events == written + other + told.replace(key, MARK) + written + b": [redacted]\n\n"
+    body = b'{"output":[{"text":"%s"}]}' % key
+    assert hide_key(body, key) == body
+    assert hide_key(b'{"detail":"%s"}' % key, key) == b'{"detail":"[redacted]"}'
+
+
+@pytest.mark.parametrize(
+    "event", [b"data: %s\n\n", b": %s\r\n\r\n", b'data: {"content":"%s"}\n\n', b'data: {"a":[[[%s\n\n']
+)
+def test_time_to_hide_the_key_grows_with_the_events(event):
+    """Events that all hold it, in any form, take no longer than their size explains."""
+    key = KEY.encode()
+    event %= key
+    grows_evenly(lambda count: event * count, lambda batch: hide_key_in_events(batch, key), 4000)

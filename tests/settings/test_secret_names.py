@@ -15,7 +15,7 @@ def words(text):
 SECRET = words(
     """
 authorization proxy-authorization x-api-key api-key x-goog-api-key x-litellm-key x-litellm-api-key x-auth-key
-x-secret-key x-private-key x-rapidapi-key dd-application-key dd-api-key x-portkey-api-key x-portkey-virtual-key
+x-secret-key x-private-key x-rapidapi-key dd-application-key dd-api-key x-db-dsn x-portkey-api-key x-portkey-virtual-key
 x-portkey-aws-secret-access-key x-portkey-aws-session-token x-portkey-config x-key x-jwt x-provider-key helicone-auth
 helicone-openai-api-key x-openai-api-key x-bt-auth-token cf-aig-authorization cf-access-client-secret
 cf-access-jwt-assertion cf-access-token ocp-apim-subscription-key x-functions-key x-amz-security-token

@@ -63,13 +63,15 @@ def run(argv: list[str]) -> int:
 
 
 async def _ask(home: Home) -> list[Status]:
-    """What each proxy of this home reports about itself, the newest first. Raises CommandError when none runs."""
+    """What each proxy of this home reports about itself, the newest first. Raises CommandError when none answers."""
     found: list[Status] = []
     for run, proxy in await proven(home):
         try:
             found.append(await proxy.fetch_status())
         except ControlError as error:
             raise CommandError(f"the proxy on :{run.port} could not be asked: {error}") from None
+    if not found and run_files.live(home):
+        raise CommandError("no proxy of this home could be asked.")
     if not found:
         raise CommandError("no fairlead proxy is running.", "Start it:   fairlead proxy")
     return found

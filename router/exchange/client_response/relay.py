@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.redaction import AT_ONCE, hide_key
+from router.exchange.redaction import AT_ONCE, hide_key_in_events
 from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decode_stepwise
 from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
@@ -258,7 +258,7 @@ class Relay:
         secrets."""
         batch = self.tap.read(batch)
         if not self._failed:
-            return hide_key(batch, self._key, events=True) if self._key and self._key in batch else batch
+            return hide_key_in_events(batch, self._key) if self._key and self._key in batch else batch
         found = self._redactor.redact(batch)
         if found is None:
             error = BadGateway("The upstream sent an error event that is too large to be passed on.")

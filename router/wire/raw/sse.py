@@ -95,6 +95,12 @@ def find_last_border(data: bytes, start: int, end: int | None = None) -> int:
     return found + 1 if data[found - 1] == _CR and found < end and data[found] == _LF else found
 
 
+def find_next_border(data: bytes, start: int) -> int:
+    """The offset behind the first blank line from `start` on; the length of the data when there is none."""
+    match = _BLANK_LINE.search(data, start)
+    return match.end() if match else len(data)
+
+
 def parse_events(data: bytes) -> Iterator[tuple[int, Event]]:
     """Each whole event with the offset behind its blank line; comments and unknown fields are left out."""
     at = 0
