@@ -240,14 +240,17 @@ class ConnectionPool:
         if seconds <= 0 or unused or len(idle) >= IDLE_PER_ORIGIN or self._is_distrusted(origin, now):
             self.drop(connection)
             return
+        rest = rest or not connection.reused
+        if rest and len(idle.resting) >= RESTING_PER_ORIGIN:
+            # Not another in its place: then none would ever have rested where many are opened.
+            self.drop(connection)
+            return
         if self.idle >= IDLE_IN_ALL:
             self._evict(min((one for one in self._idle.values() if len(one)), key=_Idle.oldest_expiry).pop_oldest())
         conn.start_next_cycle()
         connection.expires, connection.since = now + seconds, now
-        if rest or not connection.reused:
+        if rest:
             connection.rested = now + REST_SECONDS
-            if len(idle.resting) >= RESTING_PER_ORIGIN:
-                self._evict(idle.resting.popleft())
             idle.resting.append(connection)
         else:
             idle.ready.append(connection)

@@ -510,7 +510,7 @@ def test_thousands_of_resting_connections_cost_no_more_each(net, monkeypatch):
 
 
 def test_only_so_many_connections_rest(net, monkeypatch):
-    """In a storm of errors the oldest that rests is closed for the next, so that descriptors are left."""
+    """In a storm of errors those over the bound are closed, so that descriptors are left; the others go on resting."""
     monkeypatch.setattr(pool, "RESTING_PER_ORIGIN", 2)
 
     async def use(connections, connection, peer):
