@@ -160,7 +160,7 @@ def resting(use):
     async def main():
         return await use(Credentials({"PATH": os.environ["PATH"]}, OwnKeys(), clock=trio.current_time))
 
-    return trio.run(main, clock=MockClock(autojump_threshold=1.0))
+    return trio.run(main, clock=MockClock(autojump_threshold=0.4))
 
 
 async def refuse_again(credentials, reference, times):

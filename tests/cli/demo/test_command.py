@@ -64,7 +64,7 @@ def test_demo_s_own_requests_are_not_in_the_history(fairlead):
     body = b'{"model":"demo","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
     assert ask(run.port, "/v1/messages", body).status == 200
     assert fairlead("stop").code == 0
-    assert process.wait(20) == 0
+    assert process.wait(20) == 0, [*process.lines, *process.stdout]
     used = fairlead("usage").out
     assert "1 request " in used
     assert re.search(r"^  account .*\n  demo  +1  ", used, re.MULTILINE)
