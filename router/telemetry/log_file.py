@@ -25,6 +25,7 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "
 # Non-blocking: opening a pipe in place of the file must not hang. It means nothing for plain files.
 _FILE = _FLAGS | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_INNER_FOLDER = _FOLDER | getattr(os, "O_NOFOLLOW", 0)
 
 
 class LogFile:
@@ -110,10 +111,9 @@ class LogFile:
             return
         if not stat.S_ISREG(entry.st_mode):
             raise _refuse(self._path, f"it is {_name_kind(entry.st_mode)}, not a file")
-        if entry.st_uid not in (os.geteuid(), 0):
+        if not _is_own(entry.st_uid):
             raise _refuse(self._path, "it belongs to another user")
-        assert self._folder is not None
-        if entry.st_nlink > 1 and _is_open_to_others(os.fstat(self._folder)):
+        if entry.st_nlink > 1 and self._folder is not None and _is_open_to_others(os.fstat(self._folder)):
             raise _refuse(self._path, "it has a second name, and others can write in its folder")
 
 
@@ -128,7 +128,7 @@ def _enter(path: str) -> tuple[int, str]:
         while len(left) > 1:
             part = left.popleft()
             try:
-                inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                inner = os.open(part, _INNER_FOLDER, dir_fd=folder)
             except OSError as error:
                 entry = os.stat(part, dir_fd=folder, follow_symlinks=False) if error.errno != errno.ENOENT else None
                 if entry is None or not stat.S_ISLNK(entry.st_mode):
@@ -151,14 +151,20 @@ def _enter(path: str) -> tuple[int, str]:
 
 def _check_link(path: str, part: str, entry: os.stat_result, folder: os.stat_result) -> None:
     """Refuse a link in a path that another user made or could replace."""
-    own = entry.st_uid in (0, os.geteuid())
-    if not own or (_is_open_to_others(folder) and not folder.st_mode & stat.S_ISVTX):
+    if not _is_own(entry.st_uid) or (_is_open_to_others(folder) and not folder.st_mode & stat.S_ISVTX):
         raise _refuse(path, f"{part} in it is a link that another user could change; name the real path")
+
+
+def _is_own(uid: int) -> bool:
+    """True for this user, and for root, who may do anything here."""
+    if sys.platform == "win32":
+        return True
+    return uid in (0, os.geteuid())
 
 
 def _is_open_to_others(folder: os.stat_result) -> bool:
     """True for a folder in which another user but root can make files."""
-    return bool(folder.st_mode & 0o022) or folder.st_uid not in (0, os.geteuid())
+    return bool(folder.st_mode & 0o022) or not _is_own(folder.st_uid)
 
 
 def _refuse(path: str, why: str) -> OSError:

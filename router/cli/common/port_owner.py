@@ -72,6 +72,8 @@ def _holds_any(folder: Path, links: set[str]) -> bool:
 
 
 def _find_user_name(uid: int) -> str:
+    if sys.platform == "win32":
+        return str(uid)
     import pwd
 
     try:

@@ -201,7 +201,7 @@ def _write_new(path: Path, data: bytes, folder: int | None, *, sync: bool = True
     if folder is None:
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     else:
-        descriptor = os.open(path.name, flags | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        descriptor = os.open(path.name, flags | getattr(os, "O_CLOEXEC", 0), 0o600, dir_fd=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         if sync:

@@ -47,7 +47,7 @@ def describe_other_users(root: Path = Path("/")) -> str:
     other = find_other_login(entries, os.getuid())
     if other is not None:
         return f"another user can log in on it ({other.name or other.uid})"
-    source = find_directory(_ask_dscl()) if _DARWIN else find_directory_source(root)
+    source = find_directory(ask_dscl()) if _DARWIN else find_directory_source(root)
     if source:
         return f"its users come from a directory service ({source})"
     own = pwd.getpwuid(os.getuid()).pw_name if _is_listed(os.getuid()) else ""
@@ -103,7 +103,8 @@ def find_directory(search_path: str | None) -> str:
     return next((_show(node) for node in nodes if node.startswith("/") and node not in _LOCAL_NODES), "")
 
 
-def _ask_dscl() -> str | None:
+def ask_dscl() -> str | None:
+    """What dscl says of the search path of users; None where it cannot be asked."""
     try:
         done = subprocess.run(
             ["/usr/bin/dscl", "/Search", "-read", "/", "CSPSearchPath"],
@@ -132,6 +133,8 @@ def find_other_managed_home(root: Path, own_name: str) -> str:
 
 
 def _is_listed(uid: int) -> bool:
+    if sys.platform == "win32":
+        return False
     import pwd
 
     try:
