@@ -1,6 +1,7 @@
 """A relay between a scripted upstream and a client on a socket pair, on a clock that jumps; a home and runtimes."""
 
 import contextlib
+import os
 import signal
 import socket
 import time
@@ -30,6 +31,13 @@ from router.wire.tap import Tap
 for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One more than there are processors: the tests wait for half of their time, for deadlines and child processes."""
+    return (os.cpu_count() or 1) + 1
+
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 
