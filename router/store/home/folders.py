@@ -14,6 +14,9 @@ from pathlib import Path
 from router.errors import CommandError
 from router.store.home.permissions import check_open_folder, failed, shown
 
+# Windows lacks some of them, and opens no folder.
+_INNER_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
 
 @contextlib.contextmanager
 def open_folder(home: Path, inode: int | None, parts: tuple[str, ...]) -> Generator[int | None]:
@@ -45,10 +48,8 @@ def open_folder(home: Path, inode: int | None, parts: tuple[str, ...]) -> Genera
 
 
 def _open_inner(path: Path, part: str, folder: int) -> int:
-    if sys.platform == "win32":
-        raise NotImplementedError
     try:
-        return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        return os.open(part, _INNER_FOLDER, dir_fd=folder)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -407,18 +407,21 @@ def test_what_must_not_be_sent_twice_gets_a_young_connection(net):
     pooled(net, use)
 
 
+class Unheard(SocketStream):
+    """A socket whose peer's system has acknowledged nothing of a request."""
+
+    __slots__ = ()
+
+    def count_unacknowledged(self):
+        return 70
+
+
 def test_an_answer_that_came_before_the_request_is_thrown_away(net):
     """As long as the peer's system has acknowledged nothing of a request, what comes is no answer to it: the connection
     is closed, and its origin not trusted."""
 
     async def use(connections, connection, peer):
         assert connections.acquire(ORIGIN, trio.current_time()) is connection
-
-        class Unheard(SocketStream):
-            __slots__ = ()
-
-            def count_unacknowledged(self):
-                return 70
 
         connection.socket.__class__ = Unheard
         exchange = UpstreamExchange(connections, connection)
@@ -442,12 +445,6 @@ def test_a_timeout_that_a_server_told_late_costs_no_trust(net):
 
     async def use(connections, connection, peer):
         assert connections.acquire(ORIGIN, trio.current_time()) is connection
-
-        class Unheard(SocketStream):
-            __slots__ = ()
-
-            def count_unacknowledged(self):
-                return 70
 
         connection.socket.__class__ = Unheard
         exchange = UpstreamExchange(connections, connection)
