@@ -10,13 +10,13 @@ from .mutation import MILLION, cases, spoilt
 
 NEVER_UP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect",
             "http2-settings", "host", "content-length", "cookie", "cookie2", "proxy-authorization", "forwarded", "via",
-            "x-real-ip", "origin", "referer"}  # fmt: skip
+            "x-real-ip", "origin", "referer", "x-forwarded"}  # fmt: skip
 SECRET = {"authorization", "x-api-key", "api-key", "x-goog-api-key"}
 #: How names of credentials end, as words of their own; before `key` stands what it opens.
 SECRET_WORDS = {"auth", "authorization", "token", "secret", "password", "passwd", "credential", "credentials"}
 OPENED = ("api", "access", "subscription", "functions", "master")
 #: Parts of names that tell of a secret more often than not.
-STEM = re.compile("key|token|secret|pass|credential|auth|cookie|session|sig|jwt|pin|cert|pwd|sas|pat")
+STEM = re.compile("key|token|secret|pass|pw|cred|auth|cookie|session|sig|jwt|pin|otp|cert|sas|pat|pem|hmac")
 NEVER_DOWN = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect",
               "http2-settings", "content-length", "set-cookie", "set-cookie2", "alt-svc", "strict-transport-security",
               "clear-site-data", "refresh", "report-to", "reporting-endpoints", "nel", "x-content-type-options",
@@ -57,8 +57,9 @@ def check_up(chance, lines):
     assert out[0] == (b"Host", b"host", b"up")
     expected, unsure = [], []
     for line in lines:
-        name = line[1].decode()
-        stays = name.encode() in keep if name in SECRET else name not in NEVER_UP and line[1] not in drop
+        # Servers that hand fields on as variables take `_` and `-` for the same.
+        name = line[1].decode().replace("_", "-")
+        stays = line[1] in keep if name in SECRET else name not in NEVER_UP and line[1] not in drop
         if stays and not carries_secret(name) and not name.startswith(("x-fairlead-", "x-forwarded-", "sec-")):
             (unsure if STEM.search(name) and line[1] not in keep else expected).append(line)
     if identity:
