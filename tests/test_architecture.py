@@ -36,8 +36,9 @@ ROOMS = {
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
+ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -73,6 +74,7 @@ SUB_ROOMS = {
     "exchange/request": {"body", "upstream_response", ""},
     "exchange/client_response": {"request", "upstream_response", ""},
     "exchange/failover": {"body", "request", "upstream_response", ""},
+    "installation/upgrade": {""},
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},

@@ -1,0 +1,1 @@
+"""`fairlead upgrade`: download another release, verify it, and switch to it."""
