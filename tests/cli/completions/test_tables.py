@@ -10,6 +10,7 @@ from router.cli import COMMANDS
 from router.cli.completions import kinds
 from router.cli.completions.tables import commands, settings
 from router.settings import DECLARATIONS
+
 from ...packaging_scripts import load_script
 
 ROOT = Path(__file__).parents[3]
