@@ -14,15 +14,21 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from rehearsal import attacks, installing
+from rehearsal import attacks, installing, manifests, packages, upgrading
 from rehearsal.plays import Play, about, name_of, perform
 from rehearsal.stage import Rehearsal
 from rehearsal.versions import default_cache
 
 #: In the order they are played.
-PLAYS: tuple[Play, ...] = (*installing.PLAYS, *attacks.PLAYS)
+PLAYS: tuple[Play, ...] = (
+    *installing.PLAYS,
+    *manifests.PLAYS,
+    *packages.PLAYS,
+    *upgrading.PLAYS,
+    *attacks.PLAYS,
+)
 #: Those of the short form: about two minutes.
-SHORT: frozenset[Play] = frozenset((*installing.SHORT, *attacks.SHORT))
+SHORT: frozenset[Play] = frozenset((*installing.SHORT, *manifests.SHORT, *upgrading.SHORT, *attacks.SHORT))
 
 
 def main() -> int:

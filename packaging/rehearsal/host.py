@@ -101,10 +101,10 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
 
     def do_GET(self) -> None:
         """Answer one request, with its fault if it has one."""
+        assert isinstance(self.server, _Server)
         host = self.server.host
         host.asked.append(self.path)
         status, location, body = host.find(self.path)

@@ -75,7 +75,8 @@ def play_install_signed(stage: Stage) -> None:
 def play_install_removed(stage: Stage) -> None:
     """install.sh --uninstall removes what it installed and leaves the user's settings"""
     install(stage.user)
-    stage.user.fairlead("config", "set", "log.level", "info")
+    done = stage.user.fairlead("config", "set", "port", "3999")
+    expect(done.returncode == 0, f"config set ended with {done.returncode}: {done.stderr}")
     kept = stage.user.home / ".fairlead"
     install(stage.user, "--uninstall")
     expect(not stage.user.prefix.exists() and not stage.user.program.is_symlink(), "something was left")

@@ -5,8 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,8 @@ class Stage:
     user: User
     #: A folder that stays between rehearsals.
     cache: Path
+    #: The folder of what is written for a channel of `new`, by its name.
+    write_channels: Callable[[str], Path]
 
     def make_user(self, home: str) -> User:
         """One more user."""
@@ -68,7 +71,21 @@ class Rehearsal:
             self.old = versions.change_built(program, OLD, trusted, scratch / OLD, newer=False)
             self.new = versions.change_built(program, NEW, trusted, scratch / NEW, newer=True)
         for version in (self.old, self.new):
+            add_other_systems(version.files, version.number)
             describe(version.files, version, self.keys.current)
+        self._channels: dict[str, Path] = {}
+
+    def write_channels(self, channel: str) -> Path:
+        """The folder of what packaging/channels.py writes for a channel of the newer version; written once."""
+        if channel not in self._channels:
+            out = self.scratch / f"channel-{channel}"
+            command = [sys.executable, str(self.new.tree / "packaging" / "channels.py")]
+            command += [str(self.new.files / "release.json"), "--out", str(out), "--only", channel]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            if done.returncode != 0:
+                raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
+            self._channels[channel] = out
+        return self._channels[channel]
 
     @contextlib.contextmanager
     def make_stage(self) -> Generator[Stage]:
@@ -78,7 +95,8 @@ class Rehearsal:
         releases = {OLD: self.old.files, NEW: self.new.files}
         with contextlib.closing(ReleaseHost(self.certificate, releases, NEW)) as host:
             user = User(folder, trust(self.authority, host.url))
-            yield Stage(folder, self.old, self.new, self.keys, host, self.authority, user, self.cache)
+            shared = self.authority, user, self.cache, self.write_channels
+            yield Stage(folder, self.old, self.new, self.keys, host, *shared)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -120,6 +138,37 @@ def make_keys(folder: Path) -> Keys:
 def public_line(key: Path) -> str:
     """The line of a public key, from the file beside the secret one."""
     return key.with_name(f"{key.name}.pub").read_text("utf-8").split("\n")[1].strip()
+
+
+#: What a release has besides the programs of this system.
+_OTHERS = (
+    "linux-x86_64",
+    "linux-arm64",
+    "linux-x86_64-musl",
+    "linux-arm64-musl",
+    "macos-arm64-unsigned",
+    "macos-x86_64-unsigned",
+)
+_OTHERS_WINDOWS = ("windows-x86_64-unsigned", "windows-arm64-unsigned")
+
+
+def add_other_systems(files: Path, number: str) -> None:
+    """Put stand-ins of the other systems' programs beside this system's: nothing but their names is rehearsed here.
+    They begin as Mach-O programs do, so that no kernel that runs this rehearsal takes them."""
+    made = files / ".others"
+    shutil.rmtree(made, ignore_errors=True)
+    (made / "fairlead" / "_internal").mkdir(parents=True)
+    for name in ("fairlead", "fairlead.exe", "_internal/base"):
+        (made / "fairlead" / name).write_bytes(b"\xcf\xfa\xed\xfe" + bytes(60))
+        (made / "fairlead" / name).chmod(0o755)
+    for place in _OTHERS:
+        target = files / f"fairlead-{number}-{place}.tar.xz"
+        if not target.exists():
+            with tarfile.open(target, "w:xz", preset=0) as packed:
+                packed.add(made / "fairlead", "fairlead")
+    for place in _OTHERS_WINDOWS:
+        shutil.make_archive(str(files / f"fairlead-{number}-{place}"), "zip", made, "fairlead")
+    shutil.rmtree(made)
 
 
 def describe(files: Path, version: Version, key: Path, *options: str, number: str = "") -> None:

@@ -68,9 +68,23 @@ class User:
                 extra_groups=[] if is_root() else None,
             )
 
+    def start(self, *command: str | Path) -> "subprocess.Popen[bytes]":
+        """Start a command that goes on; nothing of its output is kept."""
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environ,
+            cwd=self.home,
+            user=NOBODY if is_root() else None,
+            group=NOBODY if is_root() else None,
+            extra_groups=[] if is_root() else None,
+        )
+
     def fairlead(self, *arguments: str, timeout: float = PATIENCE, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the installed fairlead."""
-        return self.run(self.program, *arguments, timeout=timeout, **environ)
+        return self.run(self.program, *arguments, stdin=None, timeout=timeout, **environ)
 
     def version(self) -> str:
         """What `fairlead --version` prints, or how it failed."""
