@@ -5,6 +5,8 @@ import json
 import os
 import re
 import subprocess
+from pathlib import Path
+from typing import Any
 
 from rehearsal.installing import hash_of, need
 from rehearsal.plays import NotHere, Play, expect
@@ -102,7 +104,7 @@ def play_winget(stage: Stage) -> None:
 
 
 def play_schemas(stage: Stage) -> None:
-    """the manifests of Scoop and winget are valid by the JSON schemas of those two, from the folder $FAIRLEAD_SCHEMAS"""
+    """the manifests of Scoop and winget are valid by the JSON schemas of those two ($FAIRLEAD_SCHEMAS has them)"""
     place = os.environ.get("FAIRLEAD_SCHEMAS")
     if place is None or importlib.util.find_spec("jsonschema") is None:
         raise NotHere("jsonschema, and $FAIRLEAD_SCHEMAS with Scoop's and winget's schemas as *.json")

@@ -40,17 +40,14 @@ class Version:
 
     @property
     def archive(self) -> Path:
-        """The folder form, packed."""
-        [found] = self.files.glob(f"fairlead-{self.number}-*.tar.xz")
-        return found
+        """The folder form for this system, packed."""
+        return self.files / f"fairlead-{self.number}-{_place()}.tar.xz"
 
     @property
     def file(self) -> Path | None:
         """The program in one file; None in the short form, which has none."""
-        found = [
-            path for path in self.files.glob("fairlead-*") if re.fullmatch(r"fairlead-[a-z]+-[a-z0-9_]+", path.name)
-        ]
-        return found[0] if found else None
+        path = self.files / f"fairlead-{_place()}"
+        return path if path.is_file() else None
 
 
 def copy_sources(tree: Path, number: str, keys: Iterable[str], *, newer: bool) -> None:
