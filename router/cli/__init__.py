@@ -28,6 +28,7 @@ COMMANDS = {
     "history": ("router.cli.history:run", "export the history, or clear it"),
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
+    "completions": ("router.cli.completions.command:run", "print the script that completes commands in your shell"),
 }
 
 # A word that users of other programs type -> what there is for it.
@@ -80,6 +81,11 @@ def _run(argv: list[str]) -> int:
         print(_format_overview())
         return 2
     name, rest = argv[0], argv[1:]
+    if name == "__complete":
+        # Called by shells only, at each TAB.
+        from router.cli.completions.complete import run
+
+        return run(rest)
     if name in ("--version", "-V"):
         return _print_version()
     if name in ("help", "--help", "-h"):
