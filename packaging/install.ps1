@@ -3,7 +3,6 @@ Installs fairlead for one user, without administrator rights:
   irm https://github.com/fairlead/fairlead/releases/latest/download/install.ps1 | iex
 With options: save it, then  .\install.ps1 -Version 0.3.0
   -Version V            this version (default: the newest; $env:FAIRLEAD_VERSION)
-  -Form folder|file     a folder that starts fast, or one file (default folder)
   -Prefix DIR           in the place of %LOCALAPPDATA%\fairlead
   -Sha256 HEX           the file must have this SHA-256 too
   -RequireSignature     fail unless minisign or rsign has checked the release
@@ -19,7 +18,6 @@ function Install-Fairlead {
     [CmdletBinding()]
     param(
         [string]$Version = $env:FAIRLEAD_VERSION,
-        [ValidateSet('folder', 'file')][string]$Form = 'folder',
         [string]$Prefix = (Join-Path $env:LOCALAPPDATA 'fairlead'),
         [string]$Sha256 = '',
         [switch]$RequireSignature,
@@ -73,8 +71,8 @@ function Install-Fairlead {
         if ($Version -and $release.version -ne $Version) { throw "release.json of $Version is that of $($release.version)." }
         if (-not $Version) { Test-FairleadAge $release $Prefix $releases }
         $Version = $release.version
-        $file = @($release.files | Where-Object { $_.os -eq 'windows' -and $_.arch -eq $arch -and $_.form -eq $Form })
-        if ($file.Count -ne 1) { throw "fairlead $Version has no program for Windows on $arch in the form '$Form'." }
+        $file = @($release.files | Where-Object { $_.os -eq 'windows' -and $_.arch -eq $arch -and $_.form -eq 'folder' })
+        if ($file.Count -ne 1) { throw "fairlead $Version has no program for Windows on $arch." }
         $file = $file[0]
         if ($file.name -notmatch '^[A-Za-z0-9][A-Za-z0-9._-]*$') { throw 'release.json names a file in another folder.' }
         if ($file.sha256 -notmatch '^[0-9a-f]{64}$') { throw "release.json has no SHA-256 of $($file.name). Nothing is installed unchecked." }
@@ -102,14 +100,8 @@ function Install-Fairlead {
             # --- unpacked beside the place where it goes, and run there once ---
             [void](New-Item -ItemType Directory -Force -Path (Join-Path $Prefix 'versions'))
             [void](New-Item -ItemType Directory -Path $staged)
-            $tree = $staged
-            if ($Form -eq 'file') {
-                Copy-Item -LiteralPath $archive -Destination (Join-Path $staged 'fairlead.exe')
-            }
-            else {
-                Expand-FairleadArchive $archive $staged
-                $tree = Join-Path $staged 'fairlead'
-            }
+            Expand-FairleadArchive $archive $staged
+            $tree = Join-Path $staged 'fairlead'
             $told = & (Join-Path $tree 'fairlead.exe') --version
             if ($LASTEXITCODE -ne 0 -or $told -ne "fairlead $Version") {
                 throw "The new program does not run here, or is not fairlead $Version. Nothing was installed."
@@ -117,7 +109,7 @@ function Install-Fairlead {
             if (Test-Path -LiteralPath $target) { [IO.Directory]::Move($target, "$staged.old") }
             [IO.Directory]::Move($tree, $target)
         }
-        Set-FairleadCurrent $Prefix $Version $Form
+        Set-FairleadCurrent $Prefix $Version
         if ($there) {
             Write-Host "fairlead $Version is installed already: $program   (-Force installs it again)"
         }
@@ -200,7 +192,7 @@ function Get-FairleadFile([Uri]$Url, [string]$Path, [Uri]$Releases) {
 
 function Test-FairleadSignature([string]$Manifest, [string]$Place, [Uri]$Releases, [string[]]$Keys) {
     if (-not $Keys) { return 'not checked: this script has no public keys' }
-    $tool = Get-Command minisign, rsign -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
+    $tool = Get-Command -Name minisign, rsign -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
     if (-not $tool) { return 'not checked: neither minisign nor rsign is here' }
     if (-not (Get-FairleadFile "$Place/release.json.minisig" "$Manifest.minisig" $Releases)) {
         throw 'release.json has no signature. Nothing was installed.'
@@ -276,7 +268,7 @@ function Expand-FairleadArchive([string]$Archive, [string]$Target) {
 }
 
 # `current` is a junction: it needs no rights, and a program that runs keeps the folder that it came from.
-function Set-FairleadCurrent([string]$Prefix, [string]$Version, [string]$Form) {
+function Set-FairleadCurrent([string]$Prefix, [string]$Version) {
     $current = Join-Path $Prefix 'current'
     $new = Join-Path $Prefix ".current-$PID"
     $old = Join-Path $Prefix ".current-old-$PID"
@@ -288,7 +280,7 @@ function Set-FairleadCurrent([string]$Prefix, [string]$Version, [string]$Form) {
     $receipt = [ordered]@{
         schema    = 1
         installer = 'install.ps1'
-        form      = $Form
+        form      = 'folder'
         prefix    = $Prefix
         channel   = 'stable'
         link      = (Join-Path $current 'fairlead.exe')
@@ -326,7 +318,7 @@ function Remove-FairleadInstallation([string]$Prefix) {
     $path = Join-Path $Prefix 'receipt.json'
     if (-not (Test-Path -LiteralPath $path)) { throw "$Prefix has no fairlead of this script. Name its folder with -Prefix." }
     $receipt = [IO.File]::ReadAllText($path) | ConvertFrom-Json
-    if ($receipt.installer -ne 'install.ps1') { throw "$Prefix was installed by something else, as $path says." }
+    if ('install.ps1', 'upgrade' -notcontains $receipt.installer) { throw "$Prefix was installed by something else, as $path says." }
     $current = Join-Path $Prefix 'current'
     $user = [Environment]::GetEnvironmentVariable('Path', 'User')
     if (@("$user" -split ';') -contains $current) {
