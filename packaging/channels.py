@@ -17,10 +17,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from formats import arch, container, debian, homebrew, installers, redhat, scoop, share, winget
-from formats.description import ROOT, ChannelError, Description, read, write
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from router.installation.project import RELEASES_URL
+from formats import arch, container, debian, homebrew, installers, redhat, scoop, share, winget  # noqa: E402
+from formats.description import ChannelError, Description, read, write  # noqa: E402
+
+from router.installation.project import RELEASES_URL  # noqa: E402 - after the sources' own place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -208,12 +208,21 @@ find_system() {
   fi
 }
 
+# Did this script install what is in the prefix? `fairlead upgrade` may have written the receipt again.
+is_own() { grep -Eq '"installer": *"(install.sh|upgrade)"' "$prefix/receipt.json" 2>/dev/null; }
+
+# The program or link that the receipt names; empty without a receipt of this script.
+linked() {
+  is_own || return 0
+  sed -n 's/.*"link": *"\(\([^"\]\|\\.\)*\)".*/\1/p' "$prefix/receipt.json" | sed 's/\\\(.\)/\1/g'
+}
+
 check_link() { # What another installer or the user put there stays.
   if [ -L "$link" ]; then
     case $(readlink "$link") in
       "$prefix"/*) return 0 ;;
     esac
-  elif [ ! -e "$link" ]; then
+  elif [ ! -e "$link" ] || [ "$(linked)" = "$link" ]; then
     return 0
   fi
   fail "$link is there, and this script did not make it." 'Move it away, or choose another folder with --bin.'
@@ -467,9 +476,13 @@ attest() {
 # --- what is written ---
 
 is_installed() {
-  [ -z "$force" ] && [ -x "$prefix/versions/$version/fairlead" ] &&
-    [ "$("$prefix/versions/$version/fairlead" --version 2>/dev/null || :)" = "fairlead $version" ] &&
-    { [ "$form" = file ] || [ -d "$prefix/versions/$version/_internal" ]; }
+  [ -z "$force" ] || return 1
+  if [ "$form" = file ]; then
+    [ ! -L "$link" ] && [ "$("$link" --version 2>/dev/null || :)" = "fairlead $version" ]
+  else
+    [ -d "$prefix/versions/$version/_internal" ] &&
+      [ "$("$prefix/versions/$version/fairlead" --version 2>/dev/null || :)" = "fairlead $version" ]
+  fi
 }
 
 # Unpacks beside the place where it goes, and runs it there once.
@@ -477,7 +490,7 @@ stage() {
   umask 022
   mkdir -p "$prefix/versions" "$bin" || fail "$prefix cannot be written." 'Choose another folder with --prefix.'
   # What a killed installer left.
-  for left in "$prefix/versions"/.part-*; do
+  for left in "$prefix/versions"/.part-* "$bin"/.fairlead-part-*; do
     [ -d "$left" ] || continue
     kill -0 "${left##*-}" 2>/dev/null || rm -rf "$left"
   done
@@ -485,9 +498,11 @@ stage() {
   rm -rf "$staged"
   mkdir "$staged" || fail "$prefix/versions cannot be written." 'Choose another folder with --prefix.'
   if [ "$form" = file ]; then
-    cp "$scratch/$file" "$staged/fairlead" || fail "$prefix: the program could not be written." 'Is the disk full?'
-    chmod 755 "$staged/fairlead"
-    tree=$staged
+    # On the file system where it goes, so that one rename puts it there.
+    tree=$bin/.fairlead-part-$$
+    mkdir "$tree" || fail "$bin cannot be written." 'Choose another folder with --bin.'
+    cp "$scratch/$file" "$tree/fairlead" || fail "$bin: the program could not be written." 'Is the disk full?'
+    chmod 755 "$tree/fairlead"
   else
     unpack
     tree=$staged/fairlead
@@ -521,6 +536,7 @@ unpack() {
 }
 
 keep() { # gives the unpacked version its name
+  [ "$form" = folder ] || return 0
   target=$prefix/versions/$version
   if [ -e "$target" ]; then
     mv "$target" "$staged.old"
@@ -536,12 +552,16 @@ rename() { # rename FROM TO: also where TO is a link to a folder
   mv -fT "$1" "$2" 2>/dev/null || mv -fh "$1" "$2" 2>/dev/null || { rm -f "$2" && mv -f "$1" "$2"; }
 }
 
-switch() { # current and the link in the folder of programs, each by one rename
-  mkdir -p "$bin" || fail "$bin cannot be written." 'Choose another folder with --bin.'
-  ln -s "versions/$version" "$prefix/.current-$$"
-  rename "$prefix/.current-$$" "$prefix/current"
-  ln -s "$prefix/current/fairlead" "$bin/.fairlead-$$" || fail "$bin cannot be written." 'Choose another folder with --bin.'
-  rename "$bin/.fairlead-$$" "$link"
+switch() { # puts the version in the place of the last, each thing by one rename
+  mkdir -p "$prefix" "$bin" || fail "$bin cannot be written." 'Choose another folder with --bin.'
+  if [ "$form" = folder ]; then
+    ln -s "versions/$version" "$prefix/.current-$$"
+    rename "$prefix/.current-$$" "$prefix/current"
+    ln -s "$prefix/current/fairlead" "$bin/.fairlead-$$" || fail "$bin cannot be written." 'Choose another with --bin.'
+    rename "$bin/.fairlead-$$" "$link"
+  elif [ -n "${tree:-}" ]; then
+    rename "$tree/fairlead" "$link"
+  fi
   printf '{"schema":1,"installer":"install.sh","form":"%s","prefix":"%s","channel":"stable","link":"%s"}\n' \
     "$form" "$(escape "$prefix")" "$(escape "$link")" >"$prefix/.receipt-$$"
   rename "$prefix/.receipt-$$" "$prefix/receipt.json"
@@ -552,9 +572,10 @@ escape() { printf %s "$1" | sed 's/[\\"]/\\&/g'; }
 clean() {
   rm -rf "$scratch"
   rm -f "$prefix/.current-$$" "$prefix/.receipt-$$" "$bin/.fairlead-$$"
+  rm -rf "$bin/.fairlead-part-$$"
   [ -z "$staged" ] || rm -rf "$staged"
   # Folders that were made for nothing.
-  [ -z "$staged" ] || [ -e "$prefix/current" ] || rmdir "$prefix/versions" "$prefix" 2>/dev/null || :
+  [ -z "$staged" ] || rmdir "$prefix/versions" "$prefix" 2>/dev/null || :
 }
 
 hint_path() {
@@ -575,13 +596,15 @@ hint_path() {
 
 remove() {
   [ -f "$prefix/receipt.json" ] || fail "$prefix has no fairlead of this script." 'Name its folder with --prefix.'
-  grep -q '"installer": *"install.sh"' "$prefix/receipt.json" ||
+  is_own ||
     fail "$prefix was installed by something else, as $prefix/receipt.json says."
-  linked=$(sed -n 's/.*"link": *"\(\([^"\\]\|\\.\)*\)".*/\1/p' "$prefix/receipt.json" | sed 's/\\\(.\)/\1/g')
-  if [ -L "$linked" ]; then
-    case $(readlink "$linked") in
-      "$prefix"/*) rm -f "$linked" ;;
+  made=$(linked)
+  if [ -L "$made" ]; then
+    case $(readlink "$made") in
+      "$prefix"/*) rm -f "$made" ;;
     esac
+  elif grep -q '"form": *"file"' "$prefix/receipt.json" && [ -f "$made" ]; then
+    rm -f "$made"
   fi
   rm -f "$prefix/current"
   if [ -d "$prefix/versions" ] && [ ! -L "$prefix/versions" ]; then

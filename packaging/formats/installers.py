@@ -1,17 +1,14 @@
-"""install.sh and install.ps1 as they are published: with the public keys of releases and the repository's name."""
+"""install.sh and install.ps1 as they are published: with the public keys of releases."""
 
 import importlib
 import re
 from pathlib import Path
 
-from router.installation.project import REPOSITORY
-
 from .description import ROOT, ChannelError, write
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{40,}=*")
 _KEYS_SH = "public_keys=''\n"
-_REPOSITORY_SH = "repository='fairlead/fairlead'\n"
-_REPOSITORY_PS1 = "$Repository = 'fairlead/fairlead'\n"
+_KEYS_PS1 = "$PublicKeys = @()\n"
 
 
 def generate(out: Path, keys: tuple[str, ...] | None = None) -> None:
@@ -19,10 +16,10 @@ def generate(out: Path, keys: tuple[str, ...] | None = None) -> None:
     embedded = _embedded() if keys is None else keys
     if not all(map(_KEY.fullmatch, embedded)):
         raise ChannelError("a public key is not one line of base64.", "It is the second line of minisign's key file.")
-    script = _replace("install.sh", _KEYS_SH, f"public_keys='{' '.join(embedded)}'\n")
-    write(out / "install.sh", script.replace(_REPOSITORY_SH, f"repository='{REPOSITORY}'\n"))
+    write(out / "install.sh", _replace("install.sh", _KEYS_SH, f"public_keys='{' '.join(embedded)}'\n"))
     (out / "install.sh").chmod(0o755)
-    write(out / "install.ps1", _replace("install.ps1", _REPOSITORY_PS1, f"$Repository = '{REPOSITORY}'\n"))
+    listed = ", ".join(f"'{key}'" for key in embedded)
+    write(out / "install.ps1", _replace("install.ps1", _KEYS_PS1, f"$PublicKeys = @({listed})\n"))
 
 
 def _embedded() -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def stage(described: Description, file: ReleaseFile, share: Share, layout: Layou
 
 def _texts(share: Share, layout: Layout) -> Iterator[tuple[str, bytes]]:
     for name, data in share.man.items():
-        yield f"usr/share/man/man1/{name}.gz", squeeze(data)
+        yield f"usr/share/man/man{name[-1]}/{name}.gz", squeeze(data)
     yield "usr/share/bash-completion/completions/fairlead", share.completions["bash"]
     yield f"{layout.zsh}/_fairlead", share.completions["zsh"]
     yield "usr/share/fish/vendor_completions.d/fairlead.fish", share.completions["fish"]

@@ -42,7 +42,7 @@ class Share:
 def collect(described: Description, *, man: Path, completions: Path | None) -> Share:
     """man: a folder of man pages. completions: a folder of them; None runs the program that the release has for this
     system. Raises ChannelError when something is missing."""
-    pages = {path.name: path.read_bytes() for path in sorted(man.glob("*.1"))} if man.is_dir() else {}
+    pages = {path.name: path.read_bytes() for path in sorted(man.glob("*.[15]"))} if man.is_dir() else {}
     if "fairlead.1" not in pages:
         raise ChannelError(f"{man} has no fairlead.1.", "Name the folder of the man pages with --man.")
     return Share(

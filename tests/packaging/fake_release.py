@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import shutil
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import trustme
 
 from router.installation.upgrade.manifest import Release, ReleaseFile
 
@@ -23,6 +25,8 @@ PROGRAM = """\
 #!/bin/sh
 case "${{1:-}}" in
   --version) echo "fairlead {version}" ;;
+  proxy) echo "$$ $*" >"$FAIRLEAD_HOME/started"; exec sleep 60 ;;
+  status) [ -e "$FAIRLEAD_HOME/started" ] && printf '{{\n  "url": "http://127.0.0.1:3456"\n}}\n' ;;
   completions) echo "# completions of fairlead {version} for $2" ;;
   *) echo "fairlead {version}: $*" ;;
 esac
@@ -172,8 +176,9 @@ class ReleaseHost:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[ReleaseHost]:
-    """A release host on a free port of loopback. An answer whose content-length is larger than its body is cut off."""
+def serve(certificate: trustme.LeafCert | None = None) -> Iterator[ReleaseHost]:
+    """A release host on a free port of loopback; with a certificate it speaks TLS. An answer whose content-length is
+    larger than its body is cut off."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -188,7 +193,13 @@ def serve() -> Iterator[ReleaseHost]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda request, client_address: None  # clients that refuse the certificate
     host = ReleaseHost(server.server_address[1])
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        host.url = host.url.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

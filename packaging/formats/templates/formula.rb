@@ -16,6 +16,7 @@ class Fairlead < Formula
     bin.install_symlink libexec/"fairlead"
     resource("share").stage do
       man1.install Dir["man/*.1"]
+      man5.install Dir["man/*.5"]
       bash_completion.install "completions/fairlead.bash" => "fairlead"
       zsh_completion.install "completions/_fairlead"
       fish_completion.install "completions/fairlead.fish"
