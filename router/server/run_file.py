@@ -29,6 +29,25 @@ class RunFile:
         self._log = log
         # A home on a network may hang: its thread is not shared with other work.
         self._thread = trio.CapacityLimiter(1)
+        # True while it is another process's to write.
+        self._handed_over = False
+
+    @property
+    def run(self) -> run_files.Run:
+        """What it says."""
+        return self._run
+
+    async def hand_over(self) -> None:
+        """Leave the file to the process that takes the port over."""
+        self._handed_over = True
+        # A write that has begun ends first.
+        async with self._thread:
+            pass
+
+    async def take_back(self) -> None:
+        """Write the file again, since the other process has failed."""
+        self._handed_over = False
+        await trio.to_thread.run_sync(self._rewrite, limiter=self._thread)
 
     @contextlib.contextmanager
     def publish(self) -> Generator[None]:
@@ -55,7 +74,7 @@ class RunFile:
 
     def _restore(self) -> None:
         # A removed home is not made again: that would undo what its user did.
-        if not self._home.there():
+        if self._handed_over or not self._home.there():
             return
         with contextlib.suppress(CommandError):
             if run_files.present(self._home, self._run):
@@ -63,7 +82,7 @@ class RunFile:
         self._write()
 
     def _rewrite(self) -> None:
-        if self._home.there():
+        if not self._handed_over and self._home.there():
             self._write()
 
     def _write(self) -> None:
