@@ -2,7 +2,7 @@
 
 WORDS is the command line up to the cursor, CWORD the number of the cursor's word, counted from 0. The first line of the
 answer is `files` where the shell should complete the name of a file, else `words`; then one candidate a line, in the
-shell's own form (forms.py). No network, nothing written; after a second the process ends, whatever it waits for.
+shell's own form (forms.py). No network, nothing written; a process that waits for a file ends after two seconds.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def run(argv: list[str]) -> int:
 
 
 def _limit_time() -> None:
-    """End this process after a second: a home on a server that does not answer must not hold the shell."""
+    """End this process in two seconds. A home on a server that does not answer must not hold the shell."""
     import signal
 
     if hasattr(signal, "alarm"):
-        signal.alarm(1)
+        signal.alarm(2)
 
 
 def find_candidates(before: Sequence[str], current: str, files: Files) -> tuple[list[Candidate], bool]:
