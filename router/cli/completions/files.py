@@ -4,13 +4,18 @@ Rules of this file: nothing is created, no network is used, no key leaves it; a 
 as completion must not fail where a command would report the error.
 """
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
 
 from router.errors import CommandError
 from router.store.home.place import find_home
+
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
 #: Bytes of a file that are read at most; a longer one is left out.
 _FILE_LIMIT = 262_144
@@ -19,20 +24,23 @@ _LOOKED_THROUGH = 2000
 _REQUESTS = 20
 
 
-class Request(NamedTuple):
-    """A request of the history."""
+class Request:
+    """A request of the history. time: seconds since 1970."""
 
-    id: str
-    #: Seconds since 1970.
-    time: float
-    model: str
-    status: int
+    __slots__ = ("id", "model", "status", "time")
+
+    def __init__(self, identity: str, time: float, model: str, status: int):
+        self.id = identity
+        self.time = time
+        self.model = model
+        self.status = status
 
 
 class Files:
-    """The files of one home. What is read is kept."""
+    """The files of one home. What is read is kept. begin: called before each reading."""
 
-    def __init__(self, environ: Mapping[str, str]):
+    def __init__(self, environ: Mapping[str, str], begin: Callable[[], None] = lambda: None):
+        self._begin = begin
         try:
             self._home = find_home(environ)
         except CommandError:
@@ -50,6 +58,7 @@ class Files:
         """The names of the configured backends, sorted."""
         if not self._home:
             return []
+        self._begin()
         try:
             names = os.listdir(os.path.join(self._home, "backends"))
         except OSError:
@@ -61,11 +70,7 @@ class Files:
         if not name or "/" in name or "\\" in name:
             return {}
         fields = _parse_json(self._read(f"backends/{name}.json"))
-        accounts = fields.get("accounts")
-        listed = cast("list[object]", accounts) if isinstance(accounts, list) else []
-        fields["accounts"] = [
-            str(cast("dict[str, object]", one).get("alias", "")) for one in listed if isinstance(one, dict)
-        ]
+        fields["accounts"] = [str(as_table(account).get("alias", "")) for account in as_list(fields.get("accounts"))]
         return fields
 
     def list_requests(self) -> list[Request]:
@@ -99,6 +104,7 @@ class Files:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         if not self._home:
             return b""
+        self._begin()
         try:
             with os.fdopen(os.open(os.path.join(self._home, name), flags), "rb") as file:
                 entry = os.fstat(file.fileno())
@@ -111,6 +117,7 @@ class Files:
         # A history outside of the home, as that of a home on a network file system, is left out: to find it, the
         # system's mounts would have to be read.
         path = os.path.join(self._home, "history.db")
+        self._begin()
         try:
             if not self._home or not _is_own(os.lstat(path)):
                 return []
@@ -159,4 +166,14 @@ def _parse_json(data: bytes) -> dict[str, Any]:
         found = json.loads(data)
     except (ValueError, RecursionError):
         return {}
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    return as_table(found)
+
+
+def as_table(value: Any) -> dict[str, Any]:
+    """The value itself where it is a table, else an empty one."""
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value itself where it is a list, else an empty one."""
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]

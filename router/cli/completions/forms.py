@@ -4,25 +4,29 @@ bash inserts a candidate as it is, so that what it would read as its own signs i
 and fish escape what they insert, and choose themselves what matches.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
-from router.cli.completions.kinds import Candidate
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from router.cli.completions.rows import Candidate
 
 #: The shells for which there is a script.
 SHELLS = ("bash", "zsh", "fish", "powershell")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 
 
-class Word(NamedTuple):
-    """The word at the cursor."""
+class Word:
+    """The word at the cursor. text: without the shell's quotes. quote: the one that is open at its beginning. kept:
+    characters of the text that the shell keeps, as it replaces only what follows."""
 
-    #: Without the shell's quotes.
-    text: str
-    #: The quote that is open at its beginning, "" for none.
-    quote: str = ""
-    #: Characters of the text that the shell keeps: it replaces only what follows.
-    kept: int = 0
+    __slots__ = ("kept", "quote", "text")
+
+    def __init__(self, text: str, quote: str = "", kept: int = 0):
+        self.text = text
+        self.quote = quote
+        self.kept = kept
 
 
 def read_word(shell: str, raw: str, environ: Mapping[str, str]) -> Word:
@@ -62,14 +66,14 @@ def _unquote(raw: str) -> tuple[str, str]:
 def format_candidates(shell: str, word: Word, candidates: Sequence[Candidate]) -> list[str]:
     """One line a candidate."""
     if shell == "fish":
-        return [f"{value}\t{about}" if about else value for value, about in candidates]
+        return [f"{one.value}\t{one.about}" if one.about else one.value for one in candidates]
     if shell == "zsh":
-        return [_format_zsh(*candidate) for candidate in candidates]
+        return [_format_zsh(one.value, one.about) for one in candidates]
     begun = [one for one in candidates if one.value.lower().startswith(word.text.lower())]
     if shell == "powershell":
-        return [f"{_quote_powershell(value)}\t{value}\t{about or value}" for value, about in begun]
+        return [f"{_quote_powershell(one.value)}\t{one.value}\t{one.about or one.value}" for one in begun]
     same = [one for one in begun if one.value.startswith(word.text)]
-    return [_escape_bash(value[word.kept :], word.quote) for value, _ in same]
+    return [_escape_bash(one.value[word.kept :], word.quote) for one in same]
 
 
 def goes_on(value: str) -> bool:

@@ -1,33 +1,35 @@
 """The values of each kind: a function of the files at hand and of the arguments before."""
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
 
-from router.cli.completions.files import Files
-from router.cli.completions.rows import Kind, Setting
+from router.cli.completions.files import as_list, as_table
+from router.cli.completions.rows import Candidate, Setting
 from router.cli.completions.tables.names import DEMO_MODELS, PROVIDER_MODELS, PROVIDERS, TOOLS
 from router.cli.completions.tables.settings import DECLARED, OF_BACKEND, OF_PRICE, TABLES
+
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from router.cli.completions.files import Files
+    from router.cli.completions.rows import Kind
 
 _PROTOCOLS = ("messages", "chat", "responses")
 
 
-class Candidate(NamedTuple):
-    """One word that may stand at the cursor. One that ends in `.`, `:` or `=` goes on."""
+class Question:
+    """What a list is made for. arguments: those without a name that stand before. typed: the beginning of the value."""
 
-    value: str
-    about: str = ""
+    __slots__ = ("arguments", "files", "typed")
 
-
-class Question(NamedTuple):
-    """What a list is made for."""
-
-    files: Files
-    #: The arguments without a name that stand before.
-    arguments: Sequence[str]
-    #: The beginning of the value.
-    typed: str
+    def __init__(self, files: Files, arguments: Sequence[str], typed: str):
+        self.files = files
+        self.arguments = arguments
+        self.typed = typed
 
 
 def list_values(kind: Kind, question: Question) -> list[Candidate]:
@@ -95,16 +97,14 @@ def _list_model_aliases(question: Question) -> Iterable[Candidate]:
 def _list_named_models(config: Mapping[str, Any]) -> Iterable[str]:
     named: list[object] = [config.get("model"), config.get("fast_model"), *_get_table(config, "aliases").values()]
     for chain in _get_table(config, "fallback").values():
-        named += cast("list[object]", chain) if isinstance(chain, list) else [chain]
-    rules = config.get("routes")
-    for rule in cast("list[object]", rules) if isinstance(rules, list) else []:
-        named.append(cast("dict[str, object]", rule).get("model") if isinstance(rule, dict) else None)
+        named += as_list(chain) or [chain]
+    named += [as_table(rule).get("model") for rule in as_list(config.get("routes"))]
     named += _get_table(config, "prices")
     return (name for name in named if isinstance(name, str))
 
 
 def _list_requests(question: Question) -> Iterable[Candidate]:
-    yield Candidate("-", "the latest request") if not question.typed else Candidate("")
+    yield Candidate("-", "the latest request")
     now = time.time()
     for request in question.files.list_requests():
         yield Candidate(request.id, f"{_format_age(now - request.time)}  {request.model}  {request.status}")
@@ -118,9 +118,8 @@ def _format_age(seconds: float) -> str:
 
 
 def _list_tags(question: Question) -> Iterable[Candidate]:
-    tables = _get_table(_get_table(question.files.config, "guard"), "tags").values()
-    for table in tables:
-        yield from (Candidate(name, "tag with a budget") for name in (_as_table(table)))
+    for table in _get_table(_get_table(question.files.config, "guard"), "tags").values():
+        yield from (Candidate(name, "tag with a budget") for name in as_table(table))
     yield from (Candidate(name, "tag of a request") for name in question.files.list_tags())
 
 
@@ -145,7 +144,7 @@ def _list_keys(question: Question) -> Iterable[Candidate]:
         if not question.typed.startswith(f"{key}."):
             yield Candidate(f"{key}.", table.about)
             continue
-        names = list_values(table.names, question._replace(typed=""))
+        names = list_values(table.names, Question(question.files, (), ""))
         yield from (Candidate(f"{key}.{name.value}", name.about) for name in names)
     yield from _list_backend_keys(question)
     yield from _list_price_keys(question)
@@ -183,7 +182,7 @@ def _list_set_keys(question: Question) -> Iterable[Candidate]:
 def _flatten(table: Mapping[str, Any], prefix: str) -> Iterable[str]:
     for key, value in table.items():
         yield prefix + key
-        yield from _flatten(_as_table(value), f"{prefix}{key}.")
+        yield from _flatten(as_table(value), f"{prefix}{key}.")
 
 
 def _list_setting_values(question: Question) -> Iterable[Candidate]:
@@ -192,7 +191,7 @@ def _list_setting_values(question: Question) -> Iterable[Candidate]:
     if setting is None or setting.kind is None:
         return
     for found in list_values(setting.kind, question):
-        yield found._replace(about="default") if found.value == setting.default else found
+        yield Candidate(found.value, "default" if found.value == setting.default else found.about)
     if setting.default and not isinstance(setting.kind, tuple):
         yield Candidate(setting.default, "default")
 
@@ -209,14 +208,10 @@ def _find_setting(arguments: Sequence[str]) -> Setting | None:
 
 
 def _get_table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return _as_table(table.get(name))
+    return as_table(table.get(name))
 
 
-def _as_table(value: object) -> Mapping[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-_KINDS: Mapping[str, Callable[[Question], Iterable[Candidate]]] = {
+_KINDS: dict[str, Callable[[Question], Iterable[Candidate]]] = {
     "backend": _list_backends,
     "new backend": _list_new_backends,
     "alias": _list_aliases,

@@ -1,27 +1,41 @@
 """A command line as far as it is typed: which command it names, and what would stand at the cursor."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
-from router.cli.completions.rows import Command, Kind, Option
 from router.cli.completions.tables.commands import COMMANDS, GROUPS
 
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-class Place(NamedTuple):
+    from router.cli.completions.rows import Command, Kind, Option
+
+
+class Place:
     """What may stand at the cursor."""
 
-    #: The part of a command's name that is typed: '' for the first word, a group for the second.
-    group: str | None = None
-    #: The command, '' while its name is typed.
-    name: str = ""
-    #: The kind of the value.
-    kind: Kind = ""
-    #: What stands before the value in the same word: `--port=`.
-    prefix: str = ""
-    #: The options that may be given now.
-    options: Sequence[Option] = ()
-    #: The arguments without a name that stand before.
-    arguments: Sequence[str] = ()
+    def __init__(
+        self,
+        *,
+        group: str | None = None,
+        name: str = "",
+        kind: Kind = "",
+        prefix: str = "",
+        options: Sequence[Option] = (),
+        arguments: Sequence[str] = (),
+    ):
+        #: The part of a command's name that is typed: '' for the first word, a group for the second.
+        self.group = group
+        #: The command, '' while its name is typed.
+        self.name = name
+        #: The kind of the value.
+        self.kind = kind
+        #: What stands before the value in the same word: `--port=`.
+        self.prefix = prefix
+        #: The options that may be given now.
+        self.options = options
+        #: The arguments without a name that stand before.
+        self.arguments = arguments
 
 
 def find_place(before: Sequence[str], current: str) -> Place:

@@ -1,44 +1,65 @@
-"""The rows of the tables. A kind is the name of a function of kinds.py that lists values, or the values themselves; ''
-is a value that nothing is known of, None for an option is that it takes no value."""
+"""The rows of the tables, and what completion passes around.
 
-from typing import NamedTuple
+A kind is the name of a function of kinds.py that lists values, or the values themselves; '' is a value that nothing is
+known of, None for an option is that it takes no value. The files of this folder but command.py do without `typing` and
+`collections`, which would take half of the time that a TAB may cost: hence plain classes.
+"""
+
+from __future__ import annotations
 
 Kind = str | tuple[str, ...]
 
 
-class Option(NamedTuple):
-    """One option of a command."""
+class Option:
+    """One option of a command. again: it may be given more than once."""
 
-    names: tuple[str, ...]
-    kind: Kind | None
-    about: str
-    #: It may be given more than once.
-    again: bool = False
+    __slots__ = ("about", "again", "kind", "names")
 
-
-class Command(NamedTuple):
-    """One command."""
-
-    about: str
-    #: The kinds of its arguments without a name.
-    arguments: tuple[Kind, ...]
-    #: Without --help, which all have.
-    options: tuple[Option, ...]
+    def __init__(self, names: tuple[str, ...], kind: Kind | None, about: str, *, again: bool = False):
+        self.names = names
+        self.kind = kind
+        self.about = about
+        self.again = again
 
 
-class Setting(NamedTuple):
-    """One key of config.toml. The kind is None for a secret."""
+class Command:
+    """One command. arguments: the kinds of those without a name. options: without --help, which all have."""
 
-    kind: Kind | None
-    #: As it is typed; '' for none.
-    default: str
-    about: str
+    __slots__ = ("about", "arguments", "options")
+
+    def __init__(self, about: str, arguments: tuple[Kind, ...], options: tuple[Option, ...]):
+        self.about = about
+        self.arguments = arguments
+        self.options = options
 
 
-class Table(NamedTuple):
-    """One table of config.toml whose keys are names."""
+class Setting:
+    """One key of config.toml. kind: None for a secret. default: as it is typed; '' for none."""
 
-    #: The kinds of its names and of their values.
-    names: Kind
-    values: Kind
-    about: str
+    __slots__ = ("about", "default", "kind")
+
+    def __init__(self, kind: Kind | None, default: str, about: str):
+        self.kind = kind
+        self.default = default
+        self.about = about
+
+
+class Table:
+    """One table of config.toml whose keys are names. names, values: the kinds of both."""
+
+    __slots__ = ("about", "names", "values")
+
+    def __init__(self, names: Kind, values: Kind, about: str):
+        self.names = names
+        self.values = values
+        self.about = about
+
+
+class Candidate:
+    """One word that may stand at the cursor. One that ends in `.`, `:` or `=` goes on."""
+
+    __slots__ = ("about", "value")
+
+    def __init__(self, value: str, about: str = ""):
+        self.value = value
+        self.about = about

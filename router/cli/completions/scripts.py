@@ -31,11 +31,11 @@ _fairlead() {
         # bash 3.2 has no compopt, and offers files where nothing else is known.
         compopt +o default 2>/dev/null
     fi
+    i=0
     while IFS= read -r item; do
-        COMPREPLY+=("$item")
+        if ((i++ > 0)); then COMPREPLY+=("$item"); fi
     done <<<"$answer"
-    COMPREPLY=("${COMPREPLY[@]:1}")
-    case ${#COMPREPLY[@]}${COMPREPLY[0]} in
+    case ${#COMPREPLY[@]}${COMPREPLY[0]-} in
         1*[.:=]) compopt -o nospace 2>/dev/null ;;
     esac
 }

@@ -1,9 +1,14 @@
 """The place of the home. Imports nothing that takes time: a shell asks for it at each TAB."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
 
 from router.errors import CommandError
+
+TYPE_CHECKING = False  # as in `typing`
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def find_home(environ: Mapping[str, str]) -> str:
