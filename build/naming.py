@@ -17,9 +17,9 @@ class BuildError(Exception):
     """What went wrong, and what mends it."""
 
 
-def version() -> str:
+def version(root: Path = ROOT) -> str:
     """The version of the sources."""
-    found = re.search(r'^__version__ = "(.+)"$', (ROOT / "router" / "__init__.py").read_text("utf-8"), re.MULTILINE)
+    found = re.search(r'^__version__ = "(.+)"$', (root / "router" / "__init__.py").read_text("utf-8"), re.MULTILINE)
     if found is None:
         raise BuildError("router/__init__.py names no version")
     return found[1]
