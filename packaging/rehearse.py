@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from rehearsal import attacks, installing, manifests, packages, upgrading
+from rehearsal import attacks, installing, manifests, packages, pinning, upgrading
 from rehearsal.plays import Play, about, name_of, perform
 from rehearsal.stage import Rehearsal
 from rehearsal.versions import default_cache
@@ -24,11 +24,14 @@ PLAYS: tuple[Play, ...] = (
     *installing.PLAYS,
     *manifests.PLAYS,
     *packages.PLAYS,
+    *pinning.PLAYS,
     *upgrading.PLAYS,
     *attacks.PLAYS,
 )
 #: Those of the short form: about two minutes.
-SHORT: frozenset[Play] = frozenset((*installing.SHORT, *manifests.SHORT, *upgrading.SHORT, *attacks.SHORT))
+SHORT: frozenset[Play] = frozenset(
+    (*installing.SHORT, *manifests.SHORT, *pinning.SHORT, *upgrading.SHORT, *attacks.SHORT)
+)
 
 
 def main() -> int:
