@@ -245,7 +245,7 @@ function Test-FairleadAttestation([string]$Archive, [string]$Place, [Uri]$Releas
     if ($cosign) {
         $bundle = "$Archive.sigstore.json"
         if (-not (Get-FairleadFile "$Place/$(Split-Path -Leaf $bundle)" $bundle $Releases)) { throw 'There is no bundle for cosign. Nothing was installed.' }
-        & $cosign.Source verify-blob $Archive --bundle $bundle --certificate-identity "https://github.com/$workflow@refs/tags/v$Version" --certificate-oidc-issuer https://token.actions.githubusercontent.com | Out-Null
+        & $cosign.Source verify-blob $Archive --bundle $bundle --new-bundle-format --certificate-identity "https://github.com/$workflow@refs/tags/v$Version" --certificate-oidc-issuer https://token.actions.githubusercontent.com | Out-Null
         if ($LASTEXITCODE -ne 0) { throw 'cosign refuses the bundle. Nothing was installed.' }
         return 'ok: by cosign'
     }

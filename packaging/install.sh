@@ -460,7 +460,7 @@ attest() {
   if has cosign; then
     fetch "$place/$file.sigstore.json" "$scratch/$file.sigstore.json" ||
       fail "$file has no bundle for cosign." 'Nothing was installed.'
-    cosign verify-blob "$scratch/$file" --bundle "$scratch/$file.sigstore.json" \
+    cosign verify-blob "$scratch/$file" --bundle "$scratch/$file.sigstore.json" --new-bundle-format \
       --certificate-identity "https://github.com/$workflow@refs/tags/v$version" \
       --certificate-oidc-issuer https://token.actions.githubusercontent.com >"$scratch/attestation" 2>&1 || {
       sed 's/^/       /' "$scratch/attestation" >&2
