@@ -67,8 +67,12 @@ class Detached:
         return found
 
     def restart(self):
-        """Ask for a restart; the answer."""
-        return ask(self.port, "/admin/restart", b"{}", JSON, self.operator())
+        """Ask for a restart; the answer. One that came to nothing because the machine is busy is asked for again."""
+        for _ in range(5):
+            answer = ask(self.port, "/admin/restart", b"{}", JSON, self.operator())
+            if b"did not serve within" not in answer.body:
+                break
+        return answer
 
     def operator(self):
         """The header that operator endpoints ask for."""
