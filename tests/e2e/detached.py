@@ -70,7 +70,7 @@ class Detached:
         """Ask for a restart; the answer. One that came to nothing because the machine is busy is asked for again."""
         for _ in range(5):
             answer = ask(self.port, "/admin/restart", b"{}", JSON, self.operator())
-            if b"did not serve within" not in answer.body:
+            if answer is None or b"did not serve within" not in answer.body:
                 break
         return answer
 
