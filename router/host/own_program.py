@@ -111,7 +111,7 @@ def start_again(
     descriptors that it inherits. Raises OSError, ValueError."""
     own = make_environment(environ, own=True)
     own[VARIABLE] = msgspec.json.encode(Given(sockets=list(sockets))).decode()
-    process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - the words that started this process
+    process: Any = subprocess.Popen(  # noqa: S603 - the words that started this process
         [*words, *arguments],
         stdin=subprocess.PIPE if sockets else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -123,7 +123,7 @@ def start_again(
     return BackgroundProgram(process)
 
 
-def _make_options(sockets: Sequence[int]) -> Any:
+def _make_options(sockets: Sequence[int]) -> dict[str, Any]:
     if sys.platform == "win32":
         # Without a console it gets no Ctrl-C of this one, and no window.
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP

@@ -182,8 +182,7 @@ async def running(
             restarter = Restarter(background, home, origin, accepting, run_file, reloader.watch.lock)
             serving = Serving(url, port, key, runtime, reloader.watch, run_file, restarter)
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
-            chores = [reserve.fill, *_list_chores(home, origin)]
-            _start_tasks(background, runtime, reloader.watch, run_file, chores)
+            _start_tasks(background, runtime, reloader.watch, run_file, [reserve.fill, *_list_chores(home, origin)])
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
                 await origin.wait_for_turn()
