@@ -122,7 +122,7 @@ def _format_overview() -> str:
         "usage: fairlead COMMAND …",
         "",
     ]
-    lines += format_listing([(name, about) for name, (_, about) in COMMANDS.items()], width, 9)
+    lines += format_listing([(name, about) for name, (_, about) in COMMANDS.items()], width, 11)
     lines += ["", "first steps:", "  fairlead demo", "  fairlead backend add anthropic --key-stdin", "  fairlead proxy"]
     lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
     return "\n".join(part for line in lines for part in wrap(line, width))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from router.errors import CommandError
 from router.store.home.place import find_home
@@ -124,11 +125,10 @@ class Files:
         except OSError:
             return []
         import sqlite3
-        from pathlib import Path
 
         db: sqlite3.Connection | None = None
         try:
-            db = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=0.1)
+            db = sqlite3.connect(f"{_format_uri(path)}?mode=ro", uri=True, timeout=0.1)
             return db.execute(query, values).fetchall()
         except (sqlite3.Error, ValueError):
             return []
@@ -137,9 +137,18 @@ class Files:
                 db.close()
 
 
+def _format_uri(path: str) -> str:
+    """The path for SQLite. `pathlib` has this too, and takes longer to load than SQLite."""
+    if sys.platform == "win32":
+        path = "/" + path.replace("\\", "/")
+    return "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
 def _is_own(entry: os.stat_result) -> bool:
     """True for a plain file of this user."""
-    return stat.S_ISREG(entry.st_mode) and (not hasattr(os, "getuid") or entry.st_uid == os.getuid())
+    if not stat.S_ISREG(entry.st_mode):
+        return False
+    return sys.platform == "win32" or entry.st_uid == os.getuid()
 
 
 def _has_types(row: Sequence[object], *types: type) -> bool:

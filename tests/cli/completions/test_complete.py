@@ -193,6 +193,13 @@ def test_files_that_are_not_plain_are_not_read(tmp_path):
     assert names(home.path, "why ") == ["-"]
 
 
+def test_a_home_with_signs_of_addresses(tmp_path):
+    """Its history is found although SQLite takes an address."""
+    home = write_home(tmp_path / "a%20b#c?d e")
+    write_history(home)
+    assert names(home.path, "why ") == ["-", "req_0000000000000000000b"]
+
+
 def test_a_damaged_history_is_left_out(tmp_path):
     """It has no requests, and no error shows up in the line that is typed."""
     home = write_home(tmp_path / "home")
