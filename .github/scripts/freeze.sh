@@ -9,6 +9,8 @@ bootstrap=$1 out=$2
 shift 2
 interpreter=$(grep -v '^#' .github/python-version)
 work=$(mktemp -d)
+# Programs of Windows know no path of Git's shell.
+if command -v cygpath > /dev/null; then work=$(cygpath --mixed "$work"); fi
 trap 'rm -rf "$work"' EXIT
 
 inside() { # inside VENV NAME: a program of a virtual environment

@@ -5,6 +5,8 @@ cd "$(dirname "$0")/../.."
 
 python=$1 dist=$2
 work=$(mktemp -d)
+# Programs of Windows know no path of Git's shell.
+if command -v cygpath > /dev/null; then work=$(cygpath --mixed "$work"); fi
 trap 'rm -rf "$work"' EXIT
 
 for file in "$dist"/fairlead-*; do

@@ -8,6 +8,8 @@ cd "$(dirname "$0")/../.."
 folder=$(cd "$1" && pwd)
 version=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["version"])' "$folder/release.json")
 work=$(mktemp -d)
+# Programs of Windows know no path of Git's shell.
+if command -v cygpath > /dev/null; then work=$(cygpath --mixed "$work"); fi
 site=$work/site
 mkdir -p "$site/latest" "$site/download"
 cp -R "$folder" "$site/latest/download"
@@ -33,6 +35,11 @@ python=$work/venv/bin/python
 [ -x "$python" ] || python=$work/venv/Scripts/python
 "$python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r build/locks/runtime.txt
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps "$PWD"
+
+sum=$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$folder/release.json")
+INPUT_VERSION=$version INPUT_SHA256=$sum RUNNER_TEMP=$work GITHUB_PATH=$work/path GITHUB_OUTPUT=$work/told \
+  GITHUB_ENV=$work/environment bash .github/actions/setup-fairlead/setup.sh
+try setup-fairlead "$(head -n 1 "$work/path")/fairlead"
 
 case $(uname -s) in
   Linux)

@@ -19,6 +19,8 @@ folder=$1
   done
 )
 work=$(mktemp -d)
+# Programs of Windows know no path of Git's shell.
+if command -v cygpath > /dev/null; then work=$(cygpath --mixed "$work"); fi
 trap 'rm -rf "$work"' EXIT
 python -m venv "$work/venv"
 python=$work/venv/bin/python
