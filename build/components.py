@@ -45,7 +45,13 @@ NATIVES = (
     Native("libmpdec", "BSD-2-Clause", r"libmpdec[-.]", ("_decimal",), ("decimal:__libmpdec_version__",)),
     Native("libuuid", "BSD-3-Clause", r"libuuid[-.]", ()),
     Native("gcc-runtime", "GPL-3.0-only WITH GCC-exception-3.1", r"lib(gcc_s|stdc\+\+)[-.]"),
-    Native("zstd", "BSD-3-Clause", r"libzstd[-.]", ("backports.zstd", "_zstd"), ("backports.zstd:zstd_version",)),
+    Native(
+        "zstd",
+        "BSD-3-Clause",
+        r"libzstd[-.]",
+        ("backports.zstd", "_zstd"),
+        ("backports.zstd:zstd_version", "compression.zstd:zstd_version"),
+    ),
     Native("libyaml", "MIT", r"libyaml[-.]", ("yaml._yaml",), ("yaml._yaml:get_version_string",)),
     Native("libsodium", "ISC", r"libsodium[-.]", ("nacl._sodium",), ("nacl._sodium:lib.sodium_version_string",)),
 )
@@ -141,7 +147,7 @@ def _owner_of_module(name: str) -> str | None:
         owner = packages.get(".".join(parts[:length]))
         if owner is not None:
             return owner
-    standard = top in sys.stdlib_module_names or top.startswith(("_sysconfigdata", "_pyrepl")) or top == "__future__"
+    standard = top in sys.stdlib_module_names or top.startswith(("_sysconfig", "_pyrepl")) or top == "__future__"
     return CPYTHON if standard else None
 
 

@@ -154,6 +154,11 @@ def merge(parts: list[Json]) -> Json:
     owns: list[Json] = [part["metadata"]["component"] for part in parts]
     if len({own["version"] for own in owns}) != 1:
         raise BuildError("these lists are of different versions")
+    systems: list[str] = [
+        str(entry["value"]) for own in owns for entry in own["properties"] if entry["name"] == PLATFORM
+    ]
+    if len(set(systems)) != len(systems):
+        raise BuildError(f"two of these lists are of one system: {', '.join(sorted(systems))}")
     merged: dict[str, Json] = {}
     for part in parts:
         for component in part["components"]:

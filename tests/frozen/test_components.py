@@ -173,6 +173,13 @@ def test_lists_of_two_versions_are_not_merged(script, listed):
         script("sbom").merge([one, two])
 
 
+def test_two_lists_of_one_system_are_not_merged(script, listed):
+    """Each system's files stand once."""
+    one = json.loads(listed())
+    with pytest.raises(script("naming").BuildError, match="of one system"):
+        script("sbom").merge([one, one])
+
+
 def test_sizes_are_of_what_lies_there(script, frozen):
     """A line for each component, the largest first."""
     (frozen / "_internal" / "libz.so.1").write_bytes(bytes(2 << 20))
