@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from rehearsal import attacks, installing, manifests, packages, pinning, upgrading
+from rehearsal import attacks, installing, manifests, packages, pinning, upgrading, verifying
 from rehearsal.plays import Play, about, name_of, perform
 from rehearsal.stage import Rehearsal
 from rehearsal.versions import default_cache
@@ -25,12 +25,13 @@ PLAYS: tuple[Play, ...] = (
     *manifests.PLAYS,
     *packages.PLAYS,
     *pinning.PLAYS,
+    *verifying.PLAYS,
     *upgrading.PLAYS,
     *attacks.PLAYS,
 )
 #: Those of the short form: about two minutes.
 SHORT: frozenset[Play] = frozenset(
-    (*installing.SHORT, *manifests.SHORT, *pinning.SHORT, *upgrading.SHORT, *attacks.SHORT)
+    (*installing.SHORT, *manifests.SHORT, *pinning.SHORT, *verifying.SHORT, *upgrading.SHORT, *attacks.SHORT)
 )
 
 

@@ -31,6 +31,8 @@ class Recorder < BasicObject
   def to_str = @place
 end
 class Formula
+  # Kernel has a private method of this name.
+  def self.test(&block) = method_missing(:test, &block)
   def self.method_missing(...) = Recorder.new("formula").__send__(:method_missing, ...)
   def self.respond_to_missing?(*) = true
 end
@@ -112,12 +114,12 @@ def play_schemas(stage: Stage) -> None:
     import yaml
 
     schemas = [json.loads(path.read_text("utf-8-sig")) for path in sorted(Path(place).glob("*.json"))]
-    by_id = {str(schema.get("$id", "")).rpartition("/")[2].removesuffix("#"): schema for schema in schemas}
+    by_id = {str(schema.get("$id", "")).rpartition("/")[2].removesuffix("#").lower(): schema for schema in schemas}
     pairs = [("schema", json.loads(path.read_text("utf-8"))) for path in stage.write_channels("scoop").rglob("*.json")]
     for path in (stage.write_channels("winget") / "winget").rglob("*.yaml"):
         manifest = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)
         kind, number = manifest["ManifestType"], manifest["ManifestVersion"]
-        pairs.append((f"winget-manifest.{kind}.{number}.schema.json", manifest))
+        pairs.append((f"winget-manifest.{kind.lower()}.{number}.schema.json", manifest))
     for name, manifest in pairs:
         expect(name in by_id, f"$FAIRLEAD_SCHEMAS has no {name}, but {sorted(by_id)}")
         validator = jsonschema.validators.validator_for(by_id[name])(by_id[name])
