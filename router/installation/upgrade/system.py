@@ -27,12 +27,12 @@ def find_system() -> System:
     return System(
         _SYSTEMS.get(sys.platform, sys.platform),
         _MACHINES.get(machine, machine),
-        _find_libc() if sys.platform == "linux" else "",
+        _find_libc(),
     )
 
 
 def _find_libc() -> str:
-    if sys.platform == "win32":
+    if sys.platform != "linux":
         return ""
     try:
         # The program's own C library answers, so that a program for musl on a system with both is told right.
