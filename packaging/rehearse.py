@@ -47,6 +47,9 @@ def main() -> int:
     if not chosen:
         print(f"error: no play is named {', '.join(options.only)}; --list shows their names", file=sys.stderr)
         return 2
+    if sys.platform != "linux":
+        print("error: the rehearsal plays what Linux has: dpkg, chroot, processes of other users", file=sys.stderr)
+        return 2
     if options.short and options.program is None:
         print("error: --short builds nothing: name a built folder by --program DIR", file=sys.stderr)
         return 2

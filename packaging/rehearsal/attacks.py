@@ -108,9 +108,9 @@ def play_attack_authority(stage: Stage) -> None:
     """a host whose certificate is from an authority that is not trusted gets no request"""
     user = _install_old(stage)
     asked = len(stage.host.asked)
-    done = user.fairlead("upgrade", FAIRLEAD_TLS_CA_FILE="")
+    done = user.fairlead("upgrade", environ={"FAIRLEAD_TLS_CA_FILE": ""})
     _check_refusal(user, done, "certificate")
-    done = user.run("sh", "-s", stdin=SCRIPT, CURL_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt")
+    done = user.run("sh", "-s", stdin=SCRIPT, environ={"CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"})
     _check_refusal(user, done, "could not be downloaded")
     expect(len(stage.host.asked) == asked, f"it was asked for {stage.host.asked[asked:]}")
 

@@ -1,5 +1,6 @@
 """Plays of the channels that are texts: Homebrew, Scoop, winget, the AUR and the installers' scripts."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -110,19 +111,20 @@ def play_schemas(stage: Stage) -> None:
     place = os.environ.get("FAIRLEAD_SCHEMAS")
     if place is None or importlib.util.find_spec("jsonschema") is None:
         raise NotHere("jsonschema, and $FAIRLEAD_SCHEMAS with Scoop's and winget's schemas as *.json")
-    import jsonschema
+    validators: Any = importlib.import_module("jsonschema.validators")
     import yaml
 
     schemas = [json.loads(path.read_text("utf-8-sig")) for path in sorted(Path(place).glob("*.json"))]
     by_id = {str(schema.get("$id", "")).rpartition("/")[2].removesuffix("#").lower(): schema for schema in schemas}
     pairs = [("schema", json.loads(path.read_text("utf-8"))) for path in stage.write_channels("scoop").rglob("*.json")]
     for path in (stage.write_channels("winget") / "winget").rglob("*.yaml"):
-        manifest = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)
+        # A day is a text to JSON.
+        manifest = json.loads(json.dumps(yaml.safe_load(path.read_text("utf-8")), default=str))
         kind, number = manifest["ManifestType"], manifest["ManifestVersion"]
         pairs.append((f"winget-manifest.{kind.lower()}.{number}.schema.json", manifest))
     for name, manifest in pairs:
         expect(name in by_id, f"$FAIRLEAD_SCHEMAS has no {name}, but {sorted(by_id)}")
-        validator = jsonschema.validators.validator_for(by_id[name])(by_id[name])
+        validator = validators.validator_for(by_id[name])(by_id[name])
         errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(manifest)]
         expect(not errors, f"{name}: {errors[:5]}")
 

@@ -25,10 +25,10 @@ def play_action(stage: Stage) -> None:
     program = f"{_read(stage, 'path').strip()}/fairlead"
     home = _read(stage, "env").strip().partition("=")[2]
     try:
-        said = stage.user.run(program, "status", FAIRLEAD_HOME=home)
+        said = stage.user.run(program, "status", environ={"FAIRLEAD_HOME": home})
         expect(said.returncode == 0 and NEW in said.stdout, f"status: {said.stdout}{said.stderr}")
     finally:
-        ended = stage.user.run(program, "stop", FAIRLEAD_HOME=home)
+        ended = stage.user.run(program, "stop", environ={"FAIRLEAD_HOME": home})
     expect(ended.returncode == 0, f"stop ended with {ended.returncode}: {ended.stderr}")
 
 
@@ -53,7 +53,7 @@ def _run(stage: Stage, pin: str, **inputs: str) -> "subprocess.CompletedProcess[
     machine = "ARM64" if "arm64" in stage.new.archive.name else "X64"
     runner = {"RUNNER_OS": "Linux", "RUNNER_ARCH": machine, "RUNNER_TEMP": str(place)}
     environ = {**told, **runner, "INPUT_VERSION": NEW, "INPUT_SHA256": pin, **inputs}
-    return stage.user.run("bash", "-s", stdin=SCRIPT, timeout=120.0, **environ)
+    return stage.user.run("bash", "-s", stdin=SCRIPT, environ=environ)
 
 
 def _read(stage: Stage, name: str) -> str:

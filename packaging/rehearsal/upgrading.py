@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import tarfile
 import time
 from collections import Counter
@@ -79,21 +80,20 @@ def play_upgrade_to(stage: Stage) -> None:
 
 def play_upgrade_schema(stage: Stage) -> None:
     """back across a change of history.db's schema, upgrade refuses with the way, and nothing is lost"""
-    user = stage.user
-    install(user)
+    user = _start(stage)
+    _said(user, "upgrade")
+    history = user.home / ".fairlead" / "history.db"
     with _proxy(user) as port:
         _ask(port)
-        history = user.home / ".fairlead" / "history.db"
         _until(history.exists, "a history")
     with contextlib.closing(sqlite3.connect(history)) as db:
         [schema] = db.execute("PRAGMA user_version").fetchone()
-    install(user, "--version", OLD)
-    install(user)
     for words in (("--to", OLD), ("--rollback",)):
         done = user.fairlead("upgrade", *words)
         said = f"upgrade {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}"
         if done.returncode == 0:
             _check_reads_only(user, history, schema)
+            _said(user, "upgrade")
             continue
         expect("history" in done.stderr, said)
         expect(user.version() == f"fairlead {NEW}", f"{said}; afterwards {user.version()!r}")
@@ -168,7 +168,8 @@ def _end_all(user: User) -> None:
     """End what `stop` left, so that no play leaves a process behind."""
     for run in _runs(user):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(run["pid"]), signal.SIGKILL)
+            if sys.platform != "win32":
+                os.kill(int(run["pid"]), signal.SIGKILL)
 
 
 def _served(user: User, port: int) -> str:
@@ -214,7 +215,6 @@ def _check_reads_only(user: User, history: Path, schema: int) -> None:
         _ask(port)
     with contextlib.closing(sqlite3.connect(history)) as db:
         expect(db.execute("PRAGMA user_version").fetchone() == (schema,), "the old version changed the newer history")
-    install(user)
 
 
 def _until(holds: Callable[[], object], what: str) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 #: nobody's number on every system that has one: who commands run as when the rehearsal runs as root.
@@ -13,7 +14,9 @@ PATIENCE = 120.0
 
 def is_root() -> bool:
     """Whether this process may change its user, mount and chroot."""
-    return sys.platform != "win32" and os.geteuid() == 0
+    if sys.platform == "win32":
+        return False
+    return os.geteuid() == 0
 
 
 class User:
@@ -49,7 +52,7 @@ class User:
             shutil.chown(path, NOBODY, NOBODY)
 
     def run(
-        self, *command: str | Path, stdin: Path | None = None, timeout: float = PATIENCE, **environ: str
+        self, *command: str | Path, stdin: Path | None = None, environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         with open(stdin or os.devnull, "rb") as source:
@@ -59,8 +62,8 @@ class User:
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=timeout,
-                env={**self.environ, **environ},
+                timeout=PATIENCE,
+                env={**self.environ, **(environ or {})},
                 cwd=self.home,
                 check=False,
                 user=NOBODY if is_root() else None,
@@ -82,9 +85,9 @@ class User:
             extra_groups=[] if is_root() else None,
         )
 
-    def fairlead(self, *arguments: str, timeout: float = PATIENCE, **environ: str) -> subprocess.CompletedProcess[str]:
+    def fairlead(self, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run the installed fairlead."""
-        return self.run(self.program, *arguments, stdin=None, timeout=timeout, **environ)
+        return self.run(self.program, *arguments, environ=environ)
 
     def version(self) -> str:
         """What `fairlead --version` prints, or how it failed."""

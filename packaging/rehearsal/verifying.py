@@ -18,7 +18,7 @@ def play_verify_pin(stage: Stage) -> None:
     good = check.replace("PUT-THE-SHA256-HERE", hash_of(stage.new.archive))
     said = _run(stage, f"{curl}\n{good}")
     expect(f"{stage.new.archive.name}: OK" in said, said)
-    done = stage.user.run("bash", "-euc", good.replace(hash_of(stage.new.archive), "0" * 64), **_values(stage))
+    done = stage.user.run("bash", "-euc", good.replace(hash_of(stage.new.archive), "0" * 64), environ=_values(stage))
     expect(done.returncode != 0, f"another hash was taken: {done.stdout}")
 
 
@@ -63,7 +63,7 @@ def _values(stage: Stage) -> dict[str, str]:
 
 
 def _run(stage: Stage, commands: str) -> str:
-    done = stage.user.run("bash", "-euo", "pipefail", "-c", commands, **_values(stage))
+    done = stage.user.run("bash", "-euo", "pipefail", "-c", commands, environ=_values(stage))
     expect(done.returncode == 0, f"{commands}\nended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout + done.stderr
 
