@@ -27,7 +27,7 @@ class Root:
     def run(self, *command: str, user: str = "0:0", **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it to its end. user: uid:gid."""
         inside = ["chroot", f"--userspec={user}", str(self.path), *command]
-        return run_plain(*inside, **ENVIRON, **environ)
+        return run_plain(*inside, **{**ENVIRON, **environ})
 
     def said(self, *command: str, user: str = "0:0", **environ: str) -> str:
         """The output of a command that must end well."""
