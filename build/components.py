@@ -53,7 +53,7 @@ NATIVES = (
         ("backports.zstd:zstd_version", "compression.zstd:zstd_version"),
     ),
     Native("libyaml", "MIT", r"libyaml[-.]", ("yaml._yaml",), ("yaml._yaml:get_version_string",)),
-    Native("libsodium", "ISC", r"libsodium[-.]", ("nacl._sodium",), ("nacl._sodium:lib.sodium_version_string",)),
+    Native("libsodium", "ISC", r"libsodium[-.]", ("nacl._sodium",)),
 )
 
 # Files of the interpreter: its library, the archive of its first modules, and on Windows the C runtime that it brings.
