@@ -8,7 +8,7 @@ import subprocess
 
 from rehearsal.installing import SCRIPT, install, run_script, with_keys
 from rehearsal.plays import NotHere, Play, expect
-from rehearsal.stage import Stage, add_other_systems, describe, sign
+from rehearsal.stage import Stage, add_other_systems, describe, make_certificate, sign
 from rehearsal.users import User, is_root
 from rehearsal.versions import NEW, OLD, Version
 
@@ -108,9 +108,12 @@ def play_attack_authority(stage: Stage) -> None:
     """a host whose certificate is from an authority that is not trusted gets no request"""
     user = _install_old(stage)
     asked = len(stage.host.asked)
-    done = user.fairlead("upgrade", environ={"FAIRLEAD_TLS_CA_FILE": ""})
+    other = stage.folder / "other"
+    other.mkdir()
+    authority, _ = make_certificate(other)
+    done = user.fairlead("upgrade", environ={"FAIRLEAD_TLS_CA_FILE": str(authority)})
     _check_refusal(user, done, "certificate")
-    done = user.run("sh", "-s", stdin=SCRIPT, environ={"CURL_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"})
+    done = user.run("sh", "-s", stdin=SCRIPT, environ={"CURL_CA_BUNDLE": str(authority)})
     _check_refusal(user, done, "could not be downloaded")
     expect(len(stage.host.asked) == asked, f"it was asked for {stage.host.asked[asked:]}")
 
