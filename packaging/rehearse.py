@@ -9,6 +9,7 @@ run, the download of a Debian base system by debootstrap, for those plays that n
 import argparse
 import fnmatch
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -64,6 +65,8 @@ def _rehearse(chosen: list[Play], program: Path | None, cache: Path) -> int:
     # Ordinary users read what is published, and have their homes in there.
     scratch.chmod(0o755)
     words: Counter[str] = Counter()
+    # What was mounted and started is ended then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         rehearsal = Rehearsal(scratch, cache, program)
         for outcome in perform(chosen, rehearsal.make_stage):
