@@ -66,7 +66,7 @@ def _rehearse(chosen: list[Play], program: Path | None, cache: Path) -> int:
     scratch.chmod(0o755)
     words: Counter[str] = Counter()
     # What was mounted and started is ended then too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     try:
         rehearsal = Rehearsal(scratch, cache, program)
         for outcome in perform(chosen, rehearsal.make_stage):
@@ -76,6 +76,10 @@ def _rehearse(chosen: list[Play], program: Path | None, cache: Path) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
     print(", ".join(f"{words[word]} {word}" for word in ("ok", "FAIL", "not here")))
     return 1 if words["FAIL"] else 0
+
+
+def _end(_number: int, _frame: object) -> None:
+    sys.exit(143)
 
 
 def _is_named(play: Play, patterns: list[str]) -> bool:

@@ -217,7 +217,7 @@ def _download(source: Source, outbound: Outbound, url: str, write: Callable[[byt
     except ControlError as error:
         missing = error.status == 404
         raise CommandError(
-            f"{url} could not be downloaded: {error}.",
+            f"the release could not be downloaded from {url}: {error}.",
             f"There is no such release at {source.base}." if missing else "Nothing was changed.",
         ) from None
 
