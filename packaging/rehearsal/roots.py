@@ -59,6 +59,8 @@ def make_root(cache: Path, folder: Path) -> Generator[Root]:
     base = _make_base(cache)
     path = folder / "root"
     subprocess.run(["cp", "-a", "--reflink=auto", base, path], check=True)
+    # debootstrap leaves names to whoever starts the system.
+    (path / "etc" / "hosts").write_text("127.0.0.1 localhost\n", "utf-8")
     # Nothing of a mount lasts: it ends with this, whatever a play did.
     mounted = subprocess.run(["mount", "-t", "proc", "proc", path / "proc"], capture_output=True, check=False)
     try:
