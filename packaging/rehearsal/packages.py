@@ -5,10 +5,10 @@ import re
 import shutil
 
 from rehearsal.installing import need
-from rehearsal.plays import Play, expect
+from rehearsal.plays import NotHere, Play, expect
 from rehearsal.roots import ENVIRON, Root, make_root, run_plain
 from rehearsal.stage import Stage
-from rehearsal.users import NOBODY
+from rehearsal.users import NOBODY, is_root
 from rehearsal.versions import NEW
 
 PROGRAM = "/usr/bin/fairlead"
@@ -58,6 +58,8 @@ def play_rpm(stage: Stage) -> None:
 
 def play_container(stage: Stage) -> None:
     """the container's files run by chroot as the image's user, read-only but for /data, until its health check holds"""
+    if is_root() and run_plain("unshare", "--mount", "true", **ENVIRON).returncode != 0:
+        raise NotHere("the right to mount")
     with make_root(stage.cache, stage.folder) as root:
         context = stage.write_channels("container")
         recipe = (context / "container" / "Containerfile").read_text("utf-8")
