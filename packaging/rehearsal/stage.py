@@ -81,7 +81,11 @@ class Rehearsal:
             out = self.scratch / f"channel-{channel}"
             command = [sys.executable, str(self.new.tree / "packaging" / "channels.py")]
             command += [str(self.new.files / "release.json"), "--out", str(out), "--only", channel]
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            environ = {
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, (str(self.new.tree), os.environ.get("PYTHONPATH", "")))),
+            }
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
             if done.returncode != 0:
                 raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
             self._channels[channel] = out
@@ -185,6 +189,8 @@ def run_release_tool(tree: Path, *arguments: str | Path) -> None:
     """Run packaging/release.py of a tree of sources. Raises RuntimeError with what it said."""
     command = [sys.executable, str(tree / "packaging" / "release.py"), *map(str, arguments)]
     environ = {name: value for name, value in os.environ.items() if name != "FAIRLEAD_RELEASE_PASSWORD"}
+    # The tree's own sources, whichever fairlead is installed here.
+    environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(tree), environ.get("PYTHONPATH", ""))))
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"packaging/release.py {arguments[0]}: {done.stderr.strip()}")
