@@ -77,10 +77,13 @@ def _is_output(text: str) -> bool:
 
 def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
     """A quick look: True for a head that `redact_head` must search."""
-    redactor = redactor_of(attempt)
-    if upstream.status >= 400:
-        return bool(redactor)
-    return redactor.suspects([upstream.reason, *relayed_values(upstream.lines)])
+    service = attempt.place.service
+    redactor = redactor_of(attempt) if service.references else service.redactor
+    if not redactor.secrets or upstream.status >= 400:
+        return bool(redactor.secrets)
+    values = relayed_values(upstream.lines)
+    values.append(upstream.reason)
+    return redactor.suspects(values)
 
 
 async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:

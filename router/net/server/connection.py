@@ -318,11 +318,11 @@ class Connection:
         return self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
 
     def frame_head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
-        """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
+        """Frame a head in one piece; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
         if self._retired or self.cancel_reason is not None:
             headers = with_field(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
-        return list(self._h11.send_with_data_passthrough(event) or ())
+        return [b"".join(self._h11.send_with_data_passthrough(event) or ())]
 
     def frame_data(self, payload: Bytes) -> list[Bytes]:
         """Frame a piece of the response body, without copying it."""
