@@ -78,6 +78,8 @@ SUB_ROOMS = {
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},
+    "cli/completions": {"common"},
+    "cli/completions/tables": {"completions"},
     "cli/config": {"common"},
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},

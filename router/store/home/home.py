@@ -27,6 +27,7 @@ from router.store.home.permissions import (
     shown,
     word,
 )
+from router.store.home.place import find_home
 
 LOCK_PATIENCE = 10.0
 CLIENT_KEY = "client.key"
@@ -37,23 +38,10 @@ TOKEN = rb"fl-[A-Za-z0-9_-]{43}"
 
 def open_home(environ: Mapping[str, str]) -> "Home":
     """The home that FAIRLEAD_HOME names, else ~/.fairlead; created when missing. Raises CommandError."""
-    path = _find_path(environ.get("FAIRLEAD_HOME", ""))
+    path = Path(find_home(environ))
     make_folder(path)
     check_home(path)
     return Home(path)
-
-
-def _find_path(named: str) -> Path:
-    if named:
-        path = Path(os.path.expanduser(named))
-        # A relative one would be another home in every working directory.
-        if not path.is_absolute():
-            raise CommandError(f'$FAIRLEAD_HOME is "{named}"; expected an absolute path.')
-        return path
-    own = os.path.expanduser("~")
-    if not os.path.isabs(own):
-        raise CommandError("this user has no home folder.", "Name one:   FAIRLEAD_HOME=/absolute/path fairlead …")
-    return Path(own) / ".fairlead"
 
 
 class Home:

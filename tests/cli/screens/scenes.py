@@ -30,6 +30,11 @@ ON_EMPTY_HOME = [
     Scene("backend add bx"),
     Scene("backend remove box"),
     Scene("accounts remove box"),
+    Scene("completions fish"),
+    Scene("completions fish --install"),
+    Scene("completions fish --install"),
+    Scene("completions fish --uninstall"),
+    Scene("completions powershell --install"),
     Scene("demo --once"),
 ]
 BEFORE = [

@@ -1,0 +1,1 @@
+"""`fairlead completions`: what a shell's TAB shows."""

@@ -1,0 +1,184 @@
+"""The commands. Written by `python packaging/words.py`."""
+
+from router.cli.completions.rows import Command, Option
+
+# fmt: off
+# ruff: noqa: E501
+#: Group -> what it is for.
+GROUPS = {
+    "backend": "add, list, change, remove and test backends",
+    "accounts": "store several keys of one backend",
+    "config": "show and change the settings",
+    "history": "export the history, or clear it",
+}
+#: In the order of the overview.
+COMMANDS = {
+    "proxy": Command("serve every backend on one local URL", (), (
+        Option(("-v",), None, "as --verbose 1", again=True),
+        Option(("--host",), "", "address to listen on"),
+        Option(("--port",), "", "port to listen on"),
+        Option(("--require-key",), ("auto", "on", "off"), "require the key"),
+        Option(("--allowed-hosts",), "", "additional Host names to accept, separated by commas"),
+        Option(("--cors-origin",), "", "browser origins to accept, separated by commas"),
+        Option(("--model",), "model", "send every generation request to this model"),
+        Option(("--fast-model",), "model", "when `model` is set: the model for requests of the haiku ..."),
+        Option(("--default-backend",), "backend", "backend for models that no backend lists"),
+        Option(("--timeouts-connect",), "", "timeout for connecting to an upstream"),
+        Option(("--timeouts-first-byte",), "", "timeout for the response headers of a stream"),
+        Option(("--timeouts-idle",), "", "timeout between two reads of a stream"),
+        Option(("--timeouts-total",), "", "timeout for a whole request"),
+        Option(("--pool-strategy",), ("headroom", "fill-first", "round-robin"), "which of a backend's accounts gets a new conversation: the ..."),
+        Option(("--queue-max-concurrent",), "", "maximum concurrent requests per backend"),
+        Option(("--queue-max-queued",), "", "maximum waiting requests per backend"),
+        Option(("--queue-timeout",), "", "maximum wait for a backend, its accounts and a budget"),
+        Option(("--usage-probe",), ("on", "off"), "ask Chat streams for usage where a provider reports it only ..."),
+        Option(("--ask-identity",), ("on", "off"), "ask upstreams for uncompressed answers"),
+        Option(("--strip-attribution",), ("on", "off"), "remove Claude Code's billing line for backends other than ..."),
+        Option(("--auto-cache",), ("on", "off"), "for translated requests: add Anthropic cache breakpoints or ..."),
+        Option(("--echo-model",), ("on", "off"), "translated answers have the model name of the request"),
+        Option(("--loss",), ("warn", "strict", "silent"), "what a translation loses: warn lists it in x-fairlead-loss, ..."),
+        Option(("--passthrough",), ("api", "all"), "`all` also forwards organisation, admin, key and billing ..."),
+        Option(("--log-file",), "file", "append an access log"),
+        Option(("--verbose",), ("0", "1", "2"), "1 prints a line per request, 2 redacted bodies too"),
+        Option(("--history-retention",), "", "how long requests are kept in history.db, such as 30d"),
+        Option(("--history-max-size",), "", "how large history.db may grow"),
+        Option(("--history-capture",), ("on", "off"), "keep the bodies of requests and answers for 24 h, in ..."),
+        Option(("--upstream-proxy",), "", "HTTP or SOCKS5 proxy for upstream traffic"),
+        Option(("--tls-ca-file",), "file", "PEM file of CAs to trust besides the system's, such as a ..."),
+        Option(("--guard-enabled",), ("on", "off"), "enforce budgets and allowed billing classes"),
+        Option(("--guard-behavior",), ("halt", "warn"), "on a used-up budget or a billing class that is not allowed: ..."),
+        Option(("--guard-cooldown",), "", "how long a halt lasts"),
+        Option(("--guard-notify",), ("on", "off"), "show warnings and halts as desktop notifications, or ring ..."),
+        Option(("--guard-unpriced",), ("allow", "refuse"), "under a budget in US dollars: allow or refuse requests ..."),
+        Option(("--guard-billing",), "", "billing classes that are allowed, such as ..."),
+        Option(("--guard-day-usd",), "", "US dollars per day, in local time"),
+        Option(("--guard-month-usd",), "", "US dollars per calendar month"),
+        Option(("--guard-day-tokens",), "", "tokens per day: input, output and cached"),
+        Option(("--guard-month-tokens",), "", "tokens per calendar month"),
+        Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
+    )),
+    "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
+        Option(("--port",), "", "port to listen on"),
+        Option(("--once",), None, "end after the requests: exit code 0 when all were right"),
+    )),
+    "stop": Command("stop the running proxy", (), (
+        Option(("--port",), "", "stop only the proxy on this port"),
+    )),
+    "status": Command("show what the running proxy serves, and what runs now", (), (
+        Option(("--watch",), None, "redraw it every second until Ctrl-C"),
+        Option(("--json",), None, "print it as JSON, with the fields of GET /status"),
+    )),
+    "env": Command("print the lines that point a tool at the proxy", (), (
+        Option(("--tool",), "tool", "the lines for one tool: claude, codex, aider, opencode, ..."),
+        Option(("--shell",), ("sh", "bash", "zsh", "fish", "powershell", "cmd"), "sh, bash, zsh, fish, powershell, cmd"),
+        Option(("--json",), None, "print the variables as JSON"),
+    )),
+    "backend add": Command("add a backend, or change one", ("new backend",), (
+        Option(("--key-stdin",), None, "read the key from standard input"),
+        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
+        Option(("--key-file",), "file", "take it from this file, which only you can read"),
+        Option(("--key-cmd",), "", "take it from what this command prints"),
+        Option(("--keyring",), "", "take it from the system's keyring"),
+        Option(("--key",), "", "the key itself"),
+        Option(("--no-key",), None, "send no key"),
+        Option(("--auth",), ("client",), "pass on each tool's own login instead of a key"),
+        Option(("--base-url",), "", "where it is, with or without a trailing /v1"),
+        Option(("--protocols",), "protocols", "what it speaks, of messages,chat,responses"),
+        Option(("--insecure-http",), None, "allow http:// to a public address, where keys and texts can ..."),
+        Option(("--header",), "", "set this header on its requests", again=True),
+    )),
+    "backend list": Command("show the backends", (), (
+        Option(("--json",), None, "print them as JSON"),
+    )),
+    "backend set": Command("change one: its URL, protocols or key", ("backend",), (
+        Option(("--key-stdin",), None, "read the key from standard input"),
+        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
+        Option(("--key-file",), "file", "take it from this file, which only you can read"),
+        Option(("--key-cmd",), "", "take it from what this command prints"),
+        Option(("--keyring",), "", "take it from the system's keyring"),
+        Option(("--key",), "", "the key itself"),
+        Option(("--no-key",), None, "send no key"),
+        Option(("--auth",), ("client",), "pass on each tool's own login instead of a key"),
+        Option(("--base-url",), "", "where it is, with or without a trailing /v1"),
+        Option(("--protocols",), "protocols", "what it speaks, of messages,chat,responses"),
+        Option(("--insecure-http",), None, "allow http:// to a public address, where keys and texts can ..."),
+        Option(("--header",), "", "set this header on its requests", again=True),
+        Option(("--remove-header",), "", "set this header no longer", again=True),
+    )),
+    "backend enable": Command("enable a backend", ("backend",), (
+    )),
+    "backend disable": Command("send it no new requests", ("backend",), (
+    )),
+    "backend remove": Command("remove a backend and its key", ("backend",), (
+    )),
+    "backend test": Command("send it a tiny request in each protocol", ("backend",), (
+        Option(("--model",), "model", "the model to ask"),
+        Option(("--account",), "alias", "the account whose key is used"),
+        Option(("--json",), None, "print the result as JSON"),
+    )),
+    "accounts add": Command("store a further key of a backend", ("backend", "",), (
+        Option(("--key-stdin",), None, "read the key from standard input"),
+        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
+        Option(("--key-file",), "file", "take it from this file, which only you can read"),
+        Option(("--key-cmd",), "", "take it from what this command prints"),
+        Option(("--keyring",), "", "take it from the system's keyring"),
+        Option(("--key",), "", "the key itself"),
+    )),
+    "accounts list": Command("show the accounts", ("backend",), (
+        Option(("--json",), None, "print them as JSON"),
+    )),
+    "accounts remove": Command("remove an account and its key", ("backend", "alias",), (
+    )),
+    "config show": Command("show every setting with its value and where it comes from", (), (
+        Option(("--json",), None, "print them as JSON"),
+    )),
+    "config get": Command("print the value of one setting", ("key",), (
+        Option(("--json",), None, "print it as JSON"),
+    )),
+    "config set": Command("change one setting in config.toml", ("key", "value",), (
+        Option(("--stdin",), None, "read the value from standard input"),
+    )),
+    "config unset": Command("take one setting out of config.toml", ("set key",), (
+    )),
+    "config path": Command("print where config.toml is", (), (
+    )),
+    "config edit": Command("open config.toml in your editor", (), (
+    )),
+    "config export": Command("write the settings to share them, without secrets", ("file",), (
+    )),
+    "config import": Command("read such a file, or claude-code-router's or LiteLLM's", ("file",), (
+        Option(("--from",), ("fairlead", "claude-code-router", "litellm"), "fairlead, claude-code-router, litellm"),
+        Option(("--yes",), None, "write without asking"),
+    )),
+    "explain": Command("show where a request would go, and why; nothing is sent", ("model or file",), (
+        Option(("--protocol",), ("messages", "chat", "responses"), "the request's protocol"),
+        Option(("--client",), ("claude-code", "codex", "opencode", "cline", "continue", "qwen-code", "pi", "vibe", "litellm", "anthropic-sdk", "openai-sdk", "ai-sdk"), "the tool that sends the request: claude-code, codex, ..."),
+        Option(("--header",), "", "a header of the request", again=True),
+        Option(("--json",), None, "print the explanation as JSON"),
+    )),
+    "usage": Command("show requests, tokens, cost, latency and errors of a period", (), (
+        Option(("--since",), ("60m", "24h", "7d", "today"), "60m, 24h, 7d, today, or a date such as 2026-11-01"),
+        Option(("--by",), ("model", "account", "client", "tag", "day", "error"), "one table alone: model, account, client, tag, day, error"),
+        Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
+    )),
+    "why": Command("show what happened to one request", ("request",), (
+        Option(("--json",), None, "print it as JSON"),
+    )),
+    "history export": Command("print every recorded request, as JSON or CSV", (), (
+        Option(("--format",), ("json", "csv"), "json: a line a request"),
+    )),
+    "history clear": Command("erase every recorded request and all sums", (), (
+        Option(("--yes",), None, "do not ask"),
+    )),
+    "resume": Command("resume traffic after a budget halt", (), (
+        Option(("--json",), None, "print the halts that were ended as JSON"),
+    )),
+    "models": Command("list every model that can be reached now", ("model",), (
+        Option(("--backend",), "backend", "show only the models of this backend"),
+        Option(("--json",), None, "print the list as JSON"),
+    )),
+    "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
+        Option(("--install",), None, "write it where new shells find it"),
+        Option(("--uninstall",), None, "remove the file that --install wrote"),
+    )),
+}
