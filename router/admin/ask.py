@@ -11,6 +11,7 @@ from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.connection import Connection, Request
 from router.operator_api.endpoint import Answer, Body, Endpoint
+from router.operator_api.status import Restarted
 from router.upstream.runtime import Runtime
 
 _BODY_LIMIT = 65536
@@ -31,6 +32,10 @@ class Operated(Protocol):
 
     def stop(self) -> None:
         """Begin to stop."""
+        ...
+
+    async def restart(self) -> Restarted:
+        """Start the program again and hand it the port. Raises Conflict, and then goes on to serve."""
         ...
 
     def reload(self) -> trio.Event:

@@ -19,6 +19,7 @@ HANDLERS: Mapping[Endpoint[Any, Any], Handler] = dict(
         answers(endpoints.RELOAD, proxy_api.reload),
         answers(endpoints.RESUME, proxy_api.resume),
         serves(endpoints.STOP, proxy_api.stop),
+        answers(endpoints.RESTART, proxy_api.restart),
         serves(endpoints.EXPLAIN, explain_api.answer_question),
         answers(endpoints.ACCOUNTS, reads_home(backends_api.list_accounts)),
         answers(endpoints.ADMIN_ACCOUNTS, reads_home(backends_api.list_accounts)),

@@ -4,13 +4,15 @@ from router.admin import status
 from router.admin.ask import Ask
 from router.host.clock import boot_time
 from router.net.control.signatures import NONCE_HEADER, Place
+from router.net.server.cancel_reason import CancelReason
 from router.operator_api import endpoints
 from router.operator_api.guard import Resumed
-from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Status, Stopping
+from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Restarted, Status, Stopping
 from router.policy.budget.budgets import ALL
 from router.upstream.account_state import can_serve
 
 _NONCE_LIMIT = 256
+_RESTART_SECONDS = 30.0
 
 
 async def greet(_: Ask) -> Greeting:
@@ -72,3 +74,9 @@ async def stop(ask: Ask) -> None:
     await ask.read_body()
     await ask.respond(Stopping(status="stopping"), endpoints.STOP.status)
     ask.operated.stop()
+
+
+async def restart(ask: Ask) -> Restarted:
+    """Hand over to a new process of the program, and say which."""
+    ask.connection.set_deadline(_RESTART_SECONDS, CancelReason.TOTAL)
+    return await ask.operated.restart()

@@ -16,6 +16,7 @@ COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
     "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
     "stop": ("router.cli.stop:run", "stop the running proxy"),
+    "restart": ("router.cli.restart:run", "restart a proxy in the background, without a gap"),
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
     "env": ("router.cli.env.command:run", "print the lines that point a tool at the proxy"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
@@ -33,7 +34,7 @@ COMMANDS = {
 # A word that users of other programs type -> what there is for it.
 _ELSEWHERE = {
     **dict.fromkeys(("serve", "start", "up", "server", "daemon"), "Start the proxy:   fairlead proxy"),
-    **dict.fromkeys(("restart", "reload"), "Stop and start the proxy:   fairlead stop && fairlead proxy"),
+    "reload": "A running proxy takes changes by itself. Restart one in the background:   fairlead restart",
     **dict.fromkeys(("kill", "quit", "down"), "Stop the proxy:   fairlead stop"),
     **dict.fromkeys(
         ("logs", "log", "tail", "requests"),

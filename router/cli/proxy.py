@@ -26,19 +26,60 @@ from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
 if TYPE_CHECKING:
-    from router.server.serve import PortTaken, Serving
+    from router.host.starter import Starter
+    from router.server.listeners import PortTaken
+    from router.server.serve import Serving
 
 
 def run(argv: list[str]) -> int:
     """Serve; exit code 0 also when a proxy of this home serves already."""
-    flags = _read_flags(_build_parser().read(argv))
+    from router.host.starter import take_starter
+
+    starter = take_starter(os.environ)
+    if starter is None:
+        return _run(argv, None)
+    from router.cli.background import reporting
+
+    with reporting(starter):
+        return _run(argv, starter)
+
+
+def _run(argv: list[str], starter: "Starter | None") -> int:
+    options = _build_parser().read(argv)
+    flags = _read_flags(options)
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
     _check_start(home, loaded)
+    if options.detach and starter is None:
+        from router.cli.background import start_proxy
+
+        try:
+            return start_proxy(home, settings, [word for word in argv if word != "--detach"])
+        except CommandError as error:
+            from router.server.listeners import PortTaken
+
+            if isinstance(error, PortTaken):
+                return _report_running(home, settings, error)
+            raise
+    return _serve(home, loaded, flags, starter)
+
+
+def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter | None") -> int:
+    settings = loaded.settings
     # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
+    from router.cli.background import announce_start, make_origin
     from router.server import serve
+    from router.server.listeners import PortTaken
+
+    def announce(serving: "Serving") -> None:
+        notes, lines = _format_start(home, settings, serving)
+        if starter is None:
+            print_in_background(notes, error=True)
+            print_in_background([*lines, "\nServing. Ctrl-C stops."])
+        else:
+            announce_start(home, starter, serving.url, notes, lines)
 
     try:
         return serve.run(
@@ -46,9 +87,12 @@ def run(argv: list[str]) -> int:
             home,
             warnings=loaded.warnings,
             load_settings=lambda: toml.load(home, os.environ, flags),
-            announce=lambda serving: _announce(home, settings, serving),
+            announce=announce,
+            origin=make_origin(home, starter),
         )
-    except serve.PortTaken as taken:
+    except PortTaken as taken:
+        if starter is not None:
+            raise
         return _report_running(home, settings, taken)
 
 
@@ -70,8 +114,9 @@ def _build_parser() -> Parser:
         "proxy",
         "Serve every backend on one local URL until stopped. "
         "Each option can also be set with the environment variable shown, or permanently with `fairlead config set`.",
-        examples=["fairlead proxy", "fairlead proxy --port 3457 -v"],
+        examples=["fairlead proxy", "fairlead proxy --port 3457 -v", "fairlead proxy --detach"],
     )
+    parser.add_argument("--detach", action="store_true", help="start it in the background and return once it serves")
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
     for entry in DECLARATIONS:
         if entry.flag:
@@ -99,9 +144,10 @@ def _read_flags(options: argparse.Namespace) -> dict[str, str]:
     return {attribute: text for attribute, text in given.items() if text is not None}
 
 
-def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
+def _format_start(home: Home, settings: Settings, serving: "Serving") -> tuple[list[str], list[str]]:
+    """The notes on what to look after, and the lines on where the proxy serves and how tools reach it."""
     found, problems = backends.load(home)
-    print_in_background([*_format_unread(problems), *_format_others(home)], error=True)
+    notes = [*_format_unread(problems), *_format_others(home)]
     enabled = [backend for backend in found if backend.enabled]
     named = _format_backends([entry.name for entry in enabled], [entry.name for entry in problems], settings.demo)
     lines = [f"fairlead {__version__}   {serving.url}   {named}\n"]
@@ -116,8 +162,7 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
         lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
         lines.append(captures.capture_notice(home))
-    lines += budget_lines.format_budget_lines(home, settings)
-    print_in_background([*lines, "\nServing. Ctrl-C stops."])
+    return notes, [*lines, *budget_lines.format_budget_lines(home, settings)]
 
 
 def _format_unread(problems: Sequence[backends.Problem]) -> list[str]:

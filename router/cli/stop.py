@@ -14,7 +14,7 @@ from router.cli.common.port_owner import find_port_owner
 from router.cli.common.running_proxy import find_proxies
 from router.errors import CommandError, UsageError
 from router.net.control.request import ControlError
-from router.operator_api.client import verify_listener
+from router.operator_api.client import RunningProxy, verify_listener
 from router.settings import Secret
 from router.store.config import toml
 from router.store.home import processes, run_files
@@ -51,17 +51,32 @@ async def _stop(home: Home, port: str | None) -> int:
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
         return 0
     for entry, proxy in found:
-        try:
-            await proxy.stop()
-        except ControlError as error:
-            raise CommandError(f"the proxy on :{entry.port} could not be told to stop: {error}") from None
-        await _wait_for_end(home, entry)
+        await _wait_for_end(home, await _tell(home, entry, proxy))
         say(f"Stopped the proxy on :{entry.port}.")
     for entry in ended:
         _end_older(entry)
         await _wait_for_end(home, entry)
         say(f"Stopped the proxy on :{entry.port}, which was of an older fairlead.")
     return 0
+
+
+async def _tell(home: Home, entry: run_files.Run, proxy: RunningProxy) -> run_files.Run:
+    """Tell a proxy to stop; returns the run file of the process that was told. Raises CommandError."""
+    try:
+        try:
+            await proxy.stop()
+            return entry
+        except ControlError as error:
+            # A restart may have handed the port to another process since this one was asked to prove itself.
+            ours, _ = await find_proxies(home)
+            successors = [one for one in ours if one[0].port == entry.port and one[0].pid != entry.pid]
+            if error.code != "not_signed" or not successors:
+                raise
+            successor, proxy = successors[0]
+            await proxy.stop()
+            return successor
+    except ControlError as error:
+        raise CommandError(f"the proxy on :{entry.port} could not be told to stop: {error}") from None
 
 
 def _end_older(entry: run_files.Run) -> None:

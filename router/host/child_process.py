@@ -22,8 +22,8 @@ from router.host.limits import make_child_options
 GRACE_SECONDS = 0.5
 _PIECE = 16384
 
-# fairlead's own, and those of the frozen binary's loader, which other frozen programs would read as theirs.
-_OWN = ("FAIRLEAD_", "_PYI_", "_MEIPASS", "PYINSTALLER_")
+# Those of the frozen binary's loader, which other frozen programs would read as theirs.
+_LOADER = ("_PYI_", "_MEIPASS", "PYINSTALLER_")
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
 # It also has no controlling terminal: a program that would ask for a password there fails at once.
 _SESSION: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
@@ -48,15 +48,16 @@ class OutputLimitExceeded(Exception):
     """The program was killed because it printed more than it may."""
 
 
-def make_environment(environ: Mapping[str, str]) -> dict[str, str]:
+def make_environment(environ: Mapping[str, str], *, own: bool = False) -> dict[str, str]:
     """The environment of a program: without fairlead's variables, with library paths as they were before its frozen
-    binary set them.
+    binary set them. own: the program is fairlead itself, which keeps its settings and loses the loader's variables.
 
     All other variables stay. A password manager is the user's own program and can read what the user can, so a list
     of allowed names would hide nothing from it, and would break each manager whose variable it lacks.
     """
     frozen = any(name.startswith("_PYI_") for name in environ)
-    found = {name: value for name, value in environ.items() if not name.startswith(_OWN)}
+    hidden = _LOADER if own else (*_LOADER, "FAIRLEAD_")
+    found = {name: value for name, value in environ.items() if not name.startswith(hidden)}
     for name in _LIBRARY_PATHS:
         original = found.pop(f"{name}_ORIG", "")
         if original:
@@ -106,7 +107,7 @@ async def _start(words: Sequence[str], environ: Mapping[str, str]) -> trio.Proce
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=_find_working_folder(),
+            cwd=find_working_folder(),
             env=make_environment(environ),
             **_SESSION,
             **make_child_options(),
@@ -124,7 +125,7 @@ def _expand_home(name: str) -> str:
     return os.path.expanduser(name)
 
 
-def _find_working_folder() -> str | None:
+def find_working_folder() -> str | None:
     """The home directory, so that a program finds the same files wherever the proxy was started; None without one."""
     own = os.path.expanduser("~")
     return own if os.path.isdir(own) else None

@@ -33,7 +33,7 @@ from router.operator_api.endpoint import Answer, Body, Endpoint
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import HistoryRequest
-from router.operator_api.status import Reloaded, Status
+from router.operator_api.status import Reloaded, Restarted, Status
 from router.settings import Secret
 
 CALL_SECONDS = 15.0
@@ -75,6 +75,10 @@ class RunningProxy:
     async def stop(self) -> None:
         """Make it stop: it closes its listener and drains first."""
         await self._send(endpoints.STOP)
+
+    async def restart(self) -> Restarted:
+        """Make it start its program again and hand the port to it; it goes on to serve when that fails."""
+        return await self.call(endpoints.RESTART)
 
     async def call(self, endpoint: Endpoint[Body, Answer], body: Body | None = None, **names: str) -> Answer:
         """Call an endpoint. names: values for the names in its path."""

@@ -20,7 +20,7 @@ from router.operator_api.endpoint import Endpoint, EndpointTable, Parameter
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest, LiveEvent
-from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Status, Stopping
+from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
 
 #: The id that stands for the newest request.
 LATEST = "-"
@@ -78,6 +78,15 @@ STOP: Endpoint[None, Stopping] = Endpoint(
     answer=Stopping,
     changes=True,
     status=202,
+)
+RESTART: Endpoint[None, Restarted] = Endpoint(
+    verb="POST",
+    path="/admin/restart",
+    about="Starts the program of a proxy in the background again, as it was started, and hands it the port; the answer "
+    "comes once the new process serves. The old one ends once its open answers have ended, at most 11 seconds later. "
+    "409 with the reason when it goes on to serve: the new program failed, it runs in the foreground, or on Windows.",
+    answer=Restarted,
+    changes=True,
 )
 ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
     verb="GET", path="/accounts", about="The accounts of all backends and their state.", answer=AccountList
@@ -168,7 +177,7 @@ REQUEST: Endpoint[None, HistoryRequest] = Endpoint(
 
 ENDPOINTS = EndpointTable(
     (
-        *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, STOP),
+        *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, STOP, RESTART),
         *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),
         *(BACKENDS, ADD_BACKEND, CHANGE_BACKEND, REMOVE_BACKEND),
         *(ANALYTICS, STREAM, METRICS, HISTORY, REQUEST),

@@ -37,6 +37,17 @@ class Stopping(msgspec.Struct, kw_only=True):
     status: str
 
 
+class Restarted(msgspec.Struct, kw_only=True):
+    """Another process serves; this one ends with its open answers."""
+
+    #: `restarted`.
+    status: str
+    #: The id of the new process.
+    pid: int
+    #: The version of its program.
+    version: str
+
+
 class Refusal(msgspec.Struct, kw_only=True):
     """Why a proxy did not take a configuration."""
 

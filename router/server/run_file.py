@@ -5,6 +5,7 @@ reported.
 """
 
 import contextlib
+import threading
 from collections.abc import Generator
 
 import msgspec
@@ -29,6 +30,23 @@ class RunFile:
         self._log = log
         # A home on a network may hang: its thread is not shared with other work.
         self._thread = trio.CapacityLimiter(1)
+        # True while it is another process's to write, and once this one ends.
+        self._handed_over = False
+        # Held over a look at the file and what follows from it: a thread that found it lost may not write it after its
+        # end.
+        self._lock = threading.Lock()
+
+    async def hand_over(self) -> None:
+        """Leave the file to the process that takes the port over."""
+        self._handed_over = True
+        # A write that has begun ends first.
+        async with self._thread:
+            pass
+
+    async def take_back(self) -> None:
+        """Write the file again, since the other process has failed."""
+        self._handed_over = False
+        await trio.to_thread.run_sync(self._rewrite, limiter=self._thread)
 
     @contextlib.contextmanager
     def publish(self) -> Generator[None]:
@@ -37,7 +55,8 @@ class RunFile:
         try:
             yield
         finally:
-            with contextlib.suppress(CommandError):
+            with self._lock, contextlib.suppress(CommandError):
+                self._handed_over = True
                 run_files.remove(self._home, self._run.port)
 
     async def note_refusal(self, error: CommandError | None) -> None:
@@ -54,17 +73,19 @@ class RunFile:
             await trio.to_thread.run_sync(self._restore, limiter=self._thread, abandon_on_cancel=True)
 
     def _restore(self) -> None:
-        # A removed home is not made again: that would undo what its user did.
-        if not self._home.there():
-            return
-        with contextlib.suppress(CommandError):
-            if run_files.present(self._home, self._run):
+        with self._lock:
+            # A removed home is not made again: that would undo what its user did.
+            if self._handed_over or not self._home.there():
                 return
-        self._write()
+            with contextlib.suppress(CommandError):
+                if run_files.present(self._home, self._run):
+                    return
+            self._write()
 
     def _rewrite(self) -> None:
-        if self._home.there():
-            self._write()
+        with self._lock:
+            if not self._handed_over and self._home.there():
+                self._write()
 
     def _write(self) -> None:
         try:

@@ -1,16 +1,15 @@
 """The nursery of a proxy: listeners, client connections, background work, and the order in which they end.
 
 Stopping: no new connections, idle ones closed; DRAIN_SECONDS for running requests; then every open stream ends with
-its protocol's error event; then the rest is cancelled. A second signal exits at once.
+its protocol's error event; then the rest is cancelled. A second signal exits at once. After a restart the port is the
+next process's already, and idle connections get GENTLE_SECONDS for one more answer, which tells the client to close.
 """
 
 import contextlib
-import errno
 import gc
 import os
-import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -28,12 +27,16 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
 from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
-from router.net.server.listen import AddressTaken, accept, hold_port
 from router.net.stream import SocketStream
+from router.operator_api.status import Restarted
+from router.server.accepting import AcceptLoops
 from router.server.application import Proxy
+from router.server.background_log import BackgroundLog
 from router.server.heartbeat import Heartbeat
+from router.server.listeners import open_listeners
 from router.server.preload import preload
 from router.server.reload import Reloader, configure_log
+from router.server.restart import FOREGROUND, Origin, Restarter
 from router.server.run_file import RunFile
 from router.server.signals import Signals
 from router.server.watch import ConfigWatcher
@@ -54,20 +57,9 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 10.0
 ERROR_EVENT_SECONDS = 1.0
+GENTLE_SECONDS = 1.0
 #: For connections accepted with the last file descriptors: they end early, since further clients wait for descriptors.
 LOW_FD_LIMITS = Limits(first=1.0, idle=1.0, head=2.0)
-
-
-class PortTaken(CommandError):
-    """The port is in use. companion: as `AddressTaken` has it."""
-
-    def __init__(self, port: int, companion: str):
-        #: What completes `port N is taken by another program`.
-        self.where = f" on {companion}, where localhost may lead too" if companion else ""
-        super().__init__(
-            f"port {port} is taken by another program{self.where}.", f"Use another port:   --port {port + 1}"
-        )
-        self.port = port
 
 
 class Serving:
@@ -81,6 +73,7 @@ class Serving:
         runtime: Runtime,
         watch: ConfigWatcher,
         run_file: RunFile,
+        restarter: Restarter,
     ):
         #: For clients on this machine.
         self.url = url
@@ -100,6 +93,7 @@ class Serving:
         #: True once every connection is to close after the answer in progress.
         self.draining = False
         self.run_file = run_file
+        self.restarter = restarter
         self._stop = trio.Event()
         self._removed = trio.Event()
 
@@ -118,6 +112,15 @@ class Serving:
     def stop(self) -> None:
         """Begin to stop; returns at once."""
         self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """True once it was told to stop."""
+        return self._stop.is_set()
+
+    async def restart(self) -> Restarted:
+        """Start the program again and hand it the port. Raises Conflict, and then goes on to serve."""
+        return await self.restarter.restart(self)
 
     def remove_connection(self, connection: Connection) -> None:
         """Remove a client connection that has ended."""
@@ -145,16 +148,17 @@ async def running(
     demo: "Demo | None" = None,
     drain: float = DRAIN_SECONDS,
     open_store: OpenStore = open_sqlite,
+    origin: Origin = FOREGROUND,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
-    them again for a reload, None to keep these. open_store: opens what the proxy keeps beyond its memory. Raises
-    CommandError and PortTaken before serving."""
+    them again for a reload, None to keep these. open_store: opens what the proxy keeps beyond its memory. origin: how
+    it was started. Raises CommandError and PortTaken before serving."""
     client_key.check(settings)
     key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     # After the tokens were made: what is read holds them as keys that no upstream may get.
     configuration = read(home, settings, warnings)
-    listeners = _open_listeners(settings)
+    listeners = open_listeners(settings, origin.starter)
     ours = [listener.getsockname()[:2] for listener in listeners]
     bound, port = [address for address, _ in ours], int(ours[0][1])
     url = make_url(settings.host, bound, port)
@@ -171,19 +175,17 @@ async def running(
             )
             stack.callback(runtime.close)
             gate = Gate(settings, key, token, bound=bound, url=url)
-            run_file = _make_run_file(home, url, ours[0], log)
+            run_file = _make_run_file(home, url, ours[0], log, origin)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
-            serving = Serving(url, port, key, runtime, reloader.watch, run_file)
+            accepting = AcceptLoops(listeners, reserve)
+            restarter = Restarter(background, home, origin, accepting, run_file, reloader.watch.lock)
+            serving = Serving(url, port, key, runtime, reloader.watch, run_file, restarter)
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
-            background.start_soon(_start_writers, runtime)
-            background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
-            background.start_soon(reloader.watch.run)
-            background.start_soon(run_file.maintain)
-            background.start_soon(runtime.guard.run)
+            _start_tasks(background, runtime, reloader.watch, run_file, [reserve.fill, *_list_chores(home, origin)])
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
-                accepting = _AcceptLoops(listeners, reserve)
+                await origin.wait_for_turn()
                 background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, accepting.table))
                 background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
                 with run_file.publish():
@@ -191,14 +193,33 @@ async def running(
                         yield serving
                     finally:
                         with trio.CancelScope(shield=True):
+                            gently = await restarter.end()
                             await accepting.stop()
-                            await _drain(serving, drain)
+                            await _drain(serving, drain, gently=gently)
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
 
 
-def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog) -> RunFile:
+def _start_tasks(
+    background: trio.Nursery,
+    runtime: Runtime,
+    watch: ConfigWatcher,
+    run_file: RunFile,
+    chores: Sequence[Callable[[], None]],
+) -> None:
+    background.start_soon(_start_writers, runtime)
+    background.start_soon(Heartbeat(runtime, chores=tuple(chores)).run)
+    background.start_soon(watch.run)
+    background.start_soon(run_file.maintain)
+    background.start_soon(runtime.guard.run)
+
+
+def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:
+    return [BackgroundLog(home).trim] if origin.starter is not None else []
+
+
+def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog, origin: Origin) -> RunFile:
     run = run_files.Run(
         pid=os.getpid(),
         url=url,
@@ -207,21 +228,10 @@ def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog)
         version=__version__,
         started=time.time(),
         born=processes.find_birth(os.getpid()),
+        mode=origin.mode,
+        program=origin.program,
     )
     return RunFile(home, run, log)
-
-
-def _open_listeners(settings: Settings) -> list[socket.socket]:
-    try:
-        return hold_port(settings.host, settings.port)
-    except OSError as error:
-        if error.errno in (errno.EADDRINUSE, errno.EACCES) and settings.port:
-            if isinstance(error, AddressTaken):
-                raise PortTaken(settings.port, error.companion) from None
-            raise CommandError(
-                f"port {settings.port} may not be used by this account.", "Use a port from 1024 up."
-            ) from None
-        raise CommandError(f"cannot listen on {settings.host}: {error.strerror or error}.") from None
 
 
 def _open_log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
@@ -259,37 +269,19 @@ def _make_handler(
     return serve
 
 
-class _AcceptLoops:
-    def __init__(self, listeners: list[socket.socket], reserve: Reserve):
-        self._listeners = listeners
-        self._reserve = reserve
-        self.table = ConnectionTable()
-        self._scope = trio.CancelScope()
-        self._ended = trio.Event()
-
-    async def run(self, clients: trio.Nursery, serve: Callable[[SocketStream], Awaitable[None]]) -> None:
-        try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    for listener in self._listeners:
-                        nursery.start_soon(accept, listener, clients, serve, self.table, self._reserve)
-        finally:
-            self._ended.set()
-
-    async def stop(self) -> None:
-        """Close the listeners; returns once the port is free."""
-        self._scope.cancel()
-        await self._ended.wait()
-
-
 async def _start_writers(runtime: Runtime) -> None:
     # After the preload, which has imported what the writers need.
     await runtime.loaded.wait()
     runtime.start()
 
 
-async def _drain(serving: Serving, seconds: float) -> None:
+async def _drain(serving: Serving, seconds: float, *, gently: bool) -> None:
     serving.draining = True
+    if gently:
+        for connection in list(serving.connections):
+            connection.retire(gently=True)
+        with trio.move_on_after(GENTLE_SECONDS):
+            await serving.wait_until_empty()
     for connection in list(serving.connections):
         connection.retire()
     with trio.move_on_after(seconds):
@@ -307,12 +299,13 @@ def run(
     warnings: tuple[str, ...] = (),
     load_settings: Callable[[], Loaded] | None = None,
     announce: Callable[[Serving], None] | None = None,
+    origin: Origin = FOREGROUND,
 ) -> int:
     """Serve until a signal or an operator stops the proxy; 0 after an orderly end. Other arguments: as for `running`.
     Raises CommandError."""
     host_limits.apply_limits()
     try:
-        serves = running(settings, home, warnings=warnings, load_settings=load_settings)
+        serves = running(settings, home, warnings=warnings, load_settings=load_settings, origin=origin)
         trio.run(_run, serves, announce, clock=AwakeClock())
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)

@@ -70,7 +70,7 @@ def test_e6(fairlead):
     [
         ("serve", "fairlead proxy"),
         ("start", "fairlead proxy"),
-        ("restart", "fairlead stop && fairlead proxy"),
+        ("reload", "fairlead restart"),
         ("logs", "fairlead why -"),
         ("doctor", "fairlead backend test NAME"),
         ("run", "fairlead env"),

@@ -54,11 +54,11 @@ def run(argv: list[str]) -> int:
 
 
 async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
-    from router.server import serve
+    from router.server.listeners import PortTaken
 
     try:
         return await _serve(settings, home, once)
-    except serve.PortTaken as taken:
+    except PortTaken as taken:
         if chosen:
             raise make_port_taken_error(taken, "demo") from None
     note(f"note: {_name_owner(home, settings.port)}, so the demo uses another port.")

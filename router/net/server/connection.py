@@ -107,10 +107,10 @@ class Connection:
         self.on_cancel = None
         self.cancel(CancelReason.CROWDED_OUT)
 
-    def retire(self) -> None:
-        """Close the connection: now when it is idle, else after the answer in progress."""
+    def retire(self, *, gently: bool = False) -> None:
+        """Close the connection: after the answer in progress; an idle one now, or gently after its next answer."""
         self._retired = True
-        if not self.busy:
+        if not (self.busy or gently):
             self.cancel(CancelReason.STOPPING)
 
     def cancel(self, reason: CancelReason) -> None:

@@ -3,7 +3,7 @@
 import errno
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -42,6 +42,52 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
     """Bound listening sockets of the host alone; `localhost` binds both loopback families on one port. Otherwise as
     `hold_port`."""
     return hold_port(host, port) if is_localhost(host) else [_bind(_find_address(host), port)]
+
+
+def adopt_port(descriptors: Sequence[int], host: str, port: int) -> list[socket.socket] | None:
+    """The listening sockets of a process that hands its port over; None when they are not those that `hold_port` would
+    open: of this host with its companion, on this port. They stay bound all the time, so that no other program can take
+    the port. Raises OSError for a descriptor that is no socket."""
+    found: list[socket.socket] = []
+    try:
+        found.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+        if _is_port(found, _find_address(host), port):
+            for sock in found:
+                sock.setblocking(False)
+            return found
+    except BaseException:
+        _close_all(found)
+        raise
+    _close_all(found)
+    return None
+
+
+def _close_all(socks: Sequence[socket.socket]) -> None:
+    for sock in socks:
+        sock.close()
+
+
+def _is_port(found: Sequence[socket.socket], host: str, port: int) -> bool:
+    if not all(_listens(sock) for sock in found):
+        return False
+    places = [sock.getsockname()[:2] for sock in found]
+    first = _make_socket_address(host)
+    companion = find_companion(first)
+    wanted = [first, *([companion] if companion else [])]
+    numbers = {number for _, number in places}
+    return [address for address, _ in places] == wanted and len(numbers) == 1 and (not port or numbers == {port})
+
+
+def _listens(sock: socket.socket) -> bool:
+    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def _make_socket_address(host: str) -> str:
+    """The address that a socket bound to a host has."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return str(socket.getaddrinfo(host, 0, family, socket.SOCK_STREAM)[0][4][0])
 
 
 def _find_address(host: str) -> str:
@@ -130,7 +176,12 @@ async def accept(
             await trio.lowlevel.wait_readable(listener)
             # Not before: a listener without waiting connections would keep a slot from the others.
             await slots.acquire()
-            nursery.start_soon(serve_in_slot, await _accept_next(listener, reserve))
+            try:
+                stream = await _accept_next(listener, reserve)
+            except BaseException:
+                slots.release()
+                raise
+            nursery.start_soon(serve_in_slot, stream)
 
 
 async def _accept_next(listener: socket.socket, reserve: Reserve | None) -> SocketStream:

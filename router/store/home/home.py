@@ -94,6 +94,20 @@ class Home:
         with self._folder(name) as folder:
             _write_new(self.at(name), data, folder, sync=False)
 
+    def open_to_append(self, name: str) -> int:
+        """A descriptor that writes to the end of a file of the home itself, mode 0600. Raises CommandError."""
+        path = self.at(name)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        make_folder(path.parent)
+        try:
+            with self._folder(name) as folder:
+                descriptor = os.open(path if folder is None else path.name, flags, 0o600, dir_fd=folder)
+            if sys.platform != "win32":
+                os.fchmod(descriptor, 0o600)
+        except OSError as error:
+            raise failed(path, "opened", error) from None
+        return descriptor
+
     def remove(self, name: str) -> bool:
         """Remove a file; False when there was none. Raises CommandError."""
         try:

@@ -36,6 +36,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     #: What to do about that.
     fix: str = ""
+    #: How it was started: `foreground`, or `detached` for one in the background.
+    mode: str = "foreground"
+    #: The file that was started; empty in the run files of older versions.
+    program: str = ""
 
 
 def write(home: Home, run: Run) -> None:

@@ -23,7 +23,10 @@ FILES = {
 }
 KEY = "sk-good"
 ON_EMPTY_HOME = [
-    *(Scene(line) for line in ("status", "stop", "resume", "usage", "why -", "history export", "history clear")),
+    *(
+        Scene(line)
+        for line in ("status", "stop", "restart", "resume", "usage", "why -", "history export", "history clear")
+    ),
     *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
     *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
     *(Scene(name) for name in ("backend", "accounts", "config", "history")),
@@ -81,6 +84,7 @@ BEFORE = [
 RUNNING = [
     *(Scene(line) for line in ("status", "models", "models model", "explain fast", "env", "accounts list", "resume")),
     Scene("proxy --port PROXY"),
+    Scene("restart"),
     Scene("backend test box"),
     Scene("backend disable groq"),
     Scene("config set guard.day_usd 6"),

@@ -14,6 +14,7 @@ GROUPS = {
 #: In the order of the overview.
 COMMANDS = {
     "proxy": Command("serve every backend on one local URL", (), (
+        Option(("--detach",), None, "start it in the background and return once it serves"),
         Option(("-v",), None, "as --verbose 1", again=True),
         Option(("--host",), "", "address to listen on"),
         Option(("--port",), "", "port to listen on"),
@@ -63,6 +64,9 @@ COMMANDS = {
     )),
     "stop": Command("stop the running proxy", (), (
         Option(("--port",), "", "stop only the proxy on this port"),
+    )),
+    "restart": Command("restart a proxy in the background, without a gap", (), (
+        Option(("--port",), "", "restart only the proxy on this port"),
     )),
     "status": Command("show what the running proxy serves, and what runs now", (), (
         Option(("--watch",), None, "redraw it every second until Ctrl-C"),

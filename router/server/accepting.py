@@ -1,0 +1,80 @@
+"""The accept loops of a proxy: they can be paused while its port is handed over, and are stopped before it drains."""
+
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from router.net.descriptors import Reserve
+from router.net.server.connection_table import ConnectionTable
+from router.net.server.listen import accept
+from router.net.stream import SocketStream
+
+Serve = Callable[[SocketStream], Awaitable[None]]
+
+
+class AcceptLoops:
+    """The loops over all listeners of a proxy."""
+
+    def __init__(self, listeners: Sequence[socket.socket], reserve: Reserve):
+        self._listeners = list(listeners)
+        self._reserve = reserve
+        self.table = ConnectionTable()
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self._paused: list[socket.socket] = []
+        self._resume: trio.Event | None = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        """The descriptors of the listening sockets."""
+        return [listener.fileno() for listener in self._listeners]
+
+    async def run(self, clients: trio.Nursery, serve: Serve) -> None:
+        """Accept until stopped; connections are tasks of `clients`."""
+        while True:
+            try:
+                with self._scope:
+                    async with trio.open_nursery() as nursery:
+                        for listener in self._listeners:
+                            nursery.start_soon(accept, listener, clients, serve, self.table, self._reserve)
+            finally:
+                self._ended.set()
+            resume = self._resume
+            if resume is None:
+                return
+            await resume.wait()
+            if not self._paused:
+                return
+            self._listeners, self._paused = self._paused, []
+            self._scope, self._ended, self._resume = trio.CancelScope(), trio.Event(), None
+
+    async def pause(self) -> None:
+        """Accept nothing more, and keep the port: who connects waits. Raises OSError, and then goes on."""
+        try:
+            # Each loop closes its own listener.
+            for listener in self._listeners:
+                self._paused.append(listener.dup())
+        except OSError:
+            self._drop()
+            raise
+        self._resume = trio.Event()
+        self._scope.cancel()
+        await self._ended.wait()
+
+    def resume(self) -> None:
+        """Accept again."""
+        if self._resume is not None:
+            self._resume.set()
+
+    async def stop(self) -> None:
+        """Close the listeners; returns once the port is free, or its other holder's alone."""
+        self._drop()
+        if self._resume is not None:
+            self._resume.set()
+        self._scope.cancel()
+        await self._ended.wait()
+
+    def _drop(self) -> None:
+        while self._paused:
+            self._paused.pop().close()

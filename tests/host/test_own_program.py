@@ -1,0 +1,88 @@
+"""The program started again: its words, and what it says of its start."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from router.errors import CommandError
+from router.host.child_process import make_environment
+from router.host.own_program import find_words, name_program, start_again
+from router.host.starter import VARIABLE, take_starter
+
+
+def test_a_link_stays_a_link(tmp_path, monkeypatch):
+    """A frozen program that was called by a link is started again by it: it may lead to another version by then."""
+    real = tmp_path / "versions" / "1" / "fairlead"
+    real.parent.mkdir(parents=True)
+    real.touch(mode=0o755)
+    (tmp_path / "current").symlink_to("versions/1")
+    called = tmp_path / "current" / "fairlead"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(real))
+    monkeypatch.setattr(sys, "argv", [str(called), "proxy"])
+    assert find_words() == (str(called),)
+    monkeypatch.setattr(sys, "argv", ["fairlead", "proxy"])
+    monkeypatch.setenv("PATH", str(called.parent))
+    assert find_words() == (str(called),)
+    assert name_program(find_words()) == str(called)
+
+
+def test_another_program_of_that_name_is_not_started(tmp_path, monkeypatch):
+    """A name that leads to another file than the one that runs is not used."""
+    (tmp_path / "fairlead").touch(mode=0o755)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "argv", ["fairlead", "proxy"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_words() == (sys.executable,)
+
+
+def test_words_of_the_interpreter(monkeypatch):
+    """The interpreter's options stay, the program's arguments do not."""
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-W", "error", "-m", "router", "proxy", "--port", "0"])
+    monkeypatch.setattr(sys, "argv", ["/x/router/__main__.py", "proxy", "--port", "0"])
+    assert find_words() == (sys.executable, "-W", "error", "-m", "router")
+
+
+def test_environment_of_the_program_itself():
+    """It keeps its settings, and loses what the loader of a frozen program sets."""
+    given = {
+        "FAIRLEAD_PORT": "1",
+        "_PYI_ARCHIVE_FILE": "x",
+        "LD_LIBRARY_PATH": "/tmp/_MEI",
+        "LD_LIBRARY_PATH_ORIG": "/l",
+    }
+    assert make_environment(given, own=True) == {"FAIRLEAD_PORT": "1", "LD_LIBRARY_PATH": "/l"}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise SystemExit(3)", "ended with exit code 3"),
+        ("print('fairlead 0.0.1   already serving')", "said something unexpected: fairlead 0.0.1   already serving"),
+        ('print(\'{"kind": "other"}\')', "said something unexpected"),
+    ],
+)
+def test_a_program_that_says_nothing_known(code, said):
+    """What ends without a report, or is of another version, is a failure with what came of it."""
+    program = start_again([sys.executable, "-c", code], [], os.environ, log=subprocess.DEVNULL)
+    report = program.read_report()
+    program.kill()
+    assert report.kind == "failed"
+    assert said in report.message
+
+
+def test_no_starter():
+    """Without the variable nothing is taken over."""
+    assert take_starter({}) is None
+
+
+@pytest.mark.parametrize("value", ["", "x", '{"sockets": [99999]}', '{"sockets": ["a"]}', '{"sockets": [-1]}'])
+def test_a_variable_that_no_starter_set(value):
+    """It is an error that names it, and the variable is gone."""
+    environ = {VARIABLE: value}
+    with pytest.raises(CommandError) as caught:
+        take_starter(environ)
+    assert VARIABLE in str(caught.value)
+    assert environ == {}
