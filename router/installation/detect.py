@@ -1,0 +1,196 @@
+"""How this copy of fairlead was installed, and the command that upgrades it.
+
+Found by where its files are, without running anything: package managers are told apart by their folders and databases.
+The first row of the table that fits counts. Tests give other files and another root of the file system.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from router.installation.project import REPOSITORY
+
+#: What is upgraded by `fairlead upgrade` itself.
+OWN = "fairlead upgrade"
+SCRIPT = f"curl -fsSL https://github.com/{REPOSITORY}/releases/latest/download/install.sh | sh"
+SCRIPT_WINDOWS = f"irm https://github.com/{REPOSITORY}/releases/latest/download/install.ps1 | iex"
+IMAGE = f"ghcr.io/{REPOSITORY}"
+
+
+class Copy(NamedTuple):
+    """The files of a copy of fairlead."""
+
+    #: The program with its links resolved; without one, the Python that runs it, as it was called.
+    program: Path
+    #: The folder of the package `router`.
+    package: Path
+    #: `folder` or `file` for a built program, '' when Python runs the package.
+    form: str
+    environ: Mapping[str, str]
+    #: `linux`, `darwin` or `win32`.
+    system: str
+    #: Before all absolute paths of the system: `/`, elsewhere in tests.
+    root: Path = Path("/")
+
+    def below(self, *names: str) -> bool:
+        """True when these folders follow each other in the program's path, in any case of letters."""
+        parts = [part.lower() for part in self.program.parts[:-1]]
+        wanted = [name.lower() for name in names]
+        return any(parts[at : at + len(wanted)] == wanted for at in range(len(parts)))
+
+    def at(self, name: str) -> Path:
+        """A file of the system."""
+        return self.root / name
+
+    @property
+    def environment(self) -> Path:
+        """The folder of the Python environment that runs the package."""
+        return self.program.parent.parent
+
+
+class Installation(NamedTuple):
+    """How a copy was installed."""
+
+    kind: str
+    #: What upgrades it, for the user to run; OWN where `fairlead upgrade` does.
+    command: str
+    #: What the user should know of it, '' when the command says all.
+    about: str = ""
+    #: Of an installation with version folders: where they are.
+    prefix: Path | None = None
+
+    @property
+    def own(self) -> bool:
+        """True where `fairlead upgrade` replaces it itself."""
+        return self.command == OWN
+
+
+def find_copy(environ: Mapping[str, str]) -> Copy:
+    """The copy that runs now."""
+    frozen = bool(getattr(sys, "frozen", False))
+    program = Path(os.path.realpath(sys.executable)) if frozen else Path(sys.executable)
+    inner = Path(str(getattr(sys, "_MEIPASS", program.parent)))
+    # One file unpacks itself into a temporary folder; the files of the folder form stay below the program.
+    form = ("folder" if Path(os.path.realpath(inner)).is_relative_to(program.parent) else "file") if frozen else ""
+    return Copy(program, Path(__file__).resolve().parents[1], form, environ, sys.platform)
+
+
+def detect(copy: Copy) -> Installation:
+    """How it was installed."""
+    prefix = copy.program.parents[2] if copy.form and len(copy.program.parents) > 2 else None
+    if copy.form == "folder" and prefix is not None and _has_receipt(copy, prefix):
+        return Installation("receipt", OWN, prefix=prefix)
+    for kind, fits, command, about in _TABLE:
+        if fits(copy):
+            return Installation(kind, command(copy), about)
+    if copy.form == "file":
+        return Installation("file", OWN)
+    if copy.form:
+        return Installation("folder", _script(copy), "it was unpacked by hand; the installer keeps it up to date")
+    return Installation("source", "git pull", "it runs from its sources")
+
+
+def _has_receipt(copy: Copy, prefix: Path) -> bool:
+    from router.installation.receipt import read_receipt
+
+    return copy.program.parents[1].name == "versions" and read_receipt(prefix) is not None
+
+
+def _script(copy: Copy) -> str:
+    return SCRIPT_WINDOWS if copy.system == "win32" else SCRIPT
+
+
+def _is_scoop(copy: Copy) -> bool:
+    # apps/NAME/VERSION below any root; these two files are Scoop's own.
+    folder = copy.program.parent
+    return bool(copy.form) and copy.below("apps", "fairlead") and (folder / "install.json").is_file()
+
+
+def _lists(path: Path, wanted: str) -> bool:
+    try:
+        return wanted in path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+
+
+def _is_deb(copy: Copy) -> bool:
+    """True when dpkg's list of the package names this program."""
+    lists = copy.at("var/lib/dpkg/info")
+    wanted = "/" + copy.program.relative_to(copy.root).as_posix() if copy.program.is_relative_to(copy.root) else ""
+    return any(_lists(path, wanted) for path in (lists / "fairlead.list", *lists.glob("fairlead:*.list")))
+
+
+def _is_system_file(copy: Copy) -> bool:
+    usr = copy.at("usr")
+    return bool(copy.form) and copy.program.is_relative_to(usr) and not copy.program.is_relative_to(usr / "local")
+
+
+def _is_rpm(copy: Copy) -> bool:
+    # rpm's database is not a text. Nothing else that is known puts a built fairlead below /usr of such a system.
+    return _is_system_file(copy) and any(
+        copy.at(folder).is_dir() for folder in ("usr/lib/sysimage/rpm", "var/lib/rpm", "usr/share/rpm")
+    )
+
+
+def _is_pacman(copy: Copy) -> bool:
+    return _is_system_file(copy) and any(copy.at("var/lib/pacman/local").glob("fairlead*"))
+
+
+def _pacman_command(copy: Copy) -> str:
+    name = "fairlead-bin" if any(copy.at("var/lib/pacman/local").glob("fairlead-bin-*")) else "fairlead"
+    return f"yay -S {name}"
+
+
+def _is_container(copy: Copy) -> bool:
+    marked = copy.at(".dockerenv").exists() or copy.at("run/.containerenv").exists()
+    return copy.form == "folder" and (marked or bool(copy.environ.get("container")))
+
+
+def _is_in_site_packages(copy: Copy) -> bool:
+    return not copy.form and copy.package.parent.name in ("site-packages", "dist-packages")
+
+
+def _is_uv_tool(copy: Copy) -> bool:
+    return not copy.form and (copy.environment / "uv-receipt.toml").is_file()
+
+
+def _is_pipx(copy: Copy) -> bool:
+    return not copy.form and (copy.environment / "pipx_metadata.json").is_file()
+
+
+def _is_uv_environment(copy: Copy) -> bool:
+    try:
+        text = (copy.environment / "pyvenv.cfg").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return _is_in_site_packages(copy) and any(line.startswith("uv =") for line in text.splitlines())
+
+
+def _pip_command(copy: Copy) -> str:
+    word = str(copy.program)
+    return f'"{word}" -m pip install --upgrade fairlead' if " " in word else f"{word} -m pip install --upgrade fairlead"
+
+
+def _say(text: str) -> Callable[[Copy], str]:
+    return lambda _: text
+
+
+_PAGE = f"https://github.com/{REPOSITORY}/releases/latest"
+#: Kind, whether a copy is of it, the command, and what to know of it.
+_TABLE: tuple[tuple[str, Callable[[Copy], bool], Callable[[Copy], str], str], ...] = (
+    ("brew cask", lambda copy: copy.below("Caskroom", "fairlead"), _say("brew upgrade --cask fairlead"), ""),
+    ("brew", lambda copy: copy.below("Cellar", "fairlead"), _say("brew upgrade fairlead"), ""),
+    ("nix", lambda copy: copy.below("nix", "store"), _say("nix profile upgrade fairlead"), ""),
+    ("scoop", _is_scoop, _say("scoop update fairlead"), ""),
+    ("winget", lambda copy: copy.below("WinGet", "Packages"), _say("winget upgrade fairlead"), ""),
+    ("uv tool", _is_uv_tool, _say("uv tool upgrade fairlead"), ""),
+    ("pipx", _is_pipx, _say("pipx upgrade fairlead"), ""),
+    ("uv", _is_uv_environment, _say("uv pip install --upgrade fairlead"), ""),
+    ("pip", _is_in_site_packages, _pip_command, ""),
+    ("deb", _is_deb, _say("sudo apt install ./fairlead_VERSION_ARCH.deb"), f"the package is on {_PAGE}"),
+    ("pacman", _is_pacman, _pacman_command, ""),
+    ("rpm", _is_rpm, _say("sudo dnf install ./fairlead-VERSION.ARCH.rpm"), f"the package is on {_PAGE}"),
+    ("container", _is_container, _say(f"docker pull {IMAGE}:latest"), "then start the container anew"),
+)
