@@ -4,47 +4,65 @@ Needs what `pip install '.[build]'` brings. Writes into DIR:
   fairlead/                           the folder form: the program and its _internal folder
   fairlead-VERSION-OS-ARCH.tar.xz     that folder packed (.zip on Windows)
   fairlead-OS-ARCH                    with --form file: all in one file (.exe on Windows)
-The same sources, interpreter and locked dependencies give the same bytes, in any folder.
+  fairlead-VERSION-OS-ARCH.cdx.json   with --sbom: what is inside, as CycloneDX
+A build for musl has -musl in its names, one for macOS or Windows without a signature -unsigned. The order: freeze and
+strip, sign (--sign), smoke test (--smoke), pack. The same sources, interpreter and locked dependencies give the same
+bytes, in any folder, until something is signed.
 """
 
 import argparse
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tempfile
-import zipfile
-from collections.abc import Iterable, Iterator
-from importlib import metadata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
-MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
-# Archives carry this time: 2020-01-01, the first that zip tools everywhere show without surprise.
-STAMP = 1577836800
+# Beside this file; for who loads it from elsewhere.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import sbom
+from archives import STAMP, pack
+from binaries import newest_glibc, numbers, of_glibc
+from components import Component, components, frozen_modules
+from licenses import collect_licenses, settle_licenses
+from naming import ROOT, BuildError, megabytes, musl, one_file, place, version
+from sign import sign
+
+__all__ = ["BuildError", "build", "main", "newest_glibc", "pack", "place", "version"]
+
 ARCHIVE_LIMIT = 14 << 20
 # Debian 12 and Ubuntu 24.04 have it. A release builds in an older system and asks for less.
 GLIBC = "2.36"
 
 
-class BuildError(Exception):
-    """What went wrong, and what mends it."""
+@dataclass(frozen=True)
+class Wanted:
+    """What else a build does than to freeze and pack."""
+
+    glibc: str = GLIBC
+    #: A command that signs the file named behind it; empty: nothing is signed.
+    sign: str = ""
+    smoke: bool = False
+    sbom: bool = False
+    sizes: bool = False
 
 
 def main() -> int:
     """Build, check and pack; 0 when all is well."""
     options = _parser().parse_args()
     out = Path(options.out).resolve()
+    wanted = Wanted(options.glibc, options.sign, options.smoke, options.sbom, options.sizes)
     try:
         _check_place(out)
+        if options.form == "file" and (wanted.sbom or wanted.sizes):
+            raise BuildError("--sbom and --sizes read the folder form; use --form folder or both")
         forms = ("folder", "file") if options.form == "both" else (options.form,)
         for form in forms:
-            for line in build(form, out, glibc=options.glibc):
+            for line in build(form, out, wanted):
                 print(line, flush=True)
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -57,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, metavar="DIR", help="where the results go")
     parser.add_argument("--form", choices=("folder", "file", "both"), default="folder", help="default: folder")
     parser.add_argument("--glibc", default=GLIBC, help=f"newest glibc that may be needed (Linux; default {GLIBC})")
+    parser.add_argument("--sign", default="", metavar="COMMAND", help="signs the file whose name is put behind it")
+    parser.add_argument("--smoke", action="store_true", help="run build/smoke.py before packing")
+    parser.add_argument("--sbom", action="store_true", help="write the list of what is inside, from the lock")
+    parser.add_argument("--sizes", action="store_true", help="print what each component takes")
     return parser
 
 
@@ -67,32 +89,42 @@ def _check_place(out: Path) -> None:
         raise BuildError("this Python has no shared library, which PyInstaller needs; use one built with it")
 
 
-def build(form: str, out: Path, *, glibc: str = GLIBC) -> Iterator[str]:
+def build(form: str, out: Path, wanted: Wanted | None = None) -> Iterator[str]:
     """Build one form into `out`; yields what is to be said. Raises BuildError."""
+    wanted = wanted or Wanted()
+    folder = form == "folder"
     with tempfile.TemporaryDirectory() as scratch:
         made = freeze(form, Path(scratch))
+        found = settle(made) if folder else []
         out.mkdir(parents=True, exist_ok=True)
-        if form == "folder":
-            target = out / "fairlead"
-            if target.exists():
-                shutil.rmtree(target)
+        target = out / ("fairlead" if folder else one_file(signed=bool(wanted.sign)))
+        if target.is_dir():
+            shutil.rmtree(target)
         else:
-            target = out / f"fairlead-{place()}{made.suffix}"
             target.unlink(missing_ok=True)
         shutil.move(made, target)
-    files = sorted(path for path in target.rglob("*") if path.is_file()) if form == "folder" else [target]
-    yield f"{target.name}   {len(files)} files, {_megabytes(sum(path.stat().st_size for path in files))}"
+    files = sorted(path for path in target.rglob("*") if path.is_file()) if folder else [target]
+    yield f"{target.name}   {len(files)} files, {megabytes(sum(path.stat().st_size for path in files))}"
     if sys.platform == "linux":
-        needed = newest_glibc(files)
-        if _numbers(needed) > _numbers(glibc):
-            raise BuildError(f"it needs glibc {needed}; {glibc} is the newest allowed (--glibc)")
-        yield f"needs glibc {needed} or newer"
-    if form == "folder":
-        archive = pack(target, out / f"fairlead-{version()}-{place()}")
-        size = archive.stat().st_size
-        yield f"{archive.name}   {_megabytes(size)}"
-        if size > ARCHIVE_LIMIT:
-            raise BuildError(f"the archive is over {_megabytes(ARCHIVE_LIMIT)}: something large came in")
+        yield check_libc(files, wanted.glibc)
+    if wanted.sign:
+        yield f"signed {sign(target, wanted.sign)} files"
+    if wanted.smoke:
+        smoke(target / f"fairlead{'.exe' if sys.platform == 'win32' else ''}" if folder else target)
+    if not folder:
+        return
+    name = f"fairlead-{version()}-{place(signed=bool(wanted.sign))}"
+    archive = pack(target, out / name)
+    size = archive.stat().st_size
+    yield f"{archive.name}   {megabytes(size)}"
+    if size > ARCHIVE_LIMIT:
+        raise BuildError(f"the archive is over {megabytes(ARCHIVE_LIMIT)}: something large came in")
+    if wanted.sizes:
+        yield from sbom.sizes(target, found)
+    if wanted.sbom:
+        listed = out / f"{name}.cdx.json"
+        listed.write_text(sbom.describe(target, found, signed=bool(wanted.sign)), "utf-8", newline="\n")
+        yield f"{listed.name}   {len(found)} components"
 
 
 def freeze(form: str, scratch: Path) -> Path:
@@ -117,97 +149,32 @@ def freeze(form: str, scratch: Path) -> Path:
     return made
 
 
-def collect_licenses(target: Path) -> None:
-    """Copy the licence texts of all that is bundled into `target`, one folder each."""
-    for name in sorted(_bundled("fairlead")):
-        found = metadata.distribution(name)
-        texts = [
-            path for path in found.files or () if re.search(r"licen[cs]e|copying|notice", path.name, re.IGNORECASE)
-        ]
-        for path in texts:
-            if path.suffix not in (".py", ".pyc"):
-                _copy(Path(str(found.locate_file(path))), target / name / path.name)
-    own = Path(sysconfig.get_path("stdlib")) / "LICENSE.txt"
-    if own.exists():
-        _copy(own, target / "python" / own.name)
+def settle(folder: Path) -> list[Component]:
+    """Find the owner of all that is in a frozen folder, and leave the licence texts of these, each of which has one."""
+    program = next(path for path in folder.iterdir() if path.is_file())
+    modules = frozen_modules(program)
+    settle_licenses(folder, [component.name for component in components(folder, modules)])
+    return components(folder, modules)
 
 
-def _bundled(name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-    """A distribution and all it needs to run here, by name."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    seen |= {name}
-    for needed in map(Requirement, metadata.requires(name) or ()):
-        other = canonicalize_name(needed.name)
-        if other not in seen and (needed.marker is None or needed.marker.evaluate({"extra": ""})):
-            seen |= _bundled(other, seen)
-    return seen
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+def check_libc(files: list[Path], glibc: str) -> str:
+    """What of the system's C library is needed; BuildError when it is the other one, or too new."""
+    if musl():
+        strangers = of_glibc(files)
+        if strangers:
+            raise BuildError(f"made for glibc, not for musl: {', '.join(strangers)}")
+        return "needs musl"
+    needed = newest_glibc(files)
+    if numbers(needed) > numbers(glibc):
+        asking = sorted(path.name for path in files if numbers(newest_glibc([path])) > numbers(glibc))
+        raise BuildError(f"it needs glibc {needed}; {glibc} is the newest allowed (--glibc): {', '.join(asking)}")
+    return f"needs glibc {needed} or newer"
 
 
-def newest_glibc(files: Iterable[Path]) -> str:
-    """The highest glibc symbol version that these programs and libraries name; '0' when they name none."""
-    found = {b"0"}
-    for path in files:
-        data = path.read_bytes()
-        if data.startswith(b"\x7fELF"):
-            found.update(re.findall(rb"\0GLIBC_(\d+(?:\.\d+)+)(?=\0)", data))
-    return max((text.decode() for text in found), key=_numbers)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
-
-
-def pack(folder: Path, stem: Path) -> Path:
-    """The folder as an archive that depends on nothing but its files: sorted, one time, one owner."""
-    if sys.platform == "win32":
-        return _zip(folder, stem.with_name(f"{stem.name}.zip"))
-    archive = stem.with_name(f"{stem.name}.tar.xz")
-    with tarfile.open(archive, "w:xz", preset=9, format=tarfile.PAX_FORMAT) as tar:
-        for path in [folder, *sorted(folder.rglob("*"))]:
-            entry = tar.gettarinfo(path, str(path.relative_to(folder.parent)))
-            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = STAMP, 0, 0, "root", "root"
-            entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
-            if entry.isfile():
-                with path.open("rb") as file:
-                    tar.addfile(entry, file)
-            else:
-                tar.addfile(entry)
-    return archive
-
-
-def _zip(folder: Path, archive: Path) -> Path:
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            name = path.relative_to(folder.parent).as_posix()
-            entry = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            packed.writestr(entry, path.read_bytes(), compresslevel=9)
-    return archive
-
-
-def version() -> str:
-    """The version of the sources."""
-    found = re.search(r'^__version__ = "(.+)"$', (ROOT / "router" / "__init__.py").read_text("utf-8"), re.MULTILINE)
-    if found is None:
-        raise BuildError("router/__init__.py names no version")
-    return found[1]
-
-
-def place() -> str:
-    """The system and machine that results are named by, such as linux-x86_64."""
-    machine = platform.machine().lower()
-    return f"{SYSTEMS.get(sys.platform, sys.platform)}-{MACHINES.get(machine, machine)}"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MB"
+def smoke(program: Path) -> None:
+    """Run the smoke test on a built program; BuildError when a check fails."""
+    if subprocess.run([sys.executable, str(ROOT / "build" / "smoke.py"), str(program)], check=False).returncode:
+        raise BuildError("the smoke test failed; nothing is packed")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Writes the lock files anew: `pip install '.[lock]' && python build/lock.py`.
 
 build/locks/NAME.txt pins every package with its hashes for all systems and Pythons: `runtime` what the program needs,
-`test` and `build` that and the extra of the same name. Addresses of indexes stay out of them.
+`test`, `lint` and `build` that and the extra of the same name, `lock` uv alone, which a release is built by. Addresses
+of indexes stay out of them.
 """
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = {"runtime": (), "test": ("--extra", "test"), "build": ("--extra", "build")}
+LOCKS = {"runtime": (), **{name: ("--extra", name) for name in ("test", "lint", "build")}}
 OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate", "--quiet")
 
 
@@ -18,12 +20,17 @@ def main() -> int:
     folder = ROOT / "build" / "locks"
     folder.mkdir(exist_ok=True)
     for name, extra in LOCKS.items():
-        # --upgrade: what stands in the file would else be kept, its hashes too, from whichever index they came.
-        command = ["uv", "pip", "compile", "pyproject.toml", *extra, *OPTIONS, "--upgrade", "--system-certs"]
-        done = subprocess.run([*command, "-o", str(folder / f"{name}.txt")], cwd=ROOT, check=False)
-        if done.returncode:
-            return done.returncode
-    return 0
+        if code := _resolve(folder / f"{name}.txt", ["pyproject.toml", *extra], ""):
+            return code
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return _resolve(folder / "lock.txt", ["-"], "\n".join(project["optional-dependencies"]["lock"]))
+
+
+def _resolve(target: Path, source: list[str], text: str) -> int:
+    """Write one lock file; the exit code of uv. text: requirements for the source `-`."""
+    # --upgrade: what stands in the file would else be kept, its hashes too, from whichever index they came.
+    command = ["uv", "pip", "compile", *source, *OPTIONS, "--upgrade", "--system-certs", "-o", str(target)]
+    return subprocess.run(command, cwd=ROOT, input=text, encoding="utf-8", check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The scripts of build/, which is no package: its name belongs to tools."""
 
+import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,11 @@ def building():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def script():
+    """Any script of build/ as a module, by its name."""
+    sys.path.insert(0, str(ROOT / "build"))
+    yield importlib.import_module
+    sys.path.remove(str(ROOT / "build"))

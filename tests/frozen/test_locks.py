@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = {
     "runtime": [],
     "test": PROJECT["optional-dependencies"]["test"],
+    "lint": PROJECT["optional-dependencies"]["lint"],
     "build": PROJECT["optional-dependencies"]["build"],
 }
 
@@ -33,8 +35,17 @@ def test_every_dependency_is_pinned_within_its_bound(name):
     found = pinned(name)
     for text in [*PROJECT["dependencies"], *EXTRAS[name]]:
         needed = Requirement(text)
-        assert needed.name in found, f"{text}: write the lock files anew (build/lock.py)"
-        assert needed.specifier.contains(found[needed.name][0])
+        locked = canonicalize_name(needed.name)
+        assert locked in found, f"{text}: write the lock files anew (build/lock.py)"
+        assert needed.specifier.contains(found[locked][0])
+
+
+def test_a_release_is_built_by_a_locked_uv():
+    """Its lock holds uv within its bound, and nothing else."""
+    [needed] = map(Requirement, PROJECT["optional-dependencies"]["lock"])
+    found = pinned("lock")
+    assert list(found) == [needed.name]
+    assert needed.specifier.contains(found[needed.name][0])
 
 
 def test_hashes_are_for_all_systems():
