@@ -84,6 +84,7 @@ SUB_ROOMS = {
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},
     "cli/inspect": {"common"},
+    "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15
 # Foreign module -> the rooms that may import it.

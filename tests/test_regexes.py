@@ -36,6 +36,7 @@ END = Input("the end of an id", 64)
 FILE = Input("a file that the user names, or a part of it", 1 << 20)
 SETTING = Input("a setting, a key, or an argument of a command", 1 << 20)
 OUTPUT = Input("the last line that a command wrote", 65_536)
+MANIFEST = Input("a field of the description of a release, whose signature was verified", 1 << 20)
 OWN = Input("a text of fairlead itself, or of a library", 4096)
 
 #: File -> name of the expression, or its source where it has none -> what it reads.
@@ -120,6 +121,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_HOST": HEAD,
         "_ORIGIN": HEAD,
         "_JSON": HEAD,
+    },
+    "installation/upgrade/release.py": {
+        "_NAME": MANIFEST,
+        "_DIGEST": MANIFEST,
     },
     "net/client/pool.py": {
         "_KEEP_ALIVE": HEAD,

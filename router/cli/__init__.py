@@ -29,6 +29,7 @@ COMMANDS = {
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
     "completions": ("router.cli.completions.command:run", "print the script that completes commands in your shell"),
+    "upgrade": ("router.cli.upgrade.command:run", "install the newest release, or go back to the version before"),
 }
 
 # A word that users of other programs type -> what there is for it.
@@ -48,6 +49,10 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("run", "launch", "connect"), "Print the lines that point a tool at the proxy:   fairlead env"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),
+    **dict.fromkeys(
+        ("update", "self-update", "selfupdate", "self-upgrade"), "Install the newest release:   fairlead upgrade"
+    ),
+    **dict.fromkeys(("rollback", "downgrade"), "Go back to the version before:   fairlead upgrade --rollback"),
     "list": "List models or backends:   fairlead models\n                            fairlead backend list",
 }
 

@@ -37,6 +37,7 @@ from router.settings.kinds import (
     choice,
 )
 from router.settings.proxies import PROXY, ProxyAddress
+from router.settings.releases import RELEASES
 from router.settings.tables import BackendOptions, Entry, Price, Rule
 
 
@@ -259,6 +260,14 @@ class Settings:
         "guard.day_tokens", CAP, None, "TOKENS", "tokens per day: input, output and cached"
     )
     guard_month_tokens: int | None = _declare("guard.month_tokens", CAP, None, "TOKENS", "tokens per calendar month")
+    upgrade_url: str | None = _declare(
+        "upgrade.url",
+        RELEASES,
+        None,
+        "URL",
+        "where `fairlead upgrade` finds releases, in the place of fairlead's own page: below it are latest/download/ "
+        "and download/vVERSION/",
+    )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()

@@ -77,7 +77,7 @@ async def send(
     host = urlsplit(url).netloc
     proxy = outbound.find_proxy_to(url)
     sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
-    context = await _load_context(url, proxy, outbound.roots)
+    context = await load_context(url, proxy, outbound.roots)
     # Less than the whole: httpcore leaves the socket open when its handshake is cancelled from outside.
     connect = 0.9 * min(timeout, 10.0)
     started = time.perf_counter()
@@ -85,7 +85,7 @@ async def send(
     try:
         with trio.move_on_after(timeout) as scope:
             async with (
-                _make_client(proxy, context, connect) as client,
+                make_client(proxy, context, connect) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
                 data, first_byte = await _read(response, scope)
@@ -93,7 +93,7 @@ async def send(
                     data = _decode(data, response.headers.get("content-encoding", ""), host)
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _make_error(error, host, proxy) from None
+        raise make_error(error, host, proxy) from None
     finally:
         allows_link_local.reset(token)
     if trio.current_time() < scope.deadline:
@@ -123,7 +123,8 @@ def _decode(data: bytes, coding: str, host: str) -> bytes:
         raise ControlError(f"{host} sent a body in a content coding that cannot be read: {clean(str(error))}") from None
 
 
-async def _load_context(url: str, proxy: ProxyAddress | None, roots: str) -> ssl.SSLContext:
+async def load_context(url: str, proxy: ProxyAddress | None, roots: str) -> ssl.SSLContext:
+    """The TLS context of a request. Raises ControlError."""
     import trio
 
     if not url.startswith("https:") and (proxy is None or proxy.scheme != "https"):
@@ -135,7 +136,10 @@ async def _load_context(url: str, proxy: ProxyAddress | None, roots: str) -> ssl
         raise ControlError(f"{error} {error.hint}") from None
 
 
-def _make_client(proxy: ProxyAddress | None, context: ssl.SSLContext, connect: float) -> "httpx.AsyncClient":
+def make_client(
+    proxy: ProxyAddress | None, context: ssl.SSLContext, connect: float, *, read: float | None = None
+) -> "httpx.AsyncClient":
+    """A client for one request, which follows no redirects. connect, read: seconds, of reading None for any."""
     import httpx
 
     tunnel = None
@@ -146,11 +150,12 @@ def _make_client(proxy: ProxyAddress | None, context: ssl.SSLContext, connect: f
             auth=(proxy.user, proxy.password.reveal()) if proxy.password is not None else None,
             ssl_context=context if proxy.scheme == "https" else None,
         )
-    timeout = httpx.Timeout(None, connect=connect)
+    timeout = httpx.Timeout(None, connect=connect, read=read)
     return httpx.AsyncClient(trust_env=False, verify=context, proxy=tunnel, timeout=timeout)
 
 
-def _make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> ControlError:
+def make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> ControlError:
+    """What is told of an error of httpx."""
     import httpx
 
     if isinstance(error, httpx.ProxyError):

@@ -39,6 +39,8 @@ ON_EMPTY_HOME = [
     Scene("completions fish --uninstall"),
     Scene("completions powershell --install"),
     Scene("demo --once"),
+    *(Scene(line) for line in ("upgrade", "upgrade --to soon", "upgrade --rollback --check", "update")),
+    Scene("upgrade --check", environ=(("FAIRLEAD_UPGRADE_URL", "http://127.0.0.1:1"),)),
 ]
 BEFORE = [
     Scene("backend add box --base-url URL/v1 --protocols chat,responses --key-stdin", KEY),

@@ -56,6 +56,7 @@ COMMANDS = {
         Option(("--guard-month-usd",), "", "US dollars per calendar month"),
         Option(("--guard-day-tokens",), "", "tokens per day: input, output and cached"),
         Option(("--guard-month-tokens",), "", "tokens per calendar month"),
+        Option(("--upgrade-url",), "", "where `fairlead upgrade` finds releases, in the place of ..."),
         Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
@@ -184,5 +185,11 @@ COMMANDS = {
     "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
         Option(("--install",), None, "write it where new shells find it"),
         Option(("--uninstall",), None, "remove the file that --install wrote"),
+    )),
+    "upgrade": Command("install the newest release, or go back to the version before", (), (
+        Option(("--check",), None, "only look whether there is a newer release"),
+        Option(("--to",), "", "install this version, also an older one"),
+        Option(("--rollback",), None, "go back to the version before"),
+        Option(("--json",), None, "print what was found and done as JSON"),
     )),
 }

@@ -1,0 +1,1 @@
+"""`fairlead upgrade`: another version of the program."""

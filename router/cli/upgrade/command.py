@@ -1,0 +1,230 @@
+"""`fairlead upgrade`: look for another release, install it, go back to the one before."""
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import trio
+
+from router.cli.common.layout import note, print_json, say
+from router.cli.common.output import read_settings
+from router.cli.common.parser import Parser
+from router.cli.upgrade.progress import Progress, format_megabytes
+from router.cli.upgrade.proxies import list_running_versions, restart_proxies
+from router.errors import CommandError, UsageError
+from router.host.child_process import CompletedProgram, run_program
+from router.installation.detect import Copy, Installation, detect, find_copy
+from router.installation.upgrade import release_keys
+from router.installation.upgrade.manifest import Release
+from router.installation.upgrade.minisign import SIGNATURE_LIMIT
+from router.installation.upgrade.release import (
+    MANIFEST_LIMIT,
+    check_installable,
+    choose_file,
+    has_expired,
+    is_newer,
+    parse_version,
+    read_release,
+)
+from router.installation.upgrade.source import Source, make_source
+from router.installation.upgrade.steps import Target, Tools, install, make_target, roll_back
+from router.installation.upgrade.system import find_system
+from router.installation.upgrade.trial import Trial
+from router.net.client.outbound import Outbound, read_outbound
+from router.net.control.download import download
+from router.net.control.request import ControlError
+from router.settings import Settings
+from router.settings.kinds import clean
+from router.store.home.home import Home, open_home
+
+
+def run(argv: list[str]) -> int:
+    """Look, install or go back; exit code 0 also where a package manager does it."""
+    parser = Parser(
+        "upgrade",
+        "Install the newest release: it is downloaded, verified and tried before it takes the place of this version, "
+        "which is kept. A copy that a package manager installed is left to it: its command is printed.",
+        examples=["fairlead upgrade --check", "fairlead upgrade", "fairlead upgrade --rollback"],
+    )
+    parser.add_argument("--check", action="store_true", help="only look whether there is a newer release")
+    parser.add_argument("--to", metavar="VERSION", help="install this version, also an older one")
+    parser.add_argument("--rollback", action="store_true", help="go back to the version before; nothing is downloaded")
+    parser.add_argument("--json", action="store_true", help="print what was found and done as JSON")
+    options = parser.read(argv)
+    if options.rollback and (options.check or options.to):
+        raise UsageError("--rollback goes back to the version before, and takes neither --check nor --to.")
+    if options.to is not None:
+        options.to = options.to.removeprefix("v")
+        if parse_version(options.to) is None:
+            raise UsageError(f'--to is "{options.to}"; expected a version such as 0.3.0.')
+    home = open_home(os.environ)
+    copy = find_copy(os.environ)
+    installation = detect(copy)
+    if installation.own:
+        target = make_target(installation, copy.form, copy.program, find_data_folder(os.environ))
+    else:
+        target = None
+    upgrade = _Upgrade(options, home, copy, installation, target)
+    if options.check:
+        return upgrade.check()
+    if target is None:
+        return upgrade.name_command()
+    return upgrade.go_back(target) if options.rollback else upgrade.install(target)
+
+
+def find_data_folder(environ: Mapping[str, str]) -> Path:
+    """The user's folder for the data of programs. Raises CommandError."""
+    if sys.platform == "win32":
+        named = environ.get("LOCALAPPDATA", "")
+    else:
+        named = environ.get("XDG_DATA_HOME", "")
+        if not os.path.isabs(named):
+            named = os.path.join(os.path.expanduser("~"), ".local", "share")
+    if not os.path.isabs(named):
+        raise CommandError("this user has no folder for the data of programs.", "Set XDG_DATA_HOME to a path.")
+    return Path(named)
+
+
+class _Upgrade:
+    """One run of the command. target: None where it is another's to replace the program."""
+
+    def __init__(
+        self, options: argparse.Namespace, home: Home, copy: Copy, installation: Installation, target: Target | None
+    ):
+        self._options = options
+        self._home = home
+        self._copy = copy
+        self._installation = installation
+        self._current = _find_current(target)
+        self._progress = Progress(shown=not options.json and sys.stderr.isatty())
+
+    def check(self) -> int:
+        """Say whether there is a newer release."""
+        release = self._fetch_release(read_settings(self._home))
+        newer = is_newer(release.version, self._current)
+        if self._options.json:
+            return self._print({"latest": release.version, "newer": newer})
+        if has_expired(release, _today()):
+            note(f"note: this description of the newest release expired on {clean(release.expires)}.")
+        if not newer:
+            say(f"{self._current} is installed; the newest release is {release.version}. Nothing to upgrade.")
+            return 0
+        say(f"{release.version} of {clean(release.date)} is there; {self._current} is installed.")
+        say(f"Upgrade:   {self._installation.command}")
+        return 0
+
+    def name_command(self) -> int:
+        """Print what upgrades a copy that is another's."""
+        if self._options.json:
+            return self._print({"latest": None, "newer": None})
+        about = f"; {self._installation.about}" if self._installation.about else ""
+        say(f"fairlead {self._current} was installed by other means ({self._installation.kind}){about}.")
+        say(f"Upgrade it:   {self._installation.command}")
+        return 0
+
+    def install(self, target: Target) -> int:
+        """Install a release."""
+        settings = read_settings(self._home)
+        release = self._fetch_release(settings)
+        newer = is_newer(release.version, self._current)
+        check_installable(release, current=self._current, asked=self._options.to or "", today=_today())
+        if release.version == self._current:
+            if not self._options.json:
+                say(f"{self._current} is installed already" + (", the newest." if not self._options.to else "."))
+                return 0
+            return self._print({"latest": release.version, "newer": newer, "installed": None, "proxies": []})
+        system = find_system()
+        file = choose_file(release, system, target.form)
+        if not self._options.json:
+            say(f"{self._current} -> {release.version}   {system}   {format_megabytes(file.size)}")
+        url = make_source(settings.upgrade_url).locate(release.version, file.name)
+        self._progress.begin(file.size)
+        try:
+            running = list_running_versions(self._home)
+            install(target, release, file, url, self._make_tools(settings), running=running)
+        finally:
+            self._progress.end()
+        if not self._options.json:
+            size = format_megabytes(file.size)
+            say(f"  downloaded {size}   signature ok   sha256 ok   starts ok")
+        return self._finish(target, release.version, {"latest": release.version, "newer": newer})
+
+    def go_back(self, target: Target) -> int:
+        """Go back to the version that was replaced last."""
+        tools = self._make_tools(read_settings(self._home))
+        version = roll_back(target, tools, running=list_running_versions(self._home))
+        return self._finish(target, version, {"latest": None, "newer": None})
+
+    def _finish(self, target: Target, version: str, found: Mapping[str, object]) -> int:
+        """Have proxies run the new version, and say what was done."""
+        told = say if not self._options.json else _say_nothing
+        told(f"Done: {version} is installed.")
+        proxies = trio.run(restart_proxies, self._home, version, told)
+        told(f"Back to {self._current}:   fairlead upgrade --rollback")
+        if self._options.json:
+            return self._print({**found, "installed": version, "proxies": proxies})
+        return 0
+
+    def _fetch_release(self, settings: Settings) -> Release:
+        """The signed description of the release that was asked for. Raises CommandError."""
+        source, outbound = make_source(settings.upgrade_url), read_outbound(settings, os.environ)
+        version = self._options.to or ""
+        texts: list[bytes] = []
+        for name, limit in (("release.json", MANIFEST_LIMIT), ("release.json.minisig", SIGNATURE_LIMIT)):
+            parts: list[bytes] = []
+            _download(source, outbound, source.locate(version, name), parts.append, limit)
+            texts.append(b"".join(parts))
+        return read_release(texts[0], texts[1], release_keys.PUBLIC_KEYS)
+
+    def _make_tools(self, settings: Settings) -> Tools:
+        source, outbound = make_source(settings.upgrade_url), read_outbound(settings, os.environ)
+
+        def fetch(url: str, write: Callable[[bytes], None], limit: int) -> None:
+            def count(data: bytes) -> None:
+                write(data)
+                self._progress.add(len(data))
+
+            _download(source, outbound, url, count, limit)
+
+        def run_one(words: Sequence[str], environ: Mapping[str, str], seconds: float, limit: int) -> CompletedProgram:
+            async def start() -> CompletedProgram:
+                return await run_program(words, environ, seconds=seconds, limit=limit)
+
+            return trio.run(start)
+
+        return Tools(fetch, Trial(run_one, os.environ), self._home, self._progress.tell)
+
+    def _print(self, found: Mapping[str, object]) -> int:
+        print_json({"current": self._current, **found, "command": self._installation.command})
+        return 0
+
+
+def _find_current(target: Target | None) -> str:
+    from router import __version__
+
+    return target.current if target is not None else __version__
+
+
+def _download(source: Source, outbound: Outbound, url: str, write: Callable[[bytes], None], limit: int) -> None:
+    async def fetch() -> None:
+        await download(url, write, limit=limit, trusted=source.trusts, outbound=outbound)
+
+    try:
+        trio.run(fetch)
+    except ControlError as error:
+        missing = error.status == 404
+        raise CommandError(
+            f"{url} could not be downloaded: {error}.",
+            f"There is no such release at {source.base}." if missing else "Nothing was changed.",
+        ) from None
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def _say_nothing(_: str) -> None:
+    """In the place of `say` where JSON is printed."""

@@ -1,0 +1,52 @@
+"""The running proxies of the home after the program was replaced: those in the background restart, others are named."""
+
+from collections.abc import Callable
+
+from router.cli.common.running_proxy import find_proxies
+from router.errors import CommandError
+from router.net.control.request import ControlError
+from router.operator_api.client import RunningProxy
+from router.store.home import run_files
+from router.store.home.home import Home
+
+
+def list_running_versions(home: Home) -> set[str]:
+    """The versions that this home's proxies run."""
+    return {run.version for run in run_files.live(home)}
+
+
+async def restart_proxies(home: Home, version: str, told: Callable[[str], None]) -> list[dict[str, object]]:
+    """Have the proxies of other versions run the new one. told: gets a line of each. Returns for JSON what became of
+    each: `port`, `version` that serves there now, `restarted`, and `command` for one that was left as it is."""
+    if not list_running_versions(home) - {version}:
+        return []
+    try:
+        found, older = await find_proxies(home)
+    except CommandError as error:
+        told(f"Whether a proxy runs could not be found out: {error}")
+        return []
+    results: list[dict[str, object]] = []
+    for run, proxy in found:
+        if run.version != version:
+            results.append(await _restart(run, proxy, told))
+    results += [_leave(run, told, "it is of an older fairlead") for run in older]
+    return results
+
+
+async def _restart(run: run_files.Run, proxy: RunningProxy, told: Callable[[str], None]) -> dict[str, object]:
+    if run.mode != "detached":
+        return _leave(run, told, "it runs in the foreground")
+    try:
+        serving = await proxy.restart()
+    except ControlError as error:
+        return _leave(run, told, str(error).rstrip("."))
+    told(f"The proxy on :{run.port} is {serving.version} now; the old one ends once its requests have ended.")
+    return {"port": run.port, "version": serving.version, "restarted": True}
+
+
+def _leave(run: run_files.Run, told: Callable[[str], None], why: str) -> dict[str, object]:
+    detached = run.mode == "detached"
+    command = f"fairlead stop --port {run.port}, then fairlead proxy{' --detach' if detached else ''}"
+    told(f"The proxy on :{run.port} still runs {run.version} ({why}).")
+    told(f"Restart it:   {command}")
+    return {"port": run.port, "version": run.version, "restarted": False, "command": command}
