@@ -6,7 +6,7 @@ a few searches a read.
 """
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -14,7 +14,7 @@ from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
-from router.wire.raw import content_coding, json_values, sse
+from router.wire.raw import content_coding, json_values, scan, sse
 
 _REGION = 16384
 _USAGE_LIMIT = 8192
@@ -126,7 +126,7 @@ class Tap:
 
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
-        events = batch.count(b"\ndata:") + batch.startswith(b"data:")
+        events = scan.count(batch, b"\ndata:") + batch.startswith(b"data:")
         size = len(batch)
         if events:
             self.pieces += events
@@ -136,16 +136,17 @@ class Tap:
         start = size - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
         start = min(start, sse.find_last_border(batch, 0, size - 4)) if start > 0 else 0
+        find = batch.find if size - start <= scan.STEP else partial(scan.find, batch)
         first, second = self._usage_needles
-        if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
+        if find(first, start) >= 0 or find(second, start) >= 0:
             self._note_usage(batch, start)
         for needle in self._endings:
-            if batch.find(needle, start) >= 0:
+            if find(needle, start) >= 0:
                 self._read_endings(batch[start:])
                 break
         if start > 0:
             self._find_early_error(batch, start)
-        at = batch.rfind(_SEQUENCE, start)
+        at = scan.rfind(batch, _SEQUENCE, start)
         if at >= 0:
             self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
         if self._hide_usage:
@@ -181,7 +182,7 @@ class Tap:
 
     def _find_early_error(self, batch: bytes, end: int) -> None:
         """Look for an error event before the end of a large read, which goes on behind it."""
-        if self.ended is False or all(batch.find(one, 0, end) < 0 for one in _select_failing(self._endings)):
+        if self.ended is False or all(scan.find(batch, one, 0, end) < 0 for one in _select_failing(self._endings)):
             return
         for _, event in sse.parse_events(batch[:end]):
             if self._judge_ending(event) is False:
@@ -197,7 +198,7 @@ class Tap:
         return self._dialect.ending(event, data)
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
-        if not any(needle in batch for needle in self._needles.alone):
+        if not any(scan.contains(batch, needle) for needle in self._needles.alone):
             return batch
         rest: list[bytes] = []
         at = 0
@@ -244,7 +245,7 @@ def _select_failing(endings: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 def _find_last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
     """The position of the last usage object in some bytes, -1 for none. names: the bytes that it may begin with."""
-    return max(data.rfind(names[0], start, end), data.rfind(names[1], start, end))
+    return max(scan.rfind(data, names[0], start, end), scan.rfind(data, names[1], start, end))
 
 
 class Tail:

@@ -23,7 +23,7 @@ from router.net.server.connection import Connection
 from router.net.stream import Bytes
 from router.redaction import NO_SECRETS, Redactor, remove_controls
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
-from router.wire.raw import content_coding, sse
+from router.wire.raw import content_coding, scan, sse
 from router.wire.raw.json_values import decode_object
 from router.wire.tap import Tap
 
@@ -31,6 +31,8 @@ PREAMBLE_LIMIT = 1 << 20
 PING_SECONDS = 15.0
 _LAZY_SECONDS = 1.0
 _UNCOUNTED = 65536
+# Bytes of a large event that are sent at once.
+_SENT = 1 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class _Pause(NamedTuple):
     #: The upstream's body ended.
     ended: bool = False
     #: Bytes that the client's socket did not take.
-    rest: bytes = b""
+    rest: Bytes = b""
     #: Events that are to be read in the thread for large work.
     large: bytes = b""
     #: The answer is an error, and nothing was sent.
@@ -240,13 +242,21 @@ class Relay:
         if not self.committed:
             found = await run_large(self._judge_events, batch)
             if found is not Verdict.COMMIT:
+                self._held += batch
                 return _Pause(failure=found)
-            batch, begun = bytes(self._held), self._begin_answer()
+            if self._held:
+                batch = await run_large(b"".join, (bytes(self._held), batch))
+            begun = self._begin_answer()
         elif self._unjudged:
             self._unjudged = False  # errors are not that large
             self._begin()
         batch = await run_large(self._read_events, batch)
-        return self._pause_for(begun + (self._connection.frame_data(batch) if batch else []))
+        # In pieces: what a socket does not take at once is copied.
+        whole = memoryview(batch)
+        for at in range(0, len(whole), _SENT):
+            await self._connection.write(begun + self._connection.frame_data(whole[at : at + _SENT]))
+            begun = []
+        return self._pause_for(begun)
 
     @property
     def _failed(self) -> bool:
@@ -258,7 +268,8 @@ class Relay:
         secrets."""
         batch = self.tap.read(batch)
         if not self._failed:
-            return hide_key_in_events(batch, self._key) if self._key and self._key in batch else batch
+            hides = self._key and scan.contains(batch, self._key)
+            return hide_key_in_events(batch, self._key) if hides else batch
         found = self._redactor.redact(batch)
         if found is None:
             error = BadGateway("The upstream sent an error event that is too large to be passed on.")
@@ -296,12 +307,12 @@ class Relay:
 
     def _judge_preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
         found = self._judge_events(batch)
+        self._held += batch
         return self._commit() if found is Verdict.COMMIT else found
 
     def _judge_events(self, batch: bytes) -> Literal[Verdict.COMMIT] | Failure | None:
-        """What the events before the commit come to: None for nothing yet."""
+        """What the events before the commit come to, whose last are about to be held: None for nothing yet."""
         begin = start = len(self._held)
-        self._held += batch
         for end, event in sse.parse_events(batch):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
@@ -312,7 +323,7 @@ class Relay:
                 return failure or self._make_failure(event)
             begin = start + end
         # The event that is not whole yet may be the content: a picture can be one large event.
-        if len(self._held) > PREAMBLE_LIMIT:
+        if start + len(batch) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 

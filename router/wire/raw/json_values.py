@@ -3,7 +3,9 @@
 `read_*` takes null or an absent field for its empty value, `require_*` refuses it.
 """
 
+import contextlib
 import gc
+from collections.abc import Generator
 from typing import cast
 
 import msgspec
@@ -35,11 +37,21 @@ def decode_object(data: str | bytes) -> Json | None:
 
 def decode_value(data: str | bytes) -> object:
     """A JSON value. Raises what is in UNREADABLE."""
-    if len(data) <= _LARGE or not gc.isenabled():
+    if len(data) <= _LARGE:
         return _decoder.decode(data)
+    with collector_stopped():
+        return _decoder.decode(data)
+
+
+@contextlib.contextmanager
+def collector_stopped() -> Generator[None]:
+    """Values are made in the block of which none is garbage."""
+    if not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
-        return _decoder.decode(data)
+        yield
     finally:
         gc.enable()
 
