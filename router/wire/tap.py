@@ -313,7 +313,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
         found = _answer_decoder.decode(body).usage if names is USAGE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    if not found and names[0][:-2] in body:
+    if not found and scan.contains(body, names[0][:-2]):
         # The top level has none, but it may stand deeper: decode the whole answer.
         found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
     if not found:
@@ -323,7 +323,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
-    if dialect.needles.error not in body:
+    if not scan.contains(body, dialect.needles.error):
         return None
     data = json_values.decode_object(bytes(body))
     return dialect.failure(data) if data is not None else None

@@ -2,8 +2,8 @@
 10 ms on another connection meanwhile.
 
 `python -m tests.attacks.loop_lag [--tree FOLDER] [--patience S] [--steps] [NAME…]` prints a table: the latency of
-/livez in ms, at the median, the 99th percentile and the worst. --tree: the sources of the proxy, to measure an older one.
---patience: seconds after which a round is given up; the row then has what was seen until then. --steps: also the
+/livez in ms, at the median, the 99th percentile and the worst. --tree: the sources of the proxy, to measure an older
+one. --patience: seconds after which a round is given up; the row then has what was seen until then. --steps: also the
 longest step of the proxy's own loop, in ms as it passed and of the processor, and where the task then waited.
 
 On a machine that does other work as well, run it with real-time priority (`chrt -r 10 python -m …`). The prober then

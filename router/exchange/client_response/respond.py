@@ -16,7 +16,7 @@ from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
-from router.exchange.upstream_response.large_work import is_large, run_large
+from router.exchange.upstream_response.large_work import contains, is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.usage import (
     note_error_usage,
@@ -33,7 +33,7 @@ from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
 from router.wire.error_text import find_title, is_markup
 from router.wire.errors import texts
-from router.wire.raw import content_coding, json_values, scan
+from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is sent once it is whole: an error in it can then still change the status.
@@ -191,8 +191,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         return Failure(status, bytes(readable))
     lines = response.lines
     key = key_of(attempt)
-    large = is_large(len(readable))
-    if not failed and key and (await run_large(scan.contains, readable, key) if large else key in readable):
+    if not failed and key and await contains(readable, key):
+        large = is_large(len(readable))
         hidden = await run_large(hide_key, readable, key) if large else hide_key(readable, key)
         if hidden != readable:
             body = readable = hidden

@@ -1,17 +1,20 @@
-"""Decodes JSON of many megabytes in calls of bounded size.
+"""Decodes and encodes JSON of many megabytes in calls of bounded size.
 
 One call of the decoder keeps the interpreter's lock to its end: 8 MiB of small objects take 100 ms, a text of 60 MiB
-50 ms, in which no other thread runs. Here lists and objects are decoded entry by entry, and long texts in parts.
+50 ms, in which no other thread runs. Here lists and objects are decoded entry by entry, and long texts in parts; texts
+are encoded in parts too.
 """
 
 from collections.abc import Callable
+from io import BytesIO
+from typing import cast
 
 import msgspec
 
 # Bytes that one call decodes, in five milliseconds at most.
 _AT_ONCE = 256 << 10
-# Of a text, which is decoded much faster.
-_TEXT_STEP = 1 << 20
+#: Bytes and characters of a text that are worked on at once: texts are much faster.
+LONG_TEXT = 1 << 20
 # Lists and objects within each other that are decoded entry by entry: each looks through the bytes of those within it.
 _LEVELS = 6
 # No escape is longer: both halves of a surrogate pair.
@@ -20,6 +23,7 @@ _TRIES = 64
 _any = msgspec.json.Decoder()
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
 
 
 def decode(data: bytes, check_list: Callable[[list[msgspec.Raw]], None]) -> object:
@@ -50,21 +54,69 @@ def decode_text(data: memoryview) -> str:
     parts: list[str] = []
     at, end = 1, len(data) - 1
     while at < end:
-        cut = _find_cut(data, at + _TEXT_STEP, end)
+        cut = _find_cut(data, at, end)
         parts.append(_any.decode(b'"%b"' % data[at:cut]))
         at = cut
     return "".join(parts)
 
 
-def _find_cut(data: memoryview, cut: int, end: int) -> int:
-    """Where a text can be cut, not far before a place: between two characters, and not within an escape. The end where
-    that is nowhere."""
+def _find_cut(data: memoryview, begin: int, end: int) -> int:
+    """Where a part of a text that begins at `begin` can end: between two characters, and not within an escape. The
+    text's own end where there is no such place near the end of the step."""
+    cut = begin + LONG_TEXT
     for _ in range(_TRIES):
         if cut >= end:
             break
         while data[cut] & 0xC0 == 0x80:
             cut -= 1
+        if cut - _ESCAPE <= begin:
+            break
         if b"\\" not in bytes(data[cut - _ESCAPE : cut]):
             return cut
         cut -= _ESCAPE
     return end
+
+
+def encode(value: object) -> bytes:
+    """The same JSON as msgspec's encoder gives. Raises what it does."""
+    out = BytesIO()
+    _write(out, value, _LEVELS)
+    return out.getvalue()
+
+
+def _write(out: BytesIO, value: object, levels: int) -> None:
+    if isinstance(value, str) and len(value) > LONG_TEXT:
+        write_text(out, value)
+    elif isinstance(value, dict) and value and levels:
+        mark = b"{"
+        for name, entry in cast("dict[object, object]", value).items():
+            out.write(mark + _encode(str(name)) + b":")
+            _write(out, entry, levels - 1)
+            mark = b","
+        out.write(b"}")
+    elif isinstance(value, list | tuple) and value and levels:
+        mark = b"["
+        for entry in cast("list[object]", value):
+            out.write(mark)
+            _write(out, entry, levels - 1)
+            mark = b","
+        out.write(b"]")
+    else:
+        out.write(_encode(value))
+
+
+def write_text(out: BytesIO, text: str) -> None:
+    """Write a text as JSON."""
+    out.write(b'"')
+    for at in range(0, len(text), LONG_TEXT):
+        out.write(memoryview(_encode(text[at : at + LONG_TEXT]))[1:-1])
+    out.write(b'"')
+
+
+def frame_text(before: bytes, text: str, behind: bytes) -> bytes:
+    """A text as JSON between other bytes: no part of it is copied twice."""
+    out = BytesIO()
+    out.write(before)
+    write_text(out, text)
+    out.write(behind)
+    return out.getvalue()
