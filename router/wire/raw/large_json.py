@@ -11,6 +11,8 @@ from typing import cast
 
 import msgspec
 
+from router.wire.raw import scan
+
 # Bytes that one call decodes, in five milliseconds at most.
 _AT_ONCE = 256 << 10
 #: Bytes and characters of a text that are worked on at once: texts are much faster.
@@ -20,16 +22,76 @@ _LEVELS = 6
 # No escape is longer: both halves of a surrogate pair.
 _ESCAPE = len(r"\ud83d\ude00")
 _TRIES = 64
+# Of JSON whose long texts are taken out first.
+_MOST_QUOTES = 20_000
+_MARK = "\0long text "
+_NUL = b"\\u0000"
+_MARK_ESCAPED = _NUL + b"long text "
+_BACKSLASH = ord("\\")
 _any = msgspec.json.Decoder()
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
-def decode(data: bytes, check_list: Callable[[list[msgspec.Raw]], None]) -> object:
+def _accept(_: list[msgspec.Raw]) -> None:
+    """Any list will do."""
+
+
+def decode(data: bytes, check_list: Callable[[list[msgspec.Raw]], None] = _accept) -> object:
     """The value of JSON. check_list: gets each long list before its entries are decoded, and may raise. Raises what
     msgspec's decoder does."""
-    return _decode(data, _LEVELS, check_list)
+    rest, texts = _take_texts(data)
+    found = _decode(rest, _LEVELS, check_list)
+    return _put_texts(found, [memoryview(data)[begin:end] for begin, end in texts]) if texts else found
+
+
+def _take_texts(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """JSON with a mark in the place of each long text, and where these begin and end with their quotation marks. None
+    are taken from JSON with many texts, or with a NUL, as the mark has. So the bytes of a text are looked through only once."""
+    texts: list[tuple[int, int]] = []
+    parts: list[bytes] = []
+    at = taken = 0
+    for _ in range(_MOST_QUOTES):
+        begin = scan.find(data, b'"', at)
+        if begin < 0:
+            parts.append(data[taken:])
+            break
+        end = scan.find(data, b'"', begin + 1)
+        while end > 0 and _is_escaped(data, end):
+            end = scan.find(data, b'"', end + 1)
+        if end < 0:
+            return data, []
+        at = end + 1
+        if end - begin > LONG_TEXT:
+            parts += (data[taken:begin], b'"%b%d"' % (_MARK_ESCAPED, len(texts)))
+            texts.append((begin, at))
+            taken = at
+    else:
+        return data, []
+    if not texts or any(_NUL in part for part in parts[::2]):
+        return data, []
+    return b"".join(parts), texts
+
+
+def _is_escaped(data: bytes, at: int) -> bool:
+    """True for a quotation mark behind an odd number of backslashes."""
+    before = at
+    while data[before - 1] == _BACKSLASH:
+        before -= 1
+    return bool((at - before) % 2)
+
+
+def _put_texts(value: object, texts: list[memoryview]) -> object:
+    """A value with its long texts in the place of the marks."""
+    if isinstance(value, str):
+        return decode_text(texts[int(value[len(_MARK) :])]) if value.startswith(_MARK) else value
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {str(_put_texts(name, texts)): _put_texts(entry, texts) for name, entry in members.items()}
+    if isinstance(value, list):
+        return [_put_texts(entry, texts) for entry in cast("list[object]", value)]
+    return value
 
 
 def _decode(data: bytes | msgspec.Raw, levels: int, check_list: Callable[[list[msgspec.Raw]], None]) -> object:

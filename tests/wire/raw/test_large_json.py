@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from router.wire.raw import large_json
 
-TEXTS = st.text(st.sampled_from('a"\\/é€😀\n\u2028\x01') | st.characters(exclude_categories=("Cs",)), max_size=60)
+TEXTS = st.text(
+    st.sampled_from('a"\\/é€😀\n\u2028\x01') | st.characters(exclude_categories=("Cs",)), max_size=60
+) | st.sampled_from(["\0long text 0", "\0long text 9 and more than sixteen", "long text 1"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
@@ -72,3 +74,10 @@ def test_a_list_is_shown_before_its_entries_are_decoded():
     seen = []
     assert large_json.decode(b'{"a": [' + b"1, " * 40 + b"2]}", lambda one: seen.append(len(one))) is not None
     assert seen == [41]
+
+
+@pytest.mark.parametrize("fake", [r"\u0000long text 0", r"\u0000long\u0020text 0", r"\u0000long text 7"])
+def test_a_text_that_is_like_a_mark_stays(fake):
+    """However it is spelled, it is not taken for the place of another text."""
+    data = b'{"a": "' + b"b" * 40 + b'", "c": "' + fake.encode() + b'"}'
+    assert large_json.decode(data, take) == json.loads(data)
