@@ -8,11 +8,12 @@ sent after the scope was left. Deadlines move at most once a second.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import trio
 
 from router.errors import BadGateway, Unavailable
+from router.exchange.client_response.pause import ENDED, Pause
 from router.exchange.redaction import AT_ONCE, hide_key_in_events
 from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decode_stepwise
 from router.exchange.upstream_response.large_work import is_large, run_large
@@ -45,22 +46,6 @@ class StreamTimeouts:
     end_by: float
     #: How long the upstream may be silent.
     idle: float
-
-
-class _Pause(NamedTuple):
-    """Why reading the upstream pauses."""
-
-    #: The upstream's body ended.
-    ended: bool = False
-    #: Bytes that the client's socket did not take.
-    rest: Bytes = b""
-    #: Events that are to be read in the thread for large work.
-    large: bytes = b""
-    #: The answer is an error, and nothing was sent.
-    failure: Failure | None = None
-
-
-_ENDED = _Pause(ended=True)
 
 
 class Relay:
@@ -146,7 +131,7 @@ class Relay:
 
         Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client got anything.
         """
-        pause = _Pause()
+        pause = Pause()
         self._mark(trio.current_time())
         while not pause.ended:
             if pause.rest:
@@ -161,7 +146,7 @@ class Relay:
                 if pause.failure is None:
                     continue
             else:
-                pause = _Pause()
+                pause = Pause()
                 with trio.CancelScope(deadline=self._find_wake_time()) as nap:
                     pause = await self._relay_reads(nap)
                 if nap.cancelled_caught:
@@ -177,26 +162,26 @@ class Relay:
                 return pause.failure
         return await self._finish()
 
-    async def _relay_reads(self, nap: trio.CancelScope) -> "_Pause":
+    async def _relay_reads(self, nap: trio.CancelScope) -> Pause:
         """Relay what is read until something must be done outside the scope."""
         ending = self.tap.ended is not None
         while True:
             pieces = await self._upstream.read()
             if not pieces:
-                return _ENDED
+                return ENDED
             committed = self.committed
             if self._decoder is not None:
                 pieces = [await decode_stepwise(self._decoder, pieces)]
             batch = self._split_events(pieces)
             if len(batch) > AT_ONCE and (is_large(len(batch)) or self._failed):
-                return _Pause(large=batch)
+                return Pause(large=batch)
             out = self._process(batch)
             if isinstance(out, Failure):
-                return _Pause(failure=out)
+                return Pause(failure=out)
             rest = self._connection.write_now(out) if out else b""
             if rest or self._counted:
                 # While a slow client reads, one copy of the data is enough: those of this frame go with it.
-                return _Pause(rest=rest)
+                return Pause(rest=rest)
             if ending:
                 continue
             now = trio.current_time()
@@ -205,9 +190,9 @@ class Relay:
                 self._mark(now)
                 nap.deadline = self._find_wake_time()
 
-    def _pause_for(self, out: list[Bytes] | None) -> "_Pause":
+    def _pause_for(self, out: list[Bytes] | None) -> Pause:
         """Write what the socket takes; the rest waits."""
-        return _Pause(rest=self._connection.write_now(out) if out else b"")
+        return Pause(rest=self._connection.write_now(out) if out else b"")
 
     def _gives_up(self) -> bool:
         return self._impatient and not self.committed and trio.current_time() < self._timeouts.commit_by
@@ -236,14 +221,14 @@ class Relay:
             return self._connection.frame_data(batch) if batch else None
         return self._judge_preamble(batch)
 
-    async def _process_large(self, batch: bytes) -> "_Pause":
+    async def _process_large(self, batch: bytes) -> Pause:
         """As `_process`, with the events read in the thread for large work."""
         begun: list[Bytes] = []
         if not self.committed:
             found = await run_large(self._judge_events, batch)
             if found is not Verdict.COMMIT:
                 self._held += batch
-                return _Pause(failure=found)
+                return Pause(failure=found)
             if self._held:
                 batch = await run_large(b"".join, (bytes(self._held), batch))
             begun = self._begin_answer()

@@ -48,7 +48,7 @@ def decode(data: bytes, check_list: Callable[[list[msgspec.Raw]], None] = _accep
 
 def _take_texts(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     """JSON with a mark in the place of each long text, and where these begin and end with their quotation marks. None
-    are taken from JSON with many texts, or with a NUL, as the mark has. So the bytes of a text are looked through only once."""
+    are taken from JSON with many texts, or with a NUL, as the mark has."""
     texts: list[tuple[int, int]] = []
     parts: list[bytes] = []
     at = taken = 0
