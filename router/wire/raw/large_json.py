@@ -51,12 +51,10 @@ def _take_texts(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     are taken from JSON with many texts, or with a NUL, as the mark has."""
     texts: list[tuple[int, int]] = []
     parts: list[bytes] = []
+    if _has_many_quotes(data):
+        return data, []
     at = taken = 0
-    for _ in range(_MOST_QUOTES):
-        begin = scan.find(data, b'"', at)
-        if begin < 0:
-            parts.append(data[taken:])
-            break
+    while (begin := scan.find(data, b'"', at)) >= 0:
         end = scan.find(data, b'"', begin + 1)
         while end > 0 and _is_escaped(data, end):
             end = scan.find(data, b'"', end + 1)
@@ -67,11 +65,19 @@ def _take_texts(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
             parts += (data[taken:begin], b'"%b%d"' % (_MARK_ESCAPED, len(texts)))
             texts.append((begin, at))
             taken = at
-    else:
-        return data, []
+    parts.append(data[taken:])
     if not texts or any(_NUL in part for part in parts[::2]):
         return data, []
     return b"".join(parts), texts
+
+
+def _has_many_quotes(data: bytes) -> bool:
+    count = 0
+    for at in range(0, len(data), scan.STEP):
+        count += data.count(b'"', at, at + scan.STEP)
+        if count > _MOST_QUOTES:
+            return True
+    return False
 
 
 def _is_escaped(data: bytes, at: int) -> bool:
