@@ -126,8 +126,9 @@ class Tap:
 
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
-        events = scan.count(batch, b"\ndata:") + batch.startswith(b"data:")
         size = len(batch)
+        large = size > scan.STEP
+        events = (scan.count(batch, b"\ndata:") if large else batch.count(b"\ndata:")) + batch.startswith(b"data:")
         if events:
             self.pieces += events
             self.size += size
@@ -136,7 +137,9 @@ class Tap:
         start = size - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
         start = min(start, sse.find_last_border(batch, 0, size - 4)) if start > 0 else 0
-        find = batch.find if size - start <= scan.STEP else partial(scan.find, batch)
+        find, rfind = batch.find, batch.rfind
+        if large:
+            find, rfind = partial(scan.find, batch), partial(scan.rfind, batch)
         first, second = self._usage_needles
         if find(first, start) >= 0 or find(second, start) >= 0:
             self._note_usage(batch, start)
@@ -146,7 +149,7 @@ class Tap:
                 break
         if start > 0:
             self._find_early_error(batch, start)
-        at = scan.rfind(batch, _SEQUENCE, start)
+        at = rfind(_SEQUENCE, start)
         if at >= 0:
             self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
         if self._hide_usage:

@@ -115,10 +115,10 @@ def parts_of(size):
 
 # What is read, how it is made, and for how many bytes.
 READS = {
-    "a large text": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"a" * size), 4 * MIB),
+    "a large text": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"a" * size), 2 * MIB),
     "a large text of escapes": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"\\u0041" * (size // 6)), 4 * MIB),
     "a large text of backslashes": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"\\\\" * (size // 2)), 4 * MIB),
-    "large lists": (decode_bounded, lambda size: b'{"a":[%b[]]}' % (b"[1,2,3,4,5,6,7,8,9,10]," * (size // 23)), MIB),
+    "large lists": (decode_bounded, lambda size: b"[%b[]]" % (b'["aaaaaaaaaaaaaaaaaaaa",1],' * (size // 40)), 2 * MIB),
     "a large text that is written": (large_json.encode, lambda size: {"a": ["a" * size]}, 2 * MIB),
     "events of a large read": (read_payloads, lambda size: b'data: {"a":1}\n\n' * (size // 15), 2 * MIB),
     "a large event of a read": (read_payloads, lambda size: b"data: " + b"a" * size + b"\n\n", 4 * MIB),

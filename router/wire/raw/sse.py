@@ -4,7 +4,6 @@ Source: WHATWG HTML, 9.2. Lines end at LF, CRLF or CR only (`splitlines` would a
 event ends at a blank line. The splitter never changes a byte: what goes in comes out, cut at borders.
 """
 
-import functools
 import re
 from collections.abc import Iterator
 from io import BytesIO
@@ -91,14 +90,12 @@ def find_last_border(data: bytes, start: int, end: int | None = None) -> int:
     """The offset behind the last blank line between `start` and `end`; 0 when there is none."""
     if end is None:
         end = len(data)
-    find, rfind = data.find, data.rfind
-    if end - start > scan.STEP:
-        find, rfind = functools.partial(scan.find, data), functools.partial(scan.rfind, data)
-    if find(b"\r", start, end) < 0:
-        found = rfind(b"\n\n", start, end)
+    large = end - start > scan.STEP
+    if data.find(b"\r", start, end) < 0:
+        found = scan.rfind(data, b"\n\n", start, end) if large else data.rfind(b"\n\n", start, end)
         return found + 2 if found >= 0 else 0
     # Backwards, as above: a step for each line end would take a second for megabytes of them.
-    found = max(rfind(pair, start, end) for pair in (b"\n\n", b"\r\r", b"\n\r")) + 2
+    found = max(scan.rfind(data, pair, start, end) for pair in (b"\n\n", b"\r\r", b"\n\r")) + 2
     if found < 2:
         return 0
     # The LF of CR LF belongs to it.
@@ -181,11 +178,26 @@ def _iter_lines(block: bytes) -> Iterator[bytes | memoryview]:
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
     """Name and data of each whole event that has any data."""
-    if len(batch) > scan.STEP:
-        for piece in _iter_pieces(batch):
-            yield from _iter_payloads(piece)
-    else:
-        yield from _iter_payloads(batch)
+    for piece in _iter_pieces(batch) if len(batch) > scan.STEP else (batch,):
+        if len(piece) > scan.STEP and _is_plain_event(piece):
+            yield "", piece[6:-2].strip()  # copied once
+            continue
+        # All three are line ends, and the fast way knows one.
+        for block in (_make_line_feeds(piece) if b"\r" in piece else piece).split(b"\n\n"):
+            if block[:6] == b"data: " and b"\n" not in block:
+                yield "", block[6:].strip()
+            elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
+                yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
+            elif block and (block[:1] != b":" or b"\n" in block):
+                event = parse_event(block)
+                if event.data.strip():
+                    yield event.name, event.data.strip().encode("utf-8")
+
+
+def _is_plain_event(piece: bytes) -> bool:
+    """True for one event with one data line."""
+    framed = piece[:6] == b"data: " and piece[-2:] == b"\n\n"
+    return framed and piece.find(b"\n") == len(piece) - 2 and b"\r" not in piece
 
 
 def _iter_pieces(batch: bytes) -> Iterator[bytes]:
@@ -197,26 +209,6 @@ def _iter_pieces(batch: bytes) -> Iterator[bytes]:
         yield batch[at:cut]
         at = cut
     yield batch[at:]
-
-
-def _iter_payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
-    if len(batch) > scan.STEP and batch[:6] == b"data: " and b"\r" not in batch:
-        end = batch.find(b"\n", 6)
-        if end == len(batch) - 2 and batch.endswith(b"\n\n"):
-            yield "", batch[6:end].strip()  # one large event, copied once
-            return
-    if b"\r" in batch:
-        # All three are line ends, and the fast way knows one.
-        batch = _make_line_feeds(batch)
-    for block in batch.split(b"\n\n"):
-        if block[:6] == b"data: " and b"\n" not in block:
-            yield "", block[6:].strip()
-        elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
-            yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
-        elif block and (block[:1] != b":" or b"\n" in block):
-            event = parse_event(block)
-            if event.data.strip():
-                yield event.name, event.data.strip().encode("utf-8")
 
 
 def _make_line_feeds(batch: bytes) -> bytes:
