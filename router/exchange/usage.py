@@ -31,7 +31,7 @@ _FIELD = re.compile(rb'"(id|model|status)":\s{0,4}"([^"\\]{1,256})"')
 def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     """Note the usage in an upstream's error: what it tells was billed. body: in the upstream's own protocol."""
     context = attempt.context
-    if not context.call.counted or b'"usage"' not in body or len(body) > _ERROR_LIMIT:
+    if not context.call.counted or len(body) > _ERROR_LIMIT or b'"usage"' not in body:
         return
     dialect = context.call.dialect if attempt.plan is None else BY_NAME[attempt.plan.spoken].dialect
     found = usage_of(dialect, body, attempt.target.profile)

@@ -16,7 +16,7 @@ from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
-from router.exchange.upstream_response.large_work import is_large, run_large
+from router.exchange.upstream_response.large_work import contains, is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.usage import (
     note_error_usage,
@@ -191,7 +191,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         return Failure(status, bytes(readable))
     lines = response.lines
     key = b"" if failed or attempt.target.secret is None else key_of(attempt)
-    if key and key in readable:
+    if key and await contains(readable, key):
         large = is_large(len(readable))
         hidden = await run_large(hide_key, readable, key) if large else hide_key(readable, key)
         if hidden != readable:

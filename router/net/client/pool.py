@@ -26,7 +26,7 @@ from router.errors import CommandError, Unavailable, Unreachable
 from router.net.client.dial import connect
 from router.net.client.tls import describe_tls_failure, find_tls_cause, make_client_context
 from router.net.client.tunnels import HEAD_LIMIT, open_tunnel
-from router.net.stream import SocketStream
+from router.net.stream import Bytes, SocketStream
 from router.settings import ProxyAddress
 
 IDLE_SECONDS = 55.0
@@ -68,7 +68,7 @@ class NonBlockingTransport(trio.abc.Stream):
 
     def __init__(self, socket: SocketStream):
         self._socket = socket
-        self._unsent = b""
+        self._unsent: Bytes = b""
         #: What was received first; b"" until then.
         self.first = b""
 

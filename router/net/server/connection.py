@@ -332,7 +332,7 @@ class Connection:
         """Frame the end of the response."""
         return list(self._h11.send_with_data_passthrough(_END) or ())
 
-    def write_now(self, parts: Sequence[Bytes]) -> bytes:
+    def write_now(self, parts: Sequence[Bytes]) -> Bytes:
         """Send what the socket takes now; returns the rest, for `flush`. Cancels the cycle when the client is gone."""
         try:
             return self.stream.try_send(parts)
@@ -346,7 +346,7 @@ class Connection:
         if rest:
             await self.flush(rest)
 
-    async def flush(self, rest: bytes) -> None:
+    async def flush(self, rest: Bytes) -> None:
         """Send what `write_now` left, as `write` does. It is not copied: with a slow reader it stays long in memory."""
         before, reason = self._deadline.at, self._deadline_reason
         self.set_deadline(self.limits.stalled, CancelReason.STALLED)
