@@ -384,7 +384,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/raw/sse.py": {
         "_BLANK_LINE": BODY,
-        "_LINE_END": BODY,
     },
     "wire/raw/structure.py": {
         "_BRACKETS": BODY,

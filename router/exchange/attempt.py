@@ -92,6 +92,10 @@ class Attempt:
             context.call, context.request.method, context.body.top, replayable=replayable, dropped=dropped
         )
 
+    def is_unsafe(self) -> bool:
+        """True for a request that must not be sent twice. Its body is in memory."""
+        return self.judge_safety() != "safe"
+
     def name_server(self) -> None:
         """Note in the record that this backend and account serve the request."""
         record, route = self.context.record, self.route

@@ -49,7 +49,14 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
             _note_losses(record, attempt.plan)
         elif attempt.losses:
             record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in attempt.losses)
-    if attempt is not None and not attempt.counted and arrival.call.counted:
+    usage = record.usage
+    told = usage.input is not None and usage.output is not None
+    if (
+        attempt is not None
+        and not attempt.counted
+        and (not told or record.error or record.tier or record.uncounted)
+        and arrival.call.counted
+    ):
         _complete_usage(record, attempt)
     if record.tries:
         _end_try(record, status)

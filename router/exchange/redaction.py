@@ -16,7 +16,7 @@ from router.net.headers import Lines, index_by_name, relayed_values
 from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
-from router.wire.raw import json_values, sse
+from router.wire.raw import json_values, scan, sse
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
 AT_ONCE = 16_384
@@ -58,7 +58,7 @@ def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
     parts: list[bytes] = []
     at = 0
     for _ in range(_LOOKED_AT):
-        hit = batch.find(key, at)
+        hit = scan.find(batch, key, at)
         if hit < 0:
             break
         start = sse.find_last_border(batch, at, hit) or at
@@ -77,10 +77,13 @@ def _is_output(text: str) -> bool:
 
 def has_suspect_head(attempt: Attempt, upstream: UpstreamResponse) -> bool:
     """A quick look: True for a head that `redact_head` must search."""
-    redactor = redactor_of(attempt)
-    if upstream.status >= 400:
-        return bool(redactor)
-    return redactor.suspects([upstream.reason, *relayed_values(upstream.lines)])
+    service = attempt.place.service
+    redactor = redactor_of(attempt) if service.references else service.redactor
+    if not redactor.secrets or upstream.status >= 400:
+        return bool(redactor.secrets)
+    values = relayed_values(upstream.lines)
+    values.append(upstream.reason)
+    return redactor.suspects(values)
 
 
 async def redact_head(attempt: Attempt, upstream: UpstreamResponse) -> None:

@@ -31,7 +31,7 @@ _FIELD = re.compile(rb'"(id|model|status)":\s{0,4}"([^"\\]{1,256})"')
 def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     """Note the usage in an upstream's error: what it tells was billed. body: in the upstream's own protocol."""
     context = attempt.context
-    if not context.call.counted or b'"usage"' not in body or len(body) > _ERROR_LIMIT:
+    if not context.call.counted or len(body) > _ERROR_LIMIT or b'"usage"' not in body:
         return
     dialect = context.call.dialect if attempt.plan is None else BY_NAME[attempt.plan.spoken].dialect
     found = usage_of(dialect, body, attempt.target.profile)
@@ -100,10 +100,10 @@ def _note_fetched_usage(attempt: Attempt, usage: Usage, answer: json_values.Json
 
 
 async def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
-    """Count nothing for an answer that only says that the response is being made. One that is whole already is noted,
-    so that no later look counts it again."""
+    """Count nothing for an answer of Responses that only says that the response is being made. One that is whole
+    already is noted, so that no later look counts it again."""
     context = attempt.context
-    if context.call.entry is not RESPONSES or not any(mark in body for mark in _BACKGROUND):
+    if not any(mark in body for mark in _BACKGROUND):
         return
     data = await run_json(len(body), json_values.decode_object, bytes(body)) or {}
     if data.get("background") is not True:

@@ -34,17 +34,15 @@ def index_by_name(lines: Lines) -> dict[bytes, bytes]:
 _CONTROLS = bytes((*range(9), *range(10, 32), 127))
 
 
-def remove_control_bytes(value: bytes) -> bytes:
-    """A reason phrase without control characters."""
-    return value.translate(None, _CONTROLS)
-
-
-def drop_control_values(lines: Lines) -> Lines:
-    """The fields whose values have no control characters, which would act on the terminal that shows them."""
-    values = b"".join([line[2] for line in lines])
+def drop_controls(reason: bytes, lines: Lines) -> tuple[bytes, Lines]:
+    """A reason phrase without control characters, which would act on the terminal that shows them, and the fields whose
+    values have none."""
+    # One look at all of a head: none in a thousand has any.
+    values = b"".join([line[2] for line in lines]) + reason
     if len(values.translate(None, _CONTROLS)) == len(values):
-        return lines
-    return [line for line in lines if len(line[2].translate(None, _CONTROLS)) == len(line[2])]
+        return reason, lines
+    clean = [line for line in lines if len(line[2].translate(None, _CONTROLS)) == len(line[2])]
+    return reason.translate(None, _CONTROLS), clean
 
 
 def with_field(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:

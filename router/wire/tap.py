@@ -6,7 +6,7 @@ a few searches a read.
 """
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -14,7 +14,7 @@ from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
-from router.wire.raw import content_coding, json_values, sse
+from router.wire.raw import content_coding, json_values, scan, sse
 
 _REGION = 16384
 _USAGE_LIMIT = 8192
@@ -126,8 +126,9 @@ class Tap:
 
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
-        events = batch.count(b"\ndata:") + batch.startswith(b"data:")
         size = len(batch)
+        large = size > scan.STEP
+        events = (scan.count(batch, b"\ndata:") if large else batch.count(b"\ndata:")) + batch.startswith(b"data:")
         if events:
             self.pieces += events
             self.size += size
@@ -136,16 +137,19 @@ class Tap:
         start = size - _REGION
         # Four bytes less: skip the border that ends the last event, to find the one before it.
         start = min(start, sse.find_last_border(batch, 0, size - 4)) if start > 0 else 0
+        find, rfind = batch.find, batch.rfind
+        if large:
+            find, rfind = partial(scan.find, batch), partial(scan.rfind, batch)
         first, second = self._usage_needles
-        if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
+        if find(first, start) >= 0 or find(second, start) >= 0:
             self._note_usage(batch, start)
         for needle in self._endings:
-            if batch.find(needle, start) >= 0:
+            if find(needle, start) >= 0:
                 self._read_endings(batch[start:])
                 break
         if start > 0:
             self._find_early_error(batch, start)
-        at = batch.rfind(_SEQUENCE, start)
+        at = rfind(_SEQUENCE, start)
         if at >= 0:
             self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
         if self._hide_usage:
@@ -181,7 +185,7 @@ class Tap:
 
     def _find_early_error(self, batch: bytes, end: int) -> None:
         """Look for an error event before the end of a large read, which goes on behind it."""
-        if self.ended is False or all(batch.find(one, 0, end) < 0 for one in _select_failing(self._endings)):
+        if self.ended is False or all(scan.find(batch, one, 0, end) < 0 for one in _select_failing(self._endings)):
             return
         for _, event in sse.parse_events(batch[:end]):
             if self._judge_ending(event) is False:
@@ -197,7 +201,7 @@ class Tap:
         return self._dialect.ending(event, data)
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
-        if not any(needle in batch for needle in self._needles.alone):
+        if not any(scan.contains(batch, needle) for needle in self._needles.alone):
             return batch
         rest: list[bytes] = []
         at = 0
@@ -244,7 +248,7 @@ def _select_failing(endings: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 def _find_last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
     """The position of the last usage object in some bytes, -1 for none. names: the bytes that it may begin with."""
-    return max(data.rfind(names[0], start, end), data.rfind(names[1], start, end))
+    return max(scan.rfind(data, names[0], start, end), scan.rfind(data, names[1], start, end))
 
 
 class Tail:
@@ -312,7 +316,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
         found = _answer_decoder.decode(body).usage if names is USAGE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    if not found and names[0][:-2] in body:
+    if not found and scan.contains(body, names[0][:-2]):
         # The top level has none, but it may stand deeper: decode the whole answer.
         found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
     if not found:
@@ -322,7 +326,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
-    if dialect.needles.error not in body:
+    if not scan.contains(body, dialect.needles.error):
         return None
     data = json_values.decode_object(bytes(body))
     return dialect.failure(data) if data is not None else None

@@ -21,7 +21,7 @@ from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values, lenient_json, sse
+from router.wire.raw import json_values, large_json, lenient_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.sse import payloads
 from router.wire.split_characters import CharacterJoiner
@@ -140,9 +140,7 @@ def _drop_thinking(asked: Request, ctx: Context) -> Request:
 
 def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool) -> Made | None:
     """A whole answer of the upstream as the client gets it; None when it is not an answer of the source protocol.
-
-    stream: the client asked for a stream, and gets one.
-    """
+    stream: the client asked for a stream, and gets one."""
     try:
         data = _decode_answer(body, ctx)
         if data is None:
@@ -152,7 +150,8 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
         if found is None:
             return None
         if isinstance(found, Answer):
-            return Made(200, encode_answer(found, target, ctx, stream=stream), found.usage)
+            made = encode_answer(found, target, ctx, stream=stream, large=len(body) > LARGE)
+            return Made(200, made, found.usage)
         return Made(*BY_NAME[target].codec.encode_error(found))
     except TooMany as error:
         return Made(*BY_NAME[target].codec.encode_error(error.fault))
@@ -171,8 +170,8 @@ def _decode_answer(body: bytes, ctx: Context) -> Json | None:
     return data if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
-def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> bytes:
-    """A whole answer for the client."""
+def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, large: bool = False) -> bytes:
+    """A whole answer for the client. large: it takes megabytes."""
     events: Iterable[Event] = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
@@ -185,7 +184,8 @@ def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> 
         for event in events:
             recorder.record(event)
     if not stream:
-        return msgspec.json.encode(BY_NAME[target].codec.encode_answer(found, ctx))
+        written = BY_NAME[target].codec.encode_answer(found, ctx)
+        return large_json.encode(written) if large else msgspec.json.encode(written)
     encoder = BY_NAME[target].codec.encoder(ctx)
     return b"".join(encoder.encode(event) for event in events)
 
@@ -381,7 +381,7 @@ class Stream:
 
 
 def _make_fault(name: str, payload: bytes) -> Fault:
-    """The error for an event that is no JSON object. An error event's text is the message."""
+    """The error for an event that is no JSON object: an error event's text, or that."""
     text = _shorten(payload.decode("utf-8", "replace")).strip()
     if name == "error" and text:
         return Fault(500, "api_error", text)

@@ -1,16 +1,24 @@
 """How long one hostile peer holds up everybody else: a real proxy, hostile answers and requests, and /livez asked every
 10 ms on another connection meanwhile.
 
-`python -m tests.attacks.loop_lag [--tree FOLDER] [NAME…]` prints a table: the latency of /livez in ms, at the median,
-the 99th percentile and the worst. --tree: the sources of the proxy, to measure an older one.
+`python -m tests.attacks.loop_lag [--tree FOLDER] [--patience S] [--steps] [NAME…]` prints a table: the latency of
+/livez in ms, at the median, the 99th percentile and the worst. --tree: the sources of the proxy, to measure an older
+one. --patience: seconds after which a round is given up; the row then has what was seen until then. --steps: also the
+longest step of the proxy's own loop, in ms as it passed and of the processor, and where the task then waited.
+
+On a machine that does other work as well, run it with real-time priority (`chrt -r 10 python -m …`). The prober then
+gets a higher one than the proxy, and the proxy a higher one than the upstream and the client of this process: what is
+measured is the proxy, not the turns of the processes on two processors.
 """
 
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -21,30 +29,51 @@ from ..e2e.wire import Client, ask, request
 from .hostile_inputs import ASKED, BACKENDS, CASES, MIB
 
 _PROBER = Path(__file__).with_name("livez_prober.py")
+_STEPS = Path(__file__).with_name("loop_steps.py")
 #: A hostile input is repeated for so many seconds, and at least once.
 SECONDS = 3.0
 _PATIENCE = 600.0
 
 
 class Lag(NamedTuple):
-    """The latencies of /livez during one case, in ms. took: seconds that one round took."""
+    """The latencies of /livez during one case, in ms. took: seconds that one round took. ended: False for a round that
+    was given up."""
 
     p50: float
     p99: float
     worst: float
     took: float
     status: int
+    ended: bool = True
+
+
+@contextlib.contextmanager
+def priority(by):
+    """What starts in the block gets a real-time priority that is higher by so much, where this process has one."""
+    if sys.platform != "linux" or os.sched_getscheduler(0) not in (os.SCHED_RR, os.SCHED_FIFO):
+        yield
+        return
+    policy, usual = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    os.sched_setscheduler(0, policy, os.sched_param(usual + by))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, os.sched_param(usual))
 
 
 class World:
-    """A proxy whose backends are all one scripted upstream: `chat` and `messages` speak one protocol each."""
+    """A proxy whose backends are all one scripted upstream: `chat` and `messages` speak one protocol each. steps: its
+    loop notes long steps."""
 
-    def __init__(self, folder, tree=None, **settings):
+    def __init__(self, folder, tree=None, *, steps=False, **settings):
         self.up = Upstream(models=("model-a",))
         backends = [backend(name, self.up.root, protocols=protocols) for name, protocols in BACKENDS.items()]
         if tree:
             settings["PYTHONPATH"] = str(tree)
-        self.proxy = Proxy(folder, backends=backends, settings=settings)
+        self._report = folder / "steps"
+        command = {"command": (sys.executable, str(_STEPS), str(self._report))} if steps else {}
+        with priority(10):
+            self.proxy = Proxy(folder, backends=backends, settings=settings, **command)
         self.port = self.proxy.port
         self.proxy.settled(*BACKENDS)
         self.proxy.loaded()
@@ -53,6 +82,18 @@ class World:
         """End both."""
         self.proxy.kill()
         self.up.stop()
+
+    def forget_steps(self):
+        """Begin to note anew."""
+        self._report.unlink(missing_ok=True)
+
+    @property
+    def longest_step(self):
+        """Seconds of the longest step of the loop, those of the processor in it, and where its task then waited; None
+        when none was long."""
+        if not self._report.exists():
+            return None
+        return max(json.loads(line) for line in self._report.read_text().splitlines())
 
     def send(self, path, body, *fields):
         """Send a request, and return the answer's status; None when the connection broke."""
@@ -99,9 +140,10 @@ class Probing:
         self.latencies = []
 
     def __enter__(self):
-        self._process = subprocess.Popen(
-            [sys.executable, str(_PROBER), str(self._port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        with priority(20):
+            self._process = subprocess.Popen(
+                [sys.executable, str(_PROBER), str(self._port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         time.sleep(0.2)
         return self
 
@@ -111,17 +153,25 @@ class Probing:
         self.latencies = sorted(json.loads(out))
 
 
-def measure(world, run, seconds=SECONDS, limit=float("inf")):
-    """The lag while a case is repeated."""
-    rounds, status, began = 0, None, time.monotonic()
-    with Probing(world.port) as probing:
-        began = time.monotonic()
+def measure(world, run, seconds=SECONDS, patience=_PATIENCE):
+    """The lag while a case is repeated, for `patience` seconds at most."""
+    rounds, status = 0, None
+    ended = threading.Event()
+
+    def repeat():
+        nonlocal rounds, status
         while not rounds or time.monotonic() - began < seconds:
             status = run(world)
             rounds += 1
-        took = (time.monotonic() - began) / rounds
+        ended.set()
+
+    with Probing(world.port) as probing:
+        began = time.monotonic()
+        threading.Thread(target=repeat, daemon=True).start()
+        ended.wait(patience)
+        took = (time.monotonic() - began) / max(1, rounds)
     found = [1000 * one for one in probing.latencies]
-    return Lag(found[len(found) // 2], found[int(len(found) * 0.99)], found[-1], took, status or 0)
+    return Lag(found[len(found) // 2], found[int(len(found) * 0.99)], found[-1], took, status or 0, ended.is_set())
 
 
 def measure_catalog(folder, tree=None, seconds=SECONDS):
@@ -152,18 +202,24 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tree")
-    parser.add_argument("--limit", type=float, default=240)
+    parser.add_argument("--patience", type=float, default=240)
+    parser.add_argument("--steps", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     chosen = [name for name in CASES if not options.names or any(one in name for one in options.names)]
-    print("| hostile input | p50 ms | p99 ms | worst ms | s a round | status |\n|---|---|---|---|---|---|", flush=True)
+    more = (" longest step ms (processor) |", "---|") if options.steps else ("", "")
+    print(f"| hostile input | p50 ms | p99 ms | worst ms | s a round | status |{more[0]}", flush=True)
+    print(f"|---|---|---|---|---|---|{more[1]}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for at, name in enumerate(chosen):
             root = Path(folder) / str(at)
             root.mkdir()
-            world = World(root, options.tree, FAIRLEAD_HISTORY_CAPTURE="on" if "backslash" in name else "off")
+            capture = "on" if "backslash" in name else "off"
+            world = World(root, options.tree, steps=options.steps, FAIRLEAD_HISTORY_CAPTURE=capture)
             try:
-                show(name, measure(world, CASES[name]))
+                world.forget_steps()
+                lag = measure(world, CASES[name], patience=options.patience)
+                show(name, lag, world.longest_step if options.steps else None)
             except (OSError, AssertionError, subprocess.TimeoutExpired) as error:
                 print(f"| {name} | {error!r} |", flush=True)
             finally:
@@ -174,9 +230,11 @@ def main():
             show(CATALOG, measure_catalog(root, options.tree))
 
 
-def show(name, lag):
-    """Print one row."""
-    print(f"| {name} | {lag.p50:.1f} | {lag.p99:.1f} | {lag.worst:.0f} | {lag.took:.2f} | {lag.status} |", flush=True)
+def show(name, lag, step=None):
+    """Print one row. step: the longest one of the loop."""
+    took = f"{lag.took:.2f}" if lag.ended else f"> {lag.took:.0f}"
+    found = "" if step is None else f" {1000 * step[0]:.0f} ({1000 * step[1]:.0f}) {step[2]} |"
+    print(f"| {name} | {lag.p50:.1f} | {lag.p99:.1f} | {lag.worst:.0f} | {took} | {lag.status} |{found}", flush=True)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class Pool:
         self.lent += 1
         return UpstreamConnection(origin, Socket(), Peer(self._played, self._scripts, self._keys))
 
-    def acquire(self, origin, now, *, young=False):
+    def acquire(self, origin, now, *, young=None):
         if not self._kept:
             return None
         self._kept -= 1

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from router.net.headers import (
     apply_changes,
+    drop_controls,
     encode_value,
     filter_request,
     filter_response,
@@ -269,3 +270,12 @@ def test_what_a_metadata_service_asks_for_goes_nowhere(name):
     sent = filter_request(lines, host=b"h", drop=frozenset(), keep=frozenset(), identity=False)
     assert [line[1] for line in sent] == [b"host", b"x-meta"]
     assert not is_editable(name)
+
+
+def test_control_characters_are_dropped_with_their_values():
+    """A clean head is left as it is; else the reason loses the characters, and a field that holds one goes whole."""
+    lines = to_lines([(b"x-one", b"a\tb"), (b"x-two", b"c")])
+    assert drop_controls(b"OK", lines) == (b"OK", lines)
+    assert drop_controls(b"O\x1bK", lines) == (b"OK", lines)
+    assert drop_controls(b"OK", [*lines, (b"x-red", b"x-red", b"\x1b[31m")]) == (b"OK", lines)
+    assert drop_controls(b"O\x7fK", []) == (b"OK", [])

@@ -16,9 +16,10 @@ from router.telemetry.accesslog import AccessLog
 from router.wire import protocols, translate
 from router.wire.error_text import read_error_text
 from router.wire.messages.encode_stream import MessagesEncoder
+from router.wire.neutral.answer_bounds import decode_bounded
 from router.wire.neutral.stream_filters import RootUnionFilter, ThinkTagFilter, WholeCallFilter
 from router.wire.neutral.tool_forms.freeform_tools import Unwrapper
-from router.wire.raw import content_coding, multipart, sse
+from router.wire.raw import content_coding, large_json, multipart, sse
 from router.wire.raw.object_end import ObjectEnd
 from router.wire.raw.top_level import peek
 from router.wire.responses.output.item_table import OutputItem
@@ -54,6 +55,13 @@ def split(pieces):
     for piece in pieces:
         splitter.feed(piece)
     assert splitter.size or not splitter.tail
+
+
+def read_payloads(batch):
+    for _ in sse.payloads(batch):
+        pass
+    for _ in sse.parse_events(batch):
+        pass
 
 
 def tap(protocol):
@@ -107,6 +115,14 @@ def parts_of(size):
 
 # What is read, how it is made, and for how many bytes.
 READS = {
+    "a large text": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"a" * size), 2 * MIB),
+    "a large text of escapes": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"\\u0041" * (size // 6)), 4 * MIB),
+    "a large text of backslashes": (decode_bounded, lambda size: b'{"a":"%b"}' % (b"\\\\" * (size // 2)), 4 * MIB),
+    "large lists": (decode_bounded, lambda size: b"[%b[]]" % (b'["aaaaaaaaaaaaaaaaaaaa",1],' * (size // 40)), 2 * MIB),
+    "a large text that is written": (large_json.encode, lambda size: {"a": ["a" * size]}, 2 * MIB),
+    "events of a large read": (read_payloads, lambda size: b'data: {"a":1}\n\n' * (size // 15), 2 * MIB),
+    "a large event of a read": (read_payloads, lambda size: b"data: " + b"a" * size + b"\n\n", 4 * MIB),
+    "line ends of a large read": (read_payloads, lambda size: b"data: a\r" * (size // 8) + b"\r", 2 * MIB),
     "an event that comes in small pieces": (split, lambda size: in_pieces(b"data: " + b"a" * size, 16), MIB),
     "an event of line ends": (split, lambda size: in_pieces(b"data: \r" + b"a\r" * (size // 2), 64), MIB),
     "line ends": (split, lambda size: in_pieces(b"\r\n" * (size // 2), 65536), 8 * MIB),

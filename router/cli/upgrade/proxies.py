@@ -1,7 +1,6 @@
 """The running proxies of the home after the program was replaced: those in the background restart, others are named."""
 
 from collections.abc import Callable
-from typing import Any
 
 from router.cli.common.running_proxy import find_proxies
 from router.errors import CommandError
@@ -35,12 +34,10 @@ async def restart_proxies(home: Home, version: str, told: Callable[[str], None])
 
 
 async def _restart(run: run_files.Run, proxy: RunningProxy, told: Callable[[str], None]) -> dict[str, object]:
-    if getattr(run, "mode", "foreground") != "detached":
+    if run.mode != "detached":
         return _leave(run, told, "it runs in the foreground")
-    # The call of the endpoint, which a proxy in the background has.
-    call: Any = getattr(proxy, "restart", None)
     try:
-        serving = await call()
+        serving = await proxy.restart()
     except ControlError as error:
         return _leave(run, told, str(error).rstrip("."))
     told(f"The proxy on :{run.port} is {serving.version} now; the old one ends once its requests have ended.")
@@ -48,7 +45,7 @@ async def _restart(run: run_files.Run, proxy: RunningProxy, told: Callable[[str]
 
 
 def _leave(run: run_files.Run, told: Callable[[str], None], why: str) -> dict[str, object]:
-    detached = getattr(run, "mode", "foreground") == "detached"
+    detached = run.mode == "detached"
     command = f"fairlead stop --port {run.port}, then fairlead proxy{' --detach' if detached else ''}"
     told(f"The proxy on :{run.port} still runs {run.version} ({why}).")
     told(f"Restart it:   {command}")

@@ -8,11 +8,12 @@ sent after the scope was left. Deadlines move at most once a second.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import trio
 
 from router.errors import BadGateway, Unavailable
+from router.exchange.client_response.pause import ENDED, Pause
 from router.exchange.redaction import AT_ONCE, hide_key_in_events
 from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decode_stepwise
 from router.exchange.upstream_response.large_work import is_large, run_large
@@ -23,7 +24,7 @@ from router.net.server.connection import Connection
 from router.net.stream import Bytes
 from router.redaction import NO_SECRETS, Redactor, remove_controls
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
-from router.wire.raw import content_coding, sse
+from router.wire.raw import content_coding, scan, sse
 from router.wire.raw.json_values import decode_object
 from router.wire.tap import Tap
 
@@ -31,6 +32,8 @@ PREAMBLE_LIMIT = 1 << 20
 PING_SECONDS = 15.0
 _LAZY_SECONDS = 1.0
 _UNCOUNTED = 65536
+# Bytes of a large event that are sent at once.
+_SENT = 1 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,22 +46,6 @@ class StreamTimeouts:
     end_by: float
     #: How long the upstream may be silent.
     idle: float
-
-
-class _Pause(NamedTuple):
-    """Why reading the upstream pauses."""
-
-    #: The upstream's body ended.
-    ended: bool = False
-    #: Bytes that the client's socket did not take.
-    rest: bytes = b""
-    #: Events that are to be read in the thread for large work.
-    large: bytes = b""
-    #: The answer is an error, and nothing was sent.
-    failure: Failure | None = None
-
-
-_ENDED = _Pause(ended=True)
 
 
 class Relay:
@@ -144,7 +131,7 @@ class Relay:
 
         Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client got anything.
         """
-        pause = _Pause()
+        pause = Pause()
         self._mark(trio.current_time())
         while not pause.ended:
             if pause.rest:
@@ -159,7 +146,7 @@ class Relay:
                 if pause.failure is None:
                     continue
             else:
-                pause = _Pause()
+                pause = Pause()
                 with trio.CancelScope(deadline=self._find_wake_time()) as nap:
                     pause = await self._relay_reads(nap)
                 if nap.cancelled_caught:
@@ -175,26 +162,26 @@ class Relay:
                 return pause.failure
         return await self._finish()
 
-    async def _relay_reads(self, nap: trio.CancelScope) -> "_Pause":
+    async def _relay_reads(self, nap: trio.CancelScope) -> Pause:
         """Relay what is read until something must be done outside the scope."""
         ending = self.tap.ended is not None
         while True:
             pieces = await self._upstream.read()
             if not pieces:
-                return _ENDED
+                return ENDED
             committed = self.committed
             if self._decoder is not None:
                 pieces = [await decode_stepwise(self._decoder, pieces)]
             batch = self._split_events(pieces)
             if len(batch) > AT_ONCE and (is_large(len(batch)) or self._failed):
-                return _Pause(large=batch)
+                return Pause(large=batch)
             out = self._process(batch)
             if isinstance(out, Failure):
-                return _Pause(failure=out)
+                return Pause(failure=out)
             rest = self._connection.write_now(out) if out else b""
             if rest or self._counted:
                 # While a slow client reads, one copy of the data is enough: those of this frame go with it.
-                return _Pause(rest=rest)
+                return Pause(rest=rest)
             if ending:
                 continue
             now = trio.current_time()
@@ -203,9 +190,9 @@ class Relay:
                 self._mark(now)
                 nap.deadline = self._find_wake_time()
 
-    def _pause_for(self, out: list[Bytes] | None) -> "_Pause":
+    def _pause_for(self, out: list[Bytes] | None) -> Pause:
         """Write what the socket takes; the rest waits."""
-        return _Pause(rest=self._connection.write_now(out) if out else b"")
+        return Pause(rest=self._connection.write_now(out) if out else b"")
 
     def _gives_up(self) -> bool:
         return self._impatient and not self.committed and trio.current_time() < self._timeouts.commit_by
@@ -234,19 +221,27 @@ class Relay:
             return self._connection.frame_data(batch) if batch else None
         return self._judge_preamble(batch)
 
-    async def _process_large(self, batch: bytes) -> "_Pause":
+    async def _process_large(self, batch: bytes) -> Pause:
         """As `_process`, with the events read in the thread for large work."""
         begun: list[Bytes] = []
         if not self.committed:
             found = await run_large(self._judge_events, batch)
             if found is not Verdict.COMMIT:
-                return _Pause(failure=found)
-            batch, begun = bytes(self._held), self._begin_answer()
+                self._held += batch
+                return Pause(failure=found)
+            if self._held:
+                batch = await run_large(b"".join, (bytes(self._held), batch))
+            begun = self._begin_answer()
         elif self._unjudged:
             self._unjudged = False  # errors are not that large
             self._begin()
         batch = await run_large(self._read_events, batch)
-        return self._pause_for(begun + (self._connection.frame_data(batch) if batch else []))
+        # In pieces: what a socket does not take at once is copied.
+        whole = memoryview(batch)
+        for at in range(0, len(whole), _SENT):
+            await self._connection.write(begun + self._connection.frame_data(whole[at : at + _SENT]))
+            begun = []
+        return self._pause_for(begun)
 
     @property
     def _failed(self) -> bool:
@@ -258,7 +253,8 @@ class Relay:
         secrets."""
         batch = self.tap.read(batch)
         if not self._failed:
-            return hide_key_in_events(batch, self._key) if self._key and self._key in batch else batch
+            hides = self._key and scan.contains(batch, self._key)
+            return hide_key_in_events(batch, self._key) if hides else batch
         found = self._redactor.redact(batch)
         if found is None:
             error = BadGateway("The upstream sent an error event that is too large to be passed on.")
@@ -296,12 +292,12 @@ class Relay:
 
     def _judge_preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
         found = self._judge_events(batch)
+        self._held += batch
         return self._commit() if found is Verdict.COMMIT else found
 
     def _judge_events(self, batch: bytes) -> Literal[Verdict.COMMIT] | Failure | None:
-        """What the events before the commit come to: None for nothing yet."""
+        """What the events before the commit come to, whose last are about to be held: None for nothing yet."""
         begin = start = len(self._held)
-        self._held += batch
         for end, event in sse.parse_events(batch):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
@@ -312,7 +308,7 @@ class Relay:
                 return failure or self._make_failure(event)
             begin = start + end
         # The event that is not whole yet may be the content: a picture can be one large event.
-        if len(self._held) > PREAMBLE_LIMIT:
+        if start + len(batch) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 

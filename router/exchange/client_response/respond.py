@@ -16,7 +16,7 @@ from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
-from router.exchange.upstream_response.large_work import is_large, run_large
+from router.exchange.upstream_response.large_work import contains, is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.usage import (
     note_error_usage,
@@ -170,13 +170,13 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
 
 async def _read_up_to(limit: int, attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
     """Read on until there are more bytes than `limit`, or the answer ends."""
-    size = sum(map(len, pieces))
+    size = sum(map(len, pieces)) if pieces else 0
     while size <= limit and (not response.ended or not size):
         got = await response.read()
         if not got:
             break
         pieces += got
-        arrived = sum(map(len, got))
+        arrived = len(got[0]) if len(got) == 1 else sum(map(len, got))
         size += arrived
         attempt.memory.hold(arrived)
 
@@ -190,8 +190,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     if translated is not None and translated is response and translated.failure is not None:
         return Failure(status, bytes(readable))
     lines = response.lines
-    key = key_of(attempt)
-    if not failed and key and key in readable:
+    key = b"" if failed or attempt.target.secret is None else key_of(attempt)
+    if key and await contains(readable, key):
         large = is_large(len(readable))
         hidden = await run_large(hide_key, readable, key) if large else hide_key(readable, key)
         if hidden != readable:
@@ -228,9 +228,11 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if _ERROR_IN_200.match(readable) and translated is not response:
             # Not in the form of the protocol, but it may say as much as one that is.
             return await _respond_whole(attempt, response, body, failed=True)
-        record.usage = await _find_usage(attempt, readable)
+        large = is_large(len(readable))
+        record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
-        await settle_background(attempt, readable)
+        if context.call.entry is protocols.RESPONSES:
+            await settle_background(attempt, readable)
     else:
         await note_other_usage(attempt, readable)
         if context.call.counted:
@@ -243,13 +245,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
 
 async def _find_failure(dialect: Dialect, body: bytes) -> Failure | None:
     """The error inside a plain 200."""
-    if is_large(len(body)) and dialect.needles.error in body:
-        return await run_large(failure_of, dialect, body)
-    return failure_of(dialect, body)
-
-
-async def _find_usage(attempt: Attempt, body: bytes) -> Usage:
-    return await run_large(_read_usage, attempt, body) if is_large(len(body)) else _read_usage(attempt, body)
+    if dialect.needles.error not in body:
+        return None
+    return await run_large(failure_of, dialect, body) if is_large(len(body)) else failure_of(dialect, body)
 
 
 def _read_usage(attempt: Attempt, body: bytes) -> Usage:

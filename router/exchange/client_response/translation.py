@@ -10,7 +10,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
 from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable, decode_whole
-from router.exchange.upstream_response.large_work import is_large, run_json, run_large
+from router.exchange.upstream_response.large_work import run_json
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
     ANSWER_LIMIT,
@@ -21,6 +21,7 @@ from router.exchange.upstream_response.translated import (
 )
 from router.exchange.usage import note_error_usage
 from router.net.headers import Lines
+from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
 from router.wire import translate
 from router.wire.costs.extras import add_extras
@@ -123,19 +124,20 @@ async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
     """Read all of an answer. waiting: what the client is told meanwhile. Raises BadGateway when it is larger than
     ANSWER_LIMIT, and UpstreamDisconnected."""
     attempt.context.connection.set_deadline(attempt.left(), CancelReason.TOTAL)
-    pieces: list[bytes] = []
+    buffer = BodyBuffer()
     size = 0
     read = attempt.upstream.read
     while got := await (read() if waiting is None else await_told(read, waiting)):
         arrived = sum(map(len, got))
         size += arrived
         attempt.memory.hold(arrived)
-        pieces += got
+        for piece in got:
+            buffer.append(piece)
         if size > ANSWER_LIMIT:
             raise BadGateway(
                 f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers."
             )
-    return await run_large(b"".join, pieces) if is_large(size) else b"".join(pieces)
+    return buffer.join()
 
 
 def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made | None, Failure | None]:

@@ -40,10 +40,9 @@ class Obstacle(NamedTuple):
 
 def check_login(arrival: Arrival, route: Route) -> None:
     """Refuse a request that a backend with auth=client would get without its vendor's login. Raises Unauthenticated."""
-    if route.backend.auth == "client":
-        obstacle = find_obstacle(arrival.call, route.backend, _find_own_values(arrival))
-        if obstacle is not None:
-            raise Unauthenticated(obstacle.explain(route, arrival.snapshot.table))
+    obstacle = find_obstacle(arrival.call, route.backend, _find_own_values(arrival))
+    if obstacle is not None:
+        raise Unauthenticated(obstacle.explain(route, arrival.snapshot.table))
 
 
 def passes_login(arrival: Arrival, route: Route) -> bool:

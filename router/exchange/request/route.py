@@ -95,7 +95,8 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     if route.rule:
         record.note(*route.note_rule())
     check_speaks(arrival.call, route)
-    check_login(arrival, route)
+    if route.backend.auth == "client":
+        check_login(arrival, route)
     return route
 
 

@@ -1,6 +1,6 @@
 """Sends a request to the account of an attempt, and waits for the head of its answer."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -202,11 +202,9 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
         lines.append(_make_length_line(size))
     target = _build_target(attempt)
     method = request.method.encode("ascii")
-    # The body is in memory.
-    safety = attempt.judge_safety()
     fresh = False
     while True:
-        upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh, young=safety != "safe")
+        upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh, young=attempt.is_unsafe)
         try:
             await upstream.send(method, target, lines, edited.parts)
             await await_head(upstream, deadline.waiting)
@@ -217,7 +215,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             return
         except UpstreamDisconnected:
             sent = SendResult(reused=upstream.reused, answered=upstream.answered, written=upstream.written)
-            rule = choose_resend(sent, safety)
+            rule = choose_resend(sent, attempt.judge_safety())
             if rule is None:
                 raise
             upstream.drop()
@@ -243,10 +241,11 @@ def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:
 
 
 async def _open_exchange(
-    attempt: Attempt, deadline: Deadline, *, fresh: bool, young: bool = False
+    attempt: Attempt, deadline: Deadline, *, fresh: bool, young: Callable[[], bool] | None = None
 ) -> tuple[UpstreamExchange, AttemptRecord]:
     """Set `attempt.upstream` to an exchange on a connection to the account's origin, and note in the record that the
-    request is sent on it. fresh: dial a new connection. young: use no idle one that the upstream may be closing."""
+    request is sent on it. fresh: dial a new connection. young: True to use no idle one that the upstream may be
+    closing."""
     context, target = attempt.context, attempt.target
     connections = context.runtime.connections
     now = trio.current_time()

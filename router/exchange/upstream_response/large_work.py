@@ -12,6 +12,7 @@ import trio
 
 from router.exchange.body.body import THREAD, THREAD_BYTES
 from router.exchange.body.fair_thread import size_of
+from router.wire.raw import scan
 
 _JSON_BYTES = 128 << 10
 _MEDIUM = trio.CapacityLimiter(1)
@@ -45,6 +46,16 @@ async def run_json(size: int, work: Callable[[*_Arguments], _Result], *arguments
     if is_large(size):
         return await run_large(work, *arguments)
     return await trio.to_thread.run_sync(work, *arguments, limiter=_MEDIUM)
+
+
+async def contains(data: bytes | bytearray, needle: bytes) -> bool:
+    """As `needle in data`, and others run meanwhile. Nothing changes when cancelled."""
+    for at in range(0, len(data), scan.STEP):
+        if at:
+            await trio.lowlevel.checkpoint()
+        if data.find(needle, at, at + scan.STEP + len(needle) - 1) >= 0:
+            return True
+    return False
 
 
 def run_on_loop(work: Callable[[*_Arguments], None], *arguments: *_Arguments) -> None:

@@ -16,7 +16,7 @@ Rules of this file:
 import re
 import ssl
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple, cast
 
 import h11
@@ -26,7 +26,7 @@ from router.errors import CommandError, Unavailable, Unreachable
 from router.net.client.dial import connect
 from router.net.client.tls import describe_tls_failure, find_tls_cause, make_client_context
 from router.net.client.tunnels import HEAD_LIMIT, open_tunnel
-from router.net.stream import SocketStream
+from router.net.stream import Bytes, SocketStream
 from router.settings import ProxyAddress
 
 IDLE_SECONDS = 55.0
@@ -68,7 +68,7 @@ class NonBlockingTransport(trio.abc.Stream):
 
     def __init__(self, socket: SocketStream):
         self._socket = socket
-        self._unsent = b""
+        self._unsent: Bytes = b""
         #: What was received first; b"" until then.
         self.first = b""
 
@@ -197,9 +197,12 @@ class ConnectionPool:
         for origin in stale:
             self._empty(self._idle.pop(origin))
 
-    def acquire(self, origin: Origin, now: float, *, young: bool = False) -> UpstreamConnection | None:
-        """An idle connection that is still good, None when there is none. now: trio's time. young: only one that its
-        peer surely has not begun to close, for what must not be sent twice."""
+    def acquire(
+        self, origin: Origin, now: float, *, young: Callable[[], bool] | None = None
+    ) -> UpstreamConnection | None:
+        """An idle connection that is still good, None when there is none. now: trio's time. young: True for what must
+        not be sent twice, and so only over one that its peer surely has not begun to close; asked where the one that is
+        there may be too old."""
         idle = self._idle.get(origin)
         if idle is None:
             return None
@@ -207,7 +210,7 @@ class ConnectionPool:
             idle.end_rests(now)
         ready = idle.ready
         while ready:
-            if young and ready[-1].since + YOUNG_SECONDS < now:
+            if young is not None and ready[-1].since + YOUNG_SECONDS < now and young():
                 return None
             connection = ready.pop()
             self.idle -= 1
@@ -237,7 +240,8 @@ class ConnectionPool:
         idle = self._idle.get(origin)
         if idle is None:
             idle = self._idle[origin] = _Idle()
-        if seconds <= 0 or unused or len(idle) >= IDLE_PER_ORIGIN or self._is_distrusted(origin, now):
+        crowded = len(idle.ready) + len(idle.resting) >= IDLE_PER_ORIGIN
+        if seconds <= 0 or unused or crowded or (self._distrusted and self._is_distrusted(origin, now)):
             self.drop(connection)
             return
         rest = rest or not connection.reused
@@ -265,7 +269,7 @@ class ConnectionPool:
             self._empty(idle)
 
     def _is_distrusted(self, origin: Origin, now: float) -> bool:
-        until = self._distrusted.get(origin) if self._distrusted else None
+        until = self._distrusted.get(origin)
         if until is None:
             return False
         if until <= now:

@@ -318,11 +318,11 @@ class Connection:
         return self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
 
     def frame_head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
-        """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
+        """Frame a head in one piece; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
         if self._retired or self.cancel_reason is not None:
             headers = with_field(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
-        return list(self._h11.send_with_data_passthrough(event) or ())
+        return [b"".join(self._h11.send_with_data_passthrough(event) or ())]
 
     def frame_data(self, payload: Bytes) -> list[Bytes]:
         """Frame a piece of the response body, without copying it."""
@@ -332,7 +332,7 @@ class Connection:
         """Frame the end of the response."""
         return list(self._h11.send_with_data_passthrough(_END) or ())
 
-    def write_now(self, parts: Sequence[Bytes]) -> bytes:
+    def write_now(self, parts: Sequence[Bytes]) -> Bytes:
         """Send what the socket takes now; returns the rest, for `flush`. Cancels the cycle when the client is gone."""
         try:
             return self.stream.try_send(parts)
@@ -346,7 +346,7 @@ class Connection:
         if rest:
             await self.flush(rest)
 
-    async def flush(self, rest: bytes) -> None:
+    async def flush(self, rest: Bytes) -> None:
         """Send what `write_now` left, as `write` does. It is not copied: with a slow reader it stays long in memory."""
         before, reason = self._deadline.at, self._deadline_reason
         self.set_deadline(self.limits.stalled, CancelReason.STALLED)

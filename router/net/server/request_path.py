@@ -12,7 +12,7 @@ from router.errors import BadRequest
 PATH_LIMIT = 4096
 
 # Most paths have nothing that need be looked at.
-_SUSPECT = re.compile(rb"[%;\\]|/\.")
+_SUSPECT = re.compile(rb"[%;\\#]|/\.")
 _DOTS = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
 # Paths that never reach an upstream and end in one name, which clients escape as a whole: a model's may hold anything.
 _ENDS_IN_NAME = re.compile(rb"/+(?:v1/+)*models/")
@@ -31,6 +31,8 @@ _REFUSED = (
 
 def check_path(target: bytes) -> None:
     """Refuse a target with a path that servers read in different ways. Raises BadRequest with the reason."""
+    if len(target) <= PATH_LIMIT and _SUSPECT.search(target) is None:
+        return
     path = target.partition(b"?")[0]
     if b"#" in target:
         raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")

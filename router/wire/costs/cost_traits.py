@@ -66,8 +66,13 @@ def read_limit(call: Call, top: Top | None) -> int | None:
     limit = 0
     for name in call.entry.output_caps or _CAPS:
         # Of two names the upstream may know either, so that the higher limit may hold.
-        limit = max(limit, _read_whole(top, name))
-    return min(limit * _count_choices(call, top), MOST_TOKENS) if limit else None
+        found = _read_whole(top, name)
+        limit = found if found > limit else limit
+    if not limit:
+        return None
+    if call.entry is COMPLETIONS or "n" in top:
+        limit *= _count_choices(call, top)
+    return limit if limit < MOST_TOKENS else MOST_TOKENS
 
 
 def read_cost_traits(call: Call, top: Top | None, body: bytes, caps: tuple[int, ...] = ()) -> CostTraits:

@@ -18,8 +18,10 @@ from router.wire.raw.json_values import Json
 _NONE = Extras()
 #: Tiers that cost what no tier costs.
 STANDARD = ("", "auto", "default", "standard", "standard_only", "on_demand")
+_NO_TIER = (None, *STANDARD)
 #: Tiers that cost less than the usual one.
 CHEAPER = ("flex", "batch", "economy", "slow")
+_STANDARD_BYTES = tuple(tier.encode() for tier in STANDARD)
 _TIER = re.compile(rb'"service_tier":\s{0,8}"([a-z_0-9]{1,32})"')
 _TIER_NAME = re.compile("[a-z_0-9]{1,32}")
 _SEARCH, _LOOKUP = b'"web_search_call"', b'"file_search_call"'
@@ -37,9 +39,11 @@ def read_tier(value: object) -> str:
 
 def read_messages_extras(found: Json, known: Extras | None) -> Extras | None:
     """Those of a Messages usage object: counts in it overwrite the known ones."""
+    told, tier, speed = found.get("server_tool_use"), found.get("service_tier"), found.get("speed")
+    if not told and tier in _NO_TIER and speed in _NO_TIER:
+        return known
     tools = json_values.get_object(found, "server_tool_use")
-    tier = read_tier(found.get("service_tier"))
-    speed = read_tier(found.get("speed"))
+    tier, speed = read_tier(tier), read_tier(speed)
     if not tools and not tier and not speed:
         return known
     before = known or _NONE
@@ -70,6 +74,7 @@ def add_extras(usage: Usage, data: bytes | bytearray, *, calls: bool) -> Usage:
     """A usage with what a whole answer, or the event that ends a stream, tells beside its usage object. calls: it lists
     the calls of hosted tools, as Responses does."""
     tier = _TIER.search(data) if b'"service_tier"' in data else None
+    name = "" if tier is None or tier[1] in _STANDARD_BYTES else read_tier(tier[1].decode("ascii"))
     found = _NONE
     if calls and b"_call" in data:
         found = Extras(
@@ -77,8 +82,7 @@ def add_extras(usage: Usage, data: bytes | bytearray, *, calls: bool) -> Usage:
             lookups=min(data.count(_LOOKUP), json_values.MOST_TOKENS),
             uncounted=next((name for needle, name in _UNCOUNTED if needle in data), ""),
         )
-    name = "" if tier is None else read_tier(tier[1].decode("ascii"))
-    if not name and found == _NONE:
+    if not name and (found is _NONE or found == _NONE):
         return usage
     known = usage.extras or _NONE
     merged = msgspec.structs.replace(

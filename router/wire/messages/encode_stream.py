@@ -33,7 +33,7 @@ from router.wire.messages.dialect import Messages
 from router.wire.messages.errors import encode_error
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
-from router.wire.raw import json_values, sse
+from router.wire.raw import json_values, large_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.object_end import ObjectEnd
 
@@ -123,7 +123,7 @@ class MessagesEncoder:
         opened = b"" if self._kind == "text" else self._open_block("text", {"type": "text", "text": ""})
         if event.logprobs:
             self._ctx.note_dropped("logprobs")
-        return opened + self._delta(b"text_delta", b"text", event.text)
+        return self._delta(b"text_delta", b"text", event.text, opened)
 
     def _write_cited(self, event: Cited) -> bytes:
         self._ctx.note_dropped("citations")
@@ -238,11 +238,15 @@ class MessagesEncoder:
         self._call = None
         return out + b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index
 
-    def _delta(self, kind: bytes, name: bytes, text: str) -> bytes:
-        return (
-            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-            b'"delta":{"type":"%b","%b":%b}}\n\n' % (self._index, kind, name, _encode(text))
+    def _delta(self, kind: bytes, name: bytes, text: str, opened: bytes = b"") -> bytes:
+        """A piece of the block. opened: what is sent before it."""
+        begin = (
+            b'%bevent: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
+            b'"delta":{"type":"%b","%b":' % (opened, self._index, kind, name)
         )
+        if len(text) > large_json.LONG_TEXT:
+            return large_json.frame_text(begin, text, b"}}\n\n")
+        return begin + _encode(text) + b"}}\n\n"
 
 
 def resolve_stop(stop: Stop, refusal: str) -> Stop:

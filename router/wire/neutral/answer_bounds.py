@@ -6,8 +6,10 @@ choices translated, each of which costs much more than its bytes: time on the lo
 
 from typing import NamedTuple
 
+import msgspec
+
 from router.ir import Fault
-from router.wire.raw import json_values
+from router.wire.raw import json_values, large_json
 
 
 class Bound(NamedTuple):
@@ -30,6 +32,8 @@ CITATIONS = Bound("citations", 4096)
 ENTRIES = Bound("entries of reasoning", 4096)
 #: Of JSON, in a body or an event of over LARGE bytes. The decoder holds the interpreter for all of them.
 VALUES = Bound("JSON values", 1_000_000)
+#: Of one list in such JSON. A list for each token that a model writes is shorter.
+ENTRIES_OF_LIST = Bound("entries of one list", 131_072)
 LARGE = 1 << 20
 _STEP = 1 << 20
 
@@ -69,9 +73,15 @@ def check_length(found: object, bound: Bound) -> None:
 
 def decode_bounded(data: bytes) -> object:
     """The value of a whole answer, or of an event of one. Raises TooMany, and what is in UNREADABLE."""
-    if len(data) > LARGE:
-        check_values(data)
-    return json_values.decode_value(data)
+    if len(data) <= LARGE:
+        return json_values.decode_value(data)
+    check_values(data)
+    with json_values.collector_stopped():
+        return large_json.decode(data, _check_entries)
+
+
+def _check_entries(entries: list[msgspec.Raw]) -> None:
+    check_length(entries, ENTRIES_OF_LIST)
 
 
 def check_values(data: bytes) -> None:

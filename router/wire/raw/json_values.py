@@ -3,13 +3,15 @@
 `read_*` takes null or an absent field for its empty value, `require_*` refuses it.
 """
 
+import contextlib
 import gc
+from collections.abc import Generator
 from typing import cast
 
 import msgspec
 
 from router.errors import BadRequest
-from router.wire.raw import lenient_json
+from router.wire.raw import large_json, lenient_json
 
 Json = dict[str, object]
 #: What the fast decoder raises for a text that is no JSON, or too deep.
@@ -27,7 +29,7 @@ def decode_object(data: str | bytes) -> Json | None:
     """A JSON object, or None for anything else. What SDKs take beside JSON is read too (lenient_json)."""
     try:
         # Here for each event of a stream: one call less.
-        value: object = _decoder.decode(data) if len(data) <= _LARGE else decode_value(data)
+        value: object = _decoder.decode(data) if len(data) <= _LARGE else _decode_large(data)
     except UNREADABLE:
         value = look_again(data)
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
@@ -35,11 +37,27 @@ def decode_object(data: str | bytes) -> Json | None:
 
 def decode_value(data: str | bytes) -> object:
     """A JSON value. Raises what is in UNREADABLE."""
-    if len(data) <= _LARGE or not gc.isenabled():
+    if len(data) <= _LARGE:
         return _decoder.decode(data)
+    with collector_stopped():
+        return _decoder.decode(data)
+
+
+def _decode_large(data: str | bytes) -> object:
+    """As `decode_value`, in calls of bounded size."""
+    with collector_stopped():
+        return large_json.decode(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def collector_stopped() -> Generator[None]:
+    """Values are made in the block of which none is garbage."""
+    if not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
-        return _decoder.decode(data)
+        yield
     finally:
         gc.enable()
 

@@ -50,7 +50,7 @@ LEAVES = [
 HELP = [Scene("--help"), *(Scene(f"{name} --help") for name in (*GROUPS, *LEAVES))]
 SCENES = [*HELP, *ON_EMPTY_HOME, *BEFORE, *RUNNING, *AFTER]
 #: What a command begins with, in a line of its own.
-WHOLE = re.compile(r"\s*(?:`?fairlead |export |unset |codex\(\)|eval |--|/|~/|- |\S+$)")
+WHOLE = re.compile(r"\s*(?:(?:error: )?\S+$|`?fairlead |export |unset |codex\(\)|eval |--|/|~/|- )")
 COMMAND = re.compile(rf"fairlead (?:{'|'.join(NAMES)})\b[^.,;:)`\n]*?(?=\s*(?:[.,;:)`]|   |$))", re.MULTILINE)
 
 

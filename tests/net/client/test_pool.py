@@ -397,14 +397,26 @@ def test_what_must_not_be_sent_twice_gets_a_young_connection(net):
     """One that its peer may be about to close is left for requests that may be repeated."""
 
     async def use(connections, connection, peer):
-        assert connections.acquire(ORIGIN, trio.current_time(), young=True) is connection
+        assert connections.acquire(ORIGIN, trio.current_time(), young=lambda: True) is connection
         await used(connections, connection, peer)
         await trio.sleep(YOUNG_SECONDS + 0.1)
-        assert connections.acquire(ORIGIN, trio.current_time(), young=True) is None
-        assert connections.acquire(ORIGIN, trio.current_time()) is connection
+        assert connections.acquire(ORIGIN, trio.current_time(), young=lambda: True) is None
+        assert connections.acquire(ORIGIN, trio.current_time(), young=lambda: False) is connection
         connections.drop(connection)
 
     pooled(net, use)
+
+
+def test_age_alone_decides_whether_a_request_is_asked_what_it_is(net):
+    """Whether it may be sent twice costs a look into it, which a connection that is surely open does not need."""
+    asked = []
+
+    async def use(connections, connection, peer):
+        assert connections.acquire(ORIGIN, trio.current_time(), young=lambda: asked.append(1) or True) is connection
+        connections.drop(connection)
+
+    pooled(net, use)
+    assert not asked
 
 
 class Unheard(SocketStream):
@@ -413,7 +425,32 @@ class Unheard(SocketStream):
     __slots__ = ()
 
     def count_unacknowledged(self):
-        return 70
+        return 1000
+
+
+class HeardInPart(SocketStream):
+    """A socket whose peer's system has acknowledged all of a request but its last byte."""
+
+    __slots__ = ()
+
+    def count_unacknowledged(self):
+        return 1
+
+
+def test_an_answer_to_a_request_that_came_in_part_is_one(net):
+    """A server may answer before it has read everything."""
+
+    async def use(connections, connection, peer):
+        assert connections.acquire(ORIGIN, trio.current_time()) is connection
+        connection.socket.__class__ = HeardInPart
+        exchange = UpstreamExchange(connections, connection)
+        await exchange.send(b"POST", b"/", LINES, ())
+        await peer.send_all(OK)
+        await exchange.head()
+        assert exchange.status == 200
+        exchange.drop()
+
+    pooled(net, use)
 
 
 def test_an_answer_that_came_before_the_request_is_thrown_away(net):

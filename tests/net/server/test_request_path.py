@@ -29,6 +29,8 @@ from router.net.server.request_path import check_path
         (b"/v1/mess%zzages", "percent sign"),
         (b"/v1/messages#x", "fragment"),
         (b"/v1/messages?x#y", "fragment"),
+        (b"/v1/messages?%20#y", "fragment"),
+        (b"/v1/" + b"a" * 4093 + b"?x", "over 4 KiB"),
         (b"/v1/models/../admin", "dot segments"),
         (b"/v1/models/a\\b", "backslash"),
         (b"/v1/xmodels/a%2fb", "escaped slash"),

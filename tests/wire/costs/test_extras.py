@@ -32,6 +32,8 @@ TEXT = {
         ),
         ("messages", {"usage": {**USAGE, "server_tool_use": {"web_search_requests": 10}}}, Extras(searches=10)),
         ("messages", {"usage": {**USAGE, "service_tier": "standard"}}, None),
+        ("messages", {"usage": {**USAGE, "service_tier": "Standard", "speed": ["fast"]}}, None),
+        ("messages", {"usage": {**USAGE, "server_tool_use": 0, "service_tier": None}}, None),
         ("messages", {"usage": {**USAGE, "service_tier": "batch"}}, Extras(tier="batch")),
         ("messages", {"usage": {**USAGE, "speed": "fast", "service_tier": "standard"}}, Extras(tier="fast")),
         (

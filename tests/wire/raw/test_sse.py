@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.wire.raw import sse
+from router.wire.raw import scan, sse
 
 # name -> stream, events (name, data), what is left without its blank line
 GOLDEN = {
@@ -212,3 +212,23 @@ def test_a_last_event_is_completed(tail, whole):
 def test_an_error_line_is_an_event(block, event):
     """A line `error: {...}` without any data is an event of that name, as no standard has it."""
     assert sse.parse_event(block) == event
+
+
+PARTS = st.sampled_from([b"data: ", b"event: a", b"a" * 9, b"\n", b"\r", b"\r\n", b"\n\n", b": c", b"error: x"])
+
+
+def told_by(stream):
+    """What a read brings, without events that have no data: nobody is told of those."""
+    told = [one for one in sse.payloads(stream) if one[1]]
+    return told, list(sse.parse_events(stream)), sse.find_last_border(stream, 0), sse.find_next_border(stream, 3)
+
+
+@given(st.lists(PARTS))
+def test_large_reads_give_the_same_events(pieces):
+    """What is read in steps, because it is large, is what is read at once."""
+    stream = b"".join(pieces) + b"\n\n"
+    expected = told_by(stream)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "STEP", 7)
+        patch.setattr(sse, "_SEARCHED", 5)
+        assert told_by(stream) == expected

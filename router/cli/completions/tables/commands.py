@@ -14,6 +14,7 @@ GROUPS = {
 #: In the order of the overview.
 COMMANDS = {
     "proxy": Command("serve every backend on one local URL", (), (
+        Option(("--detach",), None, "start it in the background and return once it serves"),
         Option(("-v",), None, "as --verbose 1", again=True),
         Option(("--host",), "", "address to listen on"),
         Option(("--port",), "", "port to listen on"),
@@ -55,6 +56,7 @@ COMMANDS = {
         Option(("--guard-month-usd",), "", "US dollars per calendar month"),
         Option(("--guard-day-tokens",), "", "tokens per day: input, output and cached"),
         Option(("--guard-month-tokens",), "", "tokens per calendar month"),
+        Option(("--upgrade-url",), "", "where `fairlead upgrade` finds releases, in the place of ..."),
         Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
@@ -63,6 +65,9 @@ COMMANDS = {
     )),
     "stop": Command("stop the running proxy", (), (
         Option(("--port",), "", "stop only the proxy on this port"),
+    )),
+    "restart": Command("restart a proxy in the background, without a gap", (), (
+        Option(("--port",), "", "restart only the proxy on this port"),
     )),
     "status": Command("show what the running proxy serves, and what runs now", (), (
         Option(("--watch",), None, "redraw it every second until Ctrl-C"),
@@ -180,5 +185,11 @@ COMMANDS = {
     "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
         Option(("--install",), None, "write it where new shells find it"),
         Option(("--uninstall",), None, "remove the file that --install wrote"),
+    )),
+    "upgrade": Command("install the newest release, or go back to the version before", (), (
+        Option(("--check",), None, "only look whether there is a newer release"),
+        Option(("--to",), "", "install this version, also an older one"),
+        Option(("--rollback",), None, "go back to the version before"),
+        Option(("--json",), None, "print what was found and done as JSON"),
     )),
 }

@@ -46,6 +46,7 @@ DECLARED = {
     "guard.month_usd": Setting("", "", "US dollars per calendar month"),
     "guard.day_tokens": Setting("", "", "tokens per day: input, output and cached"),
     "guard.month_tokens": Setting("", "", "tokens per calendar month"),
+    "upgrade.url": Setting("", "", "where `fairlead upgrade` finds releases, in the place of ..."),
     "demo": Setting(("on", "off"), "on", "offer the built-in demo models"),
 }
 #: Below `backends.NAME.`
