@@ -88,7 +88,12 @@ def test_without_keys_nothing_is_accepted():
         minisign.verify(DATA, SIGNED, [])
 
 
-@pytest.mark.parametrize("text", ["", "RWQ", KEY.public_line[:-4], f"{KEY.public_line}\n{OTHER.public_line}", "Ü"])
+# Ids of their own: the keys are drawn anew in each process, and pytest-xdist compares ids.
+@pytest.mark.parametrize(
+    "text",
+    ["", "RWQ", KEY.public_line[:-4], f"{KEY.public_line}\n{OTHER.public_line}", "Ü"],
+    ids=["empty", "start", "cut", "two", "letter"],
+)
 def test_public_keys_that_cannot_be_read(text):
     """A public key is one line of minisign's."""
     with pytest.raises(ValueError, match="not a public key"):
