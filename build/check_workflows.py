@@ -2,8 +2,8 @@
 
 Always: each action and image stands in .github/actions.md with its commit or digest, each workflow begins with no
 permission, each job says its own and how long it may take, no text from outside is expanded within a script, a job
-with an identity uses GitHub's own actions and the signers' (SIGNERS), a release keeps no cache, and who calls a workflow
-names its secrets.
+with an identity uses GitHub's own actions and the signers' (SIGNERS), a release keeps no cache, and who calls a
+workflow names its secrets.
 --tools also runs shellcheck on the scripts, zizmor (in the extra `lint`) and, when it is on the PATH, actionlint.
 Prints each finding; exits 1 when there is one. A missing tool is a finding; $FAIRLEAD_ACTIONLINT names actionlint where
 it stands elsewhere, and `off` leaves it out.
