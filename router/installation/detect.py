@@ -184,7 +184,12 @@ _TABLE: tuple[tuple[str, Callable[[Copy], bool], Callable[[Copy], str], str], ..
     ("brew", lambda copy: copy.below("Cellar", "fairlead"), _say("brew upgrade fairlead"), ""),
     ("nix", lambda copy: copy.below("nix", "store"), _say("nix profile upgrade fairlead"), ""),
     ("scoop", _is_scoop, _say("scoop update fairlead"), ""),
-    ("winget", lambda copy: copy.below("WinGet", "Packages"), _say("winget upgrade --exact --id fairlead.fairlead"), ""),
+    (
+        "winget",
+        lambda copy: copy.below("WinGet", "Packages"),
+        _say("winget upgrade --exact --id fairlead.fairlead"),
+        "",
+    ),
     ("uv tool", _is_uv_tool, _say("uv tool upgrade fairlead"), ""),
     ("pipx", _is_pipx, _say("pipx upgrade fairlead"), ""),
     ("uv", _is_uv_environment, _say("uv pip install --upgrade fairlead"), ""),
