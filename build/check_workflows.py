@@ -1,7 +1,9 @@
 """Checks the workflows: `python build/check_workflows.py [--tools]`.
 
 Always: each action and image stands in .github/actions.md with its commit or digest, each workflow begins with no
-permission, each job says its own and how long it may take, and no text from outside is expanded within a script.
+permission, each job says its own and how long it may take, no text from outside is expanded within a script, a job
+with an identity uses GitHub's own actions and the signers' (SIGNERS), a release keeps no cache, and who calls a
+workflow names its secrets.
 --tools also runs shellcheck on the scripts, zizmor (in the extra `lint`) and, when it is on the PATH, actionlint.
 Prints each finding; exits 1 when there is one. A missing tool is a finding; $FAIRLEAD_ACTIONLINT names actionlint where
 it stands elsewhere, and `off` leaves it out.
@@ -24,6 +26,17 @@ FOLDER = ROOT / ".github"
 OUTSIDE = re.compile(
     r"\$\{\{[^}]*\b(github\.(event|head_ref|ref_name|actor|ref)|inputs|matrix|steps|needs|vars|secrets)\b"
 )
+
+# Of others, what signs or publishes itself, and so cannot be without the identity.
+SIGNERS = {
+    "azure/artifact-signing-action",
+    "ossf/scorecard-action",
+    "pypa/gh-action-pypi-publish",
+    "sigstore/cosign-installer",
+}
+OURS = ("actions", "github", ".")
+#: In what a release is made of, where a cache would bring bytes of another run.
+RELEASE = ("build.yml", "release.yml")
 
 
 def main() -> int:
@@ -81,11 +94,35 @@ def problems(path: Path, known: dict[str, str]) -> Iterator[str]:
             yield f"{where}: job {name} does not say its permissions"
         if "jobs" in parsed and "timeout-minutes" not in job and "uses" not in job:
             yield f"{where}: job {name} does not say how long it may take"
+        yield from (f"{where}: job {name} {told}" for told in _rights(path, job))
         for step in job.get("steps", []):
             if "checkout@" in step.get("uses", "") and step.get("with", {}).get("persist-credentials") is not False:
                 yield f"{where}: job {name} leaves the checkout's credential on the disk"
             if OUTSIDE.search(step.get("run", "")):
                 yield f"{where}: job {name} expands a value within a script; hand it over by env"
+
+
+def _rights(path: Path, job: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the identity, the cache and the secrets of a job."""
+    import yaml
+
+    used = [step["uses"].partition("@")[0] for step in job.get("steps", []) if "uses" in step]
+    if job.get("permissions", {}).get("id-token") == "write":
+        for action in used:
+            if action.partition("/")[0] not in OURS and action not in SIGNERS:
+                yield f"has an identity and runs {action}"
+    cached = any("cache" in step.get("with", {}) for step in job.get("steps", []))
+    if path.name in RELEASE and (cached or "actions/cache" in used):
+        yield "uses a cache in a release"
+    called = str(job.get("uses", ""))
+    if called.startswith("./"):
+        # A job of the called workflow gets the secrets of its environment only if the caller named them.
+        asked: Any = yaml.safe_load((path.parent / Path(called).name).read_text("utf-8"))
+        # YAML reads the key `on` as true.
+        secrets = set((asked.get(True) or asked["on"])["workflow_call"].get("secrets", {}))
+        given = job.get("secrets", {})
+        if given == "inherit" or secrets - set(given):
+            yield f"calls {called} without naming its secrets: {', '.join(sorted(secrets - set(given)))}"
 
 
 def unused(paths: list[Path], known: dict[str, str]) -> list[str]:

@@ -21,7 +21,9 @@ if (Get-Command winget -ErrorAction SilentlyContinue) {
     winget settings --enable LocalManifestFiles
     $manifests = Get-ChildItem (Join-Path $Channels 'winget') -Recurse -Filter *.installer.yaml | Select-Object -First 1
     winget install --manifest $manifests.DirectoryName --accept-package-agreements --disable-interactivity
-    Test-Program winget (Join-Path $env:LOCALAPPDATA 'Microsoft\WinGet\Links\fairlead.exe')
+    # No link is made to a program that needs the files beside it: its own folder goes on PATH.
+    $installed = Get-ChildItem (Join-Path $env:LOCALAPPDATA 'Microsoft\WinGet\Packages\fairlead.fairlead*') -Recurse -Filter fairlead.exe
+    Test-Program winget ($installed | Select-Object -First 1).FullName
 } else {
     Write-Output '::warning::this runner has no winget'
 }

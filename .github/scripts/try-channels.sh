@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 folder=$(cd "$1" && pwd)
-version=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["version"])' "$folder/release.json")
+# On Windows a program's lines end with CR LF, of which the shell takes off one half.
+version=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["version"])' "$folder/release.json" | tr -d '\r')
 work=$(mktemp -d)
 # Programs of Windows know no path of Git's shell.
 if command -v cygpath > /dev/null; then work=$(cygpath --mixed "$work"); fi
@@ -25,7 +26,7 @@ for _ in $(seq 50); do
 done
 
 try() { # try CHANNEL PROGRAM: the program that a channel installed is this version, and its demo runs
-  [ "$("$2" --version)" = "fairlead $version" ] || { echo "$1: another version" >&2; exit 1; }
+  [ "$("$2" --version | tr -d '\r')" = "fairlead $version" ] || { echo "$1: another version" >&2; exit 1; }
   FAIRLEAD_HOME=$(mktemp -d) "$2" demo --once
   echo "ok   $1"
 }
@@ -36,7 +37,8 @@ python=$work/venv/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r build/locks/runtime.txt
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps "$PWD"
 
-sum=$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$folder/release.json")
+sum=$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' \
+  "$folder/release.json" | tr -d '\r')
 INPUT_VERSION=$version INPUT_SHA256=$sum RUNNER_TEMP=$work GITHUB_PATH=$work/path GITHUB_OUTPUT=$work/told \
   GITHUB_ENV=$work/environment bash .github/actions/setup-fairlead/setup.sh
 try setup-fairlead "$(head -n 1 "$work/path")/fairlead"
@@ -55,7 +57,8 @@ case $(uname -s) in
     docker run --rm --volume "$folder:/release:ro" "$image" \
       bash -c "rpm --install /release/fairlead-*.$arch.rpm && fairlead --version && fairlead demo --once"
     echo "ok   rpm"
-    "$python" packaging/channels.py "$folder/release.json" --files "$folder" --base-url "$FAIRLEAD_RELEASES_URL" --out "$work/channels"
+    "$python" packaging/channels.py "$folder/release.json" --files "$folder" --base-url "$FAIRLEAD_RELEASES_URL" \
+      --out "$work/channels" --only container
     docker build --quiet --tag fairlead:draft --file "$work/channels/container/Containerfile" "$work/channels/container"
     docker run --rm --read-only --volume /data fairlead:draft demo --once
     echo "ok   container"
@@ -68,7 +71,8 @@ case $(uname -s) in
     brew tap-new --no-git fairlead/draft
     tap=$(brew --repository fairlead/draft)
     cp -R "$work/channels/homebrew/." "$tap/"
-    brew install fairlead/draft/fairlead
+    # Signed programs are in the cask, and the formula is for Linux alone.
+    if [ -d "$tap/Casks" ]; then brew install --cask fairlead/draft/fairlead; else brew install fairlead/draft/fairlead; fi
     try brew "$(brew --prefix)/bin/fairlead"
     ;;
   *)

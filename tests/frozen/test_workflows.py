@@ -76,6 +76,36 @@ def test_each_rule_is_kept(script, tmp_path, old, new, told):
     assert re.search(told, found[0])
 
 
+@pytest.mark.parametrize(("action", "fine"), [("docker/login-action", False), ("sigstore/cosign-installer", True)])
+def test_an_identity_is_for_signers(script, tmp_path, action, fine):
+    """A job that can get an identity runs no action of others, except for what signs."""
+    rights = GOOD.replace("contents: read", "id-token: write")
+    text = rights.replace("    steps:\n", f"    steps:\n      - uses: {action}@{PIN}\n")
+    found = check(script, tmp_path, text, {"actions/checkout": PIN, action: PIN})
+    assert found == [] if fine else "has an identity and runs docker/login-action" in found[0]
+
+
+CALLED = "on:\n  workflow_call:\n    secrets:\n      KEY:\n        required: false\n"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "fine"), [("secrets:\n      KEY: x", True), ("secrets: inherit", False), ("with: {}", False)]
+)
+def test_secrets_of_a_called_workflow_are_named(script, tmp_path, secrets, fine):
+    """An environment's secret reaches a called workflow only where its caller names it."""
+    (tmp_path / "called.yml").write_text(CALLED)
+    call = "  two:\n    permissions: {}\n    uses: ./.github/workflows/called.yml\n    "
+    found = check(script, tmp_path, f"{GOOD}{call}{secrets}\n")
+    assert found == [] if fine else "without naming its secrets" in found[0]
+
+
+def test_a_release_keeps_no_cache(script, tmp_path):
+    """A cache of another run does not reach what is released."""
+    path = tmp_path / "release.yml"
+    path.write_text(GOOD.replace("persist-credentials: false", "persist-credentials: false\n          cache: pip"))
+    assert "uses a cache" in next(script("check_workflows").problems(path, {"actions/checkout": PIN}))
+
+
 def test_scripts_are_clean():
     """shellcheck finds nothing in the scripts of the workflows."""
     if shutil.which("shellcheck") is None:

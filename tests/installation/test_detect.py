@@ -57,7 +57,7 @@ CASES = {
     "winget": (
         {},
         "u/AppData/Local/Microsoft/WinGet/Packages/fairlead_x/fairlead/fairlead.exe",
-        *("", "folder", "win32", "winget", "winget upgrade fairlead"),
+        *("", "folder", "win32", "winget", "winget upgrade --exact --id fairlead.fairlead"),
     ),
     "nix": (
         {},
@@ -105,7 +105,8 @@ CASES = {
     ),
     "rpm": (
         {"var/lib/rpm/rpmdb.sqlite": ""},
-        *("usr/lib/fairlead/fairlead", "", "folder", "linux", "rpm", "sudo dnf install ./fairlead-VERSION.ARCH.rpm"),
+        *("usr/lib/fairlead/fairlead", "", "folder", "linux"),
+        *("rpm", "sudo dnf install ./fairlead-VERSION-1.ARCH.rpm"),
     ),
     "not of rpm in /usr/local": (
         {"var/lib/rpm/rpmdb.sqlite": ""},

@@ -191,6 +191,7 @@ def test_container(made):
     assert not any(line.startswith("RUN ") for line in lines)
     text = "\n".join(lines)
     assert "FAIRLEAD_HOME=/data" in text
+    assert "ENV container=" in text  # `fairlead upgrade` names the image there, where the runtime leaves no mark
     assert "FAIRLEAD_HOST=0.0.0.0" in text
     # Without a key that the user sets, the proxy refuses to listen there: the image brings none.
     assert "ENV FAIRLEAD_API_KEY" not in text

@@ -22,7 +22,8 @@ main() {
   [ "$(hash_of "$work/$file")" = "$sum" ] || fail "$file has another SHA-256 than was pinned: $(hash_of "$work/$file")"
   attest
   unpack
-  [ "$("$program" --version)" = "fairlead $version" ] || fail "the program does not run here, or is not fairlead $version"
+  # On Windows its line ends with CR LF.
+  [ "$("$program" --version | tr -d '\r')" = "fairlead $version" ] || fail "the program does not run here, or is not fairlead $version"
   (cd "$work/fairlead" && native) >>"${GITHUB_PATH:?}"
   url=''
   [ "$start" != true ] || start_proxy
