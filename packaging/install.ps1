@@ -327,11 +327,13 @@ function Remove-FairleadInstallation([string]$Prefix) {
     if (Test-Path -LiteralPath $current) { [IO.Directory]::Delete($current, $false) }
     $versions = Join-Path $Prefix 'versions'
     foreach ($folder in @(Get-ChildItem -LiteralPath $versions -Directory -Force -ErrorAction SilentlyContinue)) {
-        if ($folder.Name -like '.part-*' -or (Test-Path -LiteralPath (Join-Path $folder.FullName 'fairlead.exe'))) {
+        if ($folder.Name -like '.part-*' -or $folder.Name -like '.gone-*' -or (Test-Path -LiteralPath (Join-Path $folder.FullName 'fairlead.exe'))) {
             Remove-Item -LiteralPath $folder.FullName -Recurse -Force
         }
     }
     Remove-Item -LiteralPath $path -Force
+    $lock = Join-Path $Prefix 'upgrade.lock'
+    if (Test-Path -LiteralPath $lock) { Remove-Item -LiteralPath $lock -Force }
     foreach ($folder in @($versions, $Prefix)) {
         if ((Test-Path -LiteralPath $folder) -and -not (Get-ChildItem -LiteralPath $folder -Force)) { [IO.Directory]::Delete($folder, $false) }
     }
