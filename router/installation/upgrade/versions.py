@@ -79,8 +79,10 @@ def _acquire(descriptor: int, prefix: Path) -> None:
 
 def explain(error: OSError, place: Path) -> CommandError:
     """The error of a command for one of the disk."""
-    reason = error.strerror or str(error)
-    return CommandError(f"{shown(place)} cannot be written: {reason}.", "The installed version was not changed.")
+    reason, hint = error.strerror or str(error), "The installed version was not changed."
+    if isinstance(error, PermissionError):
+        hint += "\nRun the command as the user who installed it."
+    return CommandError(f"{shown(place)} cannot be written: {reason}.", hint)
 
 
 def find_current(prefix: Path) -> str:

@@ -319,6 +319,7 @@ def test_a_prefix_that_cannot_be_written(installed, server):
     try:
         code, _, err = installed.run()
         assert (code, "cannot be written" in err, installed.current) == (1, True, OLD)
+        assert "Run the command as the user who installed it." in err
     finally:
         for folder in (installed.prefix, installed.prefix / "versions"):
             folder.chmod(0o700)
