@@ -14,6 +14,7 @@ import pytest
 
 from router.cli.upgrade import command
 from router.installation.upgrade import steps, versions
+from router.settings.keys import find_unknown_variables
 
 from .conftest import NEW, OLD, make_archive, script
 
@@ -284,6 +285,24 @@ def test_interrupted(installed, server, tmp_path, phase, words):
     if phase == "trial":
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:hidden@host/releases", "https://host/releases?token=hidden", "https://hidden@host", "https://@x"],
+)
+def test_an_address_with_a_secret(installed, monkeypatch, address):
+    """It is refused, and not shown: terminals and logs keep what is printed."""
+    monkeypatch.setenv("FAIRLEAD_UPGRADE_URL", address)
+    said = fail(installed, "--check")
+    assert "$FAIRLEAD_UPGRADE_URL is set; expected an https:// address without a login" in said
+    assert "hidden" not in said
+
+
+def test_the_installers_variables_are_no_mistake():
+    """Who exports them for the installer is not warned of them."""
+    assert find_unknown_variables({"FAIRLEAD_VERSION": NEW, "FAIRLEAD_RELEASES_URL": "https://host"}) == []
+    assert len(find_unknown_variables({"FAIRLEAD_VERSIONS": NEW})) == 1
 
 
 def test_help_asks_nobody(installed, server):
