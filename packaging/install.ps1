@@ -99,6 +99,8 @@ function Install-Fairlead {
 
             # --- unpacked beside the place where it goes, and run there once ---
             [void](New-Item -ItemType Directory -Force -Path (Join-Path $Prefix 'versions'))
+            # Of a killed installer that had the same number.
+            if (Test-Path -LiteralPath $staged) { Remove-Item -LiteralPath $staged -Recurse -Force }
             [void](New-Item -ItemType Directory -Path $staged)
             Expand-FairleadArchive $archive $staged
             $tree = Join-Path $staged 'fairlead'
@@ -107,7 +109,12 @@ function Install-Fairlead {
                 throw "The new program does not run here, or is not fairlead $Version. Nothing was installed."
             }
             if (Test-Path -LiteralPath $target) { [IO.Directory]::Move($target, "$staged.old") }
-            [IO.Directory]::Move($tree, $target)
+            try { [IO.Directory]::Move($tree, $target) }
+            catch {
+                # What was there goes back: it may be what `current` leads to.
+                if (Test-Path -LiteralPath "$staged.old") { [IO.Directory]::Move("$staged.old", $target) }
+                throw
+            }
         }
         Set-FairleadCurrent $Prefix $Version
         if ($there) {
@@ -274,7 +281,12 @@ function Set-FairleadCurrent([string]$Prefix, [string]$Version) {
     $old = Join-Path $Prefix ".current-old-$PID"
     [void](New-Item -ItemType Junction -Path $new -Value (Join-Path $Prefix "versions\$Version"))
     if (Test-Path -LiteralPath $current) { [IO.Directory]::Move($current, $old) }
-    [IO.Directory]::Move($new, $current)
+    try { [IO.Directory]::Move($new, $current) }
+    catch {
+        if (Test-Path -LiteralPath $old) { [IO.Directory]::Move($old, $current) }
+        [IO.Directory]::Delete($new, $false)
+        throw
+    }
     # Not Remove-Item, which in PowerShell 5.1 empties the folder behind a junction.
     if (Test-Path -LiteralPath $old) { [IO.Directory]::Delete($old, $false) }
     $receipt = [ordered]@{
@@ -327,11 +339,13 @@ function Remove-FairleadInstallation([string]$Prefix) {
     if (Test-Path -LiteralPath $current) { [IO.Directory]::Delete($current, $false) }
     $versions = Join-Path $Prefix 'versions'
     foreach ($folder in @(Get-ChildItem -LiteralPath $versions -Directory -Force -ErrorAction SilentlyContinue)) {
-        if ($folder.Name -like '.part-*' -or (Test-Path -LiteralPath (Join-Path $folder.FullName 'fairlead.exe'))) {
+        if ($folder.Name -like '.part-*' -or $folder.Name -like '.gone-*' -or (Test-Path -LiteralPath (Join-Path $folder.FullName 'fairlead.exe'))) {
             Remove-Item -LiteralPath $folder.FullName -Recurse -Force
         }
     }
     Remove-Item -LiteralPath $path -Force
+    $lock = Join-Path $Prefix 'upgrade.lock'
+    if (Test-Path -LiteralPath $lock) { Remove-Item -LiteralPath $lock -Force }
     foreach ($folder in @($versions, $Prefix)) {
         if ((Test-Path -LiteralPath $folder) -and -not (Get-ChildItem -LiteralPath $folder -Force)) { [IO.Directory]::Delete($folder, $false) }
     }

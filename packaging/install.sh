@@ -490,8 +490,10 @@ stage() {
   umask 022
   mkdir -p "$prefix/versions" "$bin" || fail "$prefix cannot be written." 'Choose another folder with --prefix.'
   # What a killed installer left.
-  for left in "$prefix/versions"/.part-* "$bin"/.fairlead-part-*; do
-    [ -d "$left" ] || continue
+  for left in "$prefix/versions"/.part-* "$prefix"/.current-* "$prefix"/.receipt-* "$bin"/.fairlead-*; do
+    case ${left##*-} in
+      '' | *[!0-9]*) continue ;; # a pattern without a file, or a file of others
+    esac
     kill -0 "${left##*-}" 2>/dev/null || rm -rf "$left"
   done
   staged=$prefix/versions/.part-$$
@@ -608,15 +610,20 @@ remove() {
   fi
   rm -f "$prefix/current"
   if [ -d "$prefix/versions" ] && [ ! -L "$prefix/versions" ]; then
-    for folder in "$prefix/versions"/* "$prefix/versions"/.part-*; do
+    for folder in "$prefix/versions"/* "$prefix/versions"/.part-* "$prefix/versions"/.gone-*; do
       case $folder in
-        */.part-*) ;;
+        */.part-* | */.gone-*) ;; # of `fairlead upgrade` too
         *) if [ ! -x "$folder/fairlead" ] || [ -L "$folder" ]; then continue; fi ;;
       esac
       rm -rf "$folder"
     done
     rmdir "$prefix/versions" 2>/dev/null || :
   fi
+  # The versions of programs in one file that `fairlead upgrade` keeps to go back to.
+  for folder in "$prefix/programs"/????????????; do
+    if [ -d "$folder/versions" ]; then rm -rf "$folder"; fi
+  done
+  rmdir "$prefix/programs" 2>/dev/null || :
   rm -f "$prefix/receipt.json" "$prefix/upgrade.lock"
   rmdir "$prefix" 2>/dev/null || say "note: $prefix has other files, which stay"
   say 'fairlead is removed. A proxy that runs goes on until it is stopped.'

@@ -145,7 +145,9 @@ def _pacman_command(copy: Copy) -> str:
 
 def _is_container(copy: Copy) -> bool:
     marked = copy.at(".dockerenv").exists() or copy.at("run/.containerenv").exists()
-    return copy.form == "folder" and (marked or bool(copy.environ.get("container")))
+    # An image holds no folder of versions: that is of an installer that ran inside, and has lost its receipt.
+    image = copy.form == "folder" and copy.program.parent.parent.name != "versions"
+    return image and (marked or bool(copy.environ.get("container")))
 
 
 def _is_in_site_packages(copy: Copy) -> bool:

@@ -1,10 +1,8 @@
 """`receipt.json` of an installation that fairlead upgrades itself: who made it, and where it is.
 
-install.sh, install.ps1 and `fairlead upgrade` write it into the prefix, beside `versions` and the link `current`.
+install.sh and install.ps1 write it into the prefix, beside `versions` and the link `current`.
 """
 
-import contextlib
-import os
 from pathlib import Path
 
 import msgspec
@@ -35,19 +33,3 @@ def read_receipt(prefix: Path) -> Receipt | None:
     except (OSError, msgspec.DecodeError, RecursionError):
         return None
     return receipt if receipt.schema == SCHEMA else None
-
-
-def write_receipt(receipt: Receipt) -> None:
-    """Write it whole or not at all. Raises OSError."""
-    prefix = Path(receipt.prefix)
-    temporary = prefix / f".{NAME}.{os.getpid()}"
-    try:
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(receipt), indent=1) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(prefix / NAME)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

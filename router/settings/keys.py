@@ -20,7 +20,8 @@ _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
 _PRICES = {entry.key: entry.kind for entry in PRICE}
 
 #: Variables that are not settings: the home, and a switch for reports of defects.
-_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK")
+# The last two are the installers'.
+_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK", "FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION")
 
 
 @dataclass(frozen=True, slots=True)

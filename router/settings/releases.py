@@ -14,7 +14,7 @@ def parse_releases_url(text: str) -> str:
         raise ValueError
     url = urlsplit(text)
     host = url.hostname or ""
-    if not host or url.username or url.password or url.query or url.fragment or url.port == 0:
+    if not host or "@" in url.netloc or url.query or url.fragment or url.port == 0:
         raise ValueError
     if url.scheme == "https" or (url.scheme == "http" and is_this_machine(host)):
         return text
@@ -29,6 +29,14 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-RELEASES = Kind(
+class _Releases(Kind, frozen=True):
+    """An address of releases; a text with a login or a query is never shown."""
+
+    def hides(self, value: object) -> bool:
+        """True for a text that may hold a password or a token."""
+        return isinstance(value, str) and ("@" in value or "?" in value)
+
+
+RELEASES = _Releases(
     "an https:// address without a login, or an http:// address of this machine", "text", parse_releases_url
 )

@@ -130,6 +130,10 @@ CASES = {
         *("opt/fairlead/fairlead", "", "folder", "linux", "container"),
         "docker pull ghcr.io/fairlead/fairlead:latest",
     ),
+    "a lost receipt in a container": (
+        {".dockerenv": ""},
+        *("home/u/.local/share/fairlead/versions/0.1.0/fairlead", "", "folder", "linux", "folder", SCRIPT),
+    ),
     "pip in a container": (
         {".dockerenv": ""},
         *("usr/bin/python3", "usr/lib/python3/dist-packages/router", "", "linux", "pip"),

@@ -81,6 +81,11 @@ def test_uninstall_removes_what_was_installed(user: User):
     before = user.files()
     user.install()
     assert user.files() > before
+    for name in ("versions/.gone-0.1.0-9", "versions/.part-9", "programs/0123456789ab/versions/0.1.0"):
+        # Of `fairlead upgrade`: what was killed, and what is kept of a program in one file.
+        (user.prefix / name).mkdir(parents=True)
+        (user.prefix / name / "fairlead").touch()
+    (user.prefix / "upgrade.lock").touch()
     done = user.install("--uninstall")
     assert done.returncode == 0, done.stderr
     assert user.files() == before

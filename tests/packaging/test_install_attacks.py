@@ -184,9 +184,18 @@ def test_installer_that_is_killed(installed: User):
     assert installed.install().returncode == -9
     assert installed.version() == "fairlead 0.3.0"
     (installed.tools / "tar").unlink()
+    mine = installed.home / ".local/bin/.fairlead-mine"
+    mine.touch()
+    left = [
+        mine.with_name(".fairlead-999999999"),
+        *(installed.prefix / f".{name}-999999999" for name in ("current", "receipt")),
+    ]
+    for path in left:
+        path.symlink_to("nowhere")
     assert installed.install(TMPDIR=str(installed.tools)).returncode == 0
     assert installed.version() == "fairlead 0.4.0"
     assert list((installed.prefix / "versions").glob(".part-*")) == []
+    assert (mine.exists(), [path.name for path in left if path.is_symlink()]) == (True, [])
 
 
 def test_installer_that_is_stopped(installed: User):

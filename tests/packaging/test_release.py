@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,10 +20,10 @@ from router.store.database.migrations import MIGRATIONS
 ROOT = Path(__file__).parents[2]
 
 
-def run(*words, **environ):
+def run(*words, root=ROOT, **environ):
     """Run the script; its exit code and output."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "packaging" / "release.py"), *map(str, words)],
+        [sys.executable, "-W", "error", str(root / "packaging" / "release.py"), *map(str, words)],
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
@@ -142,3 +143,17 @@ def test_the_workflow_stops_without_two_keys():
     """`check-keys` counts the keys of the sources that it stands in."""
     code, said = run("check-keys")
     assert (code, "fewer than two keys" in said) == ((0, False) if len({*PUBLIC_KEYS}) > 1 else (1, True))
+
+
+def test_other_sources_than_those_that_are_installed(tmp_path):
+    """A copy with keys of its own counts these, whatever fairlead the Python has."""
+    for name in ("router", "packaging"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    public = []
+    for name in ("a", "b"):
+        assert run("new-key", tmp_path / name)[0] == 0
+        public.append((tmp_path / f"{name}.pub").read_text().splitlines()[1])
+    keys = tmp_path / "router" / "installation" / "upgrade" / "release_keys.py"
+    keys.write_text(f"PUBLIC_KEYS: tuple[str, ...] = {tuple(public)!r}\n")
+    code, said = run("check-keys", root=tmp_path)
+    assert (code, len(said.split())) == (0, 2), said

@@ -213,7 +213,7 @@ def test_a_bad_value_is_an_error_that_helps(key, text):
         said = str(caught.value)
         assert said.startswith(where)
         assert "; expected " in said
-        if entry.secret:
+        if entry.secret or entry.kind.hides(text):
             assert not text.strip() or text not in said
             assert " set;" in said
         else:

@@ -40,6 +40,9 @@ from router.settings import Settings
 from router.settings.kinds import clean
 from router.store.home.home import Home, open_home
 
+#: For release.json and for its signature, each; for a program.
+DESCRIPTION_SECONDS, PROGRAM_SECONDS = 60.0, 1800.0
+
 
 def run(argv: list[str]) -> int:
     """Look, install or go back; exit code 0 also where a package manager does it."""
@@ -105,16 +108,29 @@ class _Upgrade:
         """Say whether there is a newer release."""
         release = self._fetch_release(read_settings(self._home))
         newer = is_newer(release.version, self._current)
+        if self._options.to:
+            check_installable(release, current=self._current, asked=self._options.to, today=_today())
         if self._options.json:
-            return self._print({"latest": release.version, "newer": newer})
-        if has_expired(release, _today()):
+            return self._print(self._describe(release))
+        if has_expired(release, _today()) and not self._options.to:
             note(f"note: this description of the newest release expired on {clean(release.expires)}.")
-        if not newer:
+        if not newer and not self._options.to:
             say(f"{self._current} is installed; the newest release is {release.version}. Nothing to upgrade.")
             return 0
         say(f"{release.version} of {clean(release.date)} is there; {self._current} is installed.")
-        say(f"Upgrade:   {self._installation.command}")
+        say(f"{'Install it' if self._options.to else 'Upgrade'}:   {self._command}")
         return 0
+
+    @property
+    def _command(self) -> str:
+        """What does what was asked for."""
+        pinned = f" --to {self._options.to}" if self._installation.own and self._options.to else ""
+        return f"{self._installation.command}{pinned}"
+
+    def _describe(self, release: Release) -> dict[str, object]:
+        """For JSON. latest: None where another was asked for than the newest."""
+        latest = None if self._options.to else release.version
+        return {"latest": latest, "newer": is_newer(release.version, self._current)}
 
     def name_command(self) -> int:
         """Print what upgrades a copy that is another's."""
@@ -129,13 +145,13 @@ class _Upgrade:
         """Install a release."""
         settings = read_settings(self._home)
         release = self._fetch_release(settings)
-        newer = is_newer(release.version, self._current)
+        found = self._describe(release)
         check_installable(release, current=self._current, asked=self._options.to or "", today=_today())
         if release.version == self._current:
             if not self._options.json:
                 say(f"{self._current} is installed already" + (", the newest." if not self._options.to else "."))
                 return 0
-            return self._print({"latest": release.version, "newer": newer, "installed": None, "proxies": []})
+            return self._print({**found, "installed": None, "proxies": []})
         system = find_system()
         file = choose_file(release, system, target.form)
         if not self._options.json:
@@ -143,18 +159,19 @@ class _Upgrade:
         url = make_source(settings.upgrade_url).locate(release.version, file.name)
         self._progress.begin(file.size)
         try:
-            running = list_running_versions(self._home)
-            install(target, release, file, url, self._make_tools(settings), running=running)
+            running, tools = list_running_versions(self._home), self._make_tools(settings)
+            install(target, release, file, url, tools, current=self._current, running=running)
         finally:
             self._progress.end()
         if not self._options.json:
             size = format_megabytes(file.size)
             say(f"  downloaded {size}   signature ok   sha256 ok   starts ok")
-        return self._finish(target, release.version, {"latest": release.version, "newer": newer})
+        return self._finish(target, release.version, found)
 
     def go_back(self, target: Target) -> int:
         """Go back to the version that was replaced last."""
-        tools = self._make_tools(read_settings(self._home))
+        # Without the settings: those of the version that is left may be what made it unusable.
+        tools = Tools(_refuse_download, self._make_trial(), self._home, self._progress.tell)
         version = roll_back(target, tools, running=list_running_versions(self._home))
         return self._finish(target, version, {"latest": None, "newer": None})
 
@@ -175,7 +192,7 @@ class _Upgrade:
         texts: list[bytes] = []
         for name, limit in (("release.json", MANIFEST_LIMIT), ("release.json.minisig", SIGNATURE_LIMIT)):
             parts: list[bytes] = []
-            _download(source, outbound, source.locate(version, name), parts.append, limit)
+            _download(source, outbound, source.locate(version, name), parts.append, limit, seconds=DESCRIPTION_SECONDS)
             texts.append(b"".join(parts))
         return read_release(texts[0], texts[1], release_keys.PUBLIC_KEYS)
 
@@ -187,18 +204,21 @@ class _Upgrade:
                 write(data)
                 self._progress.add(len(data))
 
-            _download(source, outbound, url, count, limit)
+            _download(source, outbound, url, count, limit, seconds=PROGRAM_SECONDS)
 
+        return Tools(fetch, self._make_trial(), self._home, self._progress.tell)
+
+    def _make_trial(self) -> Trial:
         def run_one(words: Sequence[str], environ: Mapping[str, str], seconds: float, limit: int) -> CompletedProgram:
             async def start() -> CompletedProgram:
                 return await run_program(words, environ, seconds=seconds, limit=limit)
 
             return trio.run(start)
 
-        return Tools(fetch, Trial(run_one, os.environ), self._home, self._progress.tell)
+        return Trial(run_one, os.environ)
 
     def _print(self, found: Mapping[str, object]) -> int:
-        print_json({"current": self._current, **found, "command": self._installation.command})
+        print_json({"current": self._current, **found, "command": self._command})
         return 0
 
 
@@ -208,9 +228,11 @@ def _find_current(target: Target | None) -> str:
     return target.current if target is not None else __version__
 
 
-def _download(source: Source, outbound: Outbound, url: str, write: Callable[[bytes], None], limit: int) -> None:
+def _download(
+    source: Source, outbound: Outbound, url: str, write: Callable[[bytes], None], limit: int, *, seconds: float
+) -> None:
     async def fetch() -> None:
-        await download(url, write, limit=limit, trusted=source.trusts, outbound=outbound)
+        await download(url, write, limit=limit, trusted=source.trusts, outbound=outbound, timeout=seconds)
 
     try:
         trio.run(fetch)
@@ -220,6 +242,10 @@ def _download(source: Source, outbound: Outbound, url: str, write: Callable[[byt
             f"the release could not be downloaded from {url}: {error}.",
             f"There is no such release at {source.base}." if missing else "Nothing was changed.",
         ) from None
+
+
+def _refuse_download(url: str, write: Callable[[bytes], None], limit: int) -> None:
+    raise AssertionError("going back downloads nothing")
 
 
 def _today() -> datetime.date:

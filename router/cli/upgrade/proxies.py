@@ -28,18 +28,23 @@ async def restart_proxies(home: Home, version: str, told: Callable[[str], None])
     results: list[dict[str, object]] = []
     for run, proxy in found:
         if run.version != version:
-            results.append(await _restart(run, proxy, told))
+            results.append(await _restart(run, proxy, version, told))
     results += [_leave(run, told, "it is of an older fairlead") for run in older]
     return results
 
 
-async def _restart(run: run_files.Run, proxy: RunningProxy, told: Callable[[str], None]) -> dict[str, object]:
+async def _restart(
+    run: run_files.Run, proxy: RunningProxy, version: str, told: Callable[[str], None]
+) -> dict[str, object]:
     if run.mode != "detached":
         return _leave(run, told, "it runs in the foreground")
     try:
         serving = await proxy.restart()
     except ControlError as error:
         return _leave(run, told, str(error).rstrip("."))
+    if serving.version != version:
+        # It was started by the path of its version's folder, or of another installation.
+        return _leave(run, told, f"it was restarted, and what started it is {serving.version}")
     told(f"The proxy on :{run.port} is {serving.version} now; the old one ends once its requests have ended.")
     return {"port": run.port, "version": serving.version, "restarted": True}
 

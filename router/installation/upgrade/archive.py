@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import stat
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -124,10 +125,10 @@ def _write_all(members: Iterator[_Member], into: Path, unpacked: int) -> None:
         left -= member.size
         if left < 0:
             raise BadArchive("the archive unpacks to more than was announced")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        _make_folders(path if member.kind == "folder" else path.parent, into)
         if member.kind == "folder":
-            path.mkdir(exist_ok=True, mode=0o755)
-        elif member.kind == "link":
+            continue
+        if member.kind == "link":
             path.symlink_to(member.target)
         else:
             with member.open() as source:
@@ -137,6 +138,14 @@ def _write_all(members: Iterator[_Member], into: Path, unpacked: int) -> None:
     for path in written:
         with path.open("rb+") as file:
             os.fsync(file.fileno())
+
+
+def _make_folders(path: Path, into: Path) -> None:
+    """Make a folder and those above it, whatever umask says: what root installs for all is there for all to read."""
+    if path != into and not path.is_dir():
+        _make_folders(path.parent, into)
+        path.mkdir()
+        path.chmod(0o755)
 
 
 def _check_name(member: _Member, seen: dict[str, str]) -> tuple[str, ...]:
@@ -183,5 +192,7 @@ def _write(source: IO[bytes], path: Path, member: _Member) -> None:
             if left < 0:
                 raise BadArchive("the archive unpacks to more than was announced")
             file.write(piece)
+        if sys.platform != "win32":
+            os.fchmod(file.fileno(), 0o755 if member.program else 0o644)
     if left:
         raise BadArchive(f"the archive was cut inside {member.name[:80]!a}")

@@ -7,7 +7,6 @@ one rename. A program in one file, which no link points to, is the same with its
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -63,13 +62,22 @@ def make_target(installation: Installation, form: str, program: Path, data: Path
 
 
 def install(
-    target: Target, release: Release, file: ReleaseFile, url: str, tools: Tools, *, running: Collection[str]
+    target: Target,
+    release: Release,
+    file: ReleaseFile,
+    url: str,
+    tools: Tools,
+    *,
+    current: str,
+    running: Collection[str],
 ) -> None:
-    """Download a release's program, try it, and switch to it. running: versions that proxies run. Raises
-    CommandError."""
+    """Download a release's program, try it, and switch to it. current: the version that the release was chosen for.
+    running: versions that proxies run. Raises CommandError."""
     check_history(tools.home, release.history_schema, release.version)
     with versions.hold_lock(target.prefix):
-        current = target.current
+        if target.current != current:
+            # The release could be older than what is there now, or be that: replaced, it would be gone for an instant.
+            raise CommandError(f"another upgrade has installed {target.current} meanwhile.", "Run this one again.")
         part = target.prefix / versions.VERSIONS / f"{versions.PART}{os.getpid()}"
         try:
             versions.clean_parts(target.prefix)
@@ -205,7 +213,8 @@ def keep_current(target: Target, current: str) -> None:
     known = record.history_schema if record is not None else len(MIGRATIONS) if current == __version__ else -1
     # The installer writes no record; what it installed is taken as it stands.
     files = record.files if record is not None else versions.hash_files(folder)
-    versions.write_record(folder, Kept(version=current, history_schema=known, left=time.time(), files=files))
+    left = versions.find_time(target.prefix)
+    versions.write_record(folder, Kept(version=current, history_schema=known, left=left, files=files))
 
 
 def switch(target: Target, version: str) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Collection, Generator
 from pathlib import Path
 
@@ -78,8 +79,10 @@ def _acquire(descriptor: int, prefix: Path) -> None:
 
 def explain(error: OSError, place: Path) -> CommandError:
     """The error of a command for one of the disk."""
-    reason = error.strerror or str(error)
-    return CommandError(f"{shown(place)} cannot be written: {reason}.", "The installed version was not changed.")
+    reason, hint = error.strerror or str(error), "The installed version was not changed."
+    if isinstance(error, PermissionError):
+        hint += "\nRun the command as the user who installed it."
+    return CommandError(f"{shown(place)} cannot be written: {reason}.", hint)
 
 
 def find_current(prefix: Path) -> str:
@@ -99,7 +102,10 @@ def point_current(prefix: Path, version: str) -> None:
         return
     new.unlink(missing_ok=True)
     os.symlink(f"{VERSIONS}/{version}", new)
-    new.replace(link)
+    try:
+        new.replace(link)
+    finally:
+        new.unlink(missing_ok=True)
     sync_folder(prefix)
 
 
@@ -157,18 +163,30 @@ def read_record(folder: Path) -> Kept | None:
 def write_record(folder: Path, kept: Kept) -> None:
     """Write it whole or not at all. Raises OSError."""
     new = folder / f"{RECORD}.{os.getpid()}"
-    with new.open("wb") as file:
-        file.write(msgspec.json.encode(kept))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(folder / RECORD)
+    for left in folder.glob(f"{RECORD}.*"):
+        left.unlink()
+    try:
+        with new.open("wb") as file:
+            file.write(msgspec.json.encode(kept))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(folder / RECORD)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def find_previous(prefix: Path, current: str) -> Kept | None:
     """The version that was replaced last, of those that are kept."""
-    found = [read_record(folder) for folder in _list_folders(prefix)]
-    kept = [one for one in found if one is not None and one.version != current and one.left]
+    found = [(folder, read_record(folder)) for folder in _list_folders(prefix)]
+    # A record of another folder's name would have that one deleted and run under this one's promises.
+    kept = [one for folder, one in found if one is not None and one.version == folder.name != current and one.left]
     return max(kept, key=lambda one: one.left, default=None)
+
+
+def find_time(prefix: Path) -> float:
+    """Now, for `Kept.left`: later than that of every version, also after the clock was set back."""
+    records = [read_record(folder) for folder in _list_folders(prefix)]
+    return max(time.time(), *(one.left + 1 for one in records if one is not None), 0.0)
 
 
 def place_version(part: Path, prefix: Path, version: str) -> None:

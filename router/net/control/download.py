@@ -39,7 +39,7 @@ async def download(
             found = await _download(url, write, limit, outbound)
             if isinstance(found, int):
                 return found
-            url = urljoin(url, found)
+            url = _resolve(url, found)
         raise ControlError(f"{_show(url)} redirects more than {REDIRECTS} times", code="redirect")
     raise ControlError(f"{_show(url)} took longer than {timeout / 60:g} minutes")
 
@@ -65,7 +65,7 @@ async def _download(url: str, write: Callable[[bytes], None], limit: int, outbou
                 if response.status_code != 200:
                     said = f"{host} answered {response.status_code} for {clean(parts.path)}"
                     raise ControlError(said, status=response.status_code)
-                if response.headers.get("content-encoding", "identity") != "identity":
+                if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
                     raise ControlError(f"{host} sent {clean(parts.path)} in a content coding, which was not asked for")
                 async for part in response.aiter_raw():
                     body.add(part)
@@ -100,6 +100,16 @@ class _Body:
                 self._write(part)
             except OSError as error:
                 self.failure = error
+
+
+def _resolve(url: str, place: str) -> str:
+    """Where a redirect leads. Raises ControlError for what is no address."""
+    try:
+        found = urljoin(url, place)
+        _ = urlsplit(found).port  # a number that is none is refused here
+    except ValueError:
+        raise ControlError(f"{_show(url)} redirects to what is no address", code="redirect") from None
+    return found
 
 
 def _show(url: str) -> str:

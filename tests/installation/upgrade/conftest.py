@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, authority):
         super().__init__(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.url = f"https://localhost:{self.server_port}/releases"
@@ -185,14 +185,17 @@ class Installed:
         code = main(["upgrade", *words])
         return (code, *self._capsys.readouterr())
 
-    def start(self, *words, step="", **options):
-        """The same in a process of its own. step: after it, the process is killed (driver.py)."""
+    def start(self, *words, step="", change=0, **options):
+        """The same in a process of its own. step, change: after this one, or before that change of a file, the process
+        is killed (driver.py)."""
         job = {
             "argv": ["upgrade", *words],
             "keys": [KEY.public_line],
             "program": str(self.program),
             "form": self.form,
             "step": step,
+            "change": change,
+            "prefix": str(self.prefix),
         }
         return subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("driver.py")), json.dumps(job)],

@@ -18,6 +18,7 @@ from .test_minisign import keys
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 
+ELSEWHERE = ["https://127.0.0.1:9/x", "http://localhost:1/x", "https://github.com/x", "file:///etc/x"]
 LATEST = "/releases/latest/download/release.json"
 
 
@@ -160,13 +161,19 @@ def test_another_systems_file(installed, server):
 
 
 @pytest.mark.parametrize(
-    "place", ["https://127.0.0.1:9/x", "http://localhost:1/x", "https://github.com/x", "file:///etc/x", ""]
+    ("place", "said"),
+    [
+        *((place, "is not a place of releases") for place in ELSEWHERE),
+        ("https://[::1", "did not answer in HTTP"),
+        ("https://a[b@localhost/x", "redirects to what is no address"),
+        ("", "redirects more than 5 times"),
+    ],
 )
-def test_a_redirect_elsewhere(installed, server, place):
+def test_a_redirect_elsewhere(installed, server, place, said):
     """Only to the host that was named, and by https."""
     path = server.publish()
     server.files[path] = send_to(place)
-    refused(installed, "is not a place of releases" if place else "redirects more than 5 times")
+    refused(installed, said)
 
 
 def test_a_redirect_within_the_host(installed, server):
@@ -312,6 +319,7 @@ def test_a_prefix_that_cannot_be_written(installed, server):
     try:
         code, _, err = installed.run()
         assert (code, "cannot be written" in err, installed.current) == (1, True, OLD)
+        assert "Run the command as the user who installed it." in err
     finally:
         for folder in (installed.prefix, installed.prefix / "versions"):
             folder.chmod(0o700)

@@ -1,6 +1,7 @@
 """A killed upgrade leaves the old version or the new one, whole; two at once do not mix."""
 
 import fcntl
+import shutil
 import sys
 
 import pytest
@@ -32,6 +33,28 @@ def test_killed_after_any_step(installed, server, step):
     assert installed.run("--rollback")[0] == 0
     assert (installed.current, installed.left) == (OLD, [OLD, NEW])
     assert not [*installed.prefix.glob(".current*")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [[], ["--rollback"]])
+def test_killed_before_any_change_of_a_file(installed, server, words):
+    """As above, at every instant at which what a killed process leaves differs."""
+    server.publish()
+    before, after = (NEW, OLD) if words else (OLD, NEW)
+    for change in range(1, 200):
+        if words:
+            assert installed.run()[0] == 0
+        process = installed.start(*words, change=change)
+        said, _ = process.communicate(timeout=60)
+        assert installed.current in (before, after), (change, said)
+        if process.returncode != -9:
+            break
+        assert installed.run()[0] == 0, change
+        assert installed.current == NEW
+        assert installed.run("--rollback")[0] == 0, change
+        assert (installed.current, installed.left) == (OLD, [OLD, NEW]), change
+        shutil.rmtree(installed.prefix / "versions" / NEW)
+    assert (process.returncode, installed.current) == (0, after), said
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,18 @@ def test_proxies_in_the_background_restart(installed, server, detached):
     assert "Restart it:   fairlead stop --port 4002, then fairlead proxy --detach" in out
 
 
+def test_a_restart_into_another_version_is_told(installed, server, detached):
+    """As where the path of the old version's folder started the proxy."""
+    detached(OLD)
+    server.publish()
+    code, out, _ = installed.run()
+    assert code == 0
+    assert f"The proxy on :4001 still runs {OLD} (it was restarted, and what started it is {OLD})." in " ".join(
+        out.split()
+    )
+    assert json.loads(installed.run("--rollback", "--json")[1])["proxies"] == []
+
+
 def test_what_became_of_them_in_json(installed, server, detached):
     """One entry each."""
     detached(NEW, "")
