@@ -15,7 +15,7 @@ from router.server.accepting import AcceptLoops
 @pytest.mark.skipif(sys.platform != "linux", reason="only there shutdown ends what another process holds")
 @pytest.mark.parametrize("handed_over", [False, True])
 def test_a_port_that_another_process_holds(handed_over):
-    """The loader of the single-file form inherits what its program was handed: a stop frees the port nevertheless. After
+    """The loader of the single-file form holds what its program was handed: a stop frees the port all the same. After
     a restart it stays the next process's."""
 
     async def serve(stream):
