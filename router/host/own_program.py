@@ -24,6 +24,7 @@ from router.host.starter import VARIABLE, Given, Report
 _REPORT_LIMIT = 65_536
 _SHOWN = 300
 _WAIT_SECONDS = 5.0
+_END_SECONDS = 2.0
 
 
 def find_words() -> tuple[str, ...]:
@@ -32,7 +33,10 @@ def find_words() -> tuple[str, ...]:
         return (_find_frozen(sys.argv[0], sys.executable),)
     options = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
     # A script is named as it was called, which may be from another folder.
-    return (sys.executable, *(os.path.abspath(word) if os.path.isfile(word) else word for word in options))
+    module = len(options) > 1 and options[-2] in ("-m", "-c")
+    if options and not module and os.path.isfile(options[-1]):
+        options[-1] = os.path.abspath(options[-1])
+    return (sys.executable, *options)
 
 
 def name_program(words: Sequence[str]) -> str:
@@ -53,13 +57,17 @@ class BackgroundProgram:
 
     def __init__(self, process: "subprocess.Popen[bytes]"):
         self._process = process
+        # It said that it has failed, and so ends by itself.
+        self._ending = False
 
     def read_report(self) -> Report:
         """The next thing it says of its start; a failure where it says nothing more, or something else."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline(_REPORT_LIMIT)
         try:
-            return msgspec.json.decode(line, type=Report)
+            report = msgspec.json.decode(line, type=Report)
+            self._ending = report.kind in ("failed", "taken")
+            return report
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         said = line.decode("utf-8", "replace").strip()[:_SHOWN]
@@ -84,7 +92,13 @@ class BackgroundProgram:
         self._process.returncode = self._process.returncode or 0
 
     def kill(self) -> None:
-        """End it at once, with all it has started."""
+        """End it at once, with all it has started; one that is ending has time for that, since the loader of the
+        single-file form then removes the files that it unpacked."""
+        if self._ending:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SECONDS)
+                self._close()
+                return
         if sys.platform == "win32":
             if self._process.poll() is None:
                 kill = ["taskkill", "/T", "/F", "/PID", str(self._process.pid)]

@@ -7,7 +7,8 @@ neither the pipes nor the sockets are inherited by what this process starts.
 
 import contextlib
 import os
-from collections.abc import MutableMapping
+import stat
+from collections.abc import MutableMapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -79,6 +80,7 @@ def take_starter(environ: MutableMapping[str, str]) -> Starter | None:
         return None
     try:
         sockets = tuple(msgspec.json.decode(text, type=Given).sockets)
+        _check_descriptors(sockets)
         for descriptor in sockets:
             os.set_inheritable(descriptor, False)
         # Duplicates are not inherited.
@@ -87,9 +89,22 @@ def take_starter(environ: MutableMapping[str, str]) -> Starter | None:
         os.dup2(empty, 0)
         os.dup2(2, 1)
         os.close(empty)
-    except (msgspec.DecodeError, OSError, OverflowError) as error:
+    except (msgspec.DecodeError, OSError, OverflowError, ValueError) as error:
         raise CommandError(
             f"${VARIABLE} is set, which fairlead sets itself for what it starts in the background: {error}.",
             f"Unset it:   unset {VARIABLE}",
         ) from None
     return Starter(sockets, report, turn)
+
+
+def _check_descriptors(sockets: Sequence[int]) -> None:
+    """Raise ValueError or OSError where the standard descriptors or the sockets are none that a starter gives: the
+    variable was set by something else, and what is said on a pipe would be shown to a user."""
+    pipes = (0, 1) if sockets else (1,)
+    if not all(stat.S_ISFIFO(os.fstat(descriptor).st_mode) for descriptor in pipes):
+        raise ValueError("nothing that started this waits for its report")
+    if len(set(sockets)) != len(sockets) or any(descriptor <= 2 for descriptor in sockets):
+        raise ValueError("it names a descriptor that is no handed over socket")
+    for descriptor in sockets:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise ValueError(f"descriptor {descriptor} is no socket")

@@ -37,6 +37,8 @@ from router.operator_api.status import Reloaded, Restarted, Status
 from router.settings import Secret
 
 CALL_SECONDS = 15.0
+# Characters: what a proxy of this home says ends with what to do about it.
+_REASON_LIMIT = 600
 
 
 class RunningProxy:
@@ -110,7 +112,7 @@ class RunningProxy:
                 code="not_signed",
             )
         if not 200 <= response.status < 300:
-            raise read_refusal(response, self.url, self._token)
+            raise read_refusal(response, self.url, self._token, limit=_REASON_LIMIT)
         return response
 
 

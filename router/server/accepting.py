@@ -1,5 +1,6 @@
 """The accept loops of a proxy: they can be paused while its port is handed over, and are stopped before it drains."""
 
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -67,13 +68,25 @@ class AcceptLoops:
         if self._resume is not None:
             self._resume.set()
 
-    async def stop(self) -> None:
-        """Close the listeners; returns once the port is free, or its other holder's alone."""
+    async def stop(self, *, handed_over: bool = False) -> None:
+        """Close the listeners; returns once the port is free, or where it was handed over its new holder's alone."""
+        # The loader of the single-file form holds what its program was handed, and would keep the port.
+        ends = [] if handed_over else self._duplicate()
         self._drop()
         if self._resume is not None:
             self._resume.set()
         self._scope.cancel()
         await self._ended.wait()
+        for end in ends:
+            with end, contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _duplicate(self) -> list[socket.socket]:
+        """The listeners, by descriptors of their own; fewer where none is left."""
+        found: list[socket.socket] = []
+        with contextlib.suppress(OSError):
+            found.extend(listener.dup() for listener in self._paused or self._listeners)
+        return found
 
     def _drop(self) -> None:
         while self._paused:

@@ -23,6 +23,7 @@ from router.server.accepting import AcceptLoops
 from router.server.background_log import open_log
 from router.server.run_file import RunFile
 from router.store.home.home import Home
+from router.store.home.permissions import shown
 
 READY_SECONDS = 10.0
 TURN_SECONDS = 3.0
@@ -180,6 +181,9 @@ class Restarter:
         return report
 
     def _start(self) -> BackgroundProgram:
+        if not self._home.there():
+            # A new one would serve without this one's backends and tokens.
+            raise CommandError(f"its home {shown(self._home.path)} was removed.")
         log = open_log(self._home)
         try:
             origin = self._origin

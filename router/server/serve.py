@@ -2,7 +2,7 @@
 
 Stopping: no new connections, idle ones closed; DRAIN_SECONDS for running requests; then every open stream ends with
 its protocol's error event; then the rest is cancelled. A second signal exits at once. After a restart the port is the
-next process's already, and idle connections get GENTLE_SECONDS for one more answer, which tells the client to close.
+next process's already, and a connection ends by an answer that tells its client to close, or idle for GENTLE_SECONDS.
 """
 
 import contextlib
@@ -194,7 +194,7 @@ async def running(
                     finally:
                         with trio.CancelScope(shield=True):
                             gently = await restarter.end()
-                            await accepting.stop()
+                            await accepting.stop(handed_over=gently)
                             await _drain(serving, drain, gently=gently)
                         clients.cancel_scope.cancel()
             runtime.connections.close()
@@ -277,14 +277,10 @@ async def _start_writers(runtime: Runtime) -> None:
 
 async def _drain(serving: Serving, seconds: float, *, gently: bool) -> None:
     serving.draining = True
-    if gently:
-        for connection in list(serving.connections):
-            connection.retire(gently=True)
-        with trio.move_on_after(GENTLE_SECONDS):
-            await serving.wait_until_empty()
+    idle = GENTLE_SECONDS if gently else 0.0
     for connection in list(serving.connections):
-        connection.retire()
-    with trio.move_on_after(seconds):
+        connection.retire(idle=idle)
+    with trio.move_on_after(seconds + idle):
         await serving.wait_until_empty()
     for connection in list(serving.connections):
         connection.cancel(CancelReason.STOPPING)

@@ -158,6 +158,19 @@ def test_a_program_that_fails(tmp_path):
         assert proxy.run()["pid"] != old["pid"]
 
 
+def test_a_home_that_was_removed(tmp_path):
+    """The proxy goes on to serve, says why, and the home is not made again."""
+    with Detached(tmp_path) as proxy:
+        operator = proxy.operator()
+        proxy.run()
+        proxy.home.rename(tmp_path / "gone")
+        told = ask(proxy.port, "/admin/restart", b"{}", JSON, operator)
+        assert told.status == 409
+        assert "was removed" in told.json()["error"]["message"]
+        assert not proxy.home.exists()
+        assert ask(proxy.port, "/livez").status == 200
+
+
 def test_foreground_is_not_restarted(demo):
     """A proxy in the foreground refuses: its terminal would show a process that has ended."""
     told = ask(demo.port, "/admin/restart", b"{}", JSON, demo.operator())

@@ -45,6 +45,18 @@ def test_words_of_the_interpreter(monkeypatch):
     assert find_words() == (sys.executable, "-W", "error", "-m", "router")
 
 
+def test_a_file_of_the_modules_name_is_not_meant(tmp_path, monkeypatch):
+    """A script becomes a whole path, the name of a module or an option's value does not."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("router", "error", "script"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "argv", ["x", "proxy"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-W", "error", "-m", "router", "proxy"])
+    assert find_words() == (sys.executable, "-W", "error", "-m", "router")
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-W", "error", "script", "proxy"])
+    assert find_words() == (sys.executable, "-W", "error", str(tmp_path / "script"))
+
+
 def test_environment_of_the_program_itself():
     """It keeps its settings, and loses what the loader of a frozen program sets."""
     given = {
@@ -73,12 +85,21 @@ def test_a_program_that_says_nothing_known(code, said):
     assert said in report.message
 
 
+def test_a_program_that_says_it_failed(tmp_path):
+    """It is left to end, since its loader may have files to remove; one that does not end is killed."""
+    code = "import sys, time; print('{\"kind\": \"failed\"}', flush=True); time.sleep(0.3); open(sys.argv[1], 'w')"
+    program = start_again([sys.executable, "-c", code, str(tmp_path / "done")], [], os.environ, log=subprocess.DEVNULL)
+    assert program.read_report().kind == "failed"
+    program.kill()
+    assert (tmp_path / "done").exists()
+
+
 def test_no_starter():
     """Without the variable nothing is taken over."""
     assert take_starter({}) is None
 
 
-@pytest.mark.parametrize("value", ["", "x", '{"sockets": [99999]}', '{"sockets": ["a"]}', '{"sockets": [-1]}'])
+@pytest.mark.parametrize("value", ["", "x", "{}", '{"sockets": ["a"]}'])
 def test_a_variable_that_no_starter_set(value):
     """It is an error that names it, and the variable is gone."""
     environ = {VARIABLE: value}
@@ -86,3 +107,25 @@ def test_a_variable_that_no_starter_set(value):
         take_starter(environ)
     assert VARIABLE in str(caught.value)
     assert environ == {}
+
+
+@pytest.mark.parametrize("value", ["[99999]", "[-1]", "[0]", "[1]", "[2]", "[3]", "[4, 4]", "[5]"])
+def test_descriptors_that_no_starter_hands_over(value):
+    """With pipes in their places too: a closed descriptor, a standard one, a file or a pipe is no socket."""
+    code = (
+        "import os, socket, sys\n"
+        "from router.errors import CommandError\n"
+        "from router.host.starter import take_starter\n"
+        "os.dup2(os.open(os.devnull, os.O_RDONLY), 3)\n"
+        "os.dup2(socket.socket().detach(), 4)\n"
+        "os.dup2(os.pipe()[0], 5)\n"
+        "try:\n"
+        "    take_starter(os.environ)\n"
+        "except CommandError as error:\n"
+        "    print(error, file=sys.stderr)\n"
+    )
+    environ = {**os.environ, VARIABLE: f'{{"sockets": {value}}}'}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, check=True, input=b"", capture_output=True, env=environ)
+    assert VARIABLE.encode() in done.stderr, done.stderr
+    assert done.stdout == b""

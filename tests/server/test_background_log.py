@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from router.errors import CommandError
 from router.server.background_log import NAME, BackgroundLog, open_log
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is emptied there")
@@ -61,3 +62,18 @@ def test_a_removed_home_is_not_made_again(home, standard_streams):
     home.path.rmdir()
     BackgroundLog(home, limit=0).trim()
     assert not home.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "is not a plain file"),
+        (os.mkdir, "is not a plain file"),
+        (lambda path: path.symlink_to("elsewhere"), "is a link"),
+    ],
+)
+def test_what_is_no_log(home, make, said):
+    """A FIFO, which would hold up who opens it, a folder or a link in its place is an error that says so."""
+    make(home.at(NAME))
+    with pytest.raises(CommandError, match=said):
+        open_log(home)

@@ -142,12 +142,15 @@ def announce_change(home: Home, keys: Sequence[str]) -> None:
     for entry in touched:
         if entry.env in os.environ:
             note(f"note: ${entry.env} is set in this shell and wins over config.toml.")
-    if not run_files.live(home):
+    running = run_files.live(home)
+    if not running:
         note_pending(home)
         return
     restart = [entry.key for entry in touched if entry.restart]
     if restart:
-        say(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   fairlead stop && fairlead proxy")
+        detach = " --detach" if running[0].mode == "detached" else ""
+        again = f"fairlead stop && fairlead proxy{detach}"
+        say(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   {again}")
     if len(restart) < len(keys):
         from router.cli.common.running_proxy import tell_change
 

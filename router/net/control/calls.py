@@ -176,8 +176,8 @@ def _check_not_html(answer: Answer, url: str) -> None:
         raise ControlError(f"{urlsplit(url).netloc} sent a web page, not an API's answer: {why}", status=answer.status)
 
 
-def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
-    """The error for an unsuccessful answer, in the provider's words, cut and without the key."""
+def read_refusal(answer: Answer, url: str, key: Secret | None, *, limit: int = SHOWN) -> ControlError:
+    """The error for an unsuccessful answer, in the provider's words, cut at `limit` and without the key."""
     host = urlsplit(url).netloc
     hidden = NO_SECRETS if key is None else Redactor([key.reveal()])
     if 300 <= answer.status < 400:
@@ -195,7 +195,7 @@ def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
         message = message.replace(key.reveal(), "(key)")
         code = code.replace(key.reveal(), "(key)")
     message, code = hidden.redact_text(message[: SHOWN * 4]), hidden.redact_text(code[: SHOWN * 4])
-    return ControlError(clean(message) or f"{host} gave no reason", status=answer.status, code=clean(code, 60))
+    return ControlError(clean(message, limit) or f"{host} gave no reason", status=answer.status, code=clean(code, 60))
 
 
 def _read_error(data: object) -> tuple[str, str]:

@@ -71,7 +71,9 @@ class Connection:
         self.on_cancel: Callable[[CancelReason], Awaitable[None]] | None = None
         #: True from the end of a request head to the end of its answer.
         self.busy = False
-        self._retired = self._writing = self._unended = False
+        #: True once the connection is to close after an answer.
+        self.retired = False
+        self._ending = self._writing = self._unended = False
         #: Among all connections.
         self.place = Place(table, self._evict)
         self._application = application
@@ -107,11 +109,14 @@ class Connection:
         self.on_cancel = None
         self.cancel(CancelReason.CROWDED_OUT)
 
-    def retire(self, *, gently: bool = False) -> None:
-        """Close the connection: after the answer in progress; an idle one now, or gently after its next answer."""
-        self._retired = True
-        if not (self.busy or gently):
+    def retire(self, *, idle: float = 0.0) -> None:
+        """Close after the answer in progress, or now; with `idle`: after an answer that says so, or so many seconds."""
+        self.retired, self._ending = True, not idle
+        self._idle_seconds = idle or self._idle_seconds
+        if self._ending and not self.busy:
             self.cancel(CancelReason.STOPPING)
+        elif not self.busy:
+            self.set_deadline(idle, CancelReason.IDLE)
 
     def cancel(self, reason: CancelReason) -> None:
         """Cancel the running cycle, and with it the connection, from any task. The first reason counts."""
@@ -130,11 +135,6 @@ class Connection:
         self._deadline.move(trio.current_time() + self._deadline_seconds)
 
     @property
-    def retired(self) -> bool:
-        """True once the connection is to close after the answer in progress."""
-        return self._retired
-
-    @property
     def client_gone(self) -> bool:
         """True once the client closed its side."""
         return self._ahead.ended
@@ -145,7 +145,7 @@ class Connection:
         self.place.end_request()
         self.set_deadline(self._idle_seconds, CancelReason.IDLE)
         self._idle_seconds = self.limits.idle
-        if self._retired:
+        if self._ending:
             return False
         try:
             request = await self._read_request()
@@ -199,7 +199,7 @@ class Connection:
         if self._ahead.ended:
             return False
         self._discard_body()
-        if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._retired:
+        if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._ending:
             await self._linger()
             return False
         trailing = conn.trailing_data[0]
@@ -319,7 +319,7 @@ class Connection:
 
     def frame_head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a head in one piece; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
-        if self._retired or self.cancel_reason is not None:
+        if self.retired or self.cancel_reason is not None:
             headers = with_field(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return [b"".join(self._h11.send_with_data_passthrough(event) or ())]

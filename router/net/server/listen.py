@@ -47,10 +47,12 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
 def adopt_port(descriptors: Sequence[int], host: str, port: int) -> list[socket.socket] | None:
     """The listening sockets of a process that hands its port over; None when they are not those that `hold_port` would
     open: of this host with its companion, on this port. They stay bound all the time, so that no other program can take
-    the port. Raises OSError for a descriptor that is no socket."""
+    the port. Raises OSError for a descriptor that is no listening socket."""
     found: list[socket.socket] = []
     try:
         found.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+        if not all(_listens(sock) for sock in found):
+            raise OSError(errno.EINVAL, "what was handed over is no listening socket")
         if _is_port(found, _find_address(host), port):
             for sock in found:
                 sock.setblocking(False)
@@ -68,8 +70,6 @@ def _close_all(socks: Sequence[socket.socket]) -> None:
 
 
 def _is_port(found: Sequence[socket.socket], host: str, port: int) -> bool:
-    if not all(_listens(sock) for sock in found):
-        return False
     places = [sock.getsockname()[:2] for sock in found]
     first = _make_socket_address(host)
     companion = find_companion(first)

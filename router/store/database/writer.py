@@ -166,7 +166,8 @@ class Ledger:
     def close(self, seconds: float = 2.0) -> None:
         """Write what is left, waiting at most `seconds`."""
         self._stopping = True
-        if self._thread is None and self._pending:
+        # Where no thread has begun, what waits may not be rows yet: preparations make them.
+        if self._thread is None and (self._pending or self._wake.is_set()):
             self.start()
         self._wake.set()
         self._enough.set()

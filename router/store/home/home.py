@@ -18,6 +18,7 @@ from router.settings import Secret
 from router.store.home.folders import open_folder
 from router.store.home.permissions import (
     FILE_LIMIT,
+    check_data_file,
     check_folder,
     check_home,
     check_lock,
@@ -98,7 +99,8 @@ class Home:
         """A descriptor that writes to the end of a file of the home itself, mode 0600. Raises CommandError."""
         path = self.at(name)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        make_folder(path.parent)
+        # Opening a FIFO would wait for its reader.
+        check_data_file(path)
         try:
             with self._folder(name) as folder:
                 descriptor = os.open(path if folder is None else path.name, flags, 0o600, dir_fd=folder)

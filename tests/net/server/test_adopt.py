@@ -53,7 +53,10 @@ def test_what_does_not_listen_is_not(held):
     """A socket that is bound and does not listen, or a file, is refused."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        assert adopt_port([os.dup(bound.fileno())], "127.0.0.1", 0) is None
+        with pytest.raises(OSError, match=r"no listening socket"):
+            adopt_port([os.dup(bound.fileno())], "127.0.0.1", 0)
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams, pytest.raises(OSError, match=r"no listening socket"):
+        adopt_port([os.dup(datagrams.fileno())], "127.0.0.1", 0)
     reading, writing = os.pipe()
     os.close(writing)
     with pytest.raises(OSError, match=r"socket"):

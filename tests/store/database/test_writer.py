@@ -68,6 +68,15 @@ def test_a_stop_writes_all(begun, path):
     assert (ledger.dropped, begun.said) == (0, [])
 
 
+def test_a_stop_before_the_writer_began(begun, path):
+    """What preparations have not made rows of yet is written too: as for a proxy that hardly lived."""
+    ledger = begun()
+    ledger.add_preparation(lambda: ledger.extend(INSERT, [("early",)]))
+    ledger.wake()
+    ledger.close()
+    assert ids(path) == {"early"}
+
+
 def test_within_the_last_second(begun, path):
     """A row is in the file less than a second after it was added."""
     ledger = begun()
