@@ -1,23 +1,30 @@
 """Measures how the time of some work grows with its input."""
 
+import math
 import time
 
+_FEWEST, _MOST = 3, 12
 
-def least_seconds(work, value, times=3):
-    """The least processor time of some runs: what other programs take does not count, nor does a single pause."""
-    found = []
-    for _ in range(times):
+
+def grows_evenly(make, work, size, *, factor=3.0, slack=0.002):
+    """Assert that twice the input takes less than `factor` times as long. make: an input of a size. slack: seconds that
+    are within what the clock and the memory's state make of the same work."""
+    inputs = {count: make(count) for count in (size, 2 * size)}
+
+    def measure(count):
         began = time.thread_time()
-        work(value)
-        found.append(time.thread_time() - began)
-    return min(found)
+        work(inputs[count])
+        return time.thread_time() - began
+
+    seconds_grow_evenly(measure, size, factor=factor, slack=slack)
 
 
-def grows_evenly(make, work, size, *, factor=3.0):
-    """Assert that twice the input takes less than `factor` times as long. make: an input of a size."""
-    for attempt in range(3):
-        once, twice = least_seconds(work, make(size)), least_seconds(work, make(2 * size))
-        # Two milliseconds are within what the clock and the memory's state make of the same work.
-        if twice < factor * once + 0.002:
+def seconds_grow_evenly(measure, size, *, factor=3.0, slack=0.002):
+    """The same of seconds that `measure` gives for a size. They are the processor's, and of each size the least of some
+    runs, in turns: what other programs take does not count, and a busy machine makes both slower alike."""
+    once = twice = math.inf
+    for run in range(1, _MOST + 1):
+        once, twice = min(once, measure(size)), min(twice, measure(2 * size))
+        if run >= _FEWEST and twice < factor * once + slack:
             return
-        assert attempt < 2, f"{size} take {once:.4f} s, twice as many {twice:.4f} s"
+    raise AssertionError(f"{size} take {once:.4f} s, twice as many {twice:.4f} s, at the least of {_MOST} runs")

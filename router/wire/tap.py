@@ -6,7 +6,7 @@ a few searches a read.
 """
 
 import json
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import msgspec
 
@@ -127,34 +127,30 @@ class Tap:
     def read(self, batch: bytes) -> bytes:
         """Scan whole events; returns them, without usage events that the client did not ask for."""
         size = len(batch)
-        large = size > scan.STEP
-        events = (scan.count(batch, b"\ndata:") if large else batch.count(b"\ndata:")) + batch.startswith(b"data:")
+        seen = batch if size <= scan.STEP else scan.Steps(batch)
+        events = seen.count(b"\ndata:") + batch.startswith(b"data:")
         if events:
             self.pieces += events
             self.size += size
             if self._envelope > _LEAST_ENVELOPE and size < events * self._envelope:
                 self._envelope = max(_LEAST_ENVELOPE, size // events)
-        start = size - _REGION
-        # Four bytes less: skip the border that ends the last event, to find the one before it.
-        start = min(start, sse.find_last_border(batch, 0, size - 4)) if start > 0 else 0
-        find, rfind = batch.find, batch.rfind
-        if large:
-            find, rfind = partial(scan.find, batch), partial(scan.rfind, batch)
+        start = 0
+        if size > _REGION:
+            # Four bytes less: skip the border that ends the last event, to find the one before it.
+            start = min(size - _REGION, sse.find_last_border(batch, 0, size - 4))
         first, second = self._usage_needles
-        if find(first, start) >= 0 or find(second, start) >= 0:
+        if seen.find(first, start) >= 0 or seen.find(second, start) >= 0:
             self._note_usage(batch, start)
         for needle in self._endings:
-            if find(needle, start) >= 0:
+            if seen.find(needle, start) >= 0:
                 self._read_endings(batch[start:])
                 break
         if start > 0:
             self._find_early_error(batch, start)
-        at = rfind(_SEQUENCE, start)
+        at = seen.rfind(_SEQUENCE, start)
         if at >= 0:
             self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
-        if self._hide_usage:
-            return self._drop_usage_events(batch)
-        return batch
+        return self._drop_usage_events(batch) if self._hide_usage else batch
 
     def _note_usage(self, batch: bytes, start: int) -> None:
         """Store the last usage object, undecoded until it is needed; decode those that it adds to."""
@@ -201,7 +197,8 @@ class Tap:
         return self._dialect.ending(event, data)
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
-        if not any(scan.contains(batch, needle) for needle in self._needles.alone):
+        seen = batch if len(batch) <= scan.STEP else scan.Steps(batch)
+        if not any(needle in seen for needle in self._needles.alone):
             return batch
         rest: list[bytes] = []
         at = 0
@@ -248,7 +245,8 @@ def _select_failing(endings: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 def _find_last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
     """The position of the last usage object in some bytes, -1 for none. names: the bytes that it may begin with."""
-    return max(scan.rfind(data, names[0], start, end), scan.rfind(data, names[1], start, end))
+    seen = data if end - start <= scan.STEP else scan.Steps(data)
+    return max(seen.rfind(names[0], start, end), seen.rfind(names[1], start, end))
 
 
 class Tail:

@@ -196,6 +196,8 @@ def measure_catalog(folder, tree=None, seconds=SECONDS):
 
 
 CATALOG = "unknown model beside 20,000 long names"
+#: The lines above the rows.
+TITLE = ("| hostile input | p50 ms | p99 ms | worst ms | s a round | status |", "|---|---|---|---|---|---|")
 
 
 def main():
@@ -208,8 +210,8 @@ def main():
     options = parser.parse_args()
     chosen = [name for name in CASES if not options.names or any(one in name for one in options.names)]
     more = (" longest step ms (processor) |", "---|") if options.steps else ("", "")
-    print(f"| hostile input | p50 ms | p99 ms | worst ms | s a round | status |{more[0]}", flush=True)
-    print(f"|---|---|---|---|---|---|{more[1]}", flush=True)
+    for line, addition in zip(TITLE, more, strict=True):
+        print(line + addition, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for at, name in enumerate(chosen):
             root = Path(folder) / str(at)
@@ -230,11 +232,16 @@ def main():
             show(CATALOG, measure_catalog(root, options.tree))
 
 
+def format_row(name, lag):
+    """One row of the table."""
+    took = f"{lag.took:.2f}" if lag.ended else f"> {lag.took:.0f}"
+    return f"| {name} | {lag.p50:.1f} | {lag.p99:.1f} | {lag.worst:.0f} | {took} | {lag.status} |"
+
+
 def show(name, lag, step=None):
     """Print one row. step: the longest one of the loop."""
-    took = f"{lag.took:.2f}" if lag.ended else f"> {lag.took:.0f}"
     found = "" if step is None else f" {1000 * step[0]:.0f} ({1000 * step[1]:.0f}) {step[2]} |"
-    print(f"| {name} | {lag.p50:.1f} | {lag.p99:.1f} | {lag.worst:.0f} | {took} | {lag.status} |{found}", flush=True)
+    print(format_row(name, lag) + found, flush=True)
 
 
 if __name__ == "__main__":

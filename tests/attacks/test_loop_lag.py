@@ -3,23 +3,33 @@
 import pytest
 
 from .hostile_inputs import CASES
-from .loop_lag import World, measure, measure_catalog
+from .loop_lag import CATALOG, TITLE, World, format_row, measure, measure_catalog
 
 LIMIT = 50.0
 # Other programs on the machine make everything late: the best of some measurements counts.
 TRIES = 4
+# Of one measurement; a round that takes longer ends first, but for one that hangs.
+SECONDS, PATIENCE = 2.0, 60.0
 # What the reader of request bodies is held to, and tested for, beside it.
 OF_REQUESTS = [name for name in CASES if name.startswith("request: ")]
 
 
-def best(measured):
-    """The least 99th percentile of some measurements, in ms."""
-    found = []
+@pytest.fixture(scope="module")
+def rows():
+    """The rows of all that was measured so far."""
+    return []
+
+
+def check(name, measured, rows):
+    """Fail unless a measurement keeps to the limit; with the table of all measurements."""
     for _ in range(TRIES):
-        found.append(measured().p99)
-        if found[-1] <= LIMIT:
-            break
-    return min(found)
+        lag = measured()
+        rows.append(format_row(name, lag))
+        if lag.p99 <= LIMIT and lag.ended:
+            return
+        if not lag.ended:
+            break  # it goes on, beside any other
+    pytest.fail("\n".join((f"{name}: /livez takes over {LIMIT:g} ms", *TITLE, *rows)), pytrace=False)
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +42,15 @@ def world(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if name not in OF_REQUESTS])
-def test_a_hostile_upstream_holds_up_nobody(world, name):
+def test_a_hostile_upstream_holds_up_nobody(world, rows, name):
     """/livez on another connection is answered within 50 ms at the 99th percentile."""
-    assert best(lambda: measure(world, CASES[name])) <= LIMIT
+    check(name, lambda: measure(world, CASES[name], SECONDS, PATIENCE), rows)
 
 
 @pytest.mark.slow
-def test_a_hostile_catalog_holds_up_nobody(tmp_path_factory):
+def test_a_hostile_catalog_holds_up_nobody(tmp_path_factory, rows):
     """The same beside a catalog of 20,000 long names."""
-    assert best(lambda: measure_catalog(tmp_path_factory.mktemp("catalog"), seconds=1.5)) <= LIMIT
+    check(CATALOG, lambda: measure_catalog(tmp_path_factory.mktemp("catalog"), seconds=SECONDS), rows)
 
 
 def test_nothing_is_measured_as_nothing(world):

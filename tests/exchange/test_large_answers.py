@@ -17,13 +17,19 @@ from .worlds import CHAT, MESSAGES, RESPONSES, box, chat, in_order, message, res
 
 LARGE = "x" * (2 * THREAD_BYTES)
 #: Real seconds in which nothing moves before the clock jumps: it does not wait for threads.
-JUMP = 0.5
+JUMP = 5
 
 
 @pytest.fixture
 def spoken(made):
     """A backend that speaks Chat alone."""
     return made(box("box", "a0"), settings=in_order())
+
+
+@pytest.fixture
+def passed(made):
+    """A backend that speaks all three protocols."""
+    return made(box("box", "a0", protocols=("chat", "messages", "responses")), settings=in_order())
 
 
 @pytest.fixture
@@ -120,3 +126,26 @@ def test_work_on_shared_state():
     done = []
     run_on_loop(done.append, 1)
     assert done == [1]
+
+
+NUMBERS = [0.0125] * 1024
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/embeddings", {"data": [{"index": at, "embedding": NUMBERS} for at in range(200)]}),
+        ("/v1/embeddings", {"data": [{"index": 0, "embedding": [1] * 400_000}]}),
+        ("/v1/completions", {"choices": [{"text": "a", "token_ids": [17] * 400_000, "finish_reason": "stop"}]}),
+        ("/v1/images/generations", {"data": [{"b64_json": "A" * 3_000_000}]}),
+    ],
+    ids=["many lists", "a long list", "token ids", "a picture"],
+)
+def test_a_passed_answer_may_hold_any_lists(passed, path, told):
+    """What is not translated is not decoded for the client: it passes as it is, and its usage is read."""
+    told = {**told, "usage": {"prompt_tokens": 12, "completion_tokens": 0, "total_tokens": 12}}
+    played = playing(passed, path, {"model": "box:m", "input": "hi", "prompt": "hi"}, says(200, told), threshold=JUMP)
+    assert (played.status, played.whole, played.record.error) == (200, True, "")
+    assert played.json() == told
+    if not path.endswith("generations"):
+        assert played.record.usage.input == 12

@@ -25,6 +25,7 @@ from router.wire.raw.top_level import peek
 from router.wire.responses.output.item_table import OutputItem
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
+from ..growth import grows_evenly
 from .translations import context
 
 MIB = 1 << 20
@@ -34,16 +35,15 @@ def best_time(run, data):
     """The least CPU time of some runs, in seconds."""
     found = []
     for _ in range(4):
-        began = time.process_time()
+        began = time.thread_time()
         run(data)
-        found.append(time.process_time() - began)
+        found.append(time.thread_time() - began)
     return min(found)
 
 
 def check_growth(run, make, size):
     """Fail if twice as much costs three times the time."""
-    less, more = best_time(run, make(size)), best_time(run, make(2 * size))
-    assert more < 3 * less + 0.004, f"{less:.4f} s, and {more:.4f} s for twice as much"
+    grows_evenly(make, run, size, slack=0.004)
 
 
 def in_pieces(data, size):
@@ -144,7 +144,8 @@ READS = {
     "keys in a captured body": (redact, lambda size: b'{"api_key":"' + b'"api_key":"x",' * (size // 14), MIB // 8),
     "escapes in a captured body": (redact, lambda size: b'["' + b'\\"' * (size // 2), MIB // 8),
     "beginnings of keys in a captured body": (redact, lambda size: b"sk-" * (size // 3), MIB // 8),
-    "a coded body": (decode, gzip, 8 * MIB),
+    # Larger ones are given memory of their own by the system each time, which takes longer than to decode them.
+    "a coded body": (decode, gzip, 4 * MIB),
     "a page of titles": (read_error_text, lambda size: b"<title>" * (size // 7), MIB),
     "a page of title tags": (read_error_text, lambda size: b"<title" * (size // 6), MIB),
     "an error of spaces": (read_error_text, lambda size: b'{"error":{"message":"' + b" " * size + b'"}}', MIB),

@@ -221,9 +221,7 @@ class TranslatedStream:
     def _translate_part(self) -> bytes:
         """The translated bytes of the first events that wait."""
         batch = self._batch
-        cut = len(batch)
-        if cut > _AT_ONCE:
-            cut = sse.find_last_border(batch, 0, _AT_ONCE) or sse.find_next_border(batch, _AT_ONCE - sse.BORDER)
+        cut = sse.find_cut(batch, 0, _AT_ONCE)
         self._batch = batch[cut:]
         out = self._bound(self._feed(batch[:cut]), cut)
         if self._over:

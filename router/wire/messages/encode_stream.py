@@ -48,6 +48,9 @@ STOP_REASONS: dict[Stop, str] = {
 }
 _BAD_ARGUMENTS = "The upstream produced invalid tool arguments."
 _encode = msgspec.json.encode
+# A piece of a block: its index, kind, and the name of its text, which follows.
+_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
+_WHOLE_DELTA = _DELTA + b"%b}}\n\n"
 _PING = Messages().ping(begun=True)
 
 
@@ -240,13 +243,10 @@ class MessagesEncoder:
 
     def _delta(self, kind: bytes, name: bytes, text: str, opened: bytes = b"") -> bytes:
         """A piece of the block. opened: what is sent before it."""
-        begin = (
-            b'%bevent: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-            b'"delta":{"type":"%b","%b":' % (opened, self._index, kind, name)
-        )
         if len(text) > large_json.LONG_TEXT:
+            begin = opened + _DELTA % (self._index, kind, name)
             return large_json.frame_text(begin, text, b"}}\n\n")
-        return begin + _encode(text) + b"}}\n\n"
+        return opened + _WHOLE_DELTA % (self._index, kind, name, _encode(text))
 
 
 def resolve_stop(stop: Stop, refusal: str) -> Stop:

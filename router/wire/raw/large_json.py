@@ -40,7 +40,7 @@ def _accept(_: list[msgspec.Raw]) -> None:
 
 def decode(data: bytes, check_list: Callable[[list[msgspec.Raw]], None] = _accept) -> object:
     """The value of JSON. check_list: gets each long list before its entries are decoded, and may raise. Raises what
-    msgspec's decoder does."""
+    msgspec's decoder does, but for a value that another of the same name follows: such a one is not looked at."""
     rest, texts = _take_texts(data)
     found = _decode(rest, _LEVELS, check_list)
     return _put_texts(found, [memoryview(data)[begin:end] for begin, end in texts]) if texts else found

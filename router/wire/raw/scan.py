@@ -45,4 +45,28 @@ def count(data: Data, needle: bytes) -> int:
 
 def contains(data: Data, needle: bytes) -> bool:
     """As `needle in data`."""
-    return find(data, needle) >= 0
+    return needle in data if len(data) <= STEP else find(data, needle) >= 0
+
+
+class Steps:
+    """Large bytes with the searches above, for code that searches small bytes itself."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: Data):
+        self._data = data
+
+    def find(self, needle: bytes, start: int = 0, end: int | None = None) -> int:
+        """As `find` above."""
+        return find(self._data, needle, start, end)
+
+    def rfind(self, needle: bytes, start: int = 0, end: int | None = None) -> int:
+        """As `rfind` above."""
+        return rfind(self._data, needle, start, end)
+
+    def count(self, needle: bytes) -> int:
+        """As `count` above."""
+        return count(self._data, needle)
+
+    def __contains__(self, needle: bytes) -> bool:
+        return contains(self._data, needle)

@@ -62,13 +62,16 @@ class Splitter:
 
     def feed(self, data: bytes) -> bytes:
         """The events that are complete now, bytes unchanged; b"" when there are none. Raises EventTooLarge."""
+        ends = data[-2:] == b"\n\n"
         if not self.size:
+            if ends:
+                return data  # nearly always
             cut = find_last_border(data, 0)
             if cut == len(data):
                 return data
             self._keep(data[cut:] if cut else data)
             return data[:cut]
-        cut = find_last_border(self._last + data, 0) - len(self._last)
+        cut = len(data) if ends else find_last_border(self._last + data, 0) - len(self._last)
         if cut <= 0:
             self._keep(data)
             return b""
@@ -90,9 +93,9 @@ def find_last_border(data: bytes, start: int, end: int | None = None) -> int:
     """The offset behind the last blank line between `start` and `end`; 0 when there is none."""
     if end is None:
         end = len(data)
-    large = end - start > scan.STEP
     if data.find(b"\r", start, end) < 0:
-        found = scan.rfind(data, b"\n\n", start, end) if large else data.rfind(b"\n\n", start, end)
+        small = end - start <= scan.STEP
+        found = data.rfind(b"\n\n", start, end) if small else scan.rfind(data, b"\n\n", start, end)
         return found + 2 if found >= 0 else 0
     # Backwards, as above: a step for each line end would take a second for megabytes of them.
     found = max(scan.rfind(data, pair, start, end) for pair in (b"\n\n", b"\r\r", b"\n\r")) + 2
@@ -147,7 +150,10 @@ def parse_event(block: bytes) -> Event:
     """
     name = error = ""
     lines: list[str] = []
-    for line in _iter_lines(block.removeprefix(_BYTE_ORDER_MARK)):
+    block = block.removeprefix(_BYTE_ORDER_MARK)
+    # For bytes the line ends are these three only.
+    small = len(block) <= scan.STEP or b"\r" in block
+    for line in block.splitlines() if small else _iter_lines(block):
         field = bytes(line[:_FIELD_BYTES]).partition(b":")[0]
         if field not in _FIELDS:
             continue
@@ -164,12 +170,9 @@ def parse_event(block: bytes) -> Event:
     return Event(name, "\n".join(lines))
 
 
-def _iter_lines(block: bytes) -> Iterator[bytes | memoryview]:
-    if len(block) <= scan.STEP or b"\r" in block:
-        # For bytes these are the three line ends only.
-        yield from block.splitlines()
-        return
-    view, at = memoryview(block), 0  # no copies of megabytes
+def _iter_lines(block: bytes) -> Iterator[memoryview]:
+    """The lines that LF ends, without copies of megabytes."""
+    view, at = memoryview(block), 0
     while (end := block.find(b"\n", at)) >= 0:
         yield view[at:end]
         at = end + 1
@@ -178,20 +181,39 @@ def _iter_lines(block: bytes) -> Iterator[bytes | memoryview]:
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
     """Name and data of each whole event that has any data."""
-    for piece in _iter_pieces(batch) if len(batch) > scan.STEP else (batch,):
-        if len(piece) > scan.STEP and _is_plain_event(piece):
-            yield "", piece[6:-2].strip()  # copied once
-            continue
+    return _iter_payloads(batch) if len(batch) <= scan.STEP else _iter_large_payloads(batch)
+
+
+def _iter_payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
+    if b"\r" in batch:
         # All three are line ends, and the fast way knows one.
-        for block in (_make_line_feeds(piece) if b"\r" in piece else piece).split(b"\n\n"):
-            if block[:6] == b"data: " and b"\n" not in block:
-                yield "", block[6:].strip()
-            elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
-                yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
-            elif block and (block[:1] != b":" or b"\n" in block):
-                event = parse_event(block)
-                if event.data.strip():
-                    yield event.name, event.data.strip().encode("utf-8")
+        batch = batch.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for block in batch.split(b"\n\n"):
+        if not block:
+            continue
+        if block[:6] == b"data: " and b"\n" not in block:
+            if data := block[6:].strip():
+                yield "", data
+        elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
+            if data := block[at + 7 :].strip():
+                yield block[7:at].decode("utf-8", "replace"), data
+        elif block[:1] != b":" or b"\n" in block:
+            event = parse_event(block)
+            if event.data.strip():
+                yield event.name, event.data.strip().encode("utf-8")
+
+
+def _iter_large_payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
+    at = 0
+    while at < len(batch):
+        cut = find_cut(batch, at, scan.STEP)
+        piece = batch[at:cut]
+        at = cut
+        if len(piece) > scan.STEP and _is_plain_event(piece):
+            if data := piece[6:-2].strip():  # copied once
+                yield "", data
+        else:
+            yield from _iter_payloads(_make_line_feeds(piece) if b"\r" in piece else piece)
 
 
 def _is_plain_event(piece: bytes) -> bool:
@@ -200,15 +222,14 @@ def _is_plain_event(piece: bytes) -> bool:
     return framed and piece.find(b"\n") == len(piece) - 2 and b"\r" not in piece
 
 
-def _iter_pieces(batch: bytes) -> Iterator[bytes]:
-    """Whole events, about a megabyte at a time; a larger one by itself."""
-    at = 0
-    while len(batch) - at > scan.STEP:
-        end = at + scan.STEP
-        cut = find_last_border(batch, at, end) or find_next_border(batch, end - BORDER)
-        yield batch[at:cut]
-        at = cut
-    yield batch[at:]
+def find_cut(batch: bytes, at: int, size: int) -> int:
+    """Where whole events from `at` on end, about `size` bytes further; a larger event stays whole."""
+    end = at + size
+    if end >= len(batch):
+        return len(batch)
+    cut = find_last_border(batch, at, end) or find_next_border(batch, max(at, end - BORDER))
+    # Not within CR LF: readers would take its LF for a part of the next event.
+    return cut + 1 if batch[cut - 1 : cut + 1] == b"\r\n" else cut
 
 
 def _make_line_feeds(batch: bytes) -> bytes:

@@ -24,10 +24,12 @@ def test_the_first_and_the_last_are_found(data, needle, start, end):
     """Wherever the search begins and ends, and where a step ends within the needle."""
     assert scan.find(data, needle, start, end) == data.find(needle, start, end)
     assert scan.rfind(data, needle, start, end) == data.rfind(needle, start, end)
-    assert scan.contains(data, needle) == (needle in data)
+    assert scan.contains(data, needle) == (needle in data) == (needle in scan.Steps(data))
+    assert scan.Steps(data).find(needle, start, end) == data.find(needle, start, end)
+    assert scan.Steps(data).rfind(needle, start, end) == data.rfind(needle, start, end)
 
 
 @given(DATA, st.sampled_from([b"a", b"ab", b"\nb"]))
 def test_all_are_counted(data, needle):
     """Those between two steps too, and none twice."""
-    assert scan.count(data, needle) == data.count(needle)
+    assert scan.count(data, needle) == scan.Steps(data).count(needle) == data.count(needle)

@@ -218,9 +218,13 @@ PARTS = st.sampled_from([b"data: ", b"event: a", b"a" * 9, b"\n", b"\r", b"\r\n"
 
 
 def told_by(stream):
-    """What a read brings, without events that have no data: nobody is told of those."""
-    told = [one for one in sse.payloads(stream) if one[1]]
-    return told, list(sse.parse_events(stream)), sse.find_last_border(stream, 0), sse.find_next_border(stream, 3)
+    """What a read brings."""
+    return (
+        list(sse.payloads(stream)),
+        list(sse.parse_events(stream)),
+        sse.find_last_border(stream, 0),
+        sse.find_next_border(stream, 3),
+    )
 
 
 @given(st.lists(PARTS))
@@ -232,3 +236,25 @@ def test_large_reads_give_the_same_events(pieces):
         patch.setattr(scan, "STEP", 7)
         patch.setattr(sse, "_SEARCHED", 5)
         assert told_by(stream) == expected
+
+
+@pytest.mark.parametrize("event", [b"data: ", b"data:", b"data:  ", b"event: ping\ndata: ", b"data: " + b" " * 20])
+def test_an_event_without_data_has_no_payload(event, monkeypatch):
+    """However it is written, in small reads and in large ones: servers keep connections open by such events."""
+    assert list(sse.payloads(event + b"\n\ndata: 1\n\n")) == [("", b"1")]
+    monkeypatch.setattr(scan, "STEP", 8)
+    assert list(sse.payloads(event + b"\n\ndata: 1\n\n")) == [("", b"1")]
+
+
+@given(st.lists(PARTS, min_size=1), st.integers(4, 12))
+def test_a_read_is_cut_between_events(pieces, size):
+    """In parts that are read as the whole is, none of which begins with the LF of a CR LF."""
+    stream = b"".join(pieces) + b"\n\n"
+    at, parts = 0, []
+    while at < len(stream):
+        cut = sse.find_cut(stream, at, size)
+        assert stream[cut - 1 : cut + 1] != b"\r\n"
+        parts.append(stream[at:cut])
+        at = cut
+    assert b"".join(parts) == stream
+    assert [one for part in parts for one in sse.payloads(part)] == list(sse.payloads(stream))
