@@ -39,12 +39,12 @@ def spoilt(chance, data, words=()):
     return bytes(out)
 
 
-def cut(chance, data):
-    """The data in pieces: whole, byte by byte, or cut anywhere."""
+def cut(chance, data, *, by_byte=True):
+    """The data in pieces: whole, byte by byte where that is wanted, or cut anywhere."""
     kind = chance.randrange(4)
     if kind == 0 or not data:
         return [data] if data else []
-    if kind == 1 and len(data) < 400:
+    if kind == 1 and by_byte and len(data) < 400:
         return [data[at : at + 1] for at in range(len(data))]
     borders = sorted(chance.randrange(len(data) + 1) for _ in range(chance.randrange(1, 6)))
     return [data[start:end] for start, end in zip([0, *borders], [*borders, len(data)], strict=True) if start < end]
