@@ -10,6 +10,8 @@ import pytest
 
 #: The normal suite runs some thousand cases of each target, `-m slow` a million.
 MILLION = pytest.param(10**6, marks=pytest.mark.slow)
+#: How far a long run is, is printed after so many cases.
+TOLD = 100_000
 _INTERESTING = (b"\0", b"\xff", b"\r", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b" ", b"\t", b":", b";", b",", b'"', b"\\")
 
 
@@ -17,6 +19,8 @@ def cases(target, count):
     """A random source for each case of a target. count: how many."""
     for number in range(count):
         yield random.Random(f"{target} {number}")
+        if not (number + 1) % TOLD:
+            print(f"{target}: {number + 1} cases", flush=True)
 
 
 def spoilt(chance, data, words=()):

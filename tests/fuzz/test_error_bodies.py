@@ -136,7 +136,7 @@ def test_a_key_in_an_error_stays_with_the_proxy(made, keys, count):
         runtime = world(made, key)
         on_stage(runtime, functools.partial(run_cases, number, runtime, key, count))
         runtime.close()
-        print(f"error bodies: {(number + 1) * count} cases")
+        print(f"error bodies: {(number + 1) * count} cases", flush=True)
 
 
 def test_the_reader_reads_each_spelling():
