@@ -10,6 +10,8 @@ import pytest
 
 #: The normal suite runs some thousand cases of each target, `-m slow` a million.
 MILLION = pytest.param(10**6, marks=pytest.mark.slow)
+#: How far a long run is, is printed after so many cases.
+TOLD = 100_000
 _INTERESTING = (b"\0", b"\xff", b"\r", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b" ", b"\t", b":", b";", b",", b'"', b"\\")
 
 
@@ -17,6 +19,8 @@ def cases(target, count):
     """A random source for each case of a target. count: how many."""
     for number in range(count):
         yield random.Random(f"{target} {number}")
+        if not (number + 1) % TOLD:
+            print(f"{target}: {number + 1} cases", flush=True)
 
 
 def spoilt(chance, data, words=()):
@@ -39,12 +43,12 @@ def spoilt(chance, data, words=()):
     return bytes(out)
 
 
-def cut(chance, data):
-    """The data in pieces: whole, byte by byte, or cut anywhere."""
+def cut(chance, data, *, by_byte=True):
+    """The data in pieces: whole, byte by byte where that is wanted, or cut anywhere."""
     kind = chance.randrange(4)
     if kind == 0 or not data:
         return [data] if data else []
-    if kind == 1 and len(data) < 400:
+    if kind == 1 and by_byte and len(data) < 400:
         return [data[at : at + 1] for at in range(len(data))]
     borders = sorted(chance.randrange(len(data) + 1) for _ in range(chance.randrange(1, 6)))
     return [data[start:end] for start, end in zip([0, *borders], [*borders, len(data)], strict=True) if start < end]

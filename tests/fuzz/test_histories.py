@@ -66,17 +66,16 @@ def answers_in(text):
 
 def dechunked(text, at):
     """Body, offset behind it, and whether the last chunk came."""
-    body = b""
+    pieces = []
     while (end := text.find(b"\r\n", at)) >= 0:
         size = int(text[at:end], 16)
-        piece = text[end + 2 : end + 2 + size]
-        body += piece
+        pieces.append(text[end + 2 : end + 2 + size])
         at = end + 2 + size + 2
         if size == 0:
-            return body, at, text[at - 2 : at] == b"\r\n"
+            return b"".join(pieces), at, text[at - 2 : at] == b"\r\n"
         if at > len(text):
             break
-    return body, len(text), False
+    return b"".join(pieces), len(text), False
 
 
 class History:
@@ -87,6 +86,7 @@ class History:
         self.requests = []
         self.scripts = []
         self.text = b""
+        self._read_to, self._answers = 0, []
         self._news = trio.Event()
         for at in range(chance.choice((1, 1, 2, 4))):
             script = Script(chance, chance.choice(PROTOCOLS), b"t%dx%d" % (number, at), stream=chance.random() < 0.6)
@@ -125,7 +125,7 @@ class History:
                     await trio.sleep(self._chance.choice((5.0, 45.0)))
                     request = request[len(request) // 2 :]
                 await stream.send_all(request)
-                while not self._pipelined and len(answers_in(self.text)) <= at:
+                while not self._pipelined and len(self._found()) <= at:
                     await self._news.wait()
         except LOST:
             return
@@ -136,11 +136,17 @@ class History:
                 self.text += data
                 self._news.set()
                 self._news = trio.Event()
-                if not self.leaves and sum(answer.whole for answer in answers_in(self.text)) == len(self.requests):
+                if not self.leaves and sum(answer.whole for answer in self._found()) == len(self.requests):
                     break
         except LOST:
             pass
         scope.cancel()
+
+    def _found(self):
+        """The answers that came so far; they are read again only where more came."""
+        if self._read_to != len(self.text):
+            self._read_to, self._answers = len(self.text), answers_in(self.text)
+        return self._answers
 
     async def _leave(self, stream, scope):
         await trio.sleep(self._leave_after)
@@ -150,7 +156,7 @@ class History:
 
     def check(self):
         """What the client may have seen."""
-        found = answers_in(self.text)
+        found = self._found()
         assert len(found) <= len(self.scripts)
         for answer, script in zip(found, self.scripts, strict=False):
             tags = set(_TAGS.findall(answer.body + answer.lines))
@@ -210,6 +216,8 @@ async def histories(folder, count):
             assert all(entry.status for entry in entries)
             assert runtime.memory.reserved == 0
             assert upstreams.open == upstreams.idle
+            if not (first + BATCH) % 5000:
+                print(f"histories: {first + BATCH}", flush=True)
             entries.clear()
             proxy.begun = proxy.unread = 0
             upstreams.scripts.clear()

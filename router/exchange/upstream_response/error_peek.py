@@ -12,11 +12,13 @@ _LIMIT = 65536
 async def peek_body(response: UpstreamResponse) -> bytes:
     """The body, or its beginning when it is long."""
     pieces: list[bytes] = []
-    while sum(map(len, pieces)) < _LIMIT:
+    size = 0
+    while size < _LIMIT:
         got = await response.read()
         if not got:
             break
         pieces += got
+        size += sum(map(len, got))
     body = b"".join(pieces)
     if body:
         response.put_back(body)

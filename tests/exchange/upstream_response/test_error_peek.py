@@ -6,6 +6,8 @@ import trio
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
 from router.exchange.upstream_response.response import BufferedResponse
 
+from ...growth import grows_evenly
+
 
 class Pieces(BufferedResponse):
     """An answer that comes in pieces."""
@@ -35,6 +37,15 @@ def test_the_beginning_is_seen_and_stays(pieces, seen, left):
         assert found._pieces == left
 
     trio.run(main)
+
+
+def test_a_byte_a_read_is_counted_once():
+    """The beginning of an answer that comes in bytes costs as much per byte as a shorter one."""
+
+    def peek(size):
+        trio.run(peek_body, Pieces(400, *[b"x"] * size))
+
+    grows_evenly(int, peek, 15_000)
 
 
 @pytest.mark.parametrize(
