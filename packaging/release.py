@@ -21,10 +21,12 @@ import zipfile
 from pathlib import Path
 
 import msgspec
-from minisign_keys import KeyProblem, make_key, read_key, sign, write_key
 
 ROOT = Path(__file__).resolve().parents[1]
+# These sources, and not another fairlead that this Python has: its keys and its history are others.
 sys.path.insert(0, str(ROOT))
+
+from minisign_keys import KeyProblem, make_key, read_key, sign, write_key  # noqa: E402 - it imports router as well
 
 from router.installation.upgrade import minisign  # noqa: E402 - after the sources' own place
 from router.installation.upgrade.manifest import Release, ReleaseFile  # noqa: E402
