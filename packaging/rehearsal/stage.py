@@ -78,17 +78,7 @@ class Rehearsal:
     def write_channels(self, channel: str) -> Path:
         """The folder of what packaging/channels.py writes for a channel of the newer version; written once."""
         if channel not in self._channels:
-            out = self.scratch / f"channel-{channel}"
-            command = [sys.executable, str(self.new.tree / "packaging" / "channels.py")]
-            command += [str(self.new.files / "release.json"), "--out", str(out), "--only", channel]
-            environ = {
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(self.new.tree), os.environ.get("PYTHONPATH", "")))),
-            }
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
-            self._channels[channel] = out
+            self._channels[channel] = write_channel(self.new, channel, self.scratch / f"channel-{channel}")
         return self._channels[channel]
 
     @contextlib.contextmanager
@@ -102,6 +92,17 @@ class Rehearsal:
             shared = self.authority, user, self.cache, self.write_channels
             yield Stage(folder, self.old, self.new, self.keys, host, *shared)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_channel(version: Version, channel: str, out: Path) -> Path:
+    """Run packaging/channels.py of a version's sources on its files for one channel; returns `out`. Raises RuntimeError
+    with what it said."""
+    command = [sys.executable, str(version.tree / "packaging" / "channels.py")]
+    command += [str(version.files / "release.json"), "--out", str(out), "--only", channel]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
+    return out
 
 
 def trust(authority: Path, url: str) -> dict[str, str]:
@@ -189,8 +190,6 @@ def run_release_tool(tree: Path, *arguments: str | Path) -> None:
     """Run packaging/release.py of a tree of sources. Raises RuntimeError with what it said."""
     command = [sys.executable, str(tree / "packaging" / "release.py"), *map(str, arguments)]
     environ = {name: value for name, value in os.environ.items() if name != "FAIRLEAD_RELEASE_PASSWORD"}
-    # The tree's own sources, whichever fairlead is installed here.
-    environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(tree), environ.get("PYTHONPATH", ""))))
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"packaging/release.py {arguments[0]}: {done.stderr.strip()}")
