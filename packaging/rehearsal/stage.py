@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,23 +65,29 @@ class Rehearsal:
         self.cache = cache
         self.keys = make_keys(cache / "keys")
         self.authority, self.certificate = make_certificate(scratch)
-        trusted = self.keys.trusted
-        if program is None:
-            self.old = versions.build_whole(OLD, trusted, cache, newer=False)
-            self.new = versions.build_whole(NEW, trusted, cache, newer=True)
-        else:
-            self.old = versions.change_built(program, OLD, trusted, scratch / OLD, newer=False)
-            self.new = versions.change_built(program, NEW, trusted, scratch / NEW, newer=True)
-        for version in (self.old, self.new):
-            add_other_systems(version.files, version.number)
-            describe(version.files, version, self.keys.current)
+        # Builds one after the other: PyInstaller has one cache for all.
+        with ThreadPoolExecutor(1 if program is None else 2) as pool:
+            old, new = (pool.submit(self._prepare, number, program) for number in (OLD, NEW))
+        self.old, self.new = old.result(), new.result()
         self._channels: dict[str, Path] = {}
+        self._writing = threading.Lock()
+
+    def _prepare(self, number: str, program: Path | None) -> Version:
+        trusted, newer = self.keys.trusted, number == NEW
+        if program is None:
+            version = versions.build_whole(number, trusted, self.cache, newer=newer)
+        else:
+            version = versions.change_built(program, number, trusted, self.scratch / number, newer=newer)
+        add_other_systems(version.files, number)
+        describe(version.files, version, self.keys.current)
+        return version
 
     def write_channels(self, channel: str) -> Path:
         """The folder of what packaging/channels.py writes for a channel of the newer version; written once."""
-        if channel not in self._channels:
-            self._channels[channel] = write_channel(self.new, channel, self.scratch / f"channel-{channel}")
-        return self._channels[channel]
+        with self._writing:
+            if channel not in self._channels:
+                self._channels[channel] = write_channel(self.new, channel, self.scratch / f"channel-{channel}")
+            return self._channels[channel]
 
     @contextlib.contextmanager
     def make_stage(self) -> Generator[Stage]:
