@@ -8,6 +8,7 @@ run, the download of a Debian base system by debootstrap, for those plays that n
 
 import argparse
 import fnmatch
+import os
 import shutil
 import signal
 import sys
@@ -57,10 +58,12 @@ def main() -> int:
     if options.program is not None and not (options.program / "_internal").is_dir():
         print(f"error: {options.program} is not a built folder, which holds fairlead and _internal", file=sys.stderr)
         return 2
-    return _rehearse(chosen, options.program, options.cache or default_cache())
+    # One after the other where time is measured, as with streams and a drain.
+    at_once = min(os.cpu_count() or 1, 4) if options.short else 1
+    return _rehearse(chosen, options.program, options.cache or default_cache(), at_once)
 
 
-def _rehearse(chosen: list[Play], program: Path | None, cache: Path) -> int:
+def _rehearse(chosen: list[Play], program: Path | None, cache: Path, at_once: int) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="rehearsal-"))
     # Ordinary users read what is published, and have their homes in there.
     scratch.chmod(0o755)
@@ -69,7 +72,7 @@ def _rehearse(chosen: list[Play], program: Path | None, cache: Path) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         rehearsal = Rehearsal(scratch, cache, program)
-        for outcome in perform(chosen, rehearsal.make_stage):
+        for outcome in perform(chosen, rehearsal.make_stage, at_once=at_once):
             words[outcome.word] += 1
             print(outcome.format(), flush=True)
     finally:

@@ -5,14 +5,17 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 
-from rehearsal.installing import SCRIPT, install, run_script, with_keys
+from rehearsal.installing import SCRIPT, install, need, run_script, with_keys
 from rehearsal.plays import NotHere, Play, expect
 from rehearsal.stage import Stage, add_other_systems, describe, make_certificate, sign
 from rehearsal.users import User, is_root
 from rehearsal.versions import NEW, OLD, Version
 
 MANIFEST, SIGNATURE = "release.json", "release.json.minisig"
+#: Of a download that broke off, in the error of `upgrade`.
+CUT = "could not be downloaded from .*: .* closed the connection before its answer was complete"
 
 
 def play_attack_archive(stage: Stage) -> None:
@@ -25,20 +28,24 @@ def play_attack_manifest(stage: Stage) -> None:
     """a release.json that names another hash is refused, since its signature covers it"""
     good, other = _hash_named(stage.new), "0" * 64
     stage.host.faults.changed[MANIFEST] = lambda data: data.replace(good.encode(), other.encode())
-    _expect_refusals(stage, upgrade="signature", signed="signature of release.json is wrong")
+    _expect_refusals(stage, upgrade="signature of release.json was refused", script="another SHA-256")
 
 
 def play_attack_signature(stage: Stage) -> None:
-    """a changed signature, a missing one, and one by a key that the program does not know are refused"""
-    stage.host.faults.changed[SIGNATURE] = _change_base64
-    _expect_refusals(stage, upgrade="signature", signed="signature of release.json is wrong")
+    """a changed signature, a missing one, and one by a key that the program does not know are refused by upgrade"""
+    for pattern in _spoil_signature(stage, changed="was refused", missing="minisig: .* 404", unknown="key"):
+        _expect_refusals(stage, upgrade=pattern)
+
+
+def play_attack_signed_script(stage: Stage) -> None:
+    """install.sh with the release's keys in it refuses a changed release.json, and each wrong signature of it"""
+    need("minisign")
+    user, script, wrong = _install_old(stage), with_keys(stage), "signature of release.json is wrong"
+    stage.host.faults.changed[MANIFEST] = lambda data: data.replace(b'"notes"', b'"Notes"')
+    _check_refusal(user, run_script(user, script=script), wrong)
     stage.host.faults.changed.clear()
-    stage.host.faults.missing.add(SIGNATURE)
-    _expect_refusals(stage, upgrade="signature|404", signed="has no signature")
-    stage.host.faults.missing.clear()
-    foreign = publish(stage, NEW, stage.new)
-    describe(foreign.files, foreign, stage.keys.unknown)
-    _expect_refusals(stage, upgrade="key", signed="signature of release.json is wrong")
+    for pattern in _spoil_signature(stage, changed=wrong, missing="has no signature", unknown=wrong):
+        _check_refusal(user, run_script(user, script=script), pattern)
 
 
 def play_attack_comment(stage: Stage) -> None:
@@ -97,8 +104,9 @@ def play_attack_redirect(stage: Stage) -> None:
 
 def play_attack_cut(stage: Stage) -> None:
     """a download that breaks off is refused, and the next one succeeds"""
-    stage.host.faults.cut[stage.new.archive.name] = 1 << 20
-    user = _expect_refusals(stage, upgrade=".", script="could not be downloaded|cut off")
+    name = stage.new.archive.name
+    stage.host.faults.cut[name] = 1 << 20
+    user = _expect_refusals(stage, upgrade=CUT, script=f"{name} could not be downloaded")
     stage.host.faults.cut.clear()
     done = user.fairlead("upgrade")
     expect(done.returncode == 0 and user.version() == f"fairlead {NEW}", f"then: {done.stdout}{done.stderr}")
@@ -172,16 +180,26 @@ def publish(stage: Stage, number: str, source: Version) -> Version:
     return version
 
 
-def _expect_refusals(stage: Stage, *options: str, upgrade: str, script: str = "", signed: str = "") -> User:
-    """Try `upgrade` and install.sh from the old version. upgrade, script: patterns of their errors. signed: of the
-    error of install.sh with the release's keys, where minisign is."""
+def _spoil_signature(stage: Stage, *, changed: str, missing: str, unknown: str) -> Iterator[str]:
+    """Make the newest release's signature wrong in each way; yields the pattern of its error meanwhile."""
+    stage.host.faults.changed[SIGNATURE] = _change_base64
+    yield changed
+    stage.host.faults.changed.clear()
+    stage.host.faults.missing.add(SIGNATURE)
+    yield missing
+    stage.host.faults.missing.clear()
+    foreign = publish(stage, NEW, stage.new)
+    describe(foreign.files, foreign, stage.keys.unknown)
+    yield unknown
+
+
+def _expect_refusals(stage: Stage, *options: str, upgrade: str, script: str = "") -> User:
+    """Try `upgrade` and install.sh from the old version. upgrade, script: patterns of their errors."""
     user = _install_old(stage)
     _check_refusal(user, user.fairlead("upgrade", *options), upgrade)
     if script:
         chosen = ("--version", options[1]) if options else ()
         _check_refusal(user, run_script(user, *chosen), script)
-    if signed and shutil.which("minisign"):
-        _check_refusal(user, run_script(user, script=with_keys(stage)), signed)
     return user
 
 
@@ -238,6 +256,7 @@ PLAYS: tuple[Play, ...] = (
     play_attack_archive,
     play_attack_manifest,
     play_attack_signature,
+    play_attack_signed_script,
     play_attack_comment,
     play_attack_replay,
     play_attack_renamed,

@@ -6,24 +6,32 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rehearsal.installing import hash_of, need
 from rehearsal.plays import NotHere, Play, expect
-from rehearsal.stage import Stage
-from rehearsal.versions import NEW
+from rehearsal.stage import Stage, describe, write_channel
+from rehearsal.versions import NEW, Version
 
 # Homebrew's own classes as far as a formula and a cask call them. Every call is noted with the blocks around it; what
-# runs at installation only is not called.
+# runs at installation only is not called. A word without a value gives the value it was given before; of values for
+# both machines, that of the machine that is asked for is taken.
 _BREW = """
 require "json"
 $calls = []
+$values = {}
+MACHINE = ARGV[1].to_sym
 LATER = %i[test service caveats]
 class Recorder < BasicObject
   def initialize(place) = @place = place
   def method_missing(name, *words, **options, &block)
-    $calls << [@place, name.to_s, words.map(&:to_s) + options.values.map(&:to_s)]
+    options = {::MACHINE => options.fetch(::MACHINE)} if options.keys.sort == %i[arm intel]
+    values = words + options.values
+    return $values[name] if values.empty? && !block && $values.key?(name)
+    $values[name] = values.first
+    $calls << [@place, name.to_s, values.map(&:to_s)]
     place = ([@place, name] + words).join(" ")
     block && !::LATER.include?(name) ? ::Recorder.new(place).instance_eval(&block) : self
   end
@@ -44,23 +52,59 @@ puts JSON.generate($calls)
 
 
 def play_homebrew(stage: Stage) -> None:
-    """the formula (and the cask, where there is one) parses in Ruby, and its calls name this release's files"""
+    """the formula parses in Ruby, and its calls name this release's files for both systems and machines"""
     need("ruby")
     folder = stage.write_channels("homebrew") / "homebrew"
     found = sorted(folder.rglob("*.rb"))
-    expect(any(path.parent.name == "Formula" for path in found), f"no formula among {found}")
+    expect([path.parent.name for path in found] == ["Formula"], f"written is {found}")
+    calls = _evaluate(stage, found[0], "arm")
+    _check_calls(stage.new.files, stage.write_channels("homebrew") / "release", calls)
+    blocks = {place for place, name, _ in calls if name == "url"}
+    expect(len(blocks) == 5, f"it names files in {sorted(blocks)}")
+
+
+def play_cask(stage: Stage) -> None:
+    """of a release whose macOS programs are signed, the cask and the formula parse in Ruby and name its files"""
+    need("ruby")
+    files = stage.folder / "signed"
+    files.mkdir()
+    for path in stage.new.files.glob("fairlead-*"):
+        (files / path.name.replace("-unsigned", "")).hardlink_to(path)
+    signed = Version(NEW, files, stage.new.tree)
+    describe(files, signed, stage.keys.current)
+    out = write_channel(signed, "homebrew", stage.folder / "channels")
+    cask, formula = out / "homebrew" / "Casks" / "fairlead.rb", out / "homebrew" / "Formula" / "fairlead.rb"
+    for machine, name in (("arm", "arm64"), ("intel", "x86_64")):
+        calls = _evaluate(stage, cask, machine)
+        _check_calls(files, files, calls)
+        [url] = [words[0] for _, word, words in calls if word == "url" and "://" in words[0]]
+        [hashed] = [words[0] for _, word, words in calls if word == "sha256"]
+        program = files / f"fairlead-{NEW}-macos-{name}.tar.xz"
+        expect(url.endswith(f"/{program.name}") and hashed == hash_of(program), f"for {name} it names {url} {hashed}")
+        expect(["cask", "binary", ["fairlead/fairlead"]] in calls, f"it links no program: {calls}")
+    calls = _evaluate(stage, formula, "arm")
+    _check_calls(files, out / "release", calls)
+    urls = [words[0] for _, word, words in calls if word == "url"]
+    expect(not any("macos" in url for url in urls), f"the formula is for macOS as well: {urls}")
+
+
+def _evaluate(stage: Stage, path: Path, machine: str) -> list[list[Any]]:
+    """What a formula or cask calls on a machine, `arm` or `intel`: place, word and values of each call."""
     recorder = stage.folder / "brew.rb"
     recorder.write_text(_BREW, "utf-8")
-    for path in found:
-        checked = subprocess.run(["ruby", "-wc", path], capture_output=True, encoding="utf-8", check=False)
-        expect(checked.returncode == 0 and not checked.stderr, f"{path.name}: {checked.stdout}{checked.stderr}")
-        done = subprocess.run(["ruby", recorder, path], capture_output=True, encoding="utf-8", check=False)
-        expect(done.returncode == 0, f"{path.name}: {done.stderr}")
-        calls = json.loads(done.stdout)
-        hashes = {words[0] for _, name, words in calls if name == "sha256"}
-        urls = [words[0] for _, name, words in calls if name == "url"]
-        expect(urls and hashes, f"{path.name} names no url or sha256: {calls}")
-        _check_files(stage, urls, hashes)
+    checked = subprocess.run(["ruby", "-wc", path], capture_output=True, encoding="utf-8", check=False)
+    expect(checked.returncode == 0 and not checked.stderr, f"{path.name}: {checked.stdout}{checked.stderr}")
+    command = ["ruby", recorder, path, machine]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    expect(done.returncode == 0, f"{path.name}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def _check_calls(files: Path, share: Path, calls: list[list[Any]]) -> None:
+    hashes = {words[0] for _, name, words in calls if name == "sha256"}
+    urls = [words[0] for _, name, words in calls if name == "url" and "://" in words[0]]
+    expect(urls and hashes, f"no url or sha256 is named: {calls}")
+    _check_files((files, share), urls, hashes)
 
 
 def play_scoop(stage: Stage) -> None:
@@ -75,7 +119,7 @@ def play_scoop(stage: Stage) -> None:
     expect(set(machines) <= {"64bit", "arm64", "32bit"}, f"machines: {sorted(machines)}")
     hashes = {entry["hash"] for entry in machines.values()}
     expect(all(re.fullmatch(r"(sha256:)?[0-9a-f]{64}", text) for text in hashes), f"hashes: {hashes}")
-    _check_files(stage, [entry["url"] for entry in machines.values()], {text[-64:] for text in hashes})
+    _check_files((stage.new.files,), [entry["url"] for entry in machines.values()], {text[-64:] for text in hashes})
     expect("checkver" in manifest and "autoupdate" in manifest, "it has no checkver or autoupdate")
     for entry in manifest["autoupdate"]["architecture"].values():
         expect("$version" in entry["url"], f"autoupdate has no $version in {entry['url']}")
@@ -103,7 +147,7 @@ def play_winget(stage: Stage) -> None:
         expect(found["defaultLocale"].get(field), f"the locale has no {field}")
     installers = found["installer"]["Installers"]
     hashes = {str(one["InstallerSha256"]).lower() for one in installers}
-    _check_files(stage, [one["InstallerUrl"] for one in installers], hashes)
+    _check_files((stage.new.files,), [one["InstallerUrl"] for one in installers], hashes)
 
 
 def play_schemas(stage: Stage) -> None:
@@ -154,11 +198,8 @@ def play_scripts(stage: Stage) -> None:
     expect(done.returncode == 0, done.stdout)
 
 
-def _check_files(stage: Stage, urls: list[str], hashes: set[str]) -> None:
-    """Every address is of this version and of a published file, and every hash is that of such a file."""
-    folders = [stage.new.files]
-    if any("share" in url for url in urls):
-        folders.append(stage.write_channels("homebrew") / "release")
+def _check_files(folders: Iterable[Path], urls: list[str], hashes: set[str]) -> None:
+    """Every address is of this version and of a file in these folders, and every hash is that of such a file."""
     paths = [path for folder in folders for path in folder.iterdir()]
     names, published = {path.name for path in paths}, {hash_of(path) for path in paths}
     for url in urls:
@@ -169,6 +210,7 @@ def _check_files(stage: Stage, urls: list[str], hashes: set[str]) -> None:
 
 PLAYS: tuple[Play, ...] = (
     play_homebrew,
+    play_cask,
     play_scoop,
     play_winget,
     play_schemas,

@@ -4,6 +4,7 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -61,9 +62,12 @@ def expect(holds: object, otherwise: str) -> None:
         raise Failed(otherwise)
 
 
-def perform(plays: Iterable[Play], make_stage: Callable[[], AbstractContextManager[Stage]]) -> Iterator[Outcome]:
-    """Run each play on a stage of its own; yields how each ended."""
-    for play in plays:
+def perform(
+    plays: Iterable[Play], make_stage: Callable[[], AbstractContextManager[Stage]], *, at_once: int = 1
+) -> Iterator[Outcome]:
+    """Run each play on a stage of its own, so many at once; yields how each ended, in their order."""
+
+    def play_one(play: Play) -> Outcome:
         began = time.monotonic()
         word, reason = "ok", ""
         try:
@@ -75,4 +79,14 @@ def perform(plays: Iterable[Play], make_stage: Callable[[], AbstractContextManag
             word, reason = "FAIL", f"{type(error).__name__}: {error}" if not isinstance(error, Failed) else str(error)
         except Exception:  # a defect of the play: the others are still worth playing
             word, reason = "FAIL", traceback.format_exc()
-        yield Outcome(word, name_of(play), about(play), reason, time.monotonic() - began)
+        return Outcome(word, name_of(play), about(play), reason, time.monotonic() - began)
+
+    if at_once == 1:
+        # In this thread, so that what ends it ends the play, which takes away what it mounted and started.
+        yield from map(play_one, plays)
+        return
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        yield from pool.map(play_one, plays)
+    finally:
+        pool.shutdown(cancel_futures=True)

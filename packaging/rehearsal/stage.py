@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,33 +65,29 @@ class Rehearsal:
         self.cache = cache
         self.keys = make_keys(cache / "keys")
         self.authority, self.certificate = make_certificate(scratch)
-        trusted = self.keys.trusted
-        if program is None:
-            self.old = versions.build_whole(OLD, trusted, cache, newer=False)
-            self.new = versions.build_whole(NEW, trusted, cache, newer=True)
-        else:
-            self.old = versions.change_built(program, OLD, trusted, scratch / OLD, newer=False)
-            self.new = versions.change_built(program, NEW, trusted, scratch / NEW, newer=True)
-        for version in (self.old, self.new):
-            add_other_systems(version.files, version.number)
-            describe(version.files, version, self.keys.current)
+        # Builds one after the other: PyInstaller has one cache for all.
+        with ThreadPoolExecutor(1 if program is None else 2) as pool:
+            old, new = (pool.submit(self._prepare, number, program) for number in (OLD, NEW))
+        self.old, self.new = old.result(), new.result()
         self._channels: dict[str, Path] = {}
+        self._writing = threading.Lock()
+
+    def _prepare(self, number: str, program: Path | None) -> Version:
+        trusted, newer = self.keys.trusted, number == NEW
+        if program is None:
+            version = versions.build_whole(number, trusted, self.cache, newer=newer)
+        else:
+            version = versions.change_built(program, number, trusted, self.scratch / number, newer=newer)
+        add_other_systems(version.files, number)
+        describe(version.files, version, self.keys.current)
+        return version
 
     def write_channels(self, channel: str) -> Path:
         """The folder of what packaging/channels.py writes for a channel of the newer version; written once."""
-        if channel not in self._channels:
-            out = self.scratch / f"channel-{channel}"
-            command = [sys.executable, str(self.new.tree / "packaging" / "channels.py")]
-            command += [str(self.new.files / "release.json"), "--out", str(out), "--only", channel]
-            environ = {
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(self.new.tree), os.environ.get("PYTHONPATH", "")))),
-            }
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
-            self._channels[channel] = out
-        return self._channels[channel]
+        with self._writing:
+            if channel not in self._channels:
+                self._channels[channel] = write_channel(self.new, channel, self.scratch / f"channel-{channel}")
+            return self._channels[channel]
 
     @contextlib.contextmanager
     def make_stage(self) -> Generator[Stage]:
@@ -102,6 +100,17 @@ class Rehearsal:
             shared = self.authority, user, self.cache, self.write_channels
             yield Stage(folder, self.old, self.new, self.keys, host, *shared)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_channel(version: Version, channel: str, out: Path) -> Path:
+    """Run packaging/channels.py of a version's sources on its files for one channel; returns `out`. Raises RuntimeError
+    with what it said."""
+    command = [sys.executable, str(version.tree / "packaging" / "channels.py")]
+    command += [str(version.files / "release.json"), "--out", str(out), "--only", channel]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
+    return out
 
 
 def trust(authority: Path, url: str) -> dict[str, str]:
@@ -189,8 +198,6 @@ def run_release_tool(tree: Path, *arguments: str | Path) -> None:
     """Run packaging/release.py of a tree of sources. Raises RuntimeError with what it said."""
     command = [sys.executable, str(tree / "packaging" / "release.py"), *map(str, arguments)]
     environ = {name: value for name, value in os.environ.items() if name != "FAIRLEAD_RELEASE_PASSWORD"}
-    # The tree's own sources, whichever fairlead is installed here.
-    environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(tree), environ.get("PYTHONPATH", ""))))
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"packaging/release.py {arguments[0]}: {done.stderr.strip()}")

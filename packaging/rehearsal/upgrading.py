@@ -79,26 +79,38 @@ def play_upgrade_to(stage: Stage) -> None:
 
 
 def play_upgrade_schema(stage: Stage) -> None:
-    """back across a change of history.db's schema, upgrade refuses with the way, and nothing is lost"""
+    """back across a change of history.db's schema, upgrade refuses with the way, and by that way it goes back"""
     user = _start(stage)
     _said(user, "upgrade")
-    history = user.home / ".fairlead" / "history.db"
-    with _proxy(user) as port:
-        _ask(port)
-        _until(history.exists, "a history")
-    with contextlib.closing(sqlite3.connect(history)) as db:
-        [schema] = db.execute("PRAGMA user_version").fetchone()
+    history, schema = _make_history(user)
     for words in (("--to", OLD), ("--rollback",)):
         done = user.fairlead("upgrade", *words)
         said = f"upgrade {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}"
-        if done.returncode == 0:
-            _check_reads_only(user, history, schema)
-            _said(user, "upgrade")
-            continue
-        expect("history" in done.stderr, said)
+        expect(done.returncode == 1 and f"reads history.db up to version {schema - 1}" in done.stderr, said)
         expect(user.version() == f"fairlead {NEW}", f"{said}; afterwards {user.version()!r}")
-    used = user.fairlead("usage")
-    expect(used.returncode == 0, f"usage ended with {used.returncode}: {used.stderr}")
+    expect(_read_schema(history) == schema, "history.db was changed")
+    way = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
+    commands = [line for line in way if line.startswith(("fairlead ", "mv "))]
+    expect([line.split()[1] for line in commands[:2]] == ["history", "stop"] and len(commands) == 3, f"the way: {way}")
+    with _proxy(user):
+        for line in commands:
+            walked = user.run("sh", "-c", line)
+            expect(walked.returncode == 0, f"{line} ended with {walked.returncode}: {walked.stdout}{walked.stderr}")
+    expect((user.home / "history.ndjson").read_text("utf-8").count("\n") > 0, "the export is empty")
+    _said(user, "upgrade", "--rollback")
+    expect(user.version() == f"fairlead {OLD}", f"afterwards `fairlead --version` says {user.version()!r}")
+    expect(_make_history(user)[1] == schema - 1, "the old version has not begun a history of its own")
+
+
+def play_install_schema(stage: Stage) -> None:
+    """an older version that install.sh puts before a newer history.db leaves it as it is, and serves"""
+    user = stage.user
+    install(user)
+    history, schema = _make_history(user)
+    install(user, "--version", OLD)
+    with _proxy(user) as port:
+        _ask(port)
+    expect(_read_schema(history) == schema, "the old version changed the newer history")
 
 
 def play_upgrade_streams(stage: Stage) -> None:
@@ -209,12 +221,18 @@ def _ask(port: int) -> None:
     expect(stream.end == "whole", f"a request through the proxy: {stream.end}")
 
 
-def _check_reads_only(user: User, history: Path, schema: int) -> None:
-    """The older version, which was installed nonetheless, leaves the newer history as it is."""
+def _make_history(user: User) -> tuple[Path, int]:
+    """history.db with one request in it, and the version of its schema."""
+    history = user.home / ".fairlead" / "history.db"
     with _proxy(user) as port:
         _ask(port)
+        _until(history.exists, "a history")
+    return history, _read_schema(history)
+
+
+def _read_schema(history: Path) -> int:
     with contextlib.closing(sqlite3.connect(history)) as db:
-        expect(db.execute("PRAGMA user_version").fetchone() == (schema,), "the old version changed the newer history")
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _until(holds: Callable[[], object], what: str) -> None:
@@ -231,6 +249,7 @@ PLAYS: tuple[Play, ...] = (
     play_upgrade_rollback,
     play_upgrade_to,
     play_upgrade_schema,
+    play_install_schema,
     play_upgrade_streams,
 )
 SHORT: tuple[Play, ...] = (play_upgrade, play_upgrade_rollback, play_upgrade_schema)

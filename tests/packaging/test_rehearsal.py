@@ -97,7 +97,8 @@ def test_changed_sources(load, tmp_path):
     assert "## 0.92.0" in (new / "packaging" / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_outcomes(load):
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_outcomes(load, at_once):
     """A play that fails is FAIL with what was seen, one that cannot be played is named with what it needs, and neither
     counts as ok."""
     plays = load("plays")
@@ -118,7 +119,7 @@ def test_outcomes(load):
         raise KeyError("x")
 
     everything = (play_well, play_badly, play_nowhere, play_broken)
-    outcomes = list(plays.perform(everything, lambda: contextlib.nullcontext(None)))
+    outcomes = list(plays.perform(everything, lambda: contextlib.nullcontext(None), at_once=at_once))
     assert [outcome.word for outcome in outcomes] == ["ok", "FAIL", "not here", "FAIL"]
     assert "seen: nothing" in outcomes[1].format()
     assert "needs a moon" in outcomes[2].format()

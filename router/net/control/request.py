@@ -178,12 +178,14 @@ def make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> Contr
             return ControlError(f"{first} refused the connection", cause="proxy" if proxy else "refused")
     if isinstance(error, httpx.TimeoutException):
         return ControlError(f"{first} did not accept the connection in time", cause="proxy" if proxy else "silent")
-    if isinstance(error, httpx.RemoteProtocolError):
+    # h11's words: httpx has one class for what is not HTTP and for an answer that was cut.
+    cut = isinstance(error, httpx.RemoteProtocolError) and "without sending complete message body" in str(error)
+    if isinstance(error, httpx.RemoteProtocolError) and not cut:
         return ControlError(f"{host} did not answer in HTTP", code="not_http", cause="closed")
     if isinstance(error, httpx.ConnectError):
         said = f"{first} could not be reached ({_format_system_error(error)})"
         return ControlError(said, cause="proxy" if proxy else "")
-    if isinstance(error, httpx.NetworkError):
+    if cut or isinstance(error, httpx.NetworkError):
         return ControlError(f"{host} closed the connection before its answer was complete", cause="closed")
     return ControlError(f"the request to {host} could not be made ({clean(str(error))})")
 

@@ -78,11 +78,15 @@ def test_silence_ends_at_the_deadline():
     [
         (b"SSH-2.0-OpenSSH_9.2\r\n", "did not answer in HTTP"),
         (b"", "did not answer in HTTP"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", "did not answer in HTTP"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", "closed the connection before its answer was complete"),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf",
+            "closed the connection before its answer was complete",
+        ),
     ],
 )
 def test_what_is_not_http(data, text):
-    """A peer that speaks something else, or leaves in mid-answer, is said not to answer in HTTP."""
+    """A peer that speaks something else is said not to answer in HTTP, one that leaves in mid-answer to have left."""
     with speaking(data) as root:
         assert text in str(failure(lambda: fetch_models(backend(root), KEY)))
 
