@@ -79,4 +79,4 @@ def _find_message(data: Json) -> str:
 
 
 def _clean(text: str) -> str:
-    return _SPACE.sub(" ", text[:READ_LIMIT]).strip()
+    return _SPACE.sub(" ", texts.cut_text(text, READ_LIMIT)).strip()

@@ -234,7 +234,7 @@ def failure_in(events: bytes, source: str) -> Failure | None:
 
 def _shorten(value: object) -> str:
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return "".join(char if char.isprintable() else " " for char in text[: wire_dialect.QUOTE_LIMIT])
+    return "".join(char if char.isprintable() else " " for char in texts.cut_text(text, wire_dialect.QUOTE_LIMIT))
 
 
 class Stream:

@@ -138,6 +138,9 @@ PLACES = {
     ),
     "first event": lambda key, _, spoken: streams(failing(spoken, key)),
     "first event that no protocol knows": lambda key, _, __: streams(b"event: error\ndata: %s\n\n" % bare(key)),
+    "first event that is quoted in part": lambda key, _, __: streams(
+        b"event: error\ndata: %s\n\n" % (b"x " * 1017 + one_line(key) + b" y" * 99)
+    ),
     "late event": lambda key, _, spoken: streams(*BEGUN[spoken], failing(spoken, key)),
     "late event in one read": lambda key, _, spoken: streams(b"".join((*BEGUN[spoken], failing(spoken, key)))),
     "late event in pieces": lambda key, _, spoken: streams(

@@ -40,7 +40,14 @@ AROUND = ("", "x", "yz", " Bearer ", "key=", '\\"', "\\n", "%20", "&amp;", "0f",
 # Larger bodies are searched in a thread, for which this clock does not wait.
 SMALL = tuple(name for name in PLACES if "megabyte" not in name)
 #: Where a second key would stand behind what is looked at, or none can, or each byte costs a read.
-ALONE = ("text that is quoted in part", "JSON in pieces", "JSON with a byte a read", "text in pieces", *NARROW)
+ALONE = (
+    "text that is quoted in part",
+    "first event that is quoted in part",
+    "JSON in pieces",
+    "JSON with a byte a read",
+    "text in pieces",
+    *NARROW,
+)
 #: How often a key is repeated at most.
 REPEATED = 8
 # Of the parts of HTTP that must be what they are: cutting them into more reads changes nothing.

@@ -40,5 +40,13 @@ def _read_raw(raw: object) -> str:
     return _clean(raw) if isinstance(raw, str) else ""
 
 
+def cut_text(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, up to its last whole word: what is left of a secret that was cut would not
+    be known as one when secrets are removed later. A text without any space is left out."""
+    if len(text) <= limit:
+        return text
+    return "".join(text[:limit].rsplit(None, 1)[:-1])
+
+
 def _clean(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text[:_RAW_LIMIT]).strip()
+    return "".join(char if char.isprintable() else " " for char in cut_text(text, _RAW_LIMIT)).strip()

@@ -8,6 +8,7 @@ import pytest
 
 from router.wire import translate
 from router.wire.error_text import read_error_text
+from router.wire.errors.texts import cut_text
 
 FIXTURES = Path(os.environ.get("FAIRLEAD_FIXTURES") or Path(__file__).parents[4] / "shared" / "fixtures")
 RECORDED = FIXTURES / "faults" / "16-provider-returned-error" / "upstream.json"
@@ -54,9 +55,9 @@ def test_a_gateway_that_says_something():
 
 def test_a_long_page_is_cut():
     """What is passed on of a provider's text is bounded, and has no control characters."""
-    body = json.dumps(gateway("a\x1b" + "x" * 100_000)).encode()
+    body = json.dumps(gateway("a\x1b" + "x " * 50_000)).encode()
     said = json.loads(translate.failure(body, 429, "chat", "messages")[1])["error"]["message"]
-    assert len(said) == 2048
+    assert said == ("a " + "x " * 1022).strip()
     assert "\x1b" not in said
 
 
@@ -66,3 +67,17 @@ def test_a_recorded_answer():
     raw = json.loads(RECORDED.read_text())["error"]["metadata"]["raw"]
     for caller in ("messages", "responses"):
         assert json.loads(translate.failure(RECORDED.read_bytes(), 429, "chat", caller)[1])["error"]["message"] == raw
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("a key sk-0123", "a key sk-0123"),
+        ("a key sk-01234", "a key"),
+        ("a\tkey of\nsk-01", "a\tkey of"),
+        ("x" * 14, ""),
+    ],
+)
+def test_no_word_is_left_in_part(text, cut):
+    """Half of a key would not be known as one when secrets are removed."""
+    assert cut_text(text, 13) == cut
