@@ -106,7 +106,7 @@ def play_attack_cut(stage: Stage) -> None:
     """a download that breaks off is refused, and the next one succeeds"""
     name = stage.new.archive.name
     stage.host.faults.cut[name] = 1 << 20
-    user = _expect_refusals(stage, upgrade=CUT, script=f"{name} could not be downloaded")
+    user = _expect_refusals(stage, upgrade=CUT, script=rf"{re.escape(name)}\S* could not be downloaded")
     stage.host.faults.cut.clear()
     done = user.fairlead("upgrade")
     expect(done.returncode == 0 and user.version() == f"fairlead {NEW}", f"then: {done.stdout}{done.stderr}")
