@@ -8,6 +8,7 @@ run, the download of a Debian base system by debootstrap, for those plays that n
 
 import argparse
 import fnmatch
+import os
 import shutil
 import signal
 import sys
