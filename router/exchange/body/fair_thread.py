@@ -8,6 +8,7 @@ small work goes before large, no flow delays another by having much work, and no
 
 import heapq
 import itertools
+import sys
 from collections.abc import Callable, Hashable
 from typing import TypeVar, TypeVarTuple
 
@@ -19,6 +20,9 @@ _Result = TypeVar("_Result")
 #: Bytes; larger work has a thread of its own, so that other work does not wait until it has ended.
 VERY_LARGE = 8 << 20
 _FLOWS_LIMIT = 256
+#: While work runs, the loop waits so long for the interpreter, each time that it comes back from a system call.
+SWITCH_SECONDS = 0.0005
+_USUAL_SWITCH_SECONDS = sys.getswitchinterval()
 
 
 class _Turns:
@@ -75,6 +79,9 @@ class _Turns:
 class FairThread:
     """One thread for work of up to VERY_LARGE bytes, and one for larger work."""
 
+    # Of all instances: the interpreter has one interval.
+    _running = 0
+
     def __init__(self) -> None:
         self._turns = (_Turns(), _Turns())
         self._limiter = trio.CapacityLimiter(2)
@@ -91,9 +98,15 @@ class FairThread:
         When cancelled it has not begun; once it has begun its result is returned."""
         turns = self._turns[size > VERY_LARGE]
         await turns.begin(flow, size)
+        FairThread._running += 1
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
         finally:
+            FairThread._running -= 1
+            if not FairThread._running:
+                # At all other times switching as often would cost each request some percent.
+                sys.setswitchinterval(_USUAL_SWITCH_SECONDS)
             turns.end()
 
 

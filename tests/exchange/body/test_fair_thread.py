@@ -1,5 +1,6 @@
 """The thread for large work is given out fairly: small before large, and in turn between those that ask."""
 
+import sys
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.body.fair_thread import VERY_LARGE, FairThread, size_of
+from router.exchange.body.fair_thread import SWITCH_SECONDS, VERY_LARGE, FairThread, size_of
 
 MIB = 1 << 20
 
@@ -124,3 +125,27 @@ def test_all_work_runs_and_a_flow_keeps_its_order(asked):
 def test_the_size_of_work_is_that_of_its_texts():
     """Other arguments do not count."""
     assert size_of((b"12", "345", 6, None, bytearray(b"7"))) == 6
+
+
+def test_the_interpreter_switches_often_only_while_work_runs():
+    """The loop gets the lock soon while a thread of any instance works, and not at other times."""
+    usual = sys.getswitchinterval()
+    seen = []
+
+    async def main():
+        first, second, begun, end = FairThread(), FairThread(), trio.Event(), threading.Event()
+
+        def hold():
+            trio.from_thread.run_sync(begun.set)
+            end.wait(10)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.run, None, MIB, hold)
+            await begun.wait()
+            await second.run(None, MIB, lambda: None)
+            seen.append(sys.getswitchinterval())
+            end.set()
+        seen.append(sys.getswitchinterval())
+
+    trio.run(main)
+    assert seen == pytest.approx([SWITCH_SECONDS, usual])
