@@ -21,6 +21,9 @@ from rehearsal.plays import Play, about, name_of, perform
 from rehearsal.stage import Rehearsal
 from rehearsal.versions import default_cache
 
+#: Plays of the short form side by side. The whole form has one after the other, as it measures streams and a drain.
+SHORT_AT_ONCE = min(os.cpu_count() or 1, 4)
+
 #: In the order they are played.
 PLAYS: tuple[Play, ...] = (
     *installing.PLAYS,
@@ -58,8 +61,7 @@ def main() -> int:
     if options.program is not None and not (options.program / "_internal").is_dir():
         print(f"error: {options.program} is not a built folder, which holds fairlead and _internal", file=sys.stderr)
         return 2
-    # One after the other where time is measured, as with streams and a drain.
-    at_once = min(os.cpu_count() or 1, 4) if options.short else 1
+    at_once = SHORT_AT_ONCE if options.short else 1
     return _rehearse(chosen, options.program, options.cache or default_cache(), at_once)
 
 
