@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -270,7 +271,10 @@ def test_interrupted(installed, server, tmp_path, phase, words):
     process = installed.start(*words)
     try:
         if phase == "trial":
-            child = int(ready.read_text())
+            # Opened for both, so that a command that fails before it ends this test too.
+            with open(os.open(ready, os.O_RDWR | os.O_NONBLOCK)) as opened:
+                assert select.select([opened], [], [], 60)[0], process.communicate(timeout=60)
+                child = int(opened.readline())
         else:
             assert reached.wait(60)
         process.send_signal(signal.SIGINT)
