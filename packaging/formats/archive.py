@@ -21,7 +21,9 @@ def unpack(described: Description, file: ReleaseFile, target: Path) -> Path:
     if len(data) != file.size or hashlib.sha256(data).hexdigest() != file.sha256:
         raise ChannelError(f"{path} is not the file that release.json describes.", "Build the release again.")
     with tarfile.open(path, "r:xz") as tar:
-        tar.extractall(target, filter="data")
+        # Python has the filter from 3.11.4 on.
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        tar.extractall(target)
     top = target / "fairlead"
     if [entry.name for entry in target.iterdir() if entry.name != "home"] != ["fairlead"]:
         raise ChannelError(f"{path} holds more than the folder fairlead.", "Build the release again.")

@@ -194,7 +194,8 @@ def _upstream(stage: Stage) -> Generator[int]:
     """The port of another proxy, whose demo models are the backend."""
     place = stage.folder / "upstream"
     with tarfile.open(stage.old.archive) as packed:
-        packed.extractall(place, filter="data")
+        packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        packed.extractall(place)
     other = stage.make_user("other home")
     command = [place / "fairlead" / "fairlead", "proxy", "--port", "0"]
     process = other.start(*command)
