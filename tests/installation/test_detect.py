@@ -166,11 +166,11 @@ def test_a_container_may_name_itself_by_its_environment(tmp_path):
 
 
 def test_this_copy():
-    """The tests run from the sources, by Python."""
+    """The tests run from the sources or from what pip installed of them, by Python."""
     copy = find_copy({})
     assert (copy.form, copy.program) == ("", Path(sys.executable))
     assert (copy.package / "installation" / "detect.py").is_file()
-    assert detect(copy).kind == "source"
+    assert detect(copy).kind == ("pip" if "site-packages" in copy.package.parts else "source")
 
 
 @pytest.mark.parametrize(("inner", "form"), [("_internal", "folder"), ("", "folder"), ("../elsewhere/_MEI12", "file")])
