@@ -49,6 +49,8 @@ def unpack(archive: Path, folder: Path) -> Path:
             packed.extractall(folder)
     else:
         with tarfile.open(archive, "r:xz") as tar:
-            tar.extractall(folder, filter="tar")
+            # Python has the filter from 3.11.4 on.
+            tar.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
+            tar.extractall(folder)
     [top] = (path for path in folder.iterdir() if path.is_dir())
     return top
