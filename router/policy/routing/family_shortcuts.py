@@ -70,10 +70,11 @@ class Shortcuts:
         if wanted is None:
             return None
         versions = self.families.get(wanted[0], {})
+        chosen = None if among is None else {id(backend) for backend in among}
         for version in wanted[1] or versions:
             same = versions.get(version, ())
-            if among is not None:
-                same = [one for one in same if any(one.backend is backend for backend in among)]
+            if chosen is not None:
+                same = [one for one in same if id(one.backend) in chosen]
             if same:
                 return next((one for one in same if protocol in one.backend.protocols), same[0]).model
         return None

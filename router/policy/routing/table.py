@@ -82,6 +82,10 @@ class Table:
     published: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     #: The backends that list a model, by its name.
     owners: Mapping[str, tuple[Backend, ...]] = field(init=False, repr=False)
+    #: What find_servers found of the models in `owners`.
+    servers: dict[str, tuple[Backend, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict[str, tuple[Backend, ...]]
+    )
     #: Backends by name.
     named: Mapping[str, Backend] = field(init=False, repr=False)
     #: Which names are a vendor's.
@@ -159,9 +163,12 @@ class Table:
         owners = self.owners.get(model, ())
         if not owners:
             return ()
-        vendors = self.vendor_names.find(model)
-        own = tuple([one for one in owners if any(one is vendor for vendor in vendors.backends)])
-        return own if own or vendors.alone else owners
+        servers = self.servers.get(model)
+        if servers is None:
+            vendors = self.vendor_names.find(model)
+            own = tuple([one for one in owners if any(one is vendor for vendor in vendors.backends)])
+            servers = self.servers[model] = own if own or vendors.alone else owners
+        return servers
 
 
 def _index_owners(

@@ -28,6 +28,8 @@ class Vendors(NamedTuple):
 
 
 _NOBODY = Vendors()
+#: How many names' owners are kept: callers choose names, and tools ask for the same few.
+_FOUND_LIMIT = 1_000
 
 
 class VendorNames:
@@ -46,6 +48,7 @@ class VendorNames:
         #: Expression of a vendor's names -> the vendor.
         self._patterns = [(re.compile(_join(families[name])), name) for name in families if name in present]
         self._published = {name: re.compile(_join(published[name])) for name in published if name in present}
+        self._found: dict[str, Vendors] = {}
 
     def of_family(self, model: str) -> tuple[Backend, ...]:
         """The backends whose vendor names its models so."""
@@ -54,6 +57,14 @@ class VendorNames:
 
     def find(self, name: str) -> Vendors:
         """Whose a name is: that of a model, or a shortcut such as `opus`, each with `[1m]` or without."""
+        vendors = self._found.get(name)
+        if vendors is None:
+            if len(self._found) >= _FOUND_LIMIT:
+                self._found.clear()
+            vendors = self._found[name] = self._find_anew(name)
+        return vendors
+
+    def _find_anew(self, name: str) -> Vendors:
         bare = strip_long(name)
         wanted = parse_shortcut(bare)
         model = EXAMPLES[wanted[0]] if wanted is not None else bare
