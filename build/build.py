@@ -30,6 +30,7 @@ from binaries import newest_glibc, numbers, of_glibc
 from components import Component, components, frozen_modules
 from licenses import collect_licenses, settle_licenses
 from naming import ROOT, BuildError, megabytes, musl, one_file, place, version
+from search_paths import find_foreign
 from sign import sign
 
 __all__ = ["BuildError", "build", "main", "newest_glibc", "pack", "place", "version"]
@@ -106,6 +107,7 @@ def build(form: str, out: Path, wanted: Wanted | None = None) -> Iterator[str]:
     files = sorted(path for path in target.rglob("*") if path.is_file()) if folder else [target]
     yield f"{target.name}   {len(files)} files, {megabytes(sum(path.stat().st_size for path in files))}"
     if sys.platform == "linux":
+        check_search_paths(files)
         yield check_libc(files, wanted.glibc)
     if wanted.sign:
         yield f"signed {sign(target, wanted.sign)} files"
@@ -169,6 +171,13 @@ def check_libc(files: list[Path], glibc: str) -> str:
         asking = sorted(path.name for path in files if numbers(newest_glibc([path])) > numbers(glibc))
         raise BuildError(f"it needs glibc {needed}; {glibc} is the newest allowed (--glibc): {', '.join(asking)}")
     return f"needs glibc {needed} or newer"
+
+
+def check_search_paths(files: list[Path]) -> None:
+    """BuildError when a library would look for others in a folder of the machine that built it."""
+    found = find_foreign(files)
+    if found:
+        raise BuildError(f"a library would look in a folder of its builder: {', '.join(found)}")
 
 
 def smoke(program: Path) -> None:

@@ -122,6 +122,8 @@ def _owner_of_file(place: PurePosixPath) -> str | None:
     if parts == place.parts:
         # Beside _internal stands the program: PyInstaller's loader with the start of ours inside.
         return LOADER
+    if parts[0] == "man":
+        return OWN
     if parts[0].endswith(".dist-info"):
         return _canonical(parts[0].split("-")[0])
     for native in NATIVES:

@@ -304,6 +304,12 @@ function Set-FairleadCurrent([string]$Prefix, [string]$Version) {
 
 function Show-OtherFairlead([string]$Prefix) {
     foreach ($other in @(Get-Command fairlead -CommandType Application -All -ErrorAction SilentlyContinue)) {
+        if ($other.Source.StartsWith("$Prefix\versions\", [StringComparison]::OrdinalIgnoreCase)) {
+            $folder = Split-Path -Parent $other.Source
+            Write-Host "note: $($other.Source) starts $(Split-Path -Leaf $folder) whatever is installed: it leads past $Prefix\current"
+            Write-Host "      Put $Prefix\current on your PATH in the place of $folder"
+            continue
+        }
         if ($other.Source.StartsWith("$Prefix\", [StringComparison]::OrdinalIgnoreCase)) { continue }
         $owner = 'another installation'
         if ($other.Source -match '\\scoop\\') { $owner = 'Scoop; remove it with:   scoop uninstall fairlead' }

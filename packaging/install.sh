@@ -228,6 +228,41 @@ check_link() { # What another installer or the user put there stays.
   fail "$link is there, and this script did not make it." 'Move it away, or choose another folder with --bin.'
 }
 
+# The place that the text of a link leads to, its links left as they are: `current` shows in it.
+follow() { # follow LINK
+  towards=$(readlink "$1")
+  case $towards in
+    /*) ;;
+    *) towards=${1%/*}/$towards ;;
+  esac
+  (cd "${towards%/*}" 2>/dev/null && printf '%s/%s' "$(pwd)" "${towards##*/}")
+}
+
+# Does a program of this installation start the version that its link or folder names, whatever is installed?
+leads_past() { # leads_past PROGRAM
+  at=$1 hops=0
+  while :; do
+    case $at in
+      "$prefix"/current/*) return 1 ;;
+    esac
+    if [ ! -L "$at" ] || [ $hops -ge 40 ]; then return 0; fi
+    at=$(follow "$at") || return 1
+    hops=$((hops + 1))
+  done
+}
+
+quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; } # as one word of a shell
+
+say_past() { # say_past PROGRAM TARGET
+  named=${2#"$prefix"/versions/}
+  say "note: $1 starts ${named%%/*} whatever is installed: it leads past $prefix/current"
+  if [ -L "$1" ]; then
+    say "      Link it anew:   ln -sf $(quote "$prefix/current/fairlead") $(quote "$1")"
+  else
+    say "      Put $bin on your PATH in the place of ${1%/*}"
+  fi
+}
+
 # Says which other fairlead is on PATH, and who installed it.
 name_others() {
   rest=${PATH:-}:
@@ -239,6 +274,10 @@ name_others() {
     fi
     target=$(readlink -f "$other" 2>/dev/null || readlink "$other" || echo "$other")
     case $target in
+      "$prefix"/versions/*)
+        if leads_past "$other"; then say_past "$other" "$target"; fi
+        continue
+        ;;
       "$prefix"/*) continue ;;
       */Cellar/* | */Caskroom/* | */linuxbrew/*) owner="Homebrew; remove it with:   brew uninstall fairlead" ;;
       /nix/store/*) owner='Nix' ;;

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs a release by every channel of this system and runs the demo of each: try-channels.sh FOLDER
+# Installs a release by every channel of this system and runs the demo of each: try-channels.sh FOLDER PACKAGES
 # FOLDER holds the release's files. They are served on this machine's own address, as those of a draft are not public.
+# PACKAGES holds the wheel that PyPI gets.
 # For a clean machine that is thrown away: it installs packages and leaves them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-folder=$(cd "$1" && pwd)
+folder=$(cd "$1" && pwd) packages=$(cd "$2" && pwd)
 # On Windows a program's lines end with CR LF, of which the shell takes off one half.
 version=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["version"])' "$folder/release.json" | tr -d '\r')
 work=$(mktemp -d)
@@ -35,7 +36,9 @@ python -m venv "$work/venv"
 python=$work/venv/bin/python
 [ -x "$python" ] || python=$work/venv/Scripts/python
 "$python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r build/locks/runtime.txt
-"$python" -m pip install --quiet --disable-pip-version-check --no-deps "$PWD"
+"$python" -m pip install --quiet --disable-pip-version-check --no-deps "$packages"/fairlead-"$version"-*.whl
+# Not from this folder, which holds the sources of the same modules.
+(cd "$work" && try wheel "$(dirname "$python")/fairlead")
 
 sum=$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' \
   "$folder/release.json" | tr -d '\r')
@@ -58,6 +61,12 @@ case $(uname -s) in
       bash -c "rpm --install /release/fairlead-*.$arch.rpm && fairlead --version && fairlead demo --once"
     echo "ok   rpm"
     "$python" packaging/channels.py "$folder/release.json" --files "$folder" --base-url "$FAIRLEAD_RELEASES_URL" \
+      --out "$work/aur" --only aur
+    sudo apt-get update --quiet --quiet
+    sudo apt-get install --quiet --quiet --yes --no-install-recommends makepkg pacman-package-manager libarchive-tools zstd
+    bash .github/scripts/try-pkgbuild.sh "$work/aur/aur" "$work/arch"
+    try aur "$work/arch/usr/bin/fairlead"
+    "$python" packaging/channels.py "$folder/release.json" --files "$folder" --base-url "$FAIRLEAD_RELEASES_URL" \
       --out "$work/channels" --only container
     docker build --quiet --tag fairlead:draft --file "$work/channels/container/Containerfile" "$work/channels/container"
     docker run --rm --read-only --volume /data fairlead:draft demo --once
@@ -74,6 +83,7 @@ case $(uname -s) in
     # Signed programs are in the cask, and the formula is for Linux alone.
     if [ -d "$tap/Casks" ]; then brew install --cask fairlead/draft/fairlead; else brew install fairlead/draft/fairlead; fi
     try brew "$(brew --prefix)/bin/fairlead"
+    [ -e "$(brew --prefix)/share/man/man1/fairlead.1" ] || { echo "brew: no man page" >&2; exit 1; }
     ;;
   *)
     pwsh -NoProfile -File "$folder/install.ps1"

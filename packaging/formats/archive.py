@@ -10,6 +10,8 @@ from router.installation.upgrade.manifest import ReleaseFile
 
 from .description import ChannelError, Description
 
+_PAGE = re.compile(r"fairlead/_internal/man/[a-z-]+\.[15]")
+
 
 def unpack(described: Description, file: ReleaseFile, target: Path) -> Path:
     """Unpack a Linux archive of the release, after a check of its hash; its top folder. Raises ChannelError."""
@@ -30,6 +32,19 @@ def unpack(described: Description, file: ReleaseFile, target: Path) -> Path:
     if not os.access(top / "fairlead", os.X_OK):
         raise ChannelError(f"{path} has no program fairlead/fairlead.", "Build the release again.")
     return top
+
+
+def list_man_pages(described: Description, file: ReleaseFile) -> list[str]:
+    """The names of the man pages in an archive, in order. Raises ChannelError when it has none."""
+    path = described.folder / file.name
+    try:
+        with tarfile.open(path, "r:xz") as tar:
+            names = sorted(entry.name for entry in tar if entry.isfile() and _PAGE.fullmatch(entry.name))
+    except (OSError, tarfile.TarError) as error:
+        raise ChannelError(f"{path} cannot be read: {error}.", "Name its folder with --files.") from None
+    if not names:
+        raise ChannelError(f"{path} has no man pages.", "Build the release again.")
+    return names
 
 
 def newest_glibc(tree: Path) -> str:

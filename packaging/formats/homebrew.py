@@ -9,6 +9,7 @@ from pathlib import Path
 
 from router.installation.upgrade.manifest import ReleaseFile
 
+from .archive import list_man_pages
 from .description import HOMEPAGE, LICENSE, SUMMARY, ChannelError, Description, fill, write
 
 _ARCHES = (("on_arm", "arm64"), ("on_intel", "x86_64"))
@@ -62,5 +63,13 @@ def _cask(described: Description, files: list[ReleaseFile]) -> str:
         "SHA256_ARM": arm.sha256,
         "SHA256_INTEL": intel.sha256,
         "URL": url,
+        "MAN_PAGES": "\n".join(f'  manpage "{name}"' for name in _list_common_pages(described, arm, intel)),
     }
     return fill("cask.rb", values)
+
+
+def _list_common_pages(described: Description, arm: ReleaseFile, intel: ReleaseFile) -> list[str]:
+    pages = list_man_pages(described, arm)
+    if pages != list_man_pages(described, intel):
+        raise ChannelError(f"{arm.name} and {intel.name} have other man pages.", "Build both from the same sources.")
+    return pages

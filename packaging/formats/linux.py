@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,9 @@ def stage(described: Description, file: ReleaseFile, share: Share, layout: Layou
     """Fill an empty folder with all that is installed below /, with the modes and the time that it will have."""
     lib = tree / "usr/lib"
     lib.mkdir(parents=True)
-    unpack(described, file, lib)
+    program = unpack(described, file, lib)
+    # They stand where man looks for them.
+    shutil.rmtree(program / "_internal" / "man", ignore_errors=True)
     for name, data in _texts(share, layout):
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from rehearsal.installing import hash_of, need
 from rehearsal.plays import NotHere, Play, expect
 from rehearsal.stage import Stage, describe, write_channel
-from rehearsal.versions import NEW, Version
+from rehearsal.versions import NEW, ROOT, Version
 
 # Homebrew's own classes as far as a formula and a cask call them. Every call is noted with the blocks around it; what
 # runs at installation only is not called. A word without a value gives the value it was given before; of values for
@@ -82,6 +83,7 @@ def play_cask(stage: Stage) -> None:
         program = files / f"fairlead-{NEW}-macos-{name}.tar.xz"
         expect(url.endswith(f"/{program.name}") and hashed == hash_of(program), f"for {name} it names {url} {hashed}")
         expect(["cask", "binary", ["fairlead/fairlead"]] in calls, f"it links no program: {calls}")
+        expect(["cask", "manpage", ["fairlead/_internal/man/fairlead.1"]] in calls, f"it links no man page: {calls}")
     calls = _evaluate(stage, formula, "arm")
     _check_calls(files, out / "release", calls)
     urls = [words[0] for _, word, words in calls if word == "url"]
@@ -187,6 +189,29 @@ def play_aur(stage: Stage) -> None:
     expect(f"pkgver = {NEW}" in about and hash_of(stage.new.archive) in hashes, f".SRCINFO: {about}")
 
 
+def play_aur_built(stage: Stage) -> None:
+    """makepkg builds the PKGBUILD from what the host publishes, pacman installs it below an empty root, and it runs"""
+    need("makepkg", "pacman", "bsdtar", "fakeroot", "zstd")
+    user = stage.user
+    out = write_channel(stage.new, "aur", stage.folder / "aur", "--base-url", stage.host.url)
+    place, root = user.home / "aur", user.home / "root"
+    shutil.copytree(out / "aur", place)
+    # Nobody has put the release's other files on the host; makepkg takes what is beside the PKGBUILD.
+    [share] = (out / "release").glob("*-share.tar.xz")
+    shutil.copy(share, place)
+    for path in (place, *place.iterdir()):
+        user.own(path)
+    done = user.run("bash", ROOT / ".github" / "scripts" / "try-pkgbuild.sh", place, root)
+    expect(done.returncode == 0, f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
+    expect(any(stage.new.archive.name in path for path in stage.host.asked), "the program was not downloaded")
+    program = root / "usr" / "bin" / "fairlead"
+    said = user.run(program, "--version").stdout
+    expect(said == f"fairlead {NEW}\n", f"`fairlead --version` says {said!r}")
+    demo = user.run(program, "demo", "--once")
+    expect(demo.returncode == 0, f"the demo ended with {demo.returncode}: {demo.stderr}")
+    expect((root / "usr/share/man/man1/fairlead.1.gz").is_file(), "it has no man page")
+
+
 def play_scripts(stage: Stage) -> None:
     """install.sh is published with the keys of the release in it, and the shell's own check finds nothing"""
     folder = stage.write_channels("installers") / "release"
@@ -215,6 +240,7 @@ PLAYS: tuple[Play, ...] = (
     play_winget,
     play_schemas,
     play_aur,
+    play_aur_built,
     play_scripts,
 )
 SHORT: tuple[Play, ...] = (play_scoop, play_winget, play_scripts)

@@ -34,6 +34,7 @@ def play_deb(stage: Stage) -> None:
         _check_installed(root)
         expect(root.said("dpkg", "--verify", "fairlead") == "", "dpkg --verify finds changed files")
         _check_command(root, f"fairlead_.*{re.escape('.deb')}")
+        _check_command(root, f"Go back:.*--allow-downgrades.*{re.escape('.deb')}", "--rollback")
         root.said("dpkg", "--remove", "fairlead")
         _check_removed(root)
 
@@ -52,6 +53,7 @@ def play_rpm(stage: Stage) -> None:
         needed = _rpm(root, "--query", "--requires", "fairlead")
         expect("libc.so.6" in needed or "glibc" in needed, f"it does not say which C library it needs: {needed}")
         _check_command(root, r"fairlead-.*\.rpm")
+        _check_command(root, r"Go back:.*dnf downgrade.*\.rpm", "--rollback")
         _rpm(root, "--erase", "fairlead")
         _check_removed(root)
 
@@ -109,12 +111,13 @@ def _check_installed(root: Root) -> None:
     expect("chat" in demo, demo)
 
 
-def _check_command(root: Root, pattern: str) -> None:
+def _check_command(root: Root, pattern: str, *options: str) -> None:
     """`fairlead upgrade` leaves the package to its manager, names the command and ends with 0."""
-    done = root.run(PROGRAM, "upgrade", user=_NOBODY, HOME="/tmp", FAIRLEAD_HOME="/tmp/home")
+    done = root.run(PROGRAM, "upgrade", *options, user=_NOBODY, HOME="/tmp", FAIRLEAD_HOME="/tmp/home")
     said = f"{done.stdout}{done.stderr}"
     expect(
-        done.returncode == 0 and re.search(pattern, said), f"`fairlead upgrade` ended with {done.returncode}: {said}"
+        done.returncode == 0 and re.search(pattern, said),
+        f"`fairlead upgrade {' '.join(options)}` ended with {done.returncode}: {said}",
     )
 
 

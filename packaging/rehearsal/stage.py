@@ -102,11 +102,11 @@ class Rehearsal:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_channel(version: Version, channel: str, out: Path) -> Path:
-    """Run packaging/channels.py of a version's sources on its files for one channel; returns `out`. Raises RuntimeError
-    with what it said."""
+def write_channel(version: Version, channel: str, out: Path, *options: str) -> Path:
+    """Run packaging/channels.py of a version's sources on its files for one channel; returns `out`. options: further
+    ones of that command. Raises RuntimeError with what it said."""
     command = [sys.executable, str(version.tree / "packaging" / "channels.py")]
-    command += [str(version.files / "release.json"), "--out", str(out), "--only", channel]
+    command += [str(version.files / "release.json"), "--out", str(out), "--only", channel, *options]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         raise RuntimeError(f"packaging/channels.py --only {channel}: {done.stderr.strip()}")
@@ -170,8 +170,8 @@ def add_other_systems(files: Path, number: str) -> None:
     They begin as Mach-O programs do, so that no kernel that runs this rehearsal takes them."""
     made = files / ".others"
     shutil.rmtree(made, ignore_errors=True)
-    (made / "fairlead" / "_internal").mkdir(parents=True)
-    for name in ("fairlead", "fairlead.exe", "_internal/base"):
+    (made / "fairlead" / "_internal" / "man").mkdir(parents=True)
+    for name in ("fairlead", "fairlead.exe", "_internal/base", "_internal/man/fairlead.1"):
         (made / "fairlead" / name).write_bytes(b"\xcf\xfa\xed\xfe" + bytes(60))
         (made / "fairlead" / name).chmod(0o755)
     for place in _OTHERS:

@@ -11,7 +11,7 @@ from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.connection import Connection, Request
 from router.operator_api.endpoint import Answer, Body, Endpoint
-from router.operator_api.status import Restarted
+from router.operator_api.status import ProcessStatus, Restarted
 from router.upstream.runtime import Runtime
 
 _BODY_LIMIT = 65536
@@ -28,6 +28,11 @@ class Operated(Protocol):
     @property
     def problems(self) -> list[str]:
         """Problems that the user should know, each with its fix."""
+        ...
+
+    @property
+    def process(self) -> ProcessStatus:
+        """How it was started."""
         ...
 
     def stop(self) -> None:

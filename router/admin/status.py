@@ -66,6 +66,7 @@ def report_status(runtime: Runtime, operated: Operated) -> Status:
         running=report_running(runtime),
         running_count=len(runtime.running),
         refused=runtime.gate_refusals.counts,
+        process=operated.process,
     )
 
 

@@ -4,10 +4,12 @@ Commands are imported when they are called, so that each pays for its own module
 """
 
 import errno
+import gc
 import io
 import os
 import sys
 from importlib import import_module
+from types import ModuleType
 
 from router.errors import CommandError, UsageError
 
@@ -101,7 +103,16 @@ def _run(argv: list[str]) -> int:
     if name not in COMMANDS:
         raise _make_unknown_error(name)
     module, _, function = COMMANDS[name][0].partition(":")
-    return getattr(import_module(module), function)(rest)
+    return getattr(_load(module), function)(rest)
+
+
+def _load(module: str) -> ModuleType:
+    """The module of a command. What is made while modules are loaded stays: collections meanwhile find nothing."""
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.enable()
 
 
 def _print_version() -> int:

@@ -16,7 +16,7 @@ from router.host.own_program import BackgroundProgram, find_words, start_again
 from router.host.starter import Report, Starter
 from router.server.background_log import NAME, open_log
 from router.server.listeners import PortTaken
-from router.server.restart import FOREGROUND, Origin
+from router.server.restart import Origin, find_origin
 from router.settings import Settings
 from router.store.home.home import Home
 from router.store.home.permissions import shown
@@ -112,7 +112,7 @@ def reporting(starter: Starter) -> Generator[None]:
 def make_origin(home: Home, starter: Starter | None) -> Origin:
     """How this process was started, and what it is started again with."""
     if starter is None:
-        return FOREGROUND
+        return find_origin(os.environ)
     return Origin("detached", find_words(), tuple(sys.argv[1:]), dict(os.environ), starter)
 
 

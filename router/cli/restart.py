@@ -10,6 +10,7 @@ from router.cli.common.running_proxy import find_proxies
 from router.errors import CommandError, UsageError
 from router.net.control.request import ControlError
 from router.operator_api.client import RunningProxy
+from router.settings.kinds import clean
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 from router.wire.raw.whole_numbers import parse_whole
@@ -49,6 +50,12 @@ async def _restart(home: Home, port: str | None) -> int:
 
 
 def _check_mode(entry: run_files.Run) -> None:
+    again = run_files.format_unit_restart(entry)
+    if again:
+        raise CommandError(
+            f"the proxy on :{entry.port} runs for {clean(entry.unit)}, and systemd would take a restart for its end.",
+            f"Have systemd restart it:   {again}",
+        )
     if entry.mode == "foreground":
         raise CommandError(
             f"the proxy on :{entry.port} runs in the foreground (pid {entry.pid}), where a restart would take it away.",

@@ -16,6 +16,7 @@ from router.installation.project import REPOSITORY
 OWN = "fairlead upgrade"
 SCRIPT = f"curl -fsSL https://github.com/{REPOSITORY}/releases/latest/download/install.sh | sh"
 SCRIPT_WINDOWS = f"irm https://github.com/{REPOSITORY}/releases/latest/download/install.ps1 | iex"
+_SCRIPT_CHOSEN = f"{SCRIPT} -s -- --version VERSION"
 IMAGE = f"ghcr.io/{REPOSITORY}"
 
 
@@ -60,6 +61,11 @@ class Installation(NamedTuple):
     about: str = ""
     #: Of an installation with version folders: where they are.
     prefix: Path | None = None
+    #: What installs a certain version, and what goes back to the one before; VERSION stands for it. OWN as above.
+    chosen: str = OWN
+    before: str = OWN
+    #: What the user should know of these two.
+    about_chosen: str = ""
 
     @property
     def own(self) -> bool:
@@ -82,24 +88,24 @@ def detect(copy: Copy) -> Installation:
     prefix = copy.program.parents[2] if copy.form and len(copy.program.parents) > 2 else None
     if copy.form == "folder" and prefix is not None and _has_receipt(copy, prefix):
         return Installation("receipt", OWN, prefix=prefix)
-    for kind, fits, command, about in _TABLE:
-        if fits(copy):
-            return Installation(kind, command(copy), about)
-    if copy.form == "file":
-        return Installation("file", OWN)
-    if copy.form:
-        return Installation("folder", _script(copy), "it was unpacked by hand; the installer keeps it up to date")
-    return Installation("source", "git pull", "it runs from its sources")
+    for way in _TABLE:
+        if way.fits(copy):
+            chosen = way.chosen(copy)
+            return Installation(
+                way.kind,
+                way.newest(copy),
+                way.about,
+                chosen=chosen,
+                before=way.before or chosen,
+                about_chosen=way.about_chosen,
+            )
+    return Installation("file", OWN)
 
 
 def _has_receipt(copy: Copy, prefix: Path) -> bool:
     from router.installation.receipt import read_receipt
 
     return copy.program.parents[1].name == "versions" and read_receipt(prefix) is not None
-
-
-def _script(copy: Copy) -> str:
-    return SCRIPT_WINDOWS if copy.system == "win32" else SCRIPT
 
 
 def _is_scoop(copy: Copy) -> bool:
@@ -138,9 +144,14 @@ def _is_pacman(copy: Copy) -> bool:
     return _is_system_file(copy) and any(copy.at("var/lib/pacman/local").glob("fairlead*"))
 
 
-def _pacman_command(copy: Copy) -> str:
-    name = "fairlead-bin" if any(copy.at("var/lib/pacman/local").glob("fairlead-bin-*")) else "fairlead"
-    return f"yay -S {name}"
+def _use_pacman(command: str) -> Callable[[Copy], str]:
+    """The command with the package's name in it."""
+
+    def make(copy: Copy) -> str:
+        built = any(copy.at("var/lib/pacman/local").glob("fairlead-bin-*"))
+        return command.replace("NAME", "fairlead-bin" if built else "fairlead")
+
+    return make
 
 
 def _is_container(copy: Copy) -> bool:
@@ -170,34 +181,150 @@ def _is_uv_environment(copy: Copy) -> bool:
     return _is_in_site_packages(copy) and any(line.startswith("uv =") for line in text.splitlines())
 
 
-def _pip_command(copy: Copy) -> str:
-    word = str(copy.program)
-    return f'"{word}" -m pip install --upgrade fairlead' if " " in word else f"{word} -m pip install --upgrade fairlead"
+def _use_pip(what: str) -> Callable[[Copy], str]:
+    def make(copy: Copy) -> str:
+        word = str(copy.program)
+        return f'"{word}" -m pip install {what}' if " " in word else f"{word} -m pip install {what}"
+
+    return make
+
+
+def _is_folder(copy: Copy) -> bool:
+    return copy.form == "folder"
+
+
+def _use_script(command: str, windows: str) -> Callable[[Copy], str]:
+    return lambda copy: windows if copy.system == "win32" else command
+
+
+def _is_source(copy: Copy) -> bool:
+    return not copy.form
+
+
+def _below(*names: str) -> Callable[[Copy], bool]:
+    return lambda copy: copy.below(*names)
 
 
 def _say(text: str) -> Callable[[Copy], str]:
     return lambda _: text
 
 
-_PAGE = f"https://github.com/{REPOSITORY}/releases/latest"
-#: Kind, whether a copy is of it, the command, and what to know of it.
-_TABLE: tuple[tuple[str, Callable[[Copy], bool], Callable[[Copy], str], str], ...] = (
-    ("brew cask", lambda copy: copy.below("Caskroom", "fairlead"), _say("brew upgrade --cask fairlead"), ""),
-    ("brew", lambda copy: copy.below("Cellar", "fairlead"), _say("brew upgrade fairlead"), ""),
-    ("nix", lambda copy: copy.below("nix", "store"), _say("nix profile upgrade fairlead"), ""),
-    ("scoop", _is_scoop, _say("scoop update fairlead"), ""),
-    (
-        "winget",
-        lambda copy: copy.below("WinGet", "Packages"),
-        _say("winget upgrade --exact --id fairlead.fairlead"),
-        "",
+_RELEASES = f"https://github.com/{REPOSITORY}/releases"
+
+
+class _Way(NamedTuple):
+    """One way in which others install a copy."""
+
+    kind: str
+    fits: Callable[[Copy], bool]
+    #: The newest version, and the one that VERSION stands for.
+    newest: Callable[[Copy], str]
+    chosen: Callable[[Copy], str]
+    #: The version before, where it has a command of its own for that; VERSION may stand in it too.
+    before: str = ""
+    #: What to know for the first, and for the others.
+    about: str = ""
+    about_chosen: str = ""
+
+
+def _brew(name: str, kind: str, option: str) -> _Way:
+    return _Way(
+        name,
+        _below(kind, "fairlead"),
+        _say(f"brew upgrade {option}fairlead"),
+        _say(f"brew uninstall {option}fairlead && {_SCRIPT_CHOSEN}"),
+        about_chosen="Homebrew has the newest version only, the installer has all",
+    )
+
+
+#: The first that fits counts.
+_TABLE: tuple[_Way, ...] = (
+    _brew("brew cask", "Caskroom", "--cask "),
+    _brew("brew", "Cellar", ""),
+    _Way(
+        "nix",
+        _below("nix", "store"),
+        _say("nix profile upgrade fairlead"),
+        _say("nix profile install 'nixpkgs/COMMIT#fairlead'"),
+        before="nix profile rollback",
+        about_chosen="its profile has generations, and nixpkgs a commit with each version",
     ),
-    ("uv tool", _is_uv_tool, _say("uv tool upgrade fairlead"), ""),
-    ("pipx", _is_pipx, _say("pipx upgrade fairlead"), ""),
-    ("uv", _is_uv_environment, _say("uv pip install --upgrade fairlead"), ""),
-    ("pip", _is_in_site_packages, _pip_command, ""),
-    ("deb", _is_deb, _say("sudo apt install ./fairlead_VERSION_ARCH.deb"), f"the package is on {_PAGE}"),
-    ("pacman", _is_pacman, _pacman_command, ""),
-    ("rpm", _is_rpm, _say("sudo dnf install ./fairlead-VERSION-1.ARCH.rpm"), f"the package is on {_PAGE}"),
-    ("container", _is_container, _say(f"docker pull {IMAGE}:latest"), "then start the container anew"),
+    _Way(
+        "scoop",
+        _is_scoop,
+        _say("scoop update fairlead"),
+        _say("scoop install fairlead@VERSION"),
+        before="scoop reset fairlead@VERSION",
+    ),
+    _Way(
+        "winget",
+        _below("WinGet", "Packages"),
+        _say("winget upgrade --exact --id fairlead.fairlead"),
+        _say(
+            "winget uninstall --exact --id fairlead.fairlead, "
+            "then winget install --exact --id fairlead.fairlead --version VERSION"
+        ),
+    ),
+    _Way("uv tool", _is_uv_tool, _say("uv tool upgrade fairlead"), _say("uv tool install fairlead==VERSION")),
+    _Way("pipx", _is_pipx, _say("pipx upgrade fairlead"), _say("pipx install --force fairlead==VERSION")),
+    _Way(
+        "uv",
+        _is_uv_environment,
+        _say("uv pip install --upgrade fairlead"),
+        _say("uv pip install fairlead==VERSION"),
+    ),
+    _Way(
+        "pip",
+        _is_in_site_packages,
+        _use_pip("--upgrade fairlead"),
+        _use_pip("fairlead==VERSION"),
+    ),
+    _Way(
+        "deb",
+        _is_deb,
+        _say("sudo apt install ./fairlead_VERSION_ARCH.deb"),
+        _say("sudo apt install --allow-downgrades ./fairlead_VERSION_ARCH.deb"),
+        about=f"the package is on {_RELEASES}/latest",
+        about_chosen=f"each version's package is on {_RELEASES}",
+    ),
+    _Way(
+        "pacman",
+        _is_pacman,
+        _use_pacman("yay -S NAME"),
+        _use_pacman("sudo pacman -U ~/.cache/yay/NAME/NAME-VERSION-1-ARCH.pkg.*"),
+        about_chosen="yay keeps the packages that it built",
+    ),
+    _Way(
+        "rpm",
+        _is_rpm,
+        _say("sudo dnf install ./fairlead-VERSION-1.ARCH.rpm"),
+        _say("sudo dnf install ./fairlead-VERSION-1.ARCH.rpm"),
+        before="sudo dnf downgrade ./fairlead-VERSION-1.ARCH.rpm",
+        about=f"the package is on {_RELEASES}/latest",
+        about_chosen=f"each version's package is on {_RELEASES}",
+    ),
+    _Way(
+        "container",
+        _is_container,
+        _say(f"docker pull {IMAGE}:latest"),
+        _say(f"docker pull {IMAGE}:VERSION"),
+        about="then start the container anew",
+        about_chosen="then start the container anew from that image",
+    ),
+    _Way(
+        "folder",
+        _is_folder,
+        _use_script(SCRIPT, SCRIPT_WINDOWS),
+        _use_script(_SCRIPT_CHOSEN, f"$env:FAIRLEAD_VERSION='VERSION'; {SCRIPT_WINDOWS}"),
+        about="it was unpacked by hand; the installer keeps it up to date",
+        about_chosen="it was unpacked by hand; the installer has every version",
+    ),
+    _Way(
+        "source",
+        _is_source,
+        _say("git pull"),
+        _say("git checkout vVERSION"),
+        about="it runs from its sources",
+        about_chosen="it runs from its sources",
+    ),
 )

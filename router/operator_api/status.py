@@ -187,6 +187,17 @@ class Vitals(msgspec.Struct, kw_only=True):
     bounds: dict[str, Bound]
 
 
+class ProcessStatus(msgspec.Struct, kw_only=True):
+    """How the process was started."""
+
+    #: `foreground`; `detached` for one in the background; `user unit` or `system unit` for one that systemd runs.
+    mode: str = "foreground"
+    #: The name of that unit; empty for none.
+    unit: str = ""
+    #: Path of the file with what it would print at a terminal; null where that goes elsewhere.
+    log: str | None = None
+
+
 class RunningRequest(msgspec.Struct, kw_only=True):
     """A request that is being answered."""
 
@@ -254,3 +265,5 @@ class Status(msgspec.Struct, kw_only=True):
     #: How many requests were refused since the start before they were looked at, by reason: `cross-site`, `host`,
     #: `no key`, `wrong key`, `method`, `malformed`, `unknown path`. At most 10 of a kind in a minute are recorded.
     refused: dict[str, int] = {}
+    #: How the process was started.
+    process: ProcessStatus = msgspec.field(default_factory=ProcessStatus)

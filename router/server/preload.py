@@ -23,6 +23,7 @@ MODULES = (
     "email.message",
     "email.parser",
     "importlib.resources",
+    "zoneinfo",
     "http.cookiejar",
     "urllib.request",
     "certifi",

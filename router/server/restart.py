@@ -17,6 +17,7 @@ import trio
 
 from router.errors import CommandError, Conflict
 from router.host.own_program import BackgroundProgram, find_words, name_program, start_again
+from router.host.service_unit import find_service_unit
 from router.host.starter import Report, Starter
 from router.operator_api.status import Restarted
 from router.server.accepting import AcceptLoops
@@ -35,14 +36,16 @@ T = TypeVar("T")
 class Origin(NamedTuple):
     """How this process was started."""
 
-    mode: Literal["foreground", "detached"]
-    #: What starts its program, and with which arguments; empty in the foreground.
+    mode: Literal["foreground", "detached", "user unit", "system unit"]
+    #: What starts its program, and with which arguments; empty for one that cannot start itself again.
     words: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     #: What it is started again with.
     environ: Mapping[str, str] = {}
-    #: None in the foreground.
+    #: None where nothing waits for its start.
     starter: Starter | None = None
+    #: The systemd unit that it is run for, else empty.
+    unit: str = ""
 
     @property
     def program(self) -> str:
@@ -56,6 +59,12 @@ class Origin(NamedTuple):
 
 
 FOREGROUND = Origin("foreground")
+
+
+def find_origin(environ: Mapping[str, str]) -> Origin:
+    """How this process was started, where nothing waits for its start."""
+    unit = find_service_unit(environ)
+    return FOREGROUND if unit is None else Origin("user unit" if unit.user else "system unit", unit=unit.name)
 
 
 class Stoppable(Protocol):
@@ -110,7 +119,13 @@ class Restarter:
         if sys.platform == "win32":
             raise Conflict(f"A port cannot be handed to another process on Windows. {_OTHERWISE}.")
         if self._origin.starter is None:
-            raise Conflict(f"This proxy runs in the foreground (pid {os.getpid()}): end it there and start it again.")
+            again = self._run_file.unit_restart
+            pid = os.getpid()
+            raise Conflict(
+                f"This proxy runs for {self._origin.unit} (pid {pid}), which systemd restarts: {again}"
+                if again
+                else f"This proxy runs in the foreground (pid {pid}): end it there and start it again."
+            )
         if serving.stopping:
             raise Conflict("This proxy is stopping.")
         if self._attempt is not None:

@@ -28,7 +28,7 @@ from router.net.server.connection import Connection
 from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
-from router.operator_api.status import Restarted
+from router.operator_api.status import ProcessStatus, Restarted
 from router.server.accepting import AcceptLoops
 from router.server.application import Proxy
 from router.server.background_log import BackgroundLog
@@ -102,6 +102,11 @@ class Serving:
         """Problems to show to the user, each with its fix."""
         own = [self.run_file.problem] if self.run_file.problem else []
         return [*own, *self.runtime.snapshot.problems]
+
+    @property
+    def process(self) -> ProcessStatus:
+        """How this process was started."""
+        return self.run_file.report()
 
     def format_stop(self) -> str:
         """What a user at a terminal is told when the proxy stops; '' when no answer is open."""
@@ -229,6 +234,7 @@ def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog,
         started=time.time(),
         born=processes.find_birth(os.getpid()),
         mode=origin.mode,
+        unit=origin.unit,
         program=origin.program,
     )
     return RunFile(home, run, log)

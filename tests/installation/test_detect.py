@@ -146,14 +146,64 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_each_way_has_its_command(tmp_path, case):
-    """The kind and the command to run."""
-    files, program, package, form, system, kind, command = case
+CHOSEN_SCRIPT = f"{SCRIPT} -s -- --version VERSION"
+# What installs a chosen version, and, where it is another, what goes back to the one before.
+CHOSEN = {
+    "install.sh": (OWN,),
+    "one file": (OWN,),
+    "a bare folder": (CHOSEN_SCRIPT,),
+    "a folder that only looks like scoop's": (f"$env:FAIRLEAD_VERSION='VERSION'; {SCRIPT_WINDOWS}",),
+    "brew": (f"brew uninstall fairlead && {CHOSEN_SCRIPT}",),
+    "brew cask": (f"brew uninstall --cask fairlead && {CHOSEN_SCRIPT}",),
+    "nix": ("nix profile install 'nixpkgs/COMMIT#fairlead'", "nix profile rollback"),
+    "scoop": ("scoop install fairlead@VERSION", "scoop reset fairlead@VERSION"),
+    "winget": (
+        "winget uninstall --exact --id fairlead.fairlead, "
+        "then winget install --exact --id fairlead.fairlead --version VERSION",
+    ),
+    "uv tool": ("uv tool install fairlead==VERSION",),
+    "pipx": ("pipx install --force fairlead==VERSION",),
+    "an environment of uv": ("uv pip install fairlead==VERSION",),
+    "pip": ("ROOT/v/bin/python -m pip install fairlead==VERSION",),
+    "pip in a folder with a space": ('"ROOT/my v/bin/python" -m pip install fairlead==VERSION',),
+    "deb": ("sudo apt install --allow-downgrades ./fairlead_VERSION_ARCH.deb",),
+    "rpm": (
+        "sudo dnf install ./fairlead-VERSION-1.ARCH.rpm",
+        "sudo dnf downgrade ./fairlead-VERSION-1.ARCH.rpm",
+    ),
+    "pacman, built elsewhere": ("sudo pacman -U ~/.cache/yay/fairlead-bin/fairlead-bin-VERSION-1-ARCH.pkg.*",),
+    "docker": ("docker pull ghcr.io/fairlead/fairlead:VERSION",),
+    "the sources": ("git checkout vVERSION",),
+}
+
+
+def look(tmp_path, case):
+    """How the copy of a case was installed."""
+    files, program, package, form, system, *_ = case
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = detect(Copy(tmp_path / program, tmp_path / (package or "x"), form, {}, system, tmp_path))
+    return detect(Copy(tmp_path / program, tmp_path / (package or "x"), form, {}, system, tmp_path))
+
+
+@pytest.mark.parametrize("case", CHOSEN)
+def test_each_way_has_a_command_for_a_chosen_version(tmp_path, case):
+    """A version by its number, and the one before: what its manager takes, which is not what upgrades."""
+    found = look(tmp_path, CASES[case])
+    chosen, before = [text.replace(str(tmp_path), "ROOT") for text in (found.chosen, found.before)]
+    assert (chosen, before) == (CHOSEN[case][0], CHOSEN[case][-1])
+
+
+def test_every_kind_has_a_chosen_version():
+    """No way of the first table is missing in the second."""
+    assert {case[5] for case in CASES.values()} == {CASES[name][5] for name in CHOSEN}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_each_way_has_its_command(tmp_path, case):
+    """The kind and the command to run."""
+    found = look(tmp_path, case)
+    kind, command = case[5:]
     assert (found.kind, found.command.replace(str(tmp_path), "ROOT")) == (kind, command)
     assert found.own == (command == OWN)
     assert found.prefix == (tmp_path / "p" if kind == "receipt" else None)

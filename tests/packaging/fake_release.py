@@ -54,6 +54,8 @@ def tree(version: str) -> dict[str, bytes]:
         "fairlead/fairlead": program(version),
         "fairlead/_internal/base_library.zip": b"library of " + version.encode(),
         "fairlead/_internal/licenses/h11/LICENSE.txt": b"The MIT License\n",
+        "fairlead/_internal/man/fairlead.1": b".TH fairlead 1\n",
+        "fairlead/_internal/man/fairlead-config.5": b".TH fairlead-config 5\n",
     }
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from router.installation.project import RELEASES_URL, REPOSITORY
 
-from .fake_release import ROOT, have, make_release, write_release
+from .fake_release import ROOT, have, make_release, pack, tree, write_release
 from .generated import KEY, address, find, generate, make
 
 SYSTEMS = [("macos", "arm", "arm64", ""), ("macos", "intel", "x86_64", ""),
@@ -76,6 +76,9 @@ def test_cask(signed, arch: str, ours: str):
     file = find(release, "macos", ours)
     assert (found["cask"], found["url"], found["sha256"]) == ("fairlead", address(file), file.sha256)
     assert found["binary"] == "fairlead/fairlead"
+    # All that are in the archive, and what prints the completions.
+    assert found["manpages"] == [f"fairlead/_internal/man/{name}" for name in ("fairlead-config.5", "fairlead.1")]
+    assert found["completions"] == ["fairlead/fairlead", "completions"]
     formula = evaluate(out / "homebrew/Formula/fairlead.rb", "macos", arch)
     assert ("url" in formula, formula["depends_on"]) == (False, ["linux"])
 
@@ -87,6 +90,18 @@ def test_cask_needs_both(tmp_path: Path):
     write_release(tmp_path / "release", msgspec.structs.replace(release, files=files))
     done = generate(tmp_path / "release", tmp_path / "out", "--only", "homebrew")
     assert (done.returncode, "is signed, the other is not" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("page", "said"), [("other.1", "have other man pages"), ("other.txt", "has no man pages")])
+def test_cask_needs_the_same_man_pages(tmp_path: Path, page: str, said: str):
+    """Archives for macOS whose pages differ, or that have none, are refused: the cask would name what is not there."""
+    release = make_release(tmp_path / "release", "0.3.0", signed=("macos",))
+    kept = {name: data for name, data in tree("0.3.0").items() if "/man/" not in name}
+    packed = pack({**kept, f"fairlead/_internal/man/{page}": b""})
+    file = find(release, "macos", "x86_64")
+    (tmp_path / "release" / file.name).write_bytes(packed)
+    done = generate(tmp_path / "release", tmp_path / "out", "--only", "homebrew")
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
 
 
 def test_scoop(made):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,27 @@ def test_other_copies_are_named(user: User):
     assert done.returncode == 0
     assert "brew uninstall fairlead" in done.stdout
     assert f"your shell runs {user.tools / 'fairlead'}" in done.stdout
+
+
+def test_a_link_past_the_current_version_is_named(user: User):
+    """A link into a version's folder, or that folder on PATH, goes on to start that version: it is named with the
+    command that mends it, and one that leads by `current` is not."""
+    assert user.install().returncode == 0
+    version = (user.prefix / "current").resolve()
+    places = {name: user.home / name for name in ("past", "by", "far", "relative")}
+    for place in places.values():
+        place.mkdir()
+    (places["past"] / "fairlead").symlink_to(version / "fairlead")
+    (places["by"] / "fairlead").symlink_to(user.prefix / "current/fairlead")
+    (places["far"] / "fairlead").symlink_to(user.program)
+    (places["relative"] / "fairlead").symlink_to("../.local/share/fairlead/current/fairlead")
+    done = user.install(PATH=":".join(map(str, (*places.values(), version, user.environ["PATH"]))))
+    assert done.returncode == 0
+    notes = [line.partition(" whatever ")[0] for line in done.stdout.splitlines() if "leads past" in line]
+    assert notes == [f"note: {place}/fairlead starts {version.name}" for place in (places["past"], version)]
+    [mend] = [line.partition(":   ")[2] for line in done.stdout.splitlines() if "Link it anew" in line]
+    subprocess.run(["sh", "-c", mend], check=True)
+    assert (places["past"] / "fairlead").readlink() == user.prefix / "current/fairlead"
 
 
 def test_musl_is_told_from_glibc(user: User, host: ReleaseHost):

@@ -59,6 +59,7 @@ def test_deb(made: Path):
         assert COMMON | {"usr/share/zsh/vendor-completions/_fairlead", "usr/share/doc/fairlead/copyright"} <= set(
             entries
         )
+        assert not [name for name in entries if name.startswith("usr/lib/fairlead/_internal/man")]
         assert entries["usr/bin/fairlead"].linkname == "../lib/fairlead/fairlead"
         assert entries["usr/lib/fairlead/fairlead"].mode == 0o755
         assert {(entry.uid, entry.gid) for entry in entries.values()} == {(0, 0)}

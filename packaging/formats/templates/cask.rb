@@ -16,4 +16,6 @@ cask "fairlead" do
   end
 
   binary "fairlead/fairlead"
+@MAN_PAGES@
+  generate_completions_from_executable "fairlead/fairlead", "completions"
 end

@@ -149,7 +149,7 @@ def announce_change(home: Home, keys: Sequence[str]) -> None:
     restart = [entry.key for entry in touched if entry.restart]
     if restart:
         detach = " --detach" if running[0].mode == "detached" else ""
-        again = f"fairlead stop && fairlead proxy{detach}"
+        again = run_files.format_unit_restart(running[0]) or f"fairlead stop && fairlead proxy{detach}"
         say(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   {again}")
     if len(restart) < len(keys):
         from router.cli.common.running_proxy import tell_change

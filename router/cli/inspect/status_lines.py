@@ -1,5 +1,6 @@
 """The lines of `fairlead status`: what a proxy reports, for a terminal of any width."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from router.cli.common import amounts, budget_lines
 from router.cli.common.layout import GAP, format_table, wrap_row
 from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
-from router.operator_api.status import BackendStatus, RunningRequest, Status
+from router.operator_api.status import BackendStatus, ProcessStatus, RunningRequest, Status
 from router.policy.accounts.retry import format_duration
 from router.policy.budget.guard import explain_untold
 from router.policy.routing.table import DEMO
@@ -54,10 +55,21 @@ def format_screen(status: Status, screen: Screen, width: int | None) -> list[str
 def _head(status: Status, screen: Screen) -> list[Row]:
     served = f"{_judge(status)} for {format_duration(status.uptime_s)}"
     parts = (f"fairlead {status.version}", status.url, served, f"{status.running_count:,} running", f"pid {status.pid}")
-    lines = [Row("", GAP.join(parts))]
+    lines = [Row("", GAP.join(parts)), *_process(status.process)]
     if screen.several:
         lines.append(_row("problem", "several proxies of this home run; end one: fairlead stop --port PORT"))
     return [*lines, *(_row("problem", clean(problem, 600)) for problem in status.problems)]
+
+
+def _process(process: ProcessStatus) -> list[Row]:
+    """Where a proxy runs that has no terminal, and where its log is."""
+    if process.mode == "detached":
+        return [_row("runs", f"in the background{GAP}log: {shown(Path(process.log or ''))}")]
+    scope = {"user unit": "--user ", "system unit": ""}.get(process.mode)
+    if scope is None:
+        return []
+    unit = clean(process.unit, 300)
+    return [_row("runs", f"for {unit}{GAP}log: journalctl {scope}-u {shlex.quote(unit.removesuffix('.service'))}")]
 
 
 def _judge(status: Status) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from router.installation.detect import Copy, Installation, detect, find_copy
 from router.installation.upgrade import release_keys
 from router.installation.upgrade.manifest import Release
 from router.installation.upgrade.minisign import SIGNATURE_LIMIT
+from router.installation.upgrade.past_current import Bypass, find_bypasses
 from router.installation.upgrade.release import (
     MANIFEST_LIMIT,
     check_installable,
@@ -33,12 +35,14 @@ from router.installation.upgrade.source import Source, make_source
 from router.installation.upgrade.steps import Target, Tools, install, make_target, roll_back
 from router.installation.upgrade.system import find_system
 from router.installation.upgrade.trial import Trial
+from router.installation.upgrade.versions import CURRENT, PROGRAM
 from router.net.client.outbound import Outbound, read_outbound
 from router.net.control.download import download
 from router.net.control.request import ControlError
 from router.settings import Settings
 from router.settings.kinds import clean
 from router.store.home.home import Home, open_home
+from router.store.home.permissions import shown
 
 #: For release.json and for its signature, each; for a program.
 DESCRIPTION_SECONDS, PROGRAM_SECONDS = 60.0, 1800.0
@@ -124,8 +128,12 @@ class _Upgrade:
     @property
     def _command(self) -> str:
         """What does what was asked for."""
-        pinned = f" --to {self._options.to}" if self._installation.own and self._options.to else ""
-        return f"{self._installation.command}{pinned}"
+        found, version = self._installation, self._options.to
+        if found.own:
+            return f"{found.command} --to {version}" if version else found.command
+        if self._options.rollback:
+            return found.before
+        return found.chosen.replace("VERSION", version) if version else found.command
 
     def _describe(self, release: Release) -> dict[str, object]:
         """For JSON. latest: None where another was asked for than the newest."""
@@ -133,12 +141,15 @@ class _Upgrade:
         return {"latest": latest, "newer": is_newer(release.version, self._current)}
 
     def name_command(self) -> int:
-        """Print what upgrades a copy that is another's."""
+        """Print what does it for a copy that is another's."""
         if self._options.json:
             return self._print({"latest": None, "newer": None})
-        about = f"; {self._installation.about}" if self._installation.about else ""
-        say(f"fairlead {self._current} was installed by other means ({self._installation.kind}){about}.")
-        say(f"Upgrade it:   {self._installation.command}")
+        found, version = self._installation, self._options.to
+        known = found.about_chosen if version or self._options.rollback else found.about
+        about = f"; {known}" if known else ""
+        say(f"fairlead {self._current} was installed by other means ({found.kind}){about}.")
+        action = "Go back" if self._options.rollback else f"Install {version}" if version else "Upgrade it"
+        say(f"{action}:   {self._command}")
         return 0
 
     def install(self, target: Target) -> int:
@@ -181,6 +192,9 @@ class _Upgrade:
         told(f"Done: {version} is installed.")
         proxies = trio.run(restart_proxies, self._home, version, told)
         told(f"Back to {self._current}:   fairlead upgrade --rollback")
+        if target.program is None:
+            for bypass in find_bypasses(target.prefix, os.environ):
+                note("\n      ".join(_describe_bypass(bypass, target.prefix)))
         if self._options.json:
             return self._print({**found, "installed": version, "proxies": proxies})
         return 0
@@ -220,6 +234,16 @@ class _Upgrade:
     def _print(self, found: Mapping[str, object]) -> int:
         print_json({"current": self._current, **found, "command": self._command})
         return 0
+
+
+def _describe_bypass(bypass: Bypass, prefix: Path) -> list[str]:
+    """What a program on PATH that leads past `current` does, and what to do about it."""
+    current = prefix / CURRENT
+    does = f"note: {shown(bypass.place)} starts {bypass.version} whatever is installed: it leads past {shown(current)}."
+    if bypass.link and sys.platform != "win32":
+        program, place = shlex.quote(str(current / PROGRAM)), shlex.quote(str(bypass.place))
+        return [does, f"Link it anew:   ln -sf {program} {place}"]
+    return [does, f"Put {shown(current)} on your PATH in the place of {shown(bypass.place.parent)}."]
 
 
 def _find_current(target: Target | None) -> str:

@@ -37,7 +37,7 @@ async def _restart(
     run: run_files.Run, proxy: RunningProxy, version: str, told: Callable[[str], None]
 ) -> dict[str, object]:
     if run.mode != "detached":
-        return _leave(run, told, "it runs in the foreground")
+        return _leave(run, told, "systemd runs it" if run.mode in run_files.MANAGERS else "it runs in the foreground")
     try:
         serving = await proxy.restart()
     except ControlError as error:
@@ -51,7 +51,8 @@ async def _restart(
 
 def _leave(run: run_files.Run, told: Callable[[str], None], why: str) -> dict[str, object]:
     detached = run.mode == "detached"
-    command = f"fairlead stop --port {run.port}, then fairlead proxy{' --detach' if detached else ''}"
+    again = f"fairlead stop --port {run.port}, then fairlead proxy{' --detach' if detached else ''}"
+    command = run_files.format_unit_restart(run) or again
     told(f"The proxy on :{run.port} still runs {run.version} ({why}).")
     told(f"Restart it:   {command}")
     return {"port": run.port, "version": run.version, "restarted": False, "command": command}

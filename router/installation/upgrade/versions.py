@@ -1,7 +1,8 @@
 """The version folders of an installation: PREFIX/versions/VERSION, the link PREFIX/current, and what is kept.
 
-Rules of this file: a folder gets its name when it is whole, and loses it before it is deleted; `current` is replaced by
-rename; what a version needs for going back to it (its files' hashes, the history it reads) stands inside its folder.
+Rules of this file: a folder gets its name when it is whole, and loses it before it is deleted; `current` is there at
+all times, replaced by rename or, on Windows, pointed elsewhere; what a version needs for going back to it (its files'
+hashes, the history it reads) stands inside its folder.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from router.errors import CommandError
+from router.installation.upgrade.junction import point_junction
 from router.installation.upgrade.release import parse_version
 from router.store.home.permissions import shown
 from router.store.home.processes import alive
@@ -24,6 +26,8 @@ LOCK, CURRENT, VERSIONS = "upgrade.lock", "current", "versions"
 #: Of a version that is not of its name yet, and of one that is no more.
 PART, GONE = ".part-", ".gone-"
 RECORD = ".kept.json"
+#: Seconds.
+_BETWEEN_RENAMES = 0.02
 PROGRAM = "fairlead.exe" if sys.platform == "win32" else "fairlead"
 
 
@@ -87,15 +91,24 @@ def explain(error: OSError, place: Path) -> CommandError:
 
 def find_current(prefix: Path) -> str:
     """The version that `current` points to, '' for none."""
-    try:
-        name = os.path.basename(os.readlink(prefix / CURRENT).rstrip("/\\"))
-    except OSError:
-        return ""
+    # Who installs on Windows may have it away for an instant.
+    target = read_link(prefix / CURRENT, 10 if sys.platform == "win32" else 1)
+    name = os.path.basename(target.rstrip("/\\"))
     return name if parse_version(name) else ""
 
 
+def read_link(link: Path, tries: int) -> str:
+    """What a link points to, '' for none; tried so often while there is none."""
+    for number in range(tries):
+        if number:
+            time.sleep(_BETWEEN_RENAMES)
+        with contextlib.suppress(OSError):
+            return os.readlink(link)
+    return ""
+
+
 def point_current(prefix: Path, version: str) -> None:
-    """Make `current` point to a version, by rename. Raises OSError."""
+    """Make `current` point to a version, in one step. Raises OSError."""
     link, new = prefix / CURRENT, prefix / f".{CURRENT}-{os.getpid()}"
     if sys.platform == "win32":
         _replace_junction(prefix, version, link, new)
@@ -110,11 +123,17 @@ def point_current(prefix: Path, version: str) -> None:
 
 
 def _replace_junction(prefix: Path, version: str, link: Path, new: Path) -> None:
-    """Without a link for the time between two renames: Windows replaces no folder by another."""
+    """Point it elsewhere, or, on a file system that does not do that, replace it: there is no link then for the time
+    between two renames."""
     if sys.platform != "win32":
         return
     import _winapi
 
+    if os.path.lexists(link):
+        with contextlib.suppress(OSError):
+            point_junction(link, folder_of(prefix, version))
+            if os.path.samefile(link, folder_of(prefix, version)):
+                return
     old = prefix / f".{CURRENT}-old-{os.getpid()}"
     _winapi.CreateJunction(str(folder_of(prefix, version)), str(new))
     if os.path.lexists(link):

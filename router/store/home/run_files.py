@@ -6,6 +6,7 @@ reader removes those whose process is gone.
 
 import contextlib
 import os
+import shlex
 import socket
 
 import msgspec
@@ -36,10 +37,23 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     #: What to do about that.
     fix: str = ""
-    #: How it was started: `foreground`, or `detached` for one in the background.
+    #: How it was started: `foreground`; `detached` for one in the background; `user unit` or `system unit` for one that
+    #: systemd runs.
     mode: str = "foreground"
+    #: The name of that unit, else empty.
+    unit: str = ""
     #: The file that was started; empty in the run files of older versions.
     program: str = ""
+
+
+#: What talks to the manager of a unit, by `Run.mode`.
+MANAGERS = {"user unit": "systemctl --user", "system unit": "sudo systemctl"}
+
+
+def format_unit_restart(run: Run) -> str:
+    """The command that restarts a proxy that systemd runs, '' for any other."""
+    manager = MANAGERS.get(run.mode)
+    return f"{manager} restart {shlex.quote(run.unit.removesuffix('.service'))}" if manager and run.unit else ""
 
 
 def write(home: Home, run: Run) -> None:

@@ -12,7 +12,6 @@ Only the beginning of a body is read, by expressions whose work grows with its l
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from router.wire.headers.times import LONGEST, UNREADABLE, seconds_until
 from router.wire.raw import json_values
@@ -91,6 +90,9 @@ def _read_wait(body: bytes, date: float | None) -> float | None:
 
 def _until_midnight(date: float) -> float:
     """Seconds until the next day begins where Google counts days, in California."""
+    # Loaded after the start of a proxy: it reads the settings of the interpreter's own build.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         zone: tzinfo = ZoneInfo("America/Los_Angeles")
     except (ZoneInfoNotFoundError, OSError):

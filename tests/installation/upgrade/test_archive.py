@@ -1,5 +1,6 @@
 """Archives are unpacked into their folder alone. Those for Windows are zip files; those of tar are in test_attacks."""
 
+import os
 import stat
 import zipfile
 
@@ -29,6 +30,30 @@ def test_a_zip(tmp_path):
         "fairlead.exe": b"12",
         "_internal/a/b": b"345",
     }
+
+
+def test_all_is_on_the_disk(tmp_path, monkeypatch):
+    """Every file is written through, several at once; one that cannot be fails the whole."""
+    names = [f"fairlead/{number}" for number in range(40)]
+    archive = make_zip(tmp_path / "a.zip", *((name, b"1", 0o644) for name in names))
+    synced = []
+
+    def note(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    top = unpack(archive, tmp_path / "new", unpacked=40)
+    assert sorted(synced) == sorted(path.stat().st_ino for path in top.iterdir())
+
+    def fail(descriptor):
+        # One of them, whichever comes as the seventh.
+        note(descriptor)
+        if len(synced) == 47:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        unpack(archive, tmp_path / "other", unpacked=40)
 
 
 @pytest.mark.parametrize(

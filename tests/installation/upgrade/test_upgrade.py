@@ -193,16 +193,23 @@ def test_without_keys_nothing_is_installed(installed, server, monkeypatch):
 
 
 def test_a_package_managers_copy_is_left_to_it(installed, server):
-    """Its command is printed, with exit code 0, and nobody is asked."""
-    program = installed.folder / "Cellar" / "fairlead" / "0.1.0" / "libexec" / "fairlead"
+    """Its command for what was asked is printed, with exit code 0, and nobody is asked."""
+    program = installed.folder / "apps" / "fairlead" / "0.1.0" / "fairlead.exe"
+    program.parent.mkdir(parents=True)
+    (program.parent / "install.json").touch()
     installed.use(program, "folder")
-    for words in ([], ["--to", NEW], ["--rollback"]):
+    for words, action, command in (
+        ([], "Upgrade it", "scoop update fairlead"),
+        (["--to", NEW], f"Install {NEW}", f"scoop install fairlead@{NEW}"),
+        (["--rollback"], "Go back", "scoop reset fairlead@VERSION"),
+    ):
         code, out, _ = installed.run(*words)
-        assert (code, "Upgrade it:   brew upgrade fairlead" in out) == (0, True)
-    assert json.loads(installed.run("--json")[1])["command"] == "brew upgrade fairlead"
+        assert (code, out.splitlines()[-1]) == (0, f"{action}:   {command}")
+        assert json.loads(installed.run(*words, "--json")[1])["command"] == command
     assert server.asked == []
     server.publish()
-    assert json.loads(installed.run("--check", "--json")[1])["command"] == "brew upgrade fairlead"
+    assert json.loads(installed.run("--check", "--json")[1])["command"] == "scoop update fairlead"
+    assert json.loads(installed.run("--check", "--to", NEW, "--json")[1])["command"] == f"scoop install fairlead@{NEW}"
 
 
 class TestOneFile:

@@ -53,6 +53,8 @@ class Cask
   %w[version url name desc homepage binary].each do |word|
     define_method(word) { |*value| value.empty? ? FOUND[word] : FOUND[word] = value.first }
   end
+  def manpage(value) = (FOUND["manpages"] ||= []) << value
+  def generate_completions_from_executable(*words) = FOUND["completions"] = words
   def arch(values = nil) = values ? FOUND["arch"] = values.fetch(ARCH.to_sym) : FOUND["arch"]
   def sha256(values) = FOUND["sha256"] = values.fetch(ARCH.to_sym)
   def livecheck(&block) = Livecheck.new.instance_eval(&block)
