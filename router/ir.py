@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from router.overflow import Overflow
+
 #: Why an answer ended. `refusal`: it was cut off or withheld. A model that refuses in its own words and ends by itself
 #: has the stop `end`, and the words as its refusal.
 Stop = Literal["end", "length", "context", "tool", "sequence", "refusal", "pause"]
@@ -371,6 +373,8 @@ class Fault(msgspec.Struct, frozen=True):
     #: OpenAI's error code.
     code: str | None = None
     param: str | None = None
+    #: Of a request that is too long for its model.
+    overflow: Overflow | None = None
 
 
 Event = (
@@ -388,11 +392,3 @@ Event = (
     | Ended
     | Fault
 )
-
-
-class Loss(msgspec.Struct, frozen=True):
-    """A part of a request or answer that a translation could not keep."""
-
-    #: The caller's field.
-    path: str
-    how: Literal["dropped", "weakened"]

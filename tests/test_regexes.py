@@ -107,6 +107,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "demo/script.py": {
         "_WORD": BODY,
+        "_NAME_PART": BODY,
     },
     "exchange/client_response/respond.py": {
         "_ERROR_IN_200": BODY,
@@ -284,7 +285,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_TIER": BODY,
         "_TIER_NAME": BODY,
     },
-    "wire/error_text.py": {
+    "wire/errors/history_text.py": {
         "_SPACE": BEGINNING,
         "_SENTENCE": BEGINNING,
         "_ADVICE": BEGINNING,
@@ -302,6 +303,16 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/errors/overflow.py": {
         "_OVERFLOW": BEGINNING,
         "_NO_OVERFLOW": BEGINNING,
+        "_INPUT": BEGINNING,
+        "_OUTPUT": BEGINNING,
+        "_TOTAL": BEGINNING,
+        "_WINDOW": BEGINNING,
+        "_MAX_INPUT": BEGINNING,
+    },
+    "wire/errors/overflow_texts.py": {
+        "_NUMBERED": ERRORS,
+        "_ANTHROPIC": BEGINNING,
+        "_OPENAI": BEGINNING,
     },
     "wire/headers/rate_limit_names.py": {
         "_DURATION": DIGITS,

@@ -27,6 +27,22 @@ CREATED = 1767225600
 _NO_TEXT = "The last user message has no text."
 _FRAGMENT = 8
 _WORD = re.compile(r"\S+\s*|\s+")
+# The words of a tool's name: `list_files`, `NotebookRead`, `mcp__docs__search`.
+_NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_READS = frozenset(
+    ("read", "get", "list", "ls", "view", "search", "find", "glob", "grep", "cat", "show", "lookup", "query", "count")
+)
+_CHANGES = frozenset(
+    (
+        *("write", "edit", "create", "update", "delete", "remove", "set", "put", "move", "rename", "patch", "apply"),
+        *("send", "post", "kill", "stop", "bash", "shell", "exec", "execute", "run", "command", "computer", "stdin"),
+    )
+)
+# Parts of the names of tools that start agents, or work that goes on by itself.
+_STARTERS = (
+    *("agent", "task", "workflow", "schedul", "cron", "wakeup", "spawn", "delegat", "dispatch", "handoff", "swarm"),
+    *("team", "orchestrat", "collab", "fork", "remotetrigger", "sendmessage", "skill", "thread", "background"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +137,31 @@ def _call_tool(tool: Tool, text: str) -> Reply:
 
 
 def choose(tools: list[Tool], choice: Json) -> Tool | None:
-    """The tool to call: the first, unless the request's tool_choice names another or forbids all."""
+    """The tool to call: the first of those that only read, else of all, unless the request's tool_choice names another;
+    None when tool_choice forbids all. One that may start an agent is never called: the agent would get the same tools,
+    and call them without an end."""
     named = as_object(choice)
     kind = as_text(named.get("type")) or as_text(choice)
-    if kind == "none" or not tools:
+    if kind == "none":
         return None
     name = named.get("name") or as_object(named.get(kind)).get("name")
-    return next((tool for tool in tools if tool.name == name), tools[0])
+    forced = [tool for tool in tools if tool.name == name]
+    allowed = [tool for tool in forced or tools if not _starts_work(tool.name)]
+    return min(allowed, key=lambda tool: _rank(tool.name), default=None)
+
+
+def _starts_work(name: str) -> bool:
+    """True for a tool that may start an agent, or work that goes on by itself, in any case and namespace."""
+    letters = "".join(char for char in name.casefold() if char.isalpha())
+    return any(stem in letters for stem in _STARTERS)
+
+
+def _rank(name: str) -> int:
+    """0 for a tool that only reads what is at hand, 2 for one that changes something or runs commands, 1 for others."""
+    parts = {part.lower() for part in _NAME_PART.findall(name)}
+    if parts & _CHANGES:
+        return 2
+    return 0 if parts & _READS and "web" not in parts else 1
 
 
 def wanted_format(value: Json) -> Object | None:

@@ -8,7 +8,6 @@ from router.exchange.context import RequestContext
 from router.exchange.upstream_response.response import NOT_ASKED, UpstreamResponse
 from router.exchange.upstream_response.translated import Translated
 from router.host.memory_bound import MemoryShare
-from router.ir import Loss
 from router.net.client.exchange import UpstreamExchange
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
@@ -20,6 +19,7 @@ from router.telemetry.accesslog import RequestRecord
 from router.upstream.configured_headers import Changes
 from router.upstream.services import Service
 from router.upstream.targets import Target
+from router.wire.neutral.losses import Loss
 from router.wire.translate import Plan
 
 

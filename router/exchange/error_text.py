@@ -10,7 +10,7 @@ from router.exchange.context import Arrival
 from router.host.access import strip_scheme
 from router.redaction import NO_SECRETS, Redactor
 from router.settings.secret_names import may_be_secret_name
-from router.wire.error_text import drop_advice, read_error_text, shorten
+from router.wire.errors.history_text import drop_advice, read_error_text, shorten
 
 _ORGANISATIONS = frozenset(name for entry in KNOWN.values() for name in entry.own_headers)
 

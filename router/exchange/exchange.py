@@ -25,6 +25,7 @@ from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
 from router.exchange.judgement import classify_error, find_failure, find_fault, judge_error, read_failure
 from router.exchange.redaction import redact_body, redact_error, redactor_of
+from router.exchange.request.overflow import reword_error
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
@@ -39,7 +40,7 @@ from router.policy.accounts.retry import Fault
 from router.policy.budget.guard import is_everywhere
 from router.wire.costs.cost_traits import read_limit
 from router.wire.dialect import anthropic_kind
-from router.wire.error_text import read_error_text
+from router.wire.errors.history_text import read_code, read_error_text
 from router.wire.protocols import RESPONSES
 
 DRAIN_SECONDS = 2.0
@@ -208,8 +209,10 @@ class Exchange:
         if not isinstance(error, RouterError):
             body = await redact_body(attempt, await decode_readable(error, b"".join(await error.read()))) or b""
             status = error.status
+            status, body = reword_error(attempt, status, body) or (status, body)
             error = BadGateway(read_error_text(body) or f"Backend {record.backend} answered {status}.")
             error.status, error.kind = status, anthropic_kind(status)
+            error.code = read_code(body)
             record.error = "upstream_error"
         record.error = record.error or ("upstream_broke_off" if best.broke else error.word or error.kind)
         note_error(self._arrival, error, attempt)

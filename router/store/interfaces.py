@@ -1,10 +1,10 @@
 """The interfaces of a store as small Protocols, and the values that pass through them.
 
-A store has five parts: the ledger with the history of requests, the owners of ids, answers that later requests may
-name, the budgets that processes share, and the state of accounts. Each is a Protocol with what its callers need, so
-that another store is an argument of the function that composes a runtime. Rules for every implementation: a method
-neither blocks nor waits unless its docstring says so, and a store that cannot be used raises nothing: it gives the
-reason in `problem`, and the proxy goes on with what it has in memory.
+A store has six parts: the ledger with the history of requests, the owners of ids, answers that later requests may name,
+the budgets that processes share, the state of accounts, and the limits of models that errors told. Each is a Protocol
+with what its callers need, so that another store is an argument of the function that composes a runtime. Rules for
+every implementation: a method neither blocks nor waits unless its docstring says so, and a store that cannot be used
+raises nothing: it gives the reason in `problem`, and the proxy goes on with what it has in memory.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ from router.policy.accounts.pool import Member
 from router.policy.budget.budgets import BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
+from router.policy.facts.learned import LearnedLimit
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
@@ -217,6 +218,23 @@ class AccountStates(Protocol):
         ...
 
 
+class LearnedLimitStore(Protocol):
+    """The limits of models that upstreams told in their errors. They are no history of requests, and stay when that is
+    erased."""
+
+    def learned(self, backend: str, model: str) -> LearnedLimit | None:
+        """What errors told of a model, None for nothing. model: as the backend names it."""
+        ...
+
+    def learn(self, backend: str, model: str, *, window: int | None, max_input: int | None) -> None:
+        """Store what an error told, in tokens; None for what it did not tell."""
+        ...
+
+    def contradict(self, backend: str, model: str, tokens: int) -> None:
+        """Forget the limit of a model if it is less than the input tokens that an answer shows it has taken."""
+        ...
+
+
 class OpenStore(Protocol):
     """Opens a store for the proxy of a home."""
 
@@ -236,3 +254,4 @@ class Store(NamedTuple):
     stored_responses: StoredResponses
     shared_budgets: SharedBudgets
     account_states: AccountStates
+    learned_limits: LearnedLimitStore

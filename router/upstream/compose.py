@@ -60,6 +60,7 @@ def compose(
         ledger=store.ledger,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
+        learned_limits=store.learned_limits,
         recorder=recorder,
         captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,

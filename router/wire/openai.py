@@ -10,7 +10,7 @@ import msgspec
 from router.errors import BadRequest, RouterError
 from router.ir import Document, Fault, Request, Text
 from router.wire import dialect
-from router.wire.errors import overflow
+from router.wire.errors import overflow, overflow_texts
 from router.wire.neutral.context import Context
 from router.wire.neutral.schemas import OPENAI_STRICT, fits
 from router.wire.raw import json_values
@@ -112,8 +112,9 @@ def decode_error(data: Json, status: int) -> Fault | None:
     param = error.get("param") if isinstance(error.get("param"), str) else None
     message = dialect.read_message(error, data)
     status = status or dialect.error_status(error)
-    if overflow.is_overflow(message, code, error.get("type"), status=status):
-        return Fault(400, "invalid_request_error", message, overflow.CODE, param)  # pyright: ignore[reportArgumentType]
+    found_overflow = overflow.read_overflow(error, message, status=status)
+    if found_overflow is not None:
+        return Fault(400, "invalid_request_error", message, overflow.CODE, param, found_overflow)  # pyright: ignore[reportArgumentType]
     status = _to_anthropic_status(status)
     if code == "insufficient_quota":
         status = 402
@@ -132,7 +133,8 @@ def encode_error(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
     status, kind, code = _FOR_OPENAI.get(fault.kind, (500, "server_error", None))
     if kind == "invalid_request_error" and fault.kind == "not_found_error" and "model" not in fault.message.lower():
         code = None
-    error: Json = {"message": fault.message, "type": kind, "param": fault.param, "code": fault.code or code}
+    said = fault.message if fault.overflow is None else overflow_texts.say_to_openai(fault.overflow, fault.message)
+    error: Json = {"message": said, "type": kind, "param": fault.param, "code": fault.code or code}
     if streamed:
         error["status"] = status
     return status, msgspec.json.encode({"error": error})

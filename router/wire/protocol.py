@@ -191,6 +191,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
     replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)
 
+    #: True for an error object whose code or words tell the clients of this protocol that a request is too long.
+    knows_overflow: Callable[[Json], bool] = lambda error: True
     #: Words in an error, in lower case, that mean that the account has used up its credit: waiting does not help.
     quota_words: tuple[bytes, ...] = ()
     #: Words in a 429, in lower case, that mean so unless the answer tells a wait.

@@ -22,6 +22,7 @@ from router.wire.chat import response as chat_response
 from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
+from router.wire.errors import overflow_texts
 from router.wire.headers import rate_limits
 from router.wire.messages import attribution, foreign_thinking, model_list
 from router.wire.messages import decode_stream as messages_decode_stream
@@ -116,6 +117,7 @@ MESSAGES = WireProtocol(
     strip_attribution=attribution.strip_attribution,
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     replays=lambda profile, model: not find_claude(model).signs,
+    knows_overflow=overflow_texts.is_for_anthropic,
     quota_words=(b"credit balance is too low", b"reached your specified api usage limits"),
     limits=rate_limits.ANTHROPIC,
     models=ModelList(model_list.entry, model_list.page),
@@ -149,6 +151,7 @@ CHAT = WireProtocol(
     tiny_request=chat_traits.tiny_request,
     ask_usage=chat_traits.ask_usage,
     usage_field=chat_traits.USAGE_FIELD,
+    knows_overflow=overflow_texts.is_for_chat,
     quota_words=openai.QUOTA_WORDS,
     quota_hints=openai.QUOTA_HINTS,
     limits=rate_limits.OPENAI,
@@ -167,7 +170,7 @@ RESPONSES = WireProtocol(
         responses_decode_stream.ResponsesDecoder,
         responses_encode_stream.ResponsesEncoder,
         responses_errors.decode_error,
-        openai.encode_error,
+        responses_errors.encode_error,
     ),
     path="/v1/responses",
     prefix="/v1/responses/",
@@ -187,6 +190,7 @@ RESPONSES = WireProtocol(
     output_caps=("max_output_tokens",),
     effort=Effort(field="reasoning.effort"),
     tiny_request=responses_traits.tiny_request,
+    knows_overflow=overflow_texts.is_for_responses,
     quota_words=openai.QUOTA_WORDS,
     quota_hints=openai.QUOTA_HINTS,
     limits=rate_limits.OPENAI,

@@ -4,15 +4,13 @@ A protocol is one entry of `protocols`; no code handles a pair of protocols.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, ToolCall, Turn, Usage
 from router.wire import dialect as wire_dialect
-from router.wire.dialect import Failure
-from router.wire.errors import texts
 from router.wire.neutral import assemble
 from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
@@ -25,6 +23,10 @@ from router.wire.raw import json_values, large_json, lenient_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.sse import payloads
 from router.wire.split_characters import CharacterJoiner
+from router.wire.translate_errors import failure_in, make_fault
+
+if TYPE_CHECKING:
+    from router.wire.dialect import Failure
 
 #: Bytes of the largest request that is translated.
 REQUEST_LIMIT = 32 << 20
@@ -152,7 +154,7 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
         if isinstance(found, Answer):
             made = encode_answer(found, target, ctx, stream=stream, large=len(body) > LARGE)
             return Made(200, made, found.usage)
-        return Made(*BY_NAME[target].codec.encode_error(found))
+        return Made(*BY_NAME[target].codec.encode_error(ctx.settle(found)))
     except TooMany as error:
         return Made(*BY_NAME[target].codec.encode_error(error.fault))
     except (UnicodeEncodeError, RecursionError):
@@ -201,40 +203,7 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
         return None
     if isinstance(found, Answer):
         return Made(200, encode_answer(found, target, ctx, stream=False), stream.usage)
-    return Made(*BY_NAME[target].codec.encode_error(found))
-
-
-def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, bytes] | None:
-    """An upstream's error answer: status and body for the client; None when it is no JSON object, nor a list of one,
-    as Gemini's is."""
-    data = texts.decode_body(body)
-    if data is None:
-        return None
-    fault = BY_NAME[source].codec.decode_error(data, status)
-    if fault is None:
-        # Some servers put the message into another field.
-        text = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
-        error = {name: data[name] for name in ("type", "code", "param") if isinstance(data.get(name), str)}
-        fault = BY_NAME[source].codec.decode_error(
-            {"type": "error", "error": {**error, "message": _shorten(text)}}, status
-        )
-    return BY_NAME[target].codec.encode_error(fault) if fault is not None else None
-
-
-def failure_in(events: bytes, source: str) -> Failure | None:
-    """The first error among whole events of an upstream, in its own protocol's form; None when there is none."""
-    dialect = BY_NAME[source].dialect
-    for name, payload in payloads(events):
-        data = json_values.decode_object(payload)
-        found = wire_dialect.find_failure(dialect, name, data) if data is not None else None
-        if found is not None:
-            return found
-    return None
-
-
-def _shorten(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return "".join(char if char.isprintable() else " " for char in texts.cut_text(text, wire_dialect.QUOTE_LIMIT))
+    return Made(*BY_NAME[target].codec.encode_error(ctx.settle(found)))
 
 
 class Stream:
@@ -296,12 +265,13 @@ class Stream:
             if event.__class__ is Ended:
                 self._ended = True
                 out.append(self._format_late_losses())
+            if event.__class__ is Fault:
+                out.append(encode(self._ctx.settle(event)))  # pyright: ignore[reportArgumentType]
+                self.meaningful = self.failed = True
+                break
             out.append(encode(event))
             if not self.meaningful and event.__class__ not in _PREAMBLE:
                 self.meaningful = True
-            if event.__class__ is Fault:
-                self.failed = True
-                break
         return b"".join(out)
 
     def end(self) -> bytes:
@@ -355,7 +325,7 @@ class Stream:
                 yield from found if self._joiner is None else self._joiner.apply(found)
             elif payload != b"null" and not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
-                yield _make_fault(name, payload)
+                yield make_fault(name, payload)
 
     def _finish(self) -> list[Event]:
         try:
@@ -378,14 +348,6 @@ class Stream:
         for path in found.replaced:
             self._ctx.note_weakened(path)
         return found.value
-
-
-def _make_fault(name: str, payload: bytes) -> Fault:
-    """The error for an event that is no JSON object: an error event's text, or that."""
-    text = _shorten(payload.decode("utf-8", "replace")).strip()
-    if name == "error" and text:
-        return Fault(500, "api_error", text)
-    return Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
 
 
 def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Event]:

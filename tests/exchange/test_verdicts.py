@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.wire import translate
+from router.wire import translate_errors
 
 from . import attempts
 from .attempts import JSON, PROTOCOLS, Answer, tried
@@ -240,6 +240,6 @@ def test_an_error_that_stays_is_given_in_the_callers_protocol(outcomes, spoken, 
     found = outcomes(spoken, answers, *others(spoken), stream=stream, both=True)
     for caller in others(spoken):
         for (status, form), answer, one in zip(cases, answers, found[caller], strict=True):
-            assert one.shown == translate.failure(answer.body, status, spoken, caller), (status, form)
+            assert one.shown == translate_errors.failure(answer.body, status, spoken, caller), (status, form)
             assert len(one.tries) == (2 if expected(status, form)[0] else 1), (status, form)
             assert one.error == "upstream_error"

@@ -4,6 +4,7 @@ import time
 from types import SimpleNamespace
 
 from router.policy.budget.budgets import BudgetView, compute_share
+from router.policy.facts.learned import LearnedLimits
 from router.store.interfaces import Owner, SharedState, Store
 from router.store.shared.budgets import count_tokens, counts_tokens, rates_of
 from router.store.shared.sqlite import LocalAccountStates
@@ -18,6 +19,7 @@ class MemoryStore:
         self.responses = {}
         self.budgets = {}
         self.halts = {}
+        self.limits = LearnedLimits()
 
     def open(self, home, say, *, price, settings):
         """The parts for one proxy."""
@@ -28,6 +30,7 @@ class MemoryStore:
             MemoryResponses(self.responses),
             MemoryBudgets(self, price),
             LocalAccountStates(),
+            MemoryLearnedLimits(self.limits),
         )
 
 
@@ -111,6 +114,17 @@ class MemoryResponses:
                 found[name] = self._found[name]
                 name = found[name].get("previous", "")
         return found
+
+
+class MemoryLearnedLimits:
+    """The limits that errors told."""
+
+    def __init__(self, found):
+        self._found = found
+        self.learned, self.contradict = found.learned, found.contradict
+
+    def learn(self, backend, model, *, window, max_input):
+        self._found.learn(backend, model, window=window, max_input=max_input, at=time.time())
 
 
 class MemoryBudgets:

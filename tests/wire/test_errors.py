@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.wire import translate
+from router.wire import translate_errors
 
 
 @pytest.mark.parametrize("caller", ["chat", "responses"])
@@ -22,7 +22,7 @@ from router.wire import translate
 def test_what_is_the_requests_fault_is_not_sent_again(caller, kind, status, seen):
     """A 4xx of a Messages upstream stays a 4xx for OpenAI's SDKs, which repeat every 5xx."""
     body = json.dumps({"type": "error", "error": {"type": kind, "message": "out of order"}}).encode()
-    made = translate.failure(body, status, "messages", caller)
+    made = translate_errors.failure(body, status, "messages", caller)
     assert made is not None
     assert made[0] == seen
     assert json.loads(made[1])["error"]["message"] == "out of order"

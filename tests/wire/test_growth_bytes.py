@@ -14,7 +14,7 @@ from router.exchange.upstream_response import content_coding as codings
 from router.ir import BlockEnded, CallBegan, CallDelta, Ended, TextDelta, Usage
 from router.telemetry.accesslog import AccessLog
 from router.wire import protocols, translate
-from router.wire.error_text import read_error_text
+from router.wire.errors.history_text import read_error_text
 from router.wire.messages.encode_stream import MessagesEncoder
 from router.wire.neutral.answer_bounds import decode_bounded
 from router.wire.neutral.stream_filters import RootUnionFilter, ThinkTagFilter, WholeCallFilter

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from router.wire import translate
+from router.wire import translate, translate_errors
 from router.wire.protocols import BY_NAME
 
 from .translations import DONE, context
@@ -144,4 +144,4 @@ def test_any_halves(source, target, seed):
             behind = kinds[kinds.index("error") + 1 :]
             assert behind == (["response.failed"] if target == "responses" else [])
         translate.answer(speaker.encode(values[0]), source, target, context(), stream=speaker.rng.random() < 0.5)
-        translate.failure(speaker.encode(values[0]), 400, source, target)
+        translate_errors.failure(speaker.encode(values[0]), 400, source, target)

@@ -22,6 +22,7 @@ REFUSED = {
     "messages": [
         ("max_tokens", "", claude(user("x"), max_tokens=0)),
         ("inference_geo", "", claude(user("x"), inference_geo="eu")),
+        ("safeguards", "", claude(user("x"), safeguards=[{"type": "dangerous_tool_use", "classifier_context": {}}])),
         ("compaction", "", claude(user("x"), compaction={"type": "auto"})),
         ("container.skills", "", claude(user("x"), container={"skills": [{"id": "a"}]})),
         ("mcp_servers[0]", "", claude(user("x"), mcp_servers=[{"type": "url", "name": "a", "url": "http://a"}])),

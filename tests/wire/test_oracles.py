@@ -18,7 +18,7 @@ import httpx2
 import openai
 import pytest
 
-from router.wire import translate
+from router.wire import translate, translate_errors
 
 from .kinds.judges import by_node, seen, seen_by_ai
 from .responses_samples import RESPONSES, began, frames, text_item
@@ -230,7 +230,7 @@ def test_errors_are_the_callers_exceptions(source, target, status):
     """Each error of an upstream is what a client of another protocol would raise for its own vendor's."""
     error = {"message": "out of order", "type": "some_error"}
     body = json.dumps({"type": "error", "error": error} if source == "messages" else {"error": error}).encode()
-    told, made = translate.failure(body, status, source, target)
+    told, made = translate_errors.failure(body, status, source, target)
     library, named = (anthropic, ERRORS[status][0]) if target == "messages" else (openai, ERRORS[status][1])
     kind = getattr(library, named, None) or getattr(library._exceptions, named)
     with pytest.raises(kind, match="out of order") as caught:

@@ -10,12 +10,13 @@ from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.error_text import describe_error
 from router.exchange.redaction import redact_error, redactor_of
-from router.ir import Loss
-from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
+from router.exchange.upstream_response.response import UpstreamResponse
+from router.net.headers import SECURITY, Headers, Lines, encode_value, filter_response, parse_connection, to_lines
 from router.net.stream import Bytes
 from router.policy.routing.fallback import WHY
 from router.redaction import NO_SECRETS
 from router.wire.neutral.context import HEADER_LIMIT, format_losses
+from router.wire.neutral.losses import Loss
 from router.wire.translate import Plan
 
 JSON = (b"content-type", b"content-type", b"application/json")
@@ -42,6 +43,23 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
         elif attempt.losses and arrival.snapshot.settings.loss != "silent":
             lines.append(_make_loss_line(attempt.losses))
     return lines
+
+
+def relayed_headers(
+    attempt: Attempt,
+    response: UpstreamResponse | None = None,
+    *,
+    lines: Lines | None = None,
+    drop: tuple[bytes, ...] = (),
+) -> Lines:
+    """The header lines of an answer, followed by fairlead's own. response: the attempt's own when None. lines: used in
+    place of the answer's."""
+    response = attempt.response if response is None else response
+    named = response.fields.get(b"connection", b"")
+    if named.lower() not in (b"", b"keep-alive", b"close"):
+        drop = (*drop, *parse_connection(named))
+    fields = response.lines if lines is None else lines
+    return filter_response(fields, drop=drop) + own_headers(attempt.context, attempt)
 
 
 def begin_response(attempt: Attempt, status: int, lines: Lines, reason: bytes) -> list[Bytes]:

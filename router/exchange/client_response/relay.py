@@ -70,6 +70,7 @@ class Relay:
         "_marked",
         "_pinged",
         "_redactor",
+        "_reword",
         "_splitter",
         "_timeouts",
         "_unjudged",
@@ -94,6 +95,7 @@ class Relay:
         impatient: bool = False,
         committed: bool = False,
         redactor: Redactor = NO_SECRETS,
+        reword: Callable[[bytes, Tap], bytes] = lambda events, tap: events,
         key: bytes = b"",
         capture_limit: int = 0,
     ):
@@ -114,6 +116,7 @@ class Relay:
         self._impatient = impatient
         # Applied to the events of a stream that has failed; others are searched for the key that was sent.
         self._redactor = redactor
+        self._reword = reword
         self._key = key
         self._capture_limit = capture_limit
         #: True once the client was sent the head; `begin` then sends none.
@@ -255,7 +258,7 @@ class Relay:
         if not self._failed:
             hides = self._key and self._key in (batch if len(batch) <= scan.STEP else scan.Steps(batch))
             return hide_key_in_events(batch, self._key) if hides else batch
-        found = self._redactor.redact(batch)
+        found = self._redactor.redact(self._reword(batch, self.tap))
         if found is None:
             error = BadGateway("The upstream sent an error event that is too large to be passed on.")
             return self._dialect.error_events(error, "", self.tap)

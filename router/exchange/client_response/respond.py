@@ -2,19 +2,26 @@
 
 import math
 import re
+from functools import partial
 from urllib.parse import urlsplit
 
 import trio
 
 from router.errors import BadGateway
 from router.exchange.attempt import Attempt
-from router.exchange.client_response.head import JSON, begin_response, own_headers, send_response
+from router.exchange.client_response.errors import (
+    TOO_LARGE,
+    find_coding,
+    quote,
+    respond_with_error,
+    respond_without_json,
+)
+from router.exchange.client_response.head import JSON, begin_response, relayed_headers, send_response
 from router.exchange.client_response.relay import Relay, StreamTimeouts
-from router.exchange.error_text import describe_body, describe_error
-from router.exchange.redaction import hide_key, key_of, redact_body, redact_error, redactor_of
+from router.exchange.redaction import hide_key, key_of, redactor_of
 from router.exchange.request import resource_affinity
+from router.exchange.request.overflow import reword_events
 from router.exchange.request.send import COMMIT_SECONDS
-from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import contains, is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
@@ -26,13 +33,11 @@ from router.exchange.usage import (
     tells_usage,
 )
 from router.ir import Usage
-from router.net.headers import Lines, filter_response, parse_connection
+from router.net.headers import Lines
 from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
-from router.wire import dialect, protocols, resource_ids
+from router.wire import protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
-from router.wire.error_text import find_title, is_markup
-from router.wire.errors import texts
 from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
@@ -47,9 +52,6 @@ _ERROR_IN_200 = re.compile(
     rb'\s{0,16}\{\s{0,16}"(?:error"\s{0,4}:\s{0,4}(?:\{(?!\s{0,4}\})|"(?!"))|type"\s{0,4}:\s{0,4}"error")'
 )
 
-# Said of an error that cannot be searched for keys.
-_TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
-
 # Of a plain answer, the names and punctuation of its JSON included.
 _BYTES_PER_TOKEN = 4
 
@@ -61,7 +63,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
     status = response.status
     if 300 <= status < 400 and status != 304:
         raise BadGateway(
-            f"Backend {_name_backend(attempt)} answered {status} and points to {_find_redirect_host(response)}.",
+            f"Backend {attempt.route.backend.name} answered {status} and points to {_find_redirect_host(response)}.",
             cause="redirect",
         )
     kind = response.fields.get(b"content-type", b"")
@@ -95,6 +97,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         impatient=attempt.movable,
         committed=committed,
         redactor=redactor_of(attempt),
+        reword=partial(reword_events, attempt),
         key=key_of(attempt),
         capture_limit=context.capture_limit,
     )
@@ -162,7 +165,7 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
     if failed:
         response.drop()  # what is left of it is of no use
         record.error = "upstream_error"
-        await _respond_error(attempt, response, b"", _TOO_LARGE)
+        await respond_without_json(attempt, response, b"", TOO_LARGE)
         return None
     await _stream_body(attempt, response, pieces)
     return None
@@ -198,27 +201,12 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             body = readable = hidden
             lines = [line for line in lines if line[1] != b"content-encoding"]
     if failed:
-        record.error = "upstream_error"
-        redacted = await redact_body(attempt, readable)
-        if redacted is None or len(body) > WHOLE_LIMIT:
-            await _respond_error(attempt, response, b"", _TOO_LARGE)
-            return None
-        if attempt.plan is None:
-            note_error_usage(attempt, readable)
-        record.text = describe_body(context, redacted, redactor_of(attempt))
-        if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
-            body = readable = redacted
-            lines = [line for line in lines if line[1] != b"content-encoding"]
-        if json_values.decode_object(bytes(readable)) is None:
-            if texts.decode_body(readable) is None:
-                await _respond_error(attempt, response, readable, _find_coding(response, body, readable))
-                return None
-            body = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
-            lines = [line for line in lines if line[1] != b"content-encoding"]
-    elif context.call.generates:
-        problem = _find_coding(response, body, readable) or _find_problem(response, readable)
+        await respond_with_error(attempt, response, body, readable)
+        return None
+    if context.call.generates:
+        problem = find_coding(response, body, readable) or _find_problem(response, readable)
         if problem:
-            raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
+            raise BadGateway(f"Backend {attempt.route.backend.name} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
         dialect = context.call.dialect
         failure = None if translated is response else await _find_failure(dialect, readable)
@@ -307,35 +295,6 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
-async def _respond_error(
-    attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray, coding: str = ""
-) -> None:
-    """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing.
-    coding: what is said of a body whose content coding cannot be read."""
-    context = attempt.context
-    cause = "path" if response.status in (404, 405) else ""
-    error = BadGateway(
-        f"Backend {_name_backend(attempt)} answered {response.status} with {coding or _quote(response, body)}.",
-        cause=cause,
-    )
-    add_advice(error, attempt)
-    redact_error(error, attempt)
-    context.record.text = context.record.text or describe_error(context, error, redactor_of(attempt))
-    error.status = response.status
-    error.kind = dialect.anthropic_kind(response.status)
-    headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
-    headers.append(JSON)
-    await send_response(context, response.status, headers, context.call.dialect.error_body(error, context.record.id))
-
-
-def _find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: bytes | bytearray) -> str:
-    """What is wrong with a body whose content coding cannot be read, "" for others. readable: the body without it."""
-    if readable or not body:
-        return ""
-    coding = response.fields.get(b"content-encoding", b"").decode("latin-1")
-    return f"a body in the content coding {_clean(coding[:40])}, which cannot be read" if coding else ""
-
-
 def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
     if response.status != 204 and not body.strip():
@@ -345,40 +304,5 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     if small and _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
-        return _quote(response, body) + ": a login page or proxy may be intercepting the connection"
+        return quote(response, body) + ": a login page or proxy may be intercepting the connection"
     return ""
-
-
-def _quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
-    """A short text for a body that is no JSON, without control characters."""
-    if not body.strip():
-        return "an empty body"
-    if b"html" in response.fields.get(b"content-type", b"").lower() or is_markup(body):
-        text = (find_title(body) or "").strip()
-        return "an HTML page" + (f" ({_clean(text)})" if text else "")
-    return f"the text: {_clean(bytes(body[: dialect.QUOTE_LIMIT]).decode('utf-8', 'replace'))}"
-
-
-def _clean(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text[: dialect.QUOTE_LIMIT]).strip()
-
-
-def relayed_headers(
-    attempt: Attempt,
-    response: UpstreamResponse | None = None,
-    *,
-    lines: Lines | None = None,
-    drop: tuple[bytes, ...] = (),
-) -> Lines:
-    """The header lines of an answer, followed by fairlead's own. response: the attempt's own when None. lines: used in
-    place of the answer's."""
-    response = attempt.response if response is None else response
-    named = response.fields.get(b"connection", b"")
-    if named.lower() not in (b"", b"keep-alive", b"close"):
-        drop = (*drop, *parse_connection(named))
-    fields = response.lines if lines is None else lines
-    return filter_response(fields, drop=drop) + own_headers(attempt.context, attempt)
-
-
-def _name_backend(attempt: Attempt) -> str:
-    return attempt.route.backend.name

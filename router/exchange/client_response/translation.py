@@ -23,7 +23,7 @@ from router.exchange.usage import note_error_usage
 from router.net.headers import Lines
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
-from router.wire import translate
+from router.wire import translate, translate_errors
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
@@ -108,7 +108,7 @@ def _find_failure(body: bytes, made: Made, plan: Plan, *, events: bool) -> Failu
     """The error inside a 200, with the status that the upstream's own protocol gives it. made: the client's, for an
     error that is not in the upstream's body, such as a stream that ends without a finish. It is judged on the loop, so
     it is never as large as the body may be."""
-    found = translate.failure_in(body, plan.spoken) if events else failure_of(BY_NAME[plan.spoken].dialect, body)
+    found = translate_errors.failure_in(body, plan.spoken) if events else failure_of(BY_NAME[plan.spoken].dialect, body)
     if found is None:
         found = Failure(made.status, made.body)
     return found if len(found.body) <= ERROR_LIMIT else Failure(found.status, b"")
@@ -146,7 +146,7 @@ def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made
     if too_deep(body):
         return None, None
     if status >= 400:
-        failure = translate.failure(body, status, plan.spoken, plan.caller)
+        failure = translate_errors.failure(body, status, plan.spoken, plan.caller, plan.ctx)
         return (None if failure is None else Made(*failure)), None
     if events:
         made = translate.assemble_stream(body, plan.spoken, plan.caller, plan.ctx)

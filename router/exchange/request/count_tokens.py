@@ -13,9 +13,9 @@ from router.exchange.request.translation import JSON, needs_translation, plan_tr
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.error_peek import peek_body
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.ir import Loss
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.wire import count_tokens
+from router.wire.neutral.losses import Loss
 from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values

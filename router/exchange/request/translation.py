@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Collection
+from functools import partial
 
 import msgspec
 import trio
@@ -13,6 +14,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import is_much
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
+from router.exchange.request.overflow import complete_fault
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
@@ -77,6 +79,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     facts, runtime = context.facts, context.runtime
     plan = plan_translation(context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream)
     plan.ctx.drop_reasoning = forget_thinking
+    plan.ctx.complete_fault = partial(complete_fault, attempt)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
     if stored is not None:

@@ -106,16 +106,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # The part of cache_write that stays for an hour.
     ("ALTER TABLE requests ADD COLUMN cache_write_1h INTEGER",),
+    (
+        # Of models, as errors told them, in tokens: of input and output together, and of the input. at: seconds since
+        # 1970.
+        """CREATE TABLE learned_limits (
+            backend TEXT NOT NULL, model TEXT NOT NULL, window INTEGER, max_input INTEGER, at REAL NOT NULL,
+            PRIMARY KEY (backend, model)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 _NO_GUARD = (
     "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
+_NO_LEARNED = "CREATE TEMP TABLE learned_limits (backend, model, window, max_input, at)"
 _NO_HOUR = "NULL AS cache_write_1h FROM main.requests"
 _NO_TEXTS = f"NULL AS route, NULL AS error_text, {_NO_HOUR}"
 _NO_ATTEMPT_ERRORS = "CREATE TEMP TABLE attempt_errors (time, request, number, text)"
-_WITHOUT_TEXTS = (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}", _NO_ATTEMPT_ERRORS)
+_WITHOUT_TEXTS = (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}", _NO_ATTEMPT_ERRORS, _NO_LEARNED)
 #: For each older version that can be read as it is: statements that make it look like the newest, on a connection that
 #: only reads.
 SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
@@ -125,12 +134,14 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
         f"{_NO_TEXTS}",
         "CREATE TEMP TABLE attempts (time, request, number, at_ms, backend, account, status, error, done, note)",
         _NO_ATTEMPT_ERRORS,
+        _NO_LEARNED,
         *_NO_GUARD,
     ),
     3: (*_WITHOUT_TEXTS, *_NO_GUARD),
     4: (*_WITHOUT_TEXTS, *_NO_GUARD),
     5: _WITHOUT_TEXTS,
-    6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}",),
+    6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}", _NO_LEARNED),
+    7: (_NO_LEARNED,),
 }
 
 

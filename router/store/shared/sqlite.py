@@ -9,6 +9,7 @@ from router.store.history.record import History
 from router.store.home.home import Home
 from router.store.interfaces import Price, Store
 from router.store.shared.budgets import SqliteSharedBudgets
+from router.store.shared.learned_limits import SqliteLearnedLimits
 from router.store.shared.resource_owners import SqliteResourceOwners
 from router.store.shared.stored_responses import SqliteStoredResponses
 
@@ -21,7 +22,8 @@ def open_sqlite(home: Home, say: Callable[[str], None], *, price: Price, setting
     owners = SqliteResourceOwners(ledger)
     responses = SqliteStoredResponses(ledger)
     history = History(ledger, price, lambda: settings().history_retention, lambda: settings().history_max_size << 20)
-    return Store(ledger, history, owners, responses, SqliteSharedBudgets(ledger, price), LocalAccountStates())
+    budgets = SqliteSharedBudgets(ledger, price)
+    return Store(ledger, history, owners, responses, budgets, LocalAccountStates(), SqliteLearnedLimits(ledger))
 
 
 class LocalAccountStates:

@@ -6,7 +6,7 @@ import msgspec
 
 from router.ir import Fault
 from router.wire import dialect
-from router.wire.errors import overflow
+from router.wire.errors import overflow, overflow_texts
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -25,8 +25,9 @@ def decode_error(data: Json, status: int) -> Fault | None:
     contradicts_status = kind == "api_error" and 400 <= status < 500
     if not isinstance(kind, str) or kind not in dialect.ANTHROPIC_KINDS or contradicts_status:
         kind = dialect.anthropic_kind(status or dialect.error_status(error))
-    if overflow.is_overflow(said, error.get("code"), error.get("type"), status=status):
-        return Fault(400, "invalid_request_error", said, overflow.CODE)
+    found_overflow = overflow.read_overflow(error, said, status=status)
+    if found_overflow is not None:
+        return Fault(400, "invalid_request_error", said, overflow.CODE, overflow=found_overflow)
     status = status or dialect.error_status({"type": kind})
     return Fault(status, kind, said, "model_not_found" if _misses_model(error, said) else None)
 
@@ -41,10 +42,7 @@ def _misses_model(error: Json, said: str) -> bool:
 
 def encode_error(fault: Fault, request_id: str = "") -> tuple[int, bytes]:
     """Status and body for a Messages caller."""
-    said = fault.message
-    if fault.code == overflow.CODE and not said.startswith(overflow.PHRASE):
-        # Clients shorten their conversation when they read these words.
-        said = f"{overflow.PHRASE}: {said}"
+    said = fault.message if fault.overflow is None else overflow_texts.say_to_anthropic(fault.overflow, fault.message)
     body: Json = {"type": "error", "error": {"type": fault.kind, "message": said}}
     if request_id:
         body["request_id"] = request_id

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple, cast
 
 from router.backends.profile import Profile
 from router.errors import BadRequest
-from router.ir import Loss
+from router.ir import Fault
 from router.wire.neutral.identifiers import ToolNames
+from router.wire.neutral.losses import Loss
 from router.wire.neutral.replay_memory import ReplayMemory
 from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw.json_values import Json
@@ -118,6 +119,8 @@ class Context:
     stored: Mapping[str, Json] = field(default_factory=dict[str, Json])
     #: Stores a whole Responses answer. None where nothing is to be stored.
     store: Callable[[FinishedAnswer], None] | None = None
+    #: Completes an error of the upstream by what is known of its model; None where nothing is.
+    complete_fault: Callable[[Fault], Fault] | None = None
     #: The items of a Responses request, to be stored with the answer.
     request_items: list[Json] = field(default_factory=list[Json])
 
@@ -149,6 +152,10 @@ class Context:
     def refuse(self, path: str, why: str) -> BadRequest:
         """Build the error for a field that cannot be translated without changing the meaning of the request."""
         return BadRequest(f"{path}: {why} (the backend {self.upstream} is reached by translation).")
+
+    def settle(self, fault: Fault) -> Fault:
+        """The error of the upstream as the caller is told it."""
+        return fault if self.complete_fault is None else self.complete_fault(fault)
 
     def name_model(self, model: str) -> str:
         """The name of the model for the answer. model: the name in the upstream's answer."""

@@ -10,6 +10,7 @@ from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 from router.wire.responses import usage as responses_usage
+from router.wire.responses.errors import KNOWN_CODES
 
 _PREAMBLE = ("response.created", "response.in_progress", "response.queued", "keepalive")
 _ENDINGS = {"response.completed": True, "response.incomplete": True, "response.failed": False, "error": False}
@@ -46,7 +47,7 @@ class Responses:
         The error stands flat and nested: the typed form is flat, and the Python SDK raises only on the nested one. The
         failed response repeats what the stream announced of it, and what was said so far where that is known.
         """
-        code = _CODES.get(error.status, "server_error")
+        code = error.code if error.code in KNOWN_CODES else _CODES.get(error.status, "server_error")
         fault = {"type": dialect.openai_kind(error.status), "code": code, "message": error.message, "param": None}
         first: Json = {
             "type": "error",

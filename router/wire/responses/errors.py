@@ -4,7 +4,7 @@ import msgspec
 
 from router.ir import Fault
 from router.wire import openai
-from router.wire.errors import overflow
+from router.wire.errors import overflow, overflow_texts
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -24,18 +24,32 @@ _FAILURES = {
     "invalid_request_error": "invalid_prompt",
     "billing_error": "insufficient_quota",
 }
-# Codes that Codex reads there, though they are not among those of the SDKs.
-_KNOWN = (overflow.CODE, "insufficient_quota")
+#: Codes that Codex reads in a failed response, though they are not among those of the SDKs.
+KNOWN_CODES = (overflow.CODE, "insufficient_quota")
+
+
+def encode_error(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
+    """Status and body for a Responses caller. Money that is used up has the status and the code by which OpenAI says
+    so: Codex sends a request that is answered by another one again and again. streamed: the body holds the status."""
+    if fault.kind != "billing_error":
+        return openai.encode_error(fault, streamed=streamed)
+    code = "insufficient_quota"
+    said = fault.message if fault.code in (None, code) else f"{fault.message} ({fault.code})"
+    error: Json = {"message": said, "type": code, "param": fault.param, "code": code}
+    if streamed:
+        error["status"] = 429
+    return 429, msgspec.json.encode({"error": error})
 
 
 def encode_event_error(fault: Fault) -> Json:
     """The error object of an `error` event."""
-    error: Json = msgspec.json.decode(openai.encode_error(fault, streamed=True)[1])["error"]
+    error: Json = msgspec.json.decode(encode_error(fault, streamed=True)[1])["error"]
     return {**error, "code": error["code"] or error["type"]}
 
 
 def encode_failure(fault: Fault) -> Json:
     """The error object of a failed response. Few codes are allowed there, so the actual one is added to the message."""
-    code = fault.code if fault.code in _KNOWN else _FAILURES.get(fault.kind, "server_error")
+    code = fault.code if fault.code in KNOWN_CODES else _FAILURES.get(fault.kind, "server_error")
     own = f" ({fault.code})" if fault.code and fault.code != code else ""
-    return {"code": code, "message": f"{fault.message}{own}"}
+    said = fault.message if fault.overflow is None else overflow_texts.say_to_openai(fault.overflow, fault.message)
+    return {"code": code, "message": f"{said}{own}"}

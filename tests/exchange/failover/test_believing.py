@@ -190,7 +190,7 @@ def test_a_request_that_is_too_long_is_asked_once(made, path, body):
     long = refuses(500, message="the request exceeds the available context size", type="server_error")
     played = playing(pool, path, body, long, good(), good())
     assert (played.asked, [one.faults for one in members(pool)]) == (["a0"], [0, 0])
-    assert played.status == (500 if path == CHAT else 400)
+    assert played.status == 400
     assert b"retry-after" not in played.fields
     assert "context size" in played.json()["error"]["message"]
 

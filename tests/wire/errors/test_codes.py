@@ -5,7 +5,7 @@ import json
 import pytest
 
 from router.ir import Fault
-from router.wire import dialect, openai, translate
+from router.wire import dialect, openai, translate_errors
 from router.wire.errors import codes
 from router.wire.protocols import BY_NAME
 
@@ -109,12 +109,12 @@ def test_an_empty_account_in_a_failed_response(source):
 def test_a_404_of_messages(message, code, caller):
     """It is about the model unless it names something else: Codex repeats a 404 without that code six times."""
     body = {"type": "error", "error": {"type": "not_found_error", "message": message}}
-    status, made = translate.failure(json.dumps(body).encode(), 404, "messages", caller)
+    status, made = translate_errors.failure(json.dumps(body).encode(), 404, "messages", caller)
     assert (status, json.loads(made)["error"]["code"]) == (404, code)
 
 
 @pytest.mark.parametrize("body", [{"detail": "Not Found"}, {"error": {"message": "gone"}}])
 def test_a_404_that_is_not_of_messages(body):
     """A server's own 404, for a path, is no missing model."""
-    made = translate.failure(json.dumps(body).encode(), 404, "messages", "responses")
+    made = translate_errors.failure(json.dumps(body).encode(), 404, "messages", "responses")
     assert json.loads(made[1])["error"]["code"] is None

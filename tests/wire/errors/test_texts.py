@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from router.wire import translate
-from router.wire.error_text import read_error_text
+from router.wire import translate_errors
+from router.wire.errors.history_text import read_error_text
 from router.wire.errors.texts import cut_text
 
 FIXTURES = Path(os.environ.get("FAIRLEAD_FIXTURES") or Path(__file__).parents[4] / "shared" / "fixtures")
@@ -34,7 +34,7 @@ def gateway(raw, message="Provider returned error"):
 def test_a_gateway_that_says_nothing(raw, caller):
     """The provider's own message is said, to the caller and in the history."""
     body = json.dumps(gateway(raw)).encode()
-    status, made = translate.failure(body, 429, "chat", caller)
+    status, made = translate_errors.failure(body, 429, "chat", caller)
     assert (status, json.loads(made)["error"]["message"]) == (429, SAID)
     assert read_error_text(body) == SAID
 
@@ -43,20 +43,20 @@ def test_a_gateway_that_says_nothing(raw, caller):
 def test_a_gateway_that_hides_nothing(raw):
     """Without a text of the provider its own message stays."""
     body = json.dumps(gateway(raw)).encode()
-    said = json.loads(translate.failure(body, 429, "chat", "messages")[1])["error"]["message"]
+    said = json.loads(translate_errors.failure(body, 429, "chat", "messages")[1])["error"]["message"]
     assert said in ("Provider returned error", "{")
 
 
 def test_a_gateway_that_says_something():
     """Its own words are kept where there are any."""
     body = json.dumps(gateway(SAID, "No endpoints found")).encode()
-    assert b"No endpoints found" in translate.failure(body, 429, "chat", "messages")[1]
+    assert b"No endpoints found" in translate_errors.failure(body, 429, "chat", "messages")[1]
 
 
 def test_a_long_page_is_cut():
     """What is passed on of a provider's text is bounded, and has no control characters."""
     body = json.dumps(gateway("a\x1b" + "x " * 50_000)).encode()
-    said = json.loads(translate.failure(body, 429, "chat", "messages")[1])["error"]["message"]
+    said = json.loads(translate_errors.failure(body, 429, "chat", "messages")[1])["error"]["message"]
     assert said == ("a " + "x " * 1022).strip()
     assert "\x1b" not in said
 
@@ -66,7 +66,10 @@ def test_a_recorded_answer():
     """As OpenRouter sent it."""
     raw = json.loads(RECORDED.read_text())["error"]["metadata"]["raw"]
     for caller in ("messages", "responses"):
-        assert json.loads(translate.failure(RECORDED.read_bytes(), 429, "chat", caller)[1])["error"]["message"] == raw
+        assert (
+            json.loads(translate_errors.failure(RECORDED.read_bytes(), 429, "chat", caller)[1])["error"]["message"]
+            == raw
+        )
 
 
 @pytest.mark.parametrize(

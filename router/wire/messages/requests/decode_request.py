@@ -91,6 +91,8 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     reasons = {
         "compaction": "a compaction block can only come from Anthropic",
         "inference_geo": "where the backend computes is not known",
+        # Claude Code takes exactly this answer, and then checks actions by requests of its own.
+        "safeguards": "the checks of actions are made by Anthropic only",
     }
     for name, why in reasons.items():
         if data.get(name):

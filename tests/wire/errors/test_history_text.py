@@ -4,7 +4,15 @@ import time
 
 import pytest
 
-from router.wire.error_text import ERROR_BYTES, READ_LIMIT, drop_advice, find_title, is_markup, read_error_text, shorten
+from router.wire.errors.history_text import (
+    ERROR_BYTES,
+    READ_LIMIT,
+    drop_advice,
+    find_title,
+    is_markup,
+    read_error_text,
+    shorten,
+)
 
 
 @pytest.mark.parametrize(

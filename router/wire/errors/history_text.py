@@ -10,6 +10,7 @@ from router.wire.raw.json_values import Json
 ERROR_BYTES = 200
 #: Bytes of a body, or characters of a message, that are looked at.
 READ_LIMIT = 4096
+_CODE_LIMIT = 64
 _SPACE = re.compile(r"\s+")
 # Where a sentence ends; not the point in `gpt-5.1` or `127.0.0.1`.
 _SENTENCE = re.compile(r"(?<=\.) +(?=[A-Z`])")
@@ -29,6 +30,13 @@ def read_error_text(body: bytes | bytearray) -> str:
         return _clean(title)
     beginning = bytes(body[:READ_LIMIT])
     return "" if is_markup(beginning) else _clean(beginning.decode("utf-8", "replace"))
+
+
+def read_code(body: bytes | bytearray) -> str | None:
+    """The code of an error in OpenAI's form, None where it has none."""
+    data = texts.decode_body(body)
+    code = json_values.get_object(data, "error").get("code") if data is not None else None
+    return code if isinstance(code, str) and len(code) <= _CODE_LIMIT else None
 
 
 def is_markup(body: bytes | bytearray) -> bool:

@@ -1,0 +1,220 @@
+"""A request that is too long: what each caller is told, whichever protocol the backend speaks, and what is learned."""
+
+import json
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from router.policy.facts.learned import LearnedLimit
+
+from ...overflows import OTHERS, WORDINGS
+from ..playbook import play
+from ..upstreams import answer, says
+from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, response
+
+ASKS = {"messages": (MESSAGES, message), "chat": (CHAT, chat), "responses": (RESPONSES, response)}
+JSON = (b"content-type", b"application/json")
+EVENTS = (b"content-type", b"text/event-stream")
+
+
+@pytest.fixture
+def world(made):
+    """A backend for each protocol, by its name."""
+    return made(*(box(name, "a0", protocols=(name,)) for name in ASKS), settings=in_order())
+
+
+def run(main):
+    return trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def body_of(wording, spoken):
+    """The error as a backend of the protocol sends it."""
+    body = wording.body
+    if spoken == "messages" and isinstance(body, dict) and isinstance(body.get("error"), dict):
+        return {"type": "error", **body}
+    return body
+
+
+async def ask(world, caller, spoken, *scripts, **more):
+    path, make = ASKS[caller]
+    return await play(world, path, make(f"{spoken}:m", **more), *scripts)
+
+
+def error_of(played):
+    return played.json()["error"]
+
+
+def check(caller, played, provider):
+    """The client understands the error, which has the numbers of the upstream's."""
+    error, numbers = error_of(played), WORDINGS[provider].numbers
+    assert played.status == 400, provider
+    if caller == "responses":
+        assert (error["type"], error["code"]) == ("invalid_request_error", "context_length_exceeded"), provider
+    elif caller == "chat":
+        assert error.get("code") == "context_length_exceeded" or "maximum context length is" in error["message"], (
+            provider
+        )
+    else:
+        words = ("prompt is too long", "input length and `max_tokens` exceed", "Input is too long")
+        assert error["message"].startswith(words), provider
+        assert error["type"] == "invalid_request_error", provider
+    if caller == "messages" and numbers.limit and numbers.requested and not numbers.input_fits:
+        assert f"{numbers.requested} tokens > {numbers.limit} maximum" in error["message"], provider
+    if caller == "chat" and numbers.limit:
+        assert str(numbers.limit) in error["message"], provider
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("caller", ASKS)
+def test_callers_are_told_in_their_own_words(world, caller, spoken, stream):
+    """Every wording, translated and passed through: 400, with the words or the code that the caller's clients know."""
+
+    async def main():
+        for provider, wording in WORDINGS.items():
+            script = says(wording.status, body_of(wording, spoken))
+            check(caller, await ask(world, caller, spoken, script, stream=stream), provider)
+
+    run(main)
+
+
+# Wordings that clients of the protocol know -> passed on as they came.
+KNOWN = {
+    "messages": ("anthropic", "anthropic, output", "bedrock, short"),
+    "chat": (
+        *("openai", "openai, responses", "openai, input", "openai, older", "azure", "vllm", "vllm, newest", "deepseek"),
+        *("openrouter", "groq"),
+    ),
+    "responses": ("openai", "openai, responses", "openai, input", "azure", "groq"),
+}
+
+
+@pytest.mark.parametrize("caller", ASKS)
+def test_what_clients_know_passes_as_it_is(world, caller):
+    """Byte for byte; any other wording is replaced, which is said in a header and a note, and the history keeps what
+    the upstream said."""
+
+    async def main():
+        for provider, wording in WORDINGS.items():
+            body = body_of(wording, caller)
+            played = await ask(world, caller, caller, says(wording.status, body))
+            same = played.json() == body
+            assert same is (provider in KNOWN[caller]), provider
+            assert (played.fields.get(b"x-fairlead-loss") == b"error=weakened") is not same, provider
+            assert any("too long" in note for note in played.record.notes) is not same, provider
+            assert played.record.text, provider
+
+    run(main)
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("caller", ASKS)
+def test_other_errors_keep_their_words(world, caller, spoken):
+    """A limit of a rate or an output is no reason to shorten the conversation."""
+
+    async def main():
+        for kind, (status, said) in OTHERS.items():
+            body = {"error": {"message": said, "type": "some_error"}}
+            script = says(status, {"type": "error", **body} if spoken == "messages" else body)
+            played = await ask(world, caller, spoken, script)
+            error = error_of(played)
+            assert error.get("code") != "context_length_exceeded", kind
+            assert not error["message"].startswith("prompt is too long"), kind
+            assert world.learned_limits.learned(spoken, "m") is None, kind
+
+    run(main)
+
+
+def in_stream(spoken, error, *, begun):
+    """A stream that ends with the error. begun: behind a text."""
+    if spoken == "messages":
+        start = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
+        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+        text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
+        events = [{"type": "message_start", "message": start}, *([block, text] if begun else [])]
+        events.append({"type": "error", "error": error})
+    elif spoken == "chat":
+        delta = {"index": 0, "delta": {"role": "assistant", "content": "a" if begun else ""}, "finish_reason": None}
+        events = [{"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [delta]}, {"error": error}]
+    else:
+        shell = {"id": "r", "object": "response", "status": "in_progress", "model": "m", "output": [], "error": None}
+        item = {"id": "i", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+        part = {"type": "output_text", "text": "", "annotations": []}
+        where = {"item_id": "i", "output_index": 0, "content_index": 0}
+        events = [{"type": "response.created", "response": shell}]
+        if begun:
+            events += [
+                {"type": "response.output_item.added", "output_index": 0, "item": item},
+                {"type": "response.content_part.added", **where, "part": part},
+                {"type": "response.output_text.delta", **where, "delta": "a"},
+            ]
+        events.append({"type": "response.failed", "response": {**shell, "status": "failed", "error": error}})
+        events = [{**event, "sequence_number": at} for at, event in enumerate(events)]
+    named = "" if spoken == "chat" else "event: {type}\n"
+    return "".join(f"{named.format(type=one.get('type'))}data: {json.dumps(one)}\n\n" for one in events).encode()
+
+
+def last_error(caller, played):
+    """The error of the last event; of Responses that of the failed response."""
+    payload = json.loads(played.got.decode().strip().rpartition("data: ")[2])
+    return payload["response"]["error"] if caller == "responses" else payload["error"]
+
+
+SAID = "request (9001 tokens) exceeds the available context size (4096 tokens), try increasing it"
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["first", "behind a text"])
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("caller", ASKS)
+def test_errors_inside_a_stream(world, caller, spoken, begun):
+    """As the first event it becomes an answer with its status; behind a text it is an event in the caller's words."""
+
+    async def main():
+        error = {"type": "exceed_context_size_error", "code": "exceed_context_size_error", "message": SAID}
+        body = in_stream(spoken, error, begun=begun)
+        played = await ask(world, caller, spoken, answer(200, EVENTS, body=body), stream=True)
+        assert played.status == (200 if begun else 400)
+        found = last_error(caller, played) if begun else error_of(played)
+        if caller == "messages":
+            assert found["message"].startswith("prompt is too long: 9001 tokens > 4096 maximum")
+        else:
+            assert found["code"] == "context_length_exceeded"
+            assert "maximum context length is 4096 tokens" in found["message"]
+        assert world.learned_limits.learned(spoken, "m")[:2] == (4096, None)
+
+    run(main)
+
+
+@pytest.mark.parametrize("caller", ASKS)
+def test_the_limit_is_learned(world, caller):
+    """By backend and by the model's name there; later errors without numbers are told with it, and an answer that used
+    more makes it forgotten."""
+
+    async def main():
+        await ask(world, caller, "chat", says(400, {"error": {"message": SAID}}))
+        found = world.learned_limits.learned("chat", "m")
+        assert isinstance(found, LearnedLimit)
+        assert found[:2] == (4096, None)
+        assert world.learned_limits.learned("messages", "m") is None
+        bare = says(400, {"error": {"message": "the input length exceeds the context length"}})
+        played = await ask(world, caller, "chat", bare)
+        assert "4096" in error_of(played)["message"]
+        used = {"prompt_tokens": 5000, "completion_tokens": 1, "total_tokens": 5001}
+        body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": used}
+        text = {"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}
+        await ask(world, caller, "chat", says(200, {**body, "choices": [text]}))
+        assert world.learned_limits.learned("chat", "m") is None
+
+    run(main)
+
+
+def test_a_good_answer_says_nothing_of_limits(world):
+    """A request that fits leaves nothing behind."""
+
+    async def main():
+        played = await ask(world, "chat", "chat", good())
+        assert played.status == 200
+        assert world.learned_limits.learned("chat", "m") is None
+
+    run(main)
