@@ -45,6 +45,7 @@ ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 SUB_ROOMS = {
     "wire/raw": set(),
     "wire/paths": set(),
+    "wire/model_lists": {"raw"},
     "wire/headers": set(),
     "wire/errors": {"raw", "headers"},
     "wire/costs": {"raw", ""},
@@ -59,6 +60,7 @@ SUB_ROOMS = {
     "wire/responses/output": {"raw", "neutral", "responses", "errors", ""},
     "policy/accounts": set(),
     "policy/budget": set(),
+    "policy/facts": set(),
     "policy/routing": set(),
     "net/client": {""},
     "net/control": {"", "client"},
