@@ -16,7 +16,7 @@ from command_tree import Group, Leaf, read_tree
 from router import __version__
 from router.settings import DECLARATIONS, format_default
 from router.settings.declared import TABLES, Declaration
-from router.settings.tables import BACKENDS, PRICE, ROUTE, Entry
+from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE, ROUTE, Entry
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "packaging" / "man"
@@ -245,6 +245,7 @@ def _format_settings_page() -> str:
         ("[[routes]]", "Rules, tried in their order; the first that applies decides.", ROUTE),
         ("[backends.NAME]", "Options of one backend.", BACKENDS),
         ('[prices."MODEL"]', "The price of one model.", PRICE),
+        ('[models."MODEL"]', "What you know of one model; BACKEND:MODEL for one backend alone.", MODEL_OPTIONS),
     ):
         lines += [f".SS {escape(heading)}", *_fill(about), *_format_entries(entries)]
     lines += [".SH EXAMPLES", *_format_code(EXAMPLE.splitlines())]

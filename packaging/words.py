@@ -16,7 +16,7 @@ from router.settings import DECLARATIONS
 from router.settings.declared import TABLES, format_default
 from router.settings.fields import Map
 from router.settings.kinds import LEVEL, Kind
-from router.settings.tables import BACKENDS, PRICE
+from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE
 
 FOLDER = Path(__file__).parents[1] / "router" / "cli" / "completions" / "tables"
 _HELP_LENGTH = 60
@@ -151,6 +151,10 @@ def _format_settings() -> str:
         lines.append(_format_setting(key, _find_setting_kind(entry.key, entry.kind), entry.help))
     lines += ["}", "#: Below `prices.MODEL.`", "OF_PRICE = {"]
     lines += [_format_setting(entry.key, _find_setting_kind(entry.key, entry.kind), entry.help) for entry in PRICE]
+    lines += ["}", "#: Below `models.MODEL.`", "OF_MODEL = {"]
+    lines += [
+        _format_setting(entry.key, _find_setting_kind(entry.key, entry.kind), entry.help) for entry in MODEL_OPTIONS
+    ]
     lines += ["}", "#: Tables whose keys are names: the kind of the names, and of the values.", "TABLES = {"]
     for entry in TABLES:
         assert isinstance(entry.kind, Map)

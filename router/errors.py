@@ -45,6 +45,14 @@ class BadRequest(RouterError):
     retryable = False
 
 
+class ContextOverflow(BadRequest):
+    """400: the request has more tokens than any model that may serve it takes. The message has the words by which the
+    clients of the caller's API know that."""
+
+    code = "context_length_exceeded"
+    word = "context_overflow"
+
+
 class Unauthenticated(RouterError):
     """401: a key is missing or wrong, the caller's or a backend's."""
 

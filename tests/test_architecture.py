@@ -46,6 +46,7 @@ ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 SUB_ROOMS = {
     "wire/raw": set(),
     "wire/paths": set(),
+    "wire/model_lists": {"raw"},
     "wire/headers": set(),
     "wire/errors": {"raw", "headers"},
     "wire/costs": {"raw", ""},

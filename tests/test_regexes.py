@@ -162,6 +162,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "match": NAME,
         "'[\\\\w.-]'": NAME,
     },
+    "policy/facts/fit.py": {
+        "_ENCODED": BODY,
+        "_REPEATED": BODY,
+    },
     "policy/routing/family_shortcuts.py": {
         "_LONG_SUFFIX": NAME,
         "_PIN": NAME,
@@ -201,6 +205,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "match": SETTING,
         "'[\\\\x21-\\\\x7e]+'": SETTING,
         "'[a-z0-9][a-z0-9_-]{0,63}'": SETTING,
+        "'\\\\s*+[0-9]{4}-[0-9]{2}-[0-9]{2}\\\\s*+'": SETTING,
         "'\\\\s*+[0-9]{1,15}\\\\s*+'": SETTING,
         "_JOINERS": SETTING,
     },

@@ -1,10 +1,11 @@
 """Predicts what would happen to a request, by the code that serves requests; nothing is sent."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from router.errors import BadRequest, RouterError, Unauthenticated
+from router.exchange.failover.fitting import asks_larger_window, explain_unfit, find_limits, make_error
 from router.exchange.request import caller_login, translation
 from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import find_owner
@@ -14,9 +15,11 @@ from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
+from router.policy.facts.fit import Fit, estimate_least
+from router.policy.facts.words import describe_end, describe_facts, format_origin
 from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.gaps import Gap
-from router.policy.routing.request_traits import RequestTraits
+from router.policy.routing.request_traits import BYTES_PER_TOKEN, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words, why_not
@@ -105,7 +108,11 @@ def _fill(
     found.edits += route.note_rule()
     check_speaks(call, route)
     _check_login(call, route, fields, snapshot)
-    _fill_pool(found, call, route, snapshot)
+    known = snapshot.facts.find(route.backend.name, route.model or "")
+    found.limits, found.notice = describe_facts(known), describe_end(known)
+    hops = _fill_pool(found, call, route, snapshot)
+    if call.writes and call.entry.conversation in top:
+        _fill_fit(found, body, call, [route, *hops], fields, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
     if translation.needs_translation(call, route):
@@ -134,9 +141,9 @@ def _find_gap(name: str, snapshot: Snapshot) -> Gap | None:
     return next((gap for gap in snapshot.table.gaps if gap.backend == name and not gap.answers), None)
 
 
-def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> None:
-    """Fill in the account a new conversation would get now, the one after it, and the chain. The accounts of the
-    running proxy are only read: none is acquired."""
+def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> list[Route]:
+    """Fill in the account a new conversation would get now, the one after it, and the chain, which is returned. The
+    accounts of the running proxy are only read: none is acquired."""
     service = snapshot.services[route.backend.name]
     now, model = boot_time(), route.model or ""
     want = Want(family=find_family(model), barred=service.halted().keys(), model=model)
@@ -153,7 +160,8 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
         login = hop.backend.auth != "client" or caller_login.find_obstacle(call, hop.backend, None) is None
         return hop.backend.name in snapshot.services and speaks(call, hop) and login
 
-    for hop in build_chain(route, snapshot.table, serves):
+    hops = build_chain(route, snapshot.table, serves)
+    for hop in hops:
         suffix = ""
         if translation.needs_translation(call, hop):
             plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
@@ -161,6 +169,35 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
         gap = _find_gap(hop.backend.name, snapshot)
         suffix += f" ({gap.why})" if gap else ""
         found.fallback.append(format_route(hop) + suffix)
+    return hops
+
+
+def _fill_fit(
+    found: Explanation,
+    body: bytes,
+    call: calls.Call,
+    routes: Sequence[Route],
+    fields: Mapping[bytes, bytes],
+    snapshot: Snapshot,
+) -> None:
+    """Fill in whether the request fits the model it would go to. Raises ContextOverflow when it fits none of the routes
+    it might take."""
+    least = estimate_least(body)
+    about = max(least, round(len(body) / BYTES_PER_TOKEN))
+    limits = find_limits(snapshot.facts, routes, raised=asks_larger_window(fields))
+    fits = [Fit(least, limit) for limit in limits if limit is not None]
+    first = limits[0]
+    shown = snapshot.facts.find(routes[0].backend.name, routes[0].model or "").input_limit
+    if first is not None and not Fit(least, first).fits:
+        found.fits = f"no: {explain_unfit(Fit(least, first))}"
+        if len(fits) == len(routes) and not any(fit.fits for fit in fits):
+            raise make_error(call.entry, fits)
+        found.fits += "; it would go along the chain"
+    elif shown is None or not isinstance(shown.value, int):
+        found.fits = f"not known: about {about:,} tokens, no limit of the model is known"
+    else:
+        verdict = "yes" if about <= shown.value else "perhaps not"
+        found.fits = f"{verdict}: about {about:,} tokens, {shown.value:,} fit ({format_origin(shown)})"
 
 
 def _fill_translation(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.admin import analytics_api, backends_api, explain_api, live_api, proxy_api
+from router.admin import analytics_api, backends_api, explain_api, live_api, models_api, proxy_api
 from router.admin.ask import Handler, answers, serves
 from router.admin.home_call import changes_home, reads_home
 from router.operator_api import endpoints
@@ -21,6 +21,7 @@ HANDLERS: Mapping[Endpoint[Any, Any], Handler] = dict(
         serves(endpoints.STOP, proxy_api.stop),
         answers(endpoints.RESTART, proxy_api.restart),
         serves(endpoints.EXPLAIN, explain_api.answer_question),
+        answers(endpoints.MODELS, models_api.report),
         answers(endpoints.ACCOUNTS, reads_home(backends_api.list_accounts)),
         answers(endpoints.ADMIN_ACCOUNTS, reads_home(backends_api.list_accounts)),
         answers(endpoints.ADD_ACCOUNT, changes_home(backends_api.add_account)),

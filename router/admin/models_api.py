@@ -1,20 +1,31 @@
-"""Serves GET /v1/models and /v1/models/ID, in the shape of the vendor's API that the caller uses."""
+"""Serves GET /v1/models and /v1/models/ID, in the shape of the vendor's API that the caller uses, and for operators
+what is known of models."""
 
 from urllib.parse import unquote
 
 import msgspec
+import trio
 
-from router.errors import UnknownModel, WrongVerb
+from router.admin.ask import Ask
+from router.errors import BadRequest, UnknownModel, WrongVerb
 from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
-from router.policy.routing.model_list import find_serving_backend, list_models
+from router.operator_api.models import MODELS_LIMIT, ModelQuestion, ModelReports
+from router.policy.facts.book import FactBook
+from router.policy.routing.model_list import ServedModel, find_served, list_served
+from router.policy.routing.table import Table
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
+from router.upstream.facts.describe import ModelDescriber, describe_model, report_models
 from router.upstream.runtime import Runtime
+from router.upstream.snapshot import Snapshot
 from router.wire import protocols
+from router.wire.protocol import ModelList
 
 _HEADERS: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+#: Longer lists are written in a thread.
+_THREAD_MODELS = 200
 
 
 async def serve_models(connection: Connection, request: Request, path: str, *, runtime: Runtime, gate: Gate) -> None:
@@ -26,21 +37,45 @@ async def serve_models(connection: Connection, request: Request, path: str, *, r
     # The name may hold slashes, as they are or escaped.
     name = unquote(path.removeprefix("/v1/models").strip("/"))
     if name:
-        answer = shape.entry(name, await _find_backend(name, connection, request, runtime))
+        served = await _find_served(name, connection, request, runtime)
+        body = msgspec.json.encode(shape.entry(describe_model(name, served, runtime.snapshot.facts)))
+    elif sum(map(len, runtime.catalogs.models.values())) > _THREAD_MODELS:
+        body = await trio.to_thread.run_sync(_write_page, shape, runtime.snapshot, request.query)
     else:
-        answer = shape.page(list_models(runtime.snapshot.table), request.query)
-    await connection.respond(200, [*_HEADERS, *gate.make_cors_headers(request)], msgspec.json.encode(answer))
+        body = _write_page(shape, runtime.snapshot, request.query)
+    await connection.respond(200, [*_HEADERS, *gate.make_cors_headers(request)], body)
 
 
-async def _find_backend(name: str, connection: Connection, request: Request, runtime: Runtime) -> str:
-    """The backend that serves a model. In a proxy's first second its catalog may still be loading. Raises
-    UnknownModel."""
+def _write_page(shape: ModelList, snapshot: Snapshot, query: str) -> bytes:
+    served = list_served(snapshot.table)
+    describer = ModelDescriber(served, snapshot.facts)
+    return msgspec.json.encode(shape.page(list(served), describer.describe, query))
+
+
+async def _find_served(name: str, connection: Connection, request: Request, runtime: Runtime) -> ServedModel:
+    """Who serves a model. In a proxy's first second its catalog may still be loading. Raises UnknownModel."""
     protocol = (protocols.entry_marked_in(request.fields) or protocols.DEFAULT).name
     try:
-        return find_serving_backend(name, runtime.snapshot.table, protocol, request.fields)
+        return find_served(name, runtime.snapshot.table, protocol, request.fields)
     except UnknownModel:
         if not runtime.catalogs.loading:
             raise
     connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
     await runtime.catalogs.wait_complete()
-    return find_serving_backend(name, runtime.snapshot.table, protocol, request.fields)
+    return find_served(name, runtime.snapshot.table, protocol, request.fields)
+
+
+async def report(ask: Ask) -> ModelReports:
+    """What is known of the models of a question. Raises BadRequest."""
+    try:
+        question = msgspec.json.decode(ask.body, type=ModelQuestion)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is not a valid question: {error}.") from None
+    if len(question.models) > MODELS_LIMIT:
+        raise BadRequest(f"A question names at most {MODELS_LIMIT} models.")
+    snapshot = ask.runtime.snapshot
+    return await trio.to_thread.run_sync(_report, question.models, snapshot.table, snapshot.facts)
+
+
+def _report(names: list[str], table: Table, book: FactBook) -> ModelReports:
+    return ModelReports(models=report_models(names, list_served(table), table, book))

@@ -7,6 +7,7 @@ signed with it, for this listener and once, and an answer counts only with a sig
 
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ from router.operator_api.endpoint import Answer, Body, Endpoint
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import HistoryRequest
+from router.operator_api.models import MODELS_LIMIT, ModelQuestion, ModelReport
 from router.operator_api.status import Reloaded, Restarted, Status
 from router.settings import Secret
 
@@ -61,6 +63,14 @@ class RunningProxy:
     async def explain(self, question: Question) -> Explanation:
         """Ask what would happen to a request."""
         return await self.call(endpoints.EXPLAIN, question)
+
+    async def report_models(self, names: Sequence[str]) -> list[ModelReport]:
+        """Ask what it knows of these models, those left out that no backend serves."""
+        found: list[ModelReport] = []
+        for at in range(0, len(names), MODELS_LIMIT):
+            question = ModelQuestion(models=list(names[at : at + MODELS_LIMIT]))
+            found += (await self.call(endpoints.MODELS, question)).models
+        return found
 
     async def resume(self) -> Resumed:
         """End the halts of its home."""

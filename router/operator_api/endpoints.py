@@ -20,6 +20,7 @@ from router.operator_api.endpoint import Endpoint, EndpointTable, Parameter
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest, LiveEvent
+from router.operator_api.models import ModelQuestion, ModelReports
 from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
 
 #: The id that stands for the newest request.
@@ -70,6 +71,13 @@ EXPLAIN: Endpoint[Question, Explanation] = Endpoint(
     about="What would happen to a request; nothing is sent.",
     answer=Explanation,
     body=Question,
+)
+MODELS: Endpoint[ModelQuestion, ModelReports] = Endpoint(
+    verb="POST",
+    path="/admin/models",
+    about="What is known of models: windows and other limits, efforts, dates, each with its source.",
+    answer=ModelReports,
+    body=ModelQuestion,
 )
 STOP: Endpoint[None, Stopping] = Endpoint(
     verb="POST",
@@ -177,7 +185,7 @@ REQUEST: Endpoint[None, HistoryRequest] = Endpoint(
 
 ENDPOINTS = EndpointTable(
     (
-        *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, STOP, RESTART),
+        *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, MODELS, STOP, RESTART),
         *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),
         *(BACKENDS, ADD_BACKEND, CHANGE_BACKEND, REMOVE_BACKEND),
         *(ANALYTICS, STREAM, METRICS, HISTORY, REQUEST),

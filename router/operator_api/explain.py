@@ -52,6 +52,12 @@ class Explanation(msgspec.Struct, kw_only=True):
     room: str = ""
     #: The account that would serve next, with what is left of it.
     next: str = ""
+    #: What is known of the model, each fact with its source; '' for nothing.
+    limits: str = ""
+    #: Whether the request fits, and by which limit from which source; '' for a name alone.
+    fits: str = ""
+    #: That the model ends, and its successor; '' for others.
+    notice: str = ""
     #: The chain of backends that would be tried next, each with the protocol of a translation, and why it did not
     #: answer last.
     fallback: list[str] = []

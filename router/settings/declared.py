@@ -38,7 +38,7 @@ from router.settings.kinds import (
 )
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.releases import RELEASES
-from router.settings.tables import BackendOptions, Entry, Price, Rule
+from router.settings.tables import BackendOptions, Entry, ModelOptions, Price, Rule
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -287,6 +287,8 @@ class Settings:
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
     #: By model in lower case.
     prices: Mapping[str, Price] = Frozen[Price]()
+    #: By model, or by BACKEND:MODEL, in lower case.
+    models: Mapping[str, ModelOptions] = Frozen[ModelOptions]()
     #: Path of a field without indices -> its own value of `loss`.
     losses: Mapping[str, str] = Frozen[str]()
 

@@ -12,12 +12,16 @@ from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path
 from router.settings.secret_names import may_be_secret_name
-from router.settings.tables import BACKENDS, PRICE
+from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map)}
 _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
-_PRICES = {entry.key: entry.kind for entry in PRICE}
+#: Tables keyed by models -> the kinds of their keys.
+_BY_MODEL = {
+    "prices": {entry.key: entry.kind for entry in PRICE},
+    "models": {entry.key: entry.kind for entry in MODEL_OPTIONS},
+}
 
 #: Variables that are not settings: the home, and a switch for reports of defects.
 # The last two are the installers'.
@@ -61,19 +65,22 @@ def find_key(name: str) -> Key:
     if first == "backends" and rest:
         backend, _, option = rest.partition(".")
         return _find_option(backend, option)
-    if first == "prices" and rest:
-        return _find_price(rest)
+    if first in _BY_MODEL and rest:
+        return _find_by_model(first, rest)
     kinds = {"losses": "FIELD", "fallback": "GLOB"}
     tables = (f"{table}.{kinds.get(table, 'NAME')}" for table in _MAPS)
-    raise _make_unknown_error(name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input"])
+    raise _make_unknown_error(
+        name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input", "models.MODEL.window"]
+    )
 
 
-def _find_price(rest: str) -> Key:
-    # A model's name may hold dots, the keys of a price do not.
+def _find_by_model(table: str, rest: str) -> Key:
+    # A model's name may hold dots, the keys of these tables do not.
     model, _, key = rest.rpartition(".")
-    if model and key in _PRICES:
-        return Key(("prices", model, key), _PRICES[key])
-    raise _make_unknown_error(f"prices.{rest}", [f"prices.{model or rest}.{known}" for known in _PRICES])
+    known = _BY_MODEL[table]
+    if model and key in known:
+        return Key((table, model, key), known[key])
+    raise _make_unknown_error(f"{table}.{rest}", [f"{table}.{model or rest}.{name}" for name in known])
 
 
 def _find_option(backend: str, option: str) -> Key:
@@ -147,7 +154,14 @@ def redact(path: Path, value: Any) -> Any:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
-    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
+    own = ".".join(names) in _DECLARED or names[0] in (
+        "routes",
+        "aliases",
+        "fallback",
+        "losses",
+        "backends",
+        *_BY_MODEL,
+    )
     judged = names[-1:] if "set_fields" in names[:-1] else [] if own else names
     if names == ["api_key"] or any(may_be_secret_name(name) for name in judged):
         return "set"

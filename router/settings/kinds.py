@@ -6,6 +6,7 @@ never with the value; a TOML value of another type is refused, not converted, ex
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
@@ -227,6 +228,24 @@ def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
     return Kind(expected, "number", lambda text: _parse_whole(text, least, most))
 
 
+def words(expected: str, *names: str) -> Kind:
+    """A kind that takes a list of some words, in any case; an empty one for none of them."""
+
+    def convert(text: str) -> tuple[str, ...]:
+        given = _parse_names(text)
+        if any(word not in names for word in given):
+            raise ValueError
+        return tuple(dict.fromkeys(given))
+
+    return Kind(f"{expected}, as a list of {', '.join(names[:-1])} or {names[-1]}", "names", convert)
+
+
+def _parse_date(text: str) -> str:
+    if not re.fullmatch(r"\s*+[0-9]{4}-[0-9]{2}-[0-9]{2}\s*+", text):
+        raise ValueError
+    return date.fromisoformat(text.strip()).isoformat()
+
+
 def _parse_days(text: str) -> int:
     match = re.fullmatch(r"\s*+([0-9]{1,4}+)\s*+(?:d|days?)?\s*+", text)
     if match is None or not 1 <= int(match[1]) <= 3650:
@@ -300,10 +319,12 @@ MEGABYTES = Kind("a number of megabytes from 1 to 1048576, such as 500MB or 2GB"
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
 MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
 BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _MIN_BUDGET)
+DATE = Kind('a date as "2026-11-30"', "text", _parse_date)
 PORT = whole("a port number from 0 to 65535 (0 picks a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")
 CAP = whole("a whole number of tokens, 1 or more", least=1)
+WINDOW = whole("a whole number of tokens from 64 to 100000000", least=64, most=100_000_000)
 RATE = whole("a whole number a minute, 1 or more", least=1, most=10**9)
 PLACES = whole("a whole number from 1 to 100000", least=1, most=100_000)
 MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _parse_model)

@@ -4,7 +4,7 @@ An invalid value is an error that names its place and what was expected; it is n
 key of the file gives a warning.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NoReturn, cast
 
 import msgspec
@@ -14,12 +14,14 @@ from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
     BACKENDS,
+    MODEL_OPTIONS,
     PRICE,
     ROUTE,
     BackendOptions,
     Condition,
     Edits,
     Entry,
+    ModelOptions,
     Price,
     Rule,
     list_entries,
@@ -29,7 +31,7 @@ Path = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
 #: Tables of the file that are read by functions of their own.
-_TABLES = ("routes", "backends", "prices")
+_TABLES = ("routes", "backends", "prices", "models")
 
 
 class ConfigFile(msgspec.Struct, frozen=True):
@@ -132,6 +134,9 @@ def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Sou
     values["routes"] = _read_routes(reader)
     values["backends"] = _read_backends(reader)
     values["prices"] = _read_prices(reader)
+    values["models"] = Frozen(
+        {name: ModelOptions(**found) for name, _, found in _read_by_model(reader, "models", MODEL_OPTIONS, "window")}
+    )
 
 
 def _check_aliases(reader: "_Reader", aliases: Mapping[str, str]) -> None:
@@ -200,27 +205,38 @@ def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
 
 
 def _read_prices(reader: "_Reader") -> Frozen[Price]:
-    tables: object = reader.file.tree.get("prices", {})
-    if not isinstance(tables, dict):
-        reader.reject(("prices",), tables, 'tables such as [prices."MODEL"]')
     found: dict[str, Price] = {}
+    for name, written, values in _read_by_model(reader, "prices", PRICE, "input and output"):
+        found[name] = Price(**values)
+        half = found[name].explain_half(written)
+        if half:
+            # Files with one are older than this warning, and what they hold must keep working.
+            reader.warnings.append(f"{reader.file.format_place(('prices', written))}: {half}")
+    return Frozen(found)
+
+
+def _read_by_model(
+    reader: "_Reader", table: str, known: Sequence[Entry], usual: str
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The tables below one that is keyed by models: the name in lower case, as it is written, and the values by the
+    fields that hold them. usual: the keys that an error names."""
+    tables: object = reader.file.tree.get(table, {})
+    if not isinstance(tables, dict):
+        reader.reject((table,), tables, f'tables such as [{table}."MODEL"]')
+    seen: set[str] = set()
     for written, node in cast("dict[str, object]", tables).items():
-        path = ("prices", written)
+        path = (table, written)
         try:
             name = MODEL.parse_text(written).lower()
         except InvalidValue as wrong:
             reader.fail(path, f"cannot be used: expected {wrong.text}.")
-        if name in found:
+        if name in seen:
             reader.fail(path, "cannot be used: it is here twice.")
+        seen.add(name)
         if not isinstance(node, dict):
-            reader.reject(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
-        values = reader.read_table(cast("Node", node), path, PRICE)
-        found[name] = Price(**_pick(values, Price))
-        half = found[name].explain_half(written)
-        if half:
-            # Files with one are older than this warning, and what they hold must keep working.
-            reader.warnings.append(f"{reader.file.format_place(path)}: {half}")
-    return Frozen(found)
+            reader.reject(path, node, f'a table, such as [{table}."{clean(name)}"] with {usual}')
+        values = reader.read_table(cast("Node", node), path, known)
+        yield name, written, {entry.attribute: values[entry.key] for entry in known if entry.key in values}
 
 
 def _read_edits(reader: "_Reader", path: Path, values: Mapping[str, Any]) -> Edits:

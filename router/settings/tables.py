@@ -1,4 +1,4 @@
-"""The tables of config.toml: the conditions and effects of a rule, the options of a backend, prices.
+"""The tables of config.toml: the conditions and effects of a rule, the options of a backend, prices, facts of models.
 
 Each key is declared once, at the field that holds it: its name in the file, its kind and its help.
 """
@@ -17,6 +17,7 @@ from router.settings.kinds import (
     BACKEND,
     BUDGET,
     CAP,
+    DATE,
     MODEL,
     MONEY,
     PLACES,
@@ -25,10 +26,12 @@ from router.settings.kinds import (
     TEXT,
     TIME,
     TOKENS,
+    WINDOW,
     Frozen,
     Kind,
     choice,
     clean,
+    words,
 )
 from router.settings.profile import PROFILE
 
@@ -174,11 +177,34 @@ class Price:
         return f"prices.{clean(model)} has no {lacks} price, so its requests are not priced. Set it:   {commands}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """`[models."MODEL"]`, or `[models."BACKEND:MODEL"]` for one backend alone: what the user knows of a model, which
+    counts before everything else that is known. None: not given."""
+
+    window: int | None = _declare(WINDOW, None, "tokens of input and output together that it takes")
+    max_input: int | None = _declare(WINDOW, None, "tokens of input that it takes")
+    max_output: int | None = _declare(WINDOW, None, "tokens of output that it writes at most")
+    price_tier_at: int | None = _declare(WINDOW, None, "tokens of input above which a higher price holds")
+    modalities: tuple[str, ...] | None = _declare(
+        words("kinds of input", "text", "image", "audio", "video", "file"), None, "kinds of input that it takes"
+    )
+    efforts: tuple[str, ...] | None = _declare(
+        words("efforts", "none", "minimal", "low", "medium", "high", "xhigh", "max"),
+        None,
+        "reasoning efforts that it takes, [] for none; others are replaced by the nearest in translated requests",
+    )
+    retires: str | None = _declare(DATE, None, "the day on which it ends")
+    successor: str | None = _declare(MODEL, None, "the model to use in its place")
+    title: str | None = _declare(TEXT, None, "its name for people, as /v1/models shows it")
+
+
 def format_price_command(model: str, key: str) -> str:
     """The command that sets one key of a model's price."""
     return f"fairlead config set {shlex.quote(f'prices.{clean(model)}.{key}')} \N{HORIZONTAL ELLIPSIS}"
 
 
 PRICE: tuple[Entry, ...] = list_entries(Price)
+MODEL_OPTIONS: tuple[Entry, ...] = list_entries(ModelOptions)
 ROUTE: tuple[Entry, ...] = (*list_entries(Rule), *list_entries(Condition, "when."), *list_entries(Edits))
 BACKENDS: tuple[Entry, ...] = (*list_entries(BackendOptions), *list_entries(Edits))

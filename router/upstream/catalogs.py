@@ -1,22 +1,38 @@
-"""The models of each backend: read from it at the start and hourly, sooner again where reading failed."""
+"""The models of each backend: read from it at the start and hourly, sooner again where reading failed.
+
+What a backend says of its models is read with their names, and further documents after them, which may fail without
+harm: what was known before stays.
+"""
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import trio
 
 from router.backends import Backend
 from router.backends.known import known
 from router.errors import CommandError
+from router.policy.facts.catalogs import Listed, read_entry
+from router.policy.facts.listed import NOTHING_SAID, BackendFacts, Update, update_facts
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
+from router.settings.kinds import clean
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
+from router.upstream.facts.documents import is_local, join_listed, read_documents
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import forget_key, with_key
+
+if TYPE_CHECKING:
+    from router.net.client.outbound import Outbound
+    from router.settings import Secret
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
@@ -24,6 +40,10 @@ RETRY_SECONDS = 60.0
 FETCH_RETRY_SECONDS = 600.0
 TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
+#: Seconds between two readings of what a server has allocated.
+ALLOCATED_SECONDS = 20.0
+#: More models than this are compared in a thread.
+_THREAD_MODELS = 500
 
 
 @dataclass(slots=True)
@@ -39,13 +59,24 @@ class Catalog:
     gap: Gap | None = None
     #: When to read it again, on trio's clock.
     due: float = 0.0
+    #: What the backend says of its models.
+    facts: BackendFacts = NOTHING_SAID
+    #: When to ask a server again what it has allocated, on trio's clock.
+    facts_due: float = math.inf
+    #: Further documents are being read.
+    reads_facts: bool = False
+    #: What was told of its facts: each kind is told once.
+    told: set[str] = field(default_factory=set[str])
 
 
 class Catalogs(Mapping[str, Catalog]):
     """The catalogs of the enabled backends, by name."""
 
-    def __init__(self, credentials: Credentials):
+    def __init__(self, credentials: Credentials, say: Callable[[str], None] = lambda text: None):
+        """say: writes a line to the log."""
         self._credentials = credentials
+        self._say = say
+        self._facts_read = trio.Event()
         self._entries: dict[str, Catalog] = {}
         self._complete = trio.Event()
         self._refresh: _Refresh | None = None
@@ -63,6 +94,11 @@ class Catalogs(Mapping[str, Catalog]):
     def models(self) -> dict[str, Sequence[str]]:
         """The model names of each backend whose catalog was read."""
         return {name: entry.models for name, entry in self._entries.items() if entry.loaded}
+
+    @property
+    def facts(self) -> dict[str, BackendFacts]:
+        """What the backends say of their models, by the names of the backends."""
+        return {name: entry.facts for name, entry in self._entries.items()}
 
     @property
     def gaps(self) -> list[Gap]:
@@ -93,6 +129,29 @@ class Catalogs(Mapping[str, Catalog]):
         with trio.move_on_after(FIRST_LOAD_SECONDS):
             await self._complete.wait()
 
+    async def wait_facts(self, seconds: float) -> None:
+        """Wait until no further documents are being read, a few seconds at most."""
+        with trio.move_on_after(seconds):
+            while any(entry.reads_facts for entry in self._entries.values()):
+                await self._facts_read.wait()
+
+    def note_served(self, name: str) -> None:
+        """Ask a server soon what it has allocated: it has answered with a model of which that was not known."""
+        entry = self._entries.get(name)
+        if entry is not None and entry.facts_due == math.inf:
+            entry.facts_due = trio.current_time() + TICK_SECONDS
+
+    async def read_again(self, name: str, seconds: float) -> None:
+        """Read what a backend says of its models anew, and wait for it, `seconds` at most."""
+        entry = self._entries.get(name)
+        if entry is None or self._refresh is None or _is_static(entry.backend):
+            return
+        if entry.due < math.inf:
+            self._begin_load(entry, self._refresh)
+        with trio.move_on_after(seconds):
+            while entry.due == math.inf or entry.reads_facts:
+                await self._facts_read.wait()
+
     async def refresh(
         self,
         snapshot: Callable[[], Snapshot],
@@ -113,7 +172,7 @@ class Catalogs(Mapping[str, Catalog]):
                 await trio.sleep(TICK_SECONDS)
                 now = trio.current_time()
                 for entry in self._entries.values():
-                    if entry.due <= now and not _is_static(entry.backend):
+                    if min(entry.due, entry.facts_due) <= now < math.inf and not _is_static(entry.backend):
                         self._begin_load(entry, self._refresh)
 
     def load_missing(self) -> None:
@@ -143,14 +202,16 @@ class Catalogs(Mapping[str, Catalog]):
             self._complete = trio.Event()
 
     def _begin_load(self, entry: Catalog, refresh: "_Refresh") -> None:
-        entry.due = math.inf
+        if entry.due == math.inf:
+            return  # it is being read
+        entry.due = entry.facts_due = math.inf
         refresh.nursery.start_soon(self._load, entry, refresh)
 
     async def _load(self, entry: Catalog, refresh: "_Refresh") -> None:
         if "router.net.control.calls" not in sys.modules:
             # In a thread: the import takes 25 ms, which requests of the first second would wait for.
             await trio.to_thread.run_sync(import_module, "router.net.control.calls")
-        from router.net.control.calls import ControlError, fetch_models
+        from router.net.control.calls import ControlError, fetch_catalog
 
         name = entry.backend.name
         target = refresh.snapshot().targets.get(name)
@@ -160,8 +221,11 @@ class Catalogs(Mapping[str, Catalog]):
             snapshot = refresh.snapshot()
             headers = set_headers(snapshot.settings.backends.get(name))
             way = replace(snapshot.outbound, headers=headers, link_local=entry.backend.insecure_http)
-            entry.models = tuple(await fetch_models(entry.backend, key, outbound=way))
+            listing = await fetch_catalog(entry.backend, key, read_entry=read_entry, outbound=way)
+            entry.models = tuple(listing.names)
             entry.loaded, entry.problem, entry.gap, wait = True, None, None, REFRESH_SECONDS
+            entry.reads_facts = True
+            refresh.nursery.start_soon(self._load_facts, entry, listing.entries, key, way, refresh)
         except (ControlError, CommandError) as error:
             entry.problem = str(error)
             entry.gap = make_gap(name, error, keyed=target is not None and target.auth is not None)
@@ -170,9 +234,75 @@ class Catalogs(Mapping[str, Catalog]):
             fetched = target is not None and target.reference is not None and isinstance(error, CommandError)
             wait = FETCH_RETRY_SECONDS if fetched else RETRY_SECONDS
         entry.due = trio.current_time() + wait
+        self._note_facts_read()
         if self._entries.get(name) is entry:
             refresh.on_change()
             self._note_complete()
+
+    async def _load_facts(
+        self,
+        entry: Catalog,
+        listed: Mapping[str, Listed],
+        key: "Secret | None",
+        way: "Outbound",
+        refresh: "_Refresh",
+    ) -> None:
+        """Read the further documents of a backend, and take up what it says of its models."""
+        from router.net.control.calls import ControlError, fetch_document
+
+        backend = entry.backend
+        owner = next((one.owner for one in listed.values()), "")
+        more: Mapping[str, Listed] = {}
+        whole = True
+        try:
+            try:
+                ask = partial(fetch_document, backend, key, outbound=way)
+                more = await read_documents(backend, list(listed), owner, ask)
+            except ControlError:
+                whole = False
+            local = is_local(backend, owner)
+            update = await _update(entry.facts, join_listed(listed, more), asks_server=local, whole=whole)
+            self._tell(entry, update)
+            if self._entries.get(backend.name) is entry and update.facts != entry.facts:
+                entry.facts = update.facts
+                refresh.on_change()
+        finally:
+            entry.reads_facts = False
+            self._note_facts_read()
+
+    def _note_facts_read(self) -> None:
+        event, self._facts_read = self._facts_read, trio.Event()
+        event.set()
+
+    def _tell(self, entry: Catalog, update: Update) -> None:
+        """Tell what is odd in what a backend says of its models, each kind of it once."""
+        name = entry.backend.name
+        if update.first_refused is not None and "refused" not in entry.told:
+            entry.told.add("refused")
+            model, path = update.first_refused
+            more = f", and {update.refused - 1} more" if update.refused > 1 else ""
+            self._say(
+                f"warning: the model list of {name} says of {clean(model)} what cannot be ({clean(path)}{more}): it is "
+                "not used"
+            )
+        if update.changed and "changed" not in entry.told:
+            entry.told.add("changed")
+            model, now, before = update.changed[0]
+            more = f", and {len(update.changed) - 1} more changed" if len(update.changed) > 1 else ""
+            self._say(
+                f"the model list of {name} gives {clean(model)} a window of {now:,} tokens now, before {before:,}{more}"
+            )
+
+
+async def _update(before: BackendFacts, read: Mapping[str, Listed], *, asks_server: bool, whole: bool) -> Update:
+    """The facts after a reading."""
+    at = time.time()
+    day = datetime.fromtimestamp(at, UTC).date().isoformat()
+
+    def work() -> Update:
+        return update_facts(before, read, at=at, date=day, asks_server=asks_server, whole=whole)
+
+    return await trio.to_thread.run_sync(work) if len(read) > _THREAD_MODELS else work()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def compose(
         environ=environ,
         live=live,
         credentials=credentials,
-        catalogs=Catalogs(credentials),
+        catalogs=Catalogs(credentials, log.add),
         snapshots=snapshots,
         snapshot=snapshots.build(configuration.settings, configuration.outbound),
         connections=ConnectionPool() if connections is None else connections,

@@ -163,6 +163,7 @@ class Runtime:
             self.catalogs.models,
             gaps=(*self.catalogs.gaps, *self.unused),
             before=before.services,
+            facts=self.catalogs.facts,
         )
         dead = tuple(find_dead_references(snapshot.table))
         for text in dead:

@@ -7,6 +7,9 @@ from router.backends import Backend
 from router.backends.known import KNOWN
 from router.budget.guard import Guard
 from router.net.client.outbound import Outbound
+from router.policy.facts.book import FactBook
+from router.policy.facts.listed import BackendFacts
+from router.policy.facts.model_facts import LearnedLimits
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import Table
 from router.settings import Settings
@@ -32,6 +35,8 @@ class Snapshot:
     #: How upstreams are reached.
     outbound: Outbound
     translation_state: TranslationState
+    #: What is known of models.
+    facts: FactBook
     #: Problems to show to the user, each with its fix.
     problems: Sequence[str] = ()
 
@@ -50,8 +55,11 @@ class SnapshotBuilder:
         guard: Guard,
         account_states: AccountStates,
         translation_state: TranslationState,
+        learned: LearnedLimits | None = None,
     ):
+        """learned: the limits that errors told; None where nothing is learned."""
         self._credentials = credentials
+        self._learned = learned
         self._guard = guard
         self._account_states = account_states
         self._translation_state = translation_state
@@ -65,9 +73,11 @@ class SnapshotBuilder:
         *,
         gaps: Sequence[Gap] = (),
         before: Mapping[str, Service] | None = None,
+        facts: Mapping[str, BackendFacts] | None = None,
     ) -> Snapshot:
         """The snapshot of enabled backends. models: by name of those whose catalog was read. gaps: backends whose
-        models are not known. before: the services until now; queues and sessions go on."""
+        models are not known. before: the services until now; queues and sessions go on. facts: what backends say of
+        their models, by name."""
         table = Table(
             backends,
             models or {},
@@ -90,4 +100,5 @@ class SnapshotBuilder:
             )
         self._account_states.save({name: service.pool.members for name, service in services.items()})
         firsts = {name: service.first for name, service in services.items()}
-        return Snapshot(settings, table, firsts, services, outbound, self._translation_state)
+        book = FactBook(table.named, settings.models, facts or {}, self._learned)
+        return Snapshot(settings, table, firsts, services, outbound, self._translation_state, book)

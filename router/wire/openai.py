@@ -3,7 +3,6 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 
 import msgspec
 
@@ -170,13 +169,3 @@ def parse_data_url(url: str, path: str) -> tuple[str, str]:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         media = "image/webp"
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), media), data
-
-
-def model_entry(name: str, owner: str) -> Json:
-    """One model of OpenAI's list."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
-
-
-def model_page(listed: Mapping[str, str], query: str) -> Json:
-    """OpenAI's list of models, which has no pages."""
-    return {"object": "list", "data": [model_entry(name, owner) for name, owner in listed.items()]}

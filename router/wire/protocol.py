@@ -1,7 +1,7 @@
 """The record that describes one protocol. Its folder provides the values, `protocols` has the entries."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote
 
@@ -10,8 +10,11 @@ import msgspec
 from router.backends import Api
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
+from router.overflow import Overflow
 from router.wire.dialect import Dialect
+from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
+from router.wire.model_lists.listed import ListedModel
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 from router.wire.raw.splice import Splice
@@ -129,10 +132,11 @@ class Stored(NamedTuple):
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
-    #: The entry of one model, from its name and the backend that serves it.
-    entry: Callable[[str, str], Json]
-    #: The list of all models (name -> backend), as the query string asks for it. Raises BadRequest.
-    page: Callable[[Mapping[str, str], str], Json]
+    #: The entry of one model.
+    entry: Callable[[ListedModel], Json]
+    #: The list of all models, as the query string asks for it; from their names, and a function that says what is known
+    #: of some of them. Raises BadRequest.
+    page: Callable[[Sequence[str], Callable[[Sequence[str]], list[ListedModel]], str], Json]
 
 
 class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +197,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
     #: True for an error object whose code or words tell the clients of this protocol that a request is too long.
     knows_overflow: Callable[[Json], bool] = lambda error: True
+    #: The message for a request that is too long, from its numbers and what the upstream said, '' for nothing.
+    say_overflow: Callable[[Overflow, str], str] = say_to_openai
     #: Words in an error, in lower case, that mean that the account has used up its credit: waiting does not help.
     quota_words: tuple[bytes, ...] = ()
     #: Words in a 429, in lower case, that mean so unless the answer tells a wait.

@@ -24,7 +24,7 @@ from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
 from router.wire.headers import rate_limits
-from router.wire.messages import attribution, foreign_thinking, model_list
+from router.wire.messages import attribution, foreign_thinking
 from router.wire.messages import decode_stream as messages_decode_stream
 from router.wire.messages import encode_stream as messages_encode_stream
 from router.wire.messages import errors as messages_errors
@@ -34,6 +34,9 @@ from router.wire.messages.dialect import Messages
 from router.wire.messages.requests import decode_request as messages_decode_request
 from router.wire.messages.requests import encode_request as messages_encode_request
 from router.wire.messages.requests import thinking
+from router.wire.model_lists import anthropic as anthropic_models
+from router.wire.model_lists import codex as codex_models
+from router.wire.model_lists import openai as openai_models
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
 from router.wire.raw import json_values, sse
@@ -78,7 +81,7 @@ _RESPONSES = Responses()
 #: The dialect of paths of no protocol of their own.
 PLAIN = Plain()
 
-_OPENAI_MODELS = ModelList(openai.model_entry, openai.model_page)
+_OPENAI_MODELS = ModelList(openai_models.entry, codex_models.page)
 
 # Types of image blocks are searched for as JSON strings, whose letters may be written as \u0061 to \u007a. Inside a
 # text the quotes would be escaped.
@@ -118,9 +121,10 @@ MESSAGES = WireProtocol(
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     replays=lambda profile, model: not find_claude(model).signs,
     knows_overflow=overflow_texts.is_for_anthropic,
+    say_overflow=overflow_texts.say_to_anthropic,
     quota_words=(b"credit balance is too low", b"reached your specified api usage limits"),
     limits=rate_limits.ANTHROPIC,
-    models=ModelList(model_list.entry, model_list.page),
+    models=ModelList(anthropic_models.entry, anthropic_models.page),
     collections=((re.compile("/v1/messages/batches(?:/|$)"), "batches"),),
 )
 CHAT = WireProtocol(

@@ -11,7 +11,7 @@ Everything that fairlead needs to know of it is the one entry, TOY.
 """
 
 from router.backends import Api
-from router.wire.openai import model_entry, model_page
+from router.wire.model_lists import openai as openai_models
 from router.wire.protocol import Codec, Effort, ModelList, WireProtocol
 
 from . import codec, errors, limits
@@ -52,7 +52,7 @@ TOY = WireProtocol(
     quota_words=(b'"word":"pay"',),
     limits=limits.NAMES,
     halt_status=418,
-    models=ModelList(model_entry, model_page),
+    models=ModelList(openai_models.entry, openai_models.page),
 )
 
 __all__ = ["TOY"]

@@ -36,15 +36,15 @@ class Catalogs:
     def __init__(self, monkeypatch, **lists):
         self.lists = lists
         self.read = []
-        monkeypatch.setattr(calls, "fetch_models", self._fetch)
+        monkeypatch.setattr(calls, "fetch_catalog", self._fetch)
 
-    async def _fetch(self, backend, key, *, outbound):
+    async def _fetch(self, backend, key, *, outbound, read_entry):
         self.read.append((trio.current_time(), backend.name))
         await trio.sleep(1)
         found = self.lists[backend.name]
         if isinstance(found, str):
             raise ControlError(found)
-        return found
+        return calls.Listing(found, {name: read_entry({"id": name}) for name in found})
 
 
 def refreshed(runtime, use):
@@ -161,11 +161,11 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
 def test_a_wait_ends_with_the_last_catalog(made, monkeypatch):
     """A request that waits for catalogs goes on once the slowest was read, however many there are."""
 
-    async def fetch(backend, key, *, outbound):
+    async def fetch(backend, key, *, outbound, read_entry):
         await trio.sleep({"up": 1, "other": 3}[backend.name])
-        return [backend.name]
+        return calls.Listing([backend.name], {backend.name: read_entry({})})
 
-    monkeypatch.setattr(calls, "fetch_models", fetch)
+    monkeypatch.setattr(calls, "fetch_catalog", fetch)
     runtime = made(backend(), backend("other"))
 
     async def use():
@@ -180,10 +180,10 @@ def test_a_wait_ends_with_the_last_catalog(made, monkeypatch):
 def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
     """A request of the first second goes on after ten."""
 
-    async def hang(backend, key, *, outbound):
+    async def hang(backend, key, *, outbound, read_entry):
         await trio.sleep_forever()
 
-    monkeypatch.setattr(calls, "fetch_models", hang)
+    monkeypatch.setattr(calls, "fetch_catalog", hang)
     runtime = made(backend())
 
     async def use():

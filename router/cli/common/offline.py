@@ -12,6 +12,9 @@ from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
 
+#: Seconds to wait for what backends say of their models beside the names.
+FACTS_SECONDS = 3.0
+
 
 @contextlib.asynccontextmanager
 async def open_runtime(home: Home, settings: Settings, demo_root: str | None = None) -> AsyncGenerator[Runtime]:
@@ -22,6 +25,7 @@ async def open_runtime(home: Home, settings: Settings, demo_root: str | None = N
         async with trio.open_nursery() as nursery:
             await nursery.start(found.refresh_catalogs)
             await found.catalogs.wait_complete()
+            await found.catalogs.wait_facts(FACTS_SECONDS)
             nursery.cancel_scope.cancel()
         yield found
     finally:

@@ -8,7 +8,7 @@ import time
 from router.cli.completions.files import as_list, as_table
 from router.cli.completions.rows import Candidate, Setting
 from router.cli.completions.tables.names import DEMO_MODELS, PROVIDER_MODELS, PROVIDERS, TOOLS
-from router.cli.completions.tables.settings import DECLARED, OF_BACKEND, OF_PRICE, TABLES
+from router.cli.completions.tables.settings import DECLARED, OF_BACKEND, OF_MODEL, OF_PRICE, TABLES
 
 TYPE_CHECKING = False  # as in `typing`
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _list_named_models(config: Mapping[str, Any]) -> Iterable[str]:
     for chain in _get_table(config, "fallback").values():
         named += as_list(chain) or [chain]
     named += [as_table(rule).get("model") for rule in as_list(config.get("routes"))]
-    named += _get_table(config, "prices")
+    named += [*_get_table(config, "prices"), *_get_table(config, "models")]
     return (name for name in named if isinstance(name, str))
 
 
@@ -147,7 +147,7 @@ def _list_keys(question: Question) -> Iterable[Candidate]:
         names = list_values(table.names, Question(question.files, (), ""))
         yield from (Candidate(f"{key}.{name.value}", name.about) for name in names)
     yield from _list_backend_keys(question)
-    yield from _list_price_keys(question)
+    yield from _list_keys_by_model(question)
 
 
 def _list_backend_keys(question: Question) -> Iterable[Candidate]:
@@ -162,16 +162,17 @@ def _list_backend_keys(question: Question) -> Iterable[Candidate]:
             yield from (Candidate(f"backends.{name}.{key}", entry.about) for key, entry in OF_BACKEND.items())
 
 
-def _list_price_keys(question: Question) -> Iterable[Candidate]:
-    if not question.typed.startswith("prices."):
-        yield Candidate("prices.", "price of one model")
-        return
-    names = {name.value for name in _list_models(question) if name.about != "built-in demo"}
-    for name in sorted(names):
-        if not question.typed.startswith(f"prices.{name}."):
-            yield Candidate(f"prices.{name}.", "price of this model")
-        else:
-            yield from (Candidate(f"prices.{name}.{key}", entry.about) for key, entry in OF_PRICE.items())
+def _list_keys_by_model(question: Question) -> Iterable[Candidate]:
+    for table, about, keys in (("prices", "price", OF_PRICE), ("models", "facts", OF_MODEL)):
+        if not question.typed.startswith(f"{table}."):
+            yield Candidate(f"{table}.", f"{about} of one model")
+            continue
+        names = {name.value for name in _list_models(question) if name.about != "built-in demo"}
+        for name in sorted(names):
+            if not question.typed.startswith(f"{table}.{name}."):
+                yield Candidate(f"{table}.{name}.", f"{about} of this model")
+            else:
+                yield from (Candidate(f"{table}.{name}.{key}", entry.about) for key, entry in keys.items())
 
 
 def _list_set_keys(question: Question) -> Iterable[Candidate]:

@@ -112,12 +112,16 @@ def run_unset(argv: list[str]) -> int:
     return 0
 
 
-_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices")
+_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices", "models")
 
 
 def _is_table(name: str) -> bool:
     prefixes = {entry.key.rpartition(".")[0] for entry in DECLARATIONS} | set(_TABLES)
-    return name in prefixes or name.startswith("prices.") or (name.startswith("backends.") and name.count(".") <= 2)
+    return (
+        name in prefixes
+        or name.startswith(("prices.", "models."))
+        or (name.startswith("backends.") and name.count(".") <= 2)
+    )
 
 
 def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:

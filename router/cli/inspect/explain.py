@@ -175,6 +175,12 @@ def _format_rows(found: Explanation) -> list[tuple[str, str]]:
         rows.append(("problem", found.problem))
     room = f"   {found.room}" if found.room else ""
     rows.append(("account", found.account + room + (f"        next: {found.next}" if found.next else "")))
+    if found.notice:
+        rows.append(("notice", found.notice))
+    if found.limits:
+        rows.append(("limits", found.limits))
+    if found.fits:
+        rows.append(("fits", found.fits))
     if found.status:
         return [*rows, _format_refusal(found)]
     if found.sent_model != found.model:

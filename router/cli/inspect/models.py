@@ -1,9 +1,12 @@
-"""`fairlead models`: every model that can be reached now, from the running proxy, or without one from the files of this
-home and the backends' own lists."""
+"""`fairlead models`: every model that can be reached now and what is known of it, from the running proxy, or without
+one from the files of this home and the backends' own lists."""
 
 import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+import msgspec
 import trio
 
 from router.cli.common import offline
@@ -14,18 +17,12 @@ from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
 from router.net.control.request import ControlError, clean
-from router.policy.routing.model_list import list_models
+from router.operator_api.models import ModelReport
+from router.policy.routing.model_list import list_served
 from router.policy.routing.table import DEMO
 from router.store.config import backends
 from router.store.home.home import Home, open_home
-
-
-class Listed(NamedTuple):
-    """One line of the list."""
-
-    id: str
-    backend: str
-    protocols: tuple[str, ...]
+from router.upstream.facts.describe import report_models
 
 
 class Lists(NamedTuple):
@@ -33,7 +30,7 @@ class Lists(NamedTuple):
 
     #: The proxy's URL; '' when the backends were asked.
     source: str
-    models: list[Listed]
+    models: list[ModelReport]
     #: Backend -> error.
     problems: dict[str, str]
     #: The backends that were asked, and how many models each listed.
@@ -44,25 +41,38 @@ def run(argv: list[str]) -> int:
     """Print the list; exit code 1 when no list could be read, or none of the backend that was asked for."""
     parser = Parser(
         "models",
-        "List every model that can be reached now, with its backend and the protocols it is served in.",
-        examples=["fairlead models", "fairlead models sonnet", "fairlead models --backend groq"],
+        "List every model that can be reached now, with its backend, the protocols it is served in, and what is known "
+        "of it: window and other limits, efforts, the day it ends, each with its source.",
+        examples=["fairlead models", "fairlead models sonnet", "fairlead models 'gpt-5*' --backend openai"],
     )
-    parser.add_argument("filter", metavar="FILTER", nargs="?", default="", help="show only models whose name has this")
+    parser.add_argument(
+        "pattern",
+        metavar="PATTERN",
+        nargs="?",
+        default="",
+        help="show only models whose name has this; with * or ? it is the whole name",
+    )
     parser.add_argument("--backend", metavar="NAME", help="show only the models of this backend")
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
     note_refused(home)
-    lists = trio.run(_ask, home)
+    lists = trio.run(_ask, home, options.pattern.lower())
     if options.backend is not None:
         lists = _select_backend(lists, options.backend.lower())
-    shown = lists._replace(models=[model for model in lists.models if options.filter.lower() in model.id.lower()])
     if options.json:
-        print_json(_to_json(shown))
+        print_json(_to_json(lists))
     else:
-        _print(shown, filtered=len(lists.models) > len(shown.models))
+        _print(lists, filtered=bool(options.pattern))
     listed = sum(count for name, count in lists.backends.items() if name != DEMO)
     return 1 if lists.problems and not listed else 0
+
+
+def _select_names(names: Iterable[str], pattern: str) -> list[str]:
+    """The names that a pattern, in lower case, selects."""
+    if "*" in pattern or "?" in pattern:
+        return [name for name in names if fnmatchcase(name.lower(), pattern)]
+    return [name for name in names if pattern in name.lower()]
 
 
 def _select_backend(lists: Lists, name: str) -> Lists:
@@ -78,29 +88,29 @@ def _select_backend(lists: Lists, name: str) -> Lists:
     )
 
 
-async def _ask(home: Home) -> Lists:
+async def _ask(home: Home, pattern: str) -> Lists:
     for run, proxy in await proven(home):
         try:
             status = await proxy.fetch_status()
+            models = await proxy.report_models(_select_names((model.id for model in status.models), pattern))
         except ControlError as error:
             raise CommandError(f"the proxy on {run.url} did not answer as expected: {error}") from None
-        models = [Listed(model.id, model.backend, tuple(model.protocols)) for model in status.models]
         problems = {entry.name: clean(entry.problem) for entry in status.backends if entry.problem}
         for text in status.problems:
             note(f"warning: {clean(text, 500)}")
         return Lists(run.url, models, problems, {entry.name: entry.models for entry in status.backends})
-    return await _ask_backends(home)
+    return await _ask_backends(home, pattern)
 
 
-async def _ask_backends(home: Home) -> Lists:
+async def _ask_backends(home: Home, pattern: str) -> Lists:
     """The list as a proxy with these files would give it, without the demo, which only a running proxy serves."""
     settings = read_settings(home)
     found, problems = backends.load(home)
     lists = Lists("", [], {one.name: f"{one.message} {one.hint}".strip() for one in problems}, {})
     async with offline.open_runtime(home, settings) as runtime:
         table = runtime.snapshot.table
-        named = list_models(table).items()
-        lists.models.extend(Listed(model, owner, table.named[owner].protocols) for model, owner in named)
+        served = list_served(table)
+        lists.models.extend(report_models(_select_names(served, pattern), served, table, runtime.snapshot.facts))
         for backend in found:
             entry = runtime.catalogs.get(backend.name)
             if entry is None:
@@ -118,7 +128,7 @@ def _print(lists: Lists, *, filtered: bool) -> None:
     for name, message in lists.problems.items():
         note(f"error: {name}: {message}")
     if lists.models:
-        rows = [(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models]
+        rows = [(model.id, model.backend, ", ".join(model.protocols), _describe(model)) for model in lists.models]
         print("\n".join(format_table(rows, width=find_width())))
     elif filtered:
         say("No model has this in its name. See all:   fairlead models")
@@ -126,9 +136,13 @@ def _print(lists: Lists, *, filtered: bool) -> None:
         say("No models. Add a backend:   fairlead backend add anthropic --key-stdin")
 
 
+def _describe(model: ModelReport) -> str:
+    return "; ".join(clean(text, 400) for text in (model.notice, model.summary) if text)
+
+
 def _to_json(lists: Lists) -> dict[str, object]:
     return {
         "proxy": lists.source or None,
-        "models": [model._asdict() for model in lists.models],
+        "models": [msgspec.to_builtins(model) for model in lists.models],
         "problems": [{"backend": name, "message": message} for name, message in lists.problems.items()],
     }

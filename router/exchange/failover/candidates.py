@@ -158,6 +158,12 @@ class Candidates:
 
     # Movement
 
+    def keep(self, routes: Sequence[Route]) -> None:
+        """Go on with some of the routes only, one at least."""
+        if len(routes) != len(self.routes):
+            self.routes = routes
+            self._step_to(0)
+
     def advance_to_ready(self) -> None:
         """Move along the chain to the first backend with a ready account; if there is none, to where one is ready
         soonest."""

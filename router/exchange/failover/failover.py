@@ -13,6 +13,7 @@ from router.exchange.attempt import Attempt, Place
 from router.exchange.context import RequestContext
 from router.exchange.failover.candidates import Candidates
 from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
+from router.exchange.failover.fitting import select_fitting
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
 from router.net.server.cancel_reason import CancelReason
@@ -92,6 +93,10 @@ class Failover:
         return self._candidates.sealed
 
     # Before an attempt
+
+    async def keep_fitting(self) -> None:
+        """Leave out the routes whose models cannot hold the request. Raises ContextOverflow when none can."""
+        self._candidates.keep(await select_fitting(self._context, self._candidates.routes))
 
     async def next_attempt(self) -> Attempt | None:
         """Wait for a place in a queue and an account; None when there is none and `best` is to be sent to the client.
@@ -232,6 +237,9 @@ class Failover:
             return
         if attempt.target.reference is not None:
             self._context.runtime.accept_key(attempt.target)
+        name = attempt.route.backend.name
+        if self._context.snapshot.facts.is_unloaded(name, attempt.route.model or ""):
+            self._context.runtime.catalogs.note_served(name)
         place = attempt.place
         member = place.choice.member
         if member.faults or member.missed or member.rejections or member.closed or member.closed_for:

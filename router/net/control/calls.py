@@ -1,7 +1,8 @@
 """The control plane: catalogs of backends, and small test requests."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -21,6 +22,16 @@ NAMES_BYTES = 1 << 20
 _THREAD_BYTES = 65536
 
 
+_Read = TypeVar("_Read")
+
+
+class Listing(NamedTuple):
+    """A catalog: its names, each once, in its order, and its entries by name as `read_entry` read them."""
+
+    names: list[str]
+    entries: dict[str, Any]
+
+
 class _Entry(msgspec.Struct):
     id: str
 
@@ -35,7 +46,20 @@ async def fetch_models(
     backend: Backend, key: Secret | None, *, outbound: Outbound = DIRECT, timeout: float = 10.0
 ) -> list[str]:
     """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
-    found: dict[str, None] = {}
+    return (await fetch_catalog(backend, key, outbound=outbound, timeout=timeout)).names
+
+
+async def fetch_catalog(
+    backend: Backend,
+    key: Secret | None,
+    *,
+    read_entry: Callable[[Mapping[str, object]], object] | None = None,
+    outbound: Outbound = DIRECT,
+    timeout: float = 10.0,
+) -> Listing:
+    """A backend's catalog. read_entry: called with each of its entries, in a thread where there are many. Raises
+    ControlError."""
+    found: dict[str, object] = {}
     size = 0
     # OpenAI's form has no pages and does not know `limit`.
     query = "?limit=1000" if api_of(backend).paged else ""
@@ -45,18 +69,51 @@ async def fetch_models(
         if len(answer.body) > _THREAD_BYTES:
             import trio
 
-            page, names = await trio.to_thread.run_sync(_read_page, backend, answer, url, key)
+            page, entries = await trio.to_thread.run_sync(_read_page, backend, answer, url, key, read_entry)
         else:
-            page, names = _read_page(backend, answer, url, key)
-        for name in names:
+            page, entries = _read_page(backend, answer, url, key, read_entry)
+        for name, entry in entries:
             size += len(name) if name not in found else 0
             if size > NAMES_BYTES or len(found) >= MODELS:
-                return list(found)
-            found[name] = None
+                return Listing(list(found), found)
+            found.setdefault(name, entry)
         if not page.has_more or not page.last_id:
             break
         query = f"?limit=1000&after_id={quote(page.last_id, safe='')}"
-    return list(found)
+    return Listing(list(found), found)
+
+
+async def fetch_document(
+    backend: Backend,
+    key: Secret | None,
+    path: str,
+    read: Callable[[object], _Read],
+    *,
+    body: bytes | None = None,
+    key_header: str = "",
+    outbound: Outbound = DIRECT,
+    timeout: float = 5.0,
+) -> _Read:
+    """Ask a backend's host for another document, and read it in a thread where it is large. path: from the root of the
+    host. body: for a POST. key_header: the header that takes the key alone, in place of the usual one. Raises
+    ControlError."""
+    parts = urlsplit(backend.root)
+    url = f"{parts.scheme}://{parts.netloc}{path}"
+    headers = _make_headers(backend, None if key_header else key, outbound)
+    if key_header and key is not None:
+        headers[key_header] = key.reveal()
+    if body is not None:
+        headers["content-type"] = "application/json"
+    answer = await _ask("GET" if body is None else "POST", url, headers, body, timeout, outbound)
+
+    def read_answer() -> _Read:
+        return read(_decode_json(answer, url, key))
+
+    if len(answer.body) <= _THREAD_BYTES:
+        return read_answer()
+    import trio
+
+    return await trio.to_thread.run_sync(read_answer)
 
 
 async def is_catalog_public(backend: Backend, *, outbound: Outbound = DIRECT, timeout: float = 10.0) -> bool | None:
@@ -135,28 +192,39 @@ def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     return cast("object", data)
 
 
-def _decode_page(answer: Answer, url: str, key: Secret | None) -> _Page:
+def _decode_page(answer: Answer, url: str, key: Secret | None) -> tuple[_Page, list[Mapping[str, object]]]:
+    """A page, and its entries with all that they hold."""
     data = _decode_json(answer, url, key)
     # Together answers with the bare list.
-    shape: object = {"data": cast("object", data)} if isinstance(data, list) else data
+    shape = cast("dict[str, Any]", {"data": data} if isinstance(data, list) else data)
     try:
-        return msgspec.convert(shape, type=_Page)
+        page = msgspec.convert(shape, type=_Page)
     except msgspec.ValidationError:
         raise ControlError(f"{urlsplit(url).netloc} did not send a list of models", status=answer.status) from None
+    return page, shape["data"] or []
 
 
-def _read_page(backend: Backend, answer: Answer, url: str, key: Secret | None) -> tuple[_Page, list[str]]:
-    """A page and the names in it."""
-    page = _decode_page(answer, url, key)
-    return page, list(_iter_names(backend, page.data or []))
+def _read_page(
+    backend: Backend,
+    answer: Answer,
+    url: str,
+    key: Secret | None,
+    read_entry: Callable[[Mapping[str, object]], object] | None,
+) -> tuple[_Page, list[tuple[str, object]]]:
+    """A page, and the names in it with their entries as they were read."""
+    page, whole = _decode_page(answer, url, key)
+    named = _iter_names(backend, zip(page.data or [], whole, strict=True))
+    return page, [(name, None if read_entry is None else read_entry(entry)) for name, entry in islice(named, MODELS)]
 
 
-def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
+def _iter_names(
+    backend: Backend, entries: Iterable[tuple[_Entry, Mapping[str, object]]]
+) -> Iterator[tuple[str, Mapping[str, object]]]:
     vendor = known(backend.vendor)
-    for entry in entries:
+    for entry, whole in entries:
         name = entry.id.removeprefix(vendor.model_prefix) if vendor is not None else entry.id
         if name and len(name) <= 256 and (_is_plain(name) or _is_clean(name)):
-            yield name
+            yield name, whole
 
 
 def _is_plain(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
 from router.ir import RoutingFacts
@@ -12,8 +13,22 @@ from router.wire import protocols
 from router.wire.raw.top_level import MODEL_LIMIT, check_model
 
 
+class ServedModel(NamedTuple):
+    """Who serves a model that can be asked for."""
+
+    #: The backend's name.
+    backend: str
+    #: The model, as the backend names it.
+    model: str
+
+
 def list_models(table: Table) -> dict[str, str]:
-    """Every model that can be asked for, with the backend that serves it; aliases first, unless nothing serves them.
+    """Every model that can be asked for, with the backend that serves it."""
+    return {name: served.backend for name, served in list_served(table).items()}
+
+
+def list_served(table: Table) -> dict[str, ServedModel]:
+    """Every model that can be asked for, and who serves it; aliases first, unless nothing serves them.
 
     A name that several backends have is listed plainly for the one that routing prefers, with a prefix for the others;
     a name that its vendor's backend does not list, and others do, only with their prefix.
@@ -22,20 +37,20 @@ def list_models(table: Table) -> dict[str, str]:
     for model, owners in table.owners.items():
         first = next(iter(table.find_servers(model)), None)
         if first is not None:
-            names.setdefault(model, first.name)
+            names.setdefault(model, ServedModel(first.name, model))
         for other in owners:
             if other is not first:
-                names[f"{other.name}:{model}"] = other.name
+                names[f"{other.name}:{model}"] = ServedModel(other.name, model)
     return names
 
 
-def find_serving_backend(name: str, table: Table, protocol: str, fields: Mapping[bytes, bytes]) -> str:
-    """The backend that serves a model: that of its listing, else the one that a request with this name would go to.
+def find_served(name: str, table: Table, protocol: str, fields: Mapping[bytes, bytes]) -> ServedModel:
+    """Who serves a model: as in its listing, else the backend that a request with this name would go to.
 
     protocol: the one that the caller most likely speaks; rules may ask for another. fields: the headers of the call, by
     lower-case name. Raises UnknownModel, in the words of a request that is refused.
     """
-    listed = list_models(table)
+    listed = list_served(table)
     if name in listed:
         return listed[name]
     refusals: list[RouterError] = []
@@ -43,7 +58,8 @@ def find_serving_backend(name: str, table: Table, protocol: str, fields: Mapping
         facts = RoutingFacts(spoken, name, stream=False, generates=True)
         try:
             check_model(name)
-            return decide(facts, table, RequestTraits(fields, spoken, 0, None)).backend.name
+            route = decide(facts, table, RequestTraits(fields, spoken, 0, None))
+            return ServedModel(route.backend.name, route.model or name)
         except (BadRequest, LoopDetected, UnknownModel) as error:
             refusals.append(error)
     first = refusals[0]
@@ -52,10 +68,18 @@ def find_serving_backend(name: str, table: Table, protocol: str, fields: Mapping
     raise UnknownModel(f"No model '{name[:MODEL_LIMIT]}' is served: {first.message}")
 
 
-def _resolve_aliases(table: Table) -> dict[str, str]:
-    """The aliases as the user wrote them, with the backend that gets them."""
-    served: dict[str, str] = {}
+def find_prefixed(name: str, table: Table) -> ServedModel | None:
+    """Who serves a name of the form BACKEND:MODEL; None for others, and where the backend does not list the model."""
+    prefix, mark, model = name.partition(":")
+    backend = table.prefixes.get(prefix.lower()) if mark else None
+    return ServedModel(backend.name, model) if backend is not None and table.lists(backend, model) else None
+
+
+def _resolve_aliases(table: Table) -> dict[str, ServedModel]:
+    """The aliases as the user wrote them, with the backend and the model that they stand for."""
+    served: dict[str, ServedModel] = {}
     for name in table.aliases:
         with contextlib.suppress(BadRequest, LoopDetected, UnknownModel):
-            served[name] = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table).backend.name
+            route = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table)
+            served[name] = ServedModel(route.backend.name, route.model or name)
     return served

@@ -15,7 +15,8 @@ def test_models_without_a_proxy(fairlead, provider):
     assert "two: $NOT_SET is not set" in err
     result = json.loads(fairlead("models", "--json").out)
     assert result["proxy"] is None
-    assert result["models"][1] == {"id": "model-a", "backend": "one", "protocols": ["chat"]}
+    expected = {"id": "model-a", "backend": "one", "model": "model-a", "protocols": ["chat"]}
+    assert result["models"][1] == {**expected, "facts": {}, "summary": "", "notice": ""}
     assert [problem["backend"] for problem in result["problems"]] == ["two"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from router.backends import Backend
 from router.errors import UnknownModel
 from router.policy.routing.clients import make_headers
-from router.policy.routing.model_list import find_serving_backend, list_models
+from router.policy.routing.model_list import find_served, list_models
 from router.policy.routing.table import Table
 from router.settings.tables import Condition, Rule
 
@@ -34,7 +34,7 @@ def test_nothing():
 
 def backend_of(name, table, protocol="chat", **fields):
     """The backend that serves a model, by its name alone."""
-    return find_serving_backend(name, table, protocol, {key.encode(): value for key, value in fields.items()})
+    return find_served(name, table, protocol, {key.encode(): value for key, value in fields.items()}).backend
 
 
 MODELS = {"one": ("a", "b", "claude-opus-5"), "two": ("b", "deepseek/deepseek-chat:free", "claude-opus-5[1m]", "größe")}

@@ -178,7 +178,7 @@ COMMANDS = {
     "resume": Command("resume traffic after a budget halt", (), (
         Option(("--json",), None, "print the halts that were ended as JSON"),
     )),
-    "models": Command("list every model that can be reached now", ("model",), (
+    "models": Command("list every model that can be reached now", ("",), (
         Option(("--backend",), "backend", "show only the models of this backend"),
         Option(("--json",), None, "print the list as JSON"),
     )),

@@ -84,6 +84,18 @@ OF_PRICE = {
     "cache_write": Setting("", "", "US dollars per million tokens written to the cache"),
     "cache_write_1h": Setting("", "", "US dollars per million tokens written to the cache for an ..."),
 }
+#: Below `models.MODEL.`
+OF_MODEL = {
+    "window": Setting("", "", "tokens of input and output together that it takes"),
+    "max_input": Setting("", "", "tokens of input that it takes"),
+    "max_output": Setting("", "", "tokens of output that it writes at most"),
+    "price_tier_at": Setting("", "", "tokens of input above which a higher price holds"),
+    "modalities": Setting("", "", "kinds of input that it takes"),
+    "efforts": Setting("", "", "reasoning efforts that it takes, [] for none"),
+    "retires": Setting("", "", "the day on which it ends"),
+    "successor": Setting("", "", "the model to use in its place"),
+    "title": Setting("", "", "its name for people, as /v1/models shows it"),
+}
 #: Tables whose keys are names: the kind of the names, and of the values.
 TABLES = {
     "aliases": Table("alias of a model", "model", "name = the model it stands for, not another alias"),

@@ -1,0 +1,95 @@
+"""Keeps a request away from models that cannot hold it.
+
+The model that it was routed to is left out only for a limit that is known of this backend (the user's setting, an error
+of it, what a local server has allocated). A model of the fallback chain is left out for any limit that is known: a
+conversation is not handed on to where it cannot go on. What servers have allocated changes with each start, so it is
+asked for again before a request is refused for it.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from router.errors import ContextOverflow
+from router.exchange.body.body import THREAD_BYTES
+from router.exchange.body.upload import Upload
+from router.exchange.context import RequestContext
+from router.exchange.failover.failure import passed_over
+from router.overflow import Overflow
+from router.policy.facts.book import FactBook
+from router.policy.facts.fit import Fit, estimate_least, may_exceed
+from router.policy.facts.model_facts import ALLOCATED, Fact
+from router.policy.facts.words import format_origin
+from router.policy.routing.fallback import format_route
+from router.policy.routing.routes import Route
+from router.upstream.catalogs import ALLOCATED_SECONDS
+from router.wire.protocol import WireProtocol
+
+#: Seconds that a refusal waits for a server to say what it has allocated by now.
+_ASK_SECONDS = 3.0
+# A request with this in a header asks for a larger window than the usual.
+_LARGER_WINDOW = b"context-1m"
+
+
+async def select_fitting(context: RequestContext, routes: Sequence[Route]) -> Sequence[Route]:
+    """The routes whose models may hold the request. Raises ContextOverflow when none can."""
+    if not context.call.writes or isinstance(context.body, Upload):
+        return routes
+    size = len(context.body.data)
+    raised = asks_larger_window(context.request.fields)
+    limits = find_limits(context.snapshot.facts, routes, raised=raised)
+    if not any(limit is not None and may_exceed(size, limit) for limit in limits):
+        return routes
+    data = context.body.data
+    tokens = await context.run_in_thread(estimate_least, data) if size > THREAD_BYTES else estimate_least(data)
+    if await _ask_again(context, routes, limits, tokens):
+        limits = find_limits(context.runtime.snapshot.facts, routes, raised=raised)
+    fits = [None if limit is None else Fit(tokens, limit) for limit in limits]
+    fitting = [route for route, fit in zip(routes, fits, strict=True) if fit is None or fit.fits]
+    for route, fit in zip(routes, fits, strict=True):
+        if fit is not None and not fit.fits:
+            context.record.note(passed_over(format_route(route), explain_unfit(fit)))
+    if not fitting:
+        raise make_error(context.call.entry, [fit for fit in fits if fit is not None])
+    return fitting
+
+
+def asks_larger_window(fields: Mapping[bytes, bytes]) -> bool:
+    """True for a request whose headers, by lower-case name, ask for a larger window than a model's usual one."""
+    return _LARGER_WINDOW in fields.get(b"anthropic-beta", b"")
+
+
+def find_limits(facts: FactBook, routes: Sequence[Route], *, raised: bool) -> list[Fact | None]:
+    """For each route the limit that it is left out for, None for none; the first is the one that was chosen, the others
+    are those of the chain. raised: as `asks_larger_window` says."""
+    first, *hops = routes
+    now = time.time()
+    limit = facts.find_hard_limit(first.backend.name, first.model or "", now=now, raised=raised)
+    return [limit, *(facts.find(hop.backend.name, hop.model or "").input_limit for hop in hops)]
+
+
+async def _ask_again(
+    context: RequestContext, routes: Sequence[Route], limits: Sequence[Fact | None], tokens: int
+) -> bool:
+    """Ask the servers again whose allocated window is too small, unless they said so a moment ago; True when one was
+    asked."""
+    facts = context.snapshot.facts
+    asked = False
+    for route, limit in zip(routes, limits, strict=True):
+        if limit is None or limit.source != ALLOCATED or Fit(tokens, limit).fits:
+            continue
+        at = facts.allocated_at(route.backend.name, route.model or "")
+        if at is not None and not 0 <= time.time() - at < ALLOCATED_SECONDS:
+            await context.runtime.catalogs.read_again(route.backend.name, _ASK_SECONDS)
+            asked = True
+    return asked
+
+
+def explain_unfit(fit: Fit) -> str:
+    """Why a route is left out."""
+    return f"at least {fit.tokens:,} tokens do not fit {fit.most:,} ({format_origin(fit.limit)})"
+
+
+def make_error(entry: WireProtocol, fits: Sequence[Fit]) -> ContextOverflow:
+    """The error in the words of the caller's API, with the largest of all limits."""
+    fit = max(fits, key=lambda one: one.most)
+    return ContextOverflow(entry.say_overflow(Overflow(input=fit.tokens, max_input=fit.most), ""))

@@ -1,0 +1,1 @@
+"""The lists of models, in the shape of each vendor's API."""
