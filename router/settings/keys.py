@@ -17,6 +17,8 @@ from router.settings.tables import BACKENDS, PRICE
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map)}
 _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
+# Tables whose declared keys are judged by what they hold.
+_OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", "backends", "prices")
 _PRICES = {entry.key: entry.kind for entry in PRICE}
 
 #: Variables that are not settings: the home, and a switch for reports of defects.
@@ -63,7 +65,7 @@ def find_key(name: str) -> Key:
         return _find_option(backend, option)
     if first == "prices" and rest:
         return _find_price(rest)
-    kinds = {"losses": "FIELD", "fallback": "GLOB"}
+    kinds = {"losses": "FIELD", "fallback": "GLOB", "server_tools": "TOOL"}
     tables = (f"{table}.{kinds.get(table, 'NAME')}" for table in _MAPS)
     raise _make_unknown_error(name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input"])
 
@@ -147,7 +149,7 @@ def redact(path: Path, value: Any) -> Any:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
-    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
+    own = ".".join(names) in _DECLARED or names[0] in _OWN_TABLES
     judged = names[-1:] if "set_fields" in names[:-1] else [] if own else names
     if names == ["api_key"] or any(may_be_secret_name(name) for name in judged):
         return "set"

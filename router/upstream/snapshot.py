@@ -8,6 +8,7 @@ from router.backends.known import KNOWN
 from router.budget.guard import Guard
 from router.net.client.outbound import Outbound
 from router.policy.routing.gaps import Gap
+from router.policy.routing.rules import build_server_tool_rules
 from router.policy.routing.table import Table
 from router.settings import Settings
 from router.store.interfaces import AccountStates
@@ -74,7 +75,7 @@ class SnapshotBuilder:
             _FAMILIES,
             settings.default_backend,
             aliases=settings.aliases,
-            routes=settings.routes,
+            routes=(*build_server_tool_rules(settings.server_tools), *settings.routes),
             model=settings.model,
             fast_model=settings.fast_model,
             fallback=settings.fallback,
