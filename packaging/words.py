@@ -158,7 +158,7 @@ def _format_settings() -> str:
     lines += ["}", "#: Tables whose keys are names: the kind of the names, and of the values.", "TABLES = {"]
     for entry in TABLES:
         assert isinstance(entry.kind, Map)
-        names = {"aliases": "alias of a model", "fallback": "model", "losses": ""}.get(entry.key)
+        names = {"aliases": "alias of a model", "fallback": "model", "losses": "", "server_tools": ""}.get(entry.key)
         if names is None:
             names = "tag" if ".tags." in entry.key else "account"
         items = "model" if entry.key in ("aliases", "fallback") else _find_setting_kind("", entry.kind.items)

@@ -352,6 +352,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "found.cachers": NAME,
         "found.stricters": NAME,
         "found.searchers": NAME,
+        "found.tool_searchers": NAME,
     },
     "wire/neutral/replay_memory.py": {
         "_DRAWN": END,
@@ -452,7 +453,7 @@ def list_made():
     for glob in ("*", "claude-*", "*a*a*a*a*b", "a*" * 30 + "b", "?*" * 20, "[a]*[!a]*x", "*" * 100 + "a"):
         yield "policy/routing/rules.py", compile_glob(glob)
     yield "wire/calls.py", calls._compile_bare()
-    names = ("thinkers", "fixed", "cachers", "stricters", "searchers")
+    names = ("thinkers", "fixed", "cachers", "stricters", "searchers", "tool_searchers")
     profiles = [entry.profile for entry in PROVIDERS if isinstance(entry.profile, Profile)]
     for text in {getattr(one, name) for one in profiles for name in names} - {""}:
         yield "wire/neutral/provider_profiles.py", re.compile(text, re.IGNORECASE)

@@ -48,6 +48,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     web_search: bool = False
     #: Expression for the models that search, '' for all.
     searchers: str = ""
+    #: The tool by which it searches the web for a model that asks for it, '' where it has none: that of OpenAI's
+    #: Responses, xAI's form of the same, OpenRouter's or Groq's tool in Chat.
+    search_tool: Literal["", "responses", "xai", "openrouter", "browser_search"] = ""
+    #: Expression for the models that may have this tool, '' for all.
+    tool_searchers: str = ""
     #: The form in which a request states the effort.
     reasoning: ReasoningForm = "reasoning_effort"
     #: Expression for the models that take an effort, '' for all.

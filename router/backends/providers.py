@@ -40,6 +40,7 @@ PROVIDERS = (
             # The models made for it search in any case; all others refuse the field.
             web_search=True,
             searchers="search",
+            search_tool="responses",
         ),
     ),
     Known(
@@ -72,6 +73,7 @@ PROVIDERS = (
             charge="cost",
             web_search=True,
             searchers="search|sonar|:online",
+            search_tool="openrouter",
         ),
     ),
     Known(
@@ -86,6 +88,8 @@ PROVIDERS = (
             user_field="user",
             thinkers="gpt-oss|qwen3",
             stricters="gpt-oss",
+            search_tool="browser_search",
+            tool_searchers="gpt-oss",
         ),
     ),
     Known(
@@ -140,7 +144,13 @@ PROVIDERS = (
         protocols=("chat", "responses"),
         key_prefixes=("xai-",),
         families=(r"grok-.*",),
-        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini", charge="cost_in_usd_ticks"),
+        profile=Profile(
+            efforts=("low", "high"),
+            user_field="user",
+            thinkers="grok-3-mini",
+            charge="cost_in_usd_ticks",
+            search_tool="xai",
+        ),
     ),
     Known(
         name="gemini",

@@ -29,6 +29,7 @@ from router.exchange.request.overflow import reword_error
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
+from router.exchange.search.own_answer import answer_search
 from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.translated import TranslatedStream
@@ -68,6 +69,8 @@ class Exchange:
         running.add(self)
         try:
             context = await read_request(self._arrival)
+            if context.snapshot.settings.search_provider is not None and await answer_search(context):
+                return
             failover = Failover(context)
             try:
                 await failover.keep_fitting()

@@ -5,7 +5,7 @@ from router.exchange.client_response.relay import Relay
 from router.exchange.context import Arrival
 from router.operator_api.status import RunningRequest
 from router.policy.routing.clients import identify_client
-from router.telemetry.accesslog import BUDGET, KEY, QUEUE, RETRY
+from router.telemetry.accesslog import BUDGET, KEY, QUEUE, RETRY, SEARCHING
 
 
 def report_running(arrival: Arrival, attempt: Attempt | None, relay: Relay | None) -> RunningRequest:
@@ -37,6 +37,8 @@ def _explain_waiting(arrival: Arrival, attempt: Attempt | None) -> str:
         return "the next attempt"
     if kind == BUDGET:
         return "room in a budget"
+    if record.waits == SEARCHING:
+        return "a web search"
     if record.first_byte is not None:
         return ""
     if attempt is None:

@@ -13,6 +13,7 @@ from router.settings.fields import (
     ALIASES,
     CHAINS,
     LOSSES,
+    SERVER_TOOLS,
     TAG_BUDGETS,
 )
 from router.settings.kinds import (
@@ -38,6 +39,7 @@ from router.settings.kinds import (
 )
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.releases import RELEASES
+from router.settings.search import ADDRESS, PRICE, PROVIDER
 from router.settings.tables import BackendOptions, Entry, ModelOptions, Price, Rule
 
 
@@ -268,6 +270,27 @@ class Settings:
         "where `fairlead upgrade` finds releases, in the place of fairlead's own page: below it are latest/download/ "
         "and download/vVERSION/",
     )
+    search_provider: str | None = _declare(
+        "search.provider",
+        PROVIDER,
+        None,
+        "brave|tavily|exa|perplexity|searxng",
+        "search engine to ask where a backend has no web search of its own; unset, none is ever contacted",
+    )
+    search_key: Secret | None = _declare(
+        "search.key",
+        SECRET,
+        None,
+        "KEY",
+        "key of the search engine, or where it is found: env:VARIABLE, file:PATH, keyring:SERVICE/USER",
+        secret=True,
+    )
+    search_base_url: str | None = _declare(
+        "search.base_url", ADDRESS, None, "URL", "address of the engine; needed for searxng, else the provider's own"
+    )
+    search_usd_per_1000: float | None = _declare(
+        "search.usd_per_1000", PRICE, None, "USD", "US dollars for 1,000 searches; unset, their cost is unknown"
+    )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()
@@ -289,6 +312,8 @@ class Settings:
     prices: Mapping[str, Price] = Frozen[Price]()
     #: By model, or by BACKEND:MODEL, in lower case.
     models: Mapping[str, ModelOptions] = Frozen[ModelOptions]()
+    #: Name of a tool -> BACKEND or BACKEND:MODEL.
+    server_tools: Mapping[str, str] = Frozen[str]()
     #: Path of a field without indices -> its own value of `loss`.
     losses: Mapping[str, str] = Frozen[str]()
 
@@ -305,6 +330,11 @@ TABLES: tuple[Entry, ...] = (
         "name = the model it stands for, not another alias; listed by /v1/models",
     ),
     Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
+    Entry(
+        "server_tools",
+        SERVER_TOOLS,
+        "tool = BACKEND or BACKEND:MODEL that requests go to whose only tool it is; known is web_search",
+    ),
     Entry("losses", LOSSES, "field of a request = warn, strict or silent for it and what is inside it"),
     Entry("pool.accounts.rpm", ACCOUNT_RATES, "BACKEND/ALIAS = requests per minute; above it other accounts serve"),
     Entry("pool.accounts.tpm", ACCOUNT_RATES, "BACKEND/ALIAS = tokens per minute, as rpm"),

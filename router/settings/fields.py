@@ -207,6 +207,17 @@ def _parse_chain(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _check_server_tool(text: str) -> str:
+    if text != "web_search":
+        raise InvalidValue("it is not a known tool; expected web_search")
+    return text
+
+
+def _parse_target(text: str) -> str:
+    backend, colon, model = text.partition(":")
+    return f"{BACKEND.parse_text(backend)}{colon}{MODEL.parse_text(model) if colon else ''}"
+
+
 def _parse_pattern(text: str) -> str:
     try:
         return MODEL.parse_text(text)
@@ -271,6 +282,14 @@ ACCOUNT_GROUPS = Map(
     folds=True,
 )
 TAG_BUDGETS = Map("a table of tags and US dollars", "table", _reject_text, _check_tag, BUDGET, folds=False)
+SERVER_TOOLS = Map(
+    "a table of tools and the backends that run them, as BACKEND or BACKEND:MODEL",
+    "table",
+    _reject_text,
+    _check_server_tool,
+    Kind("BACKEND or BACKEND:MODEL, such as anthropic:claude-haiku-4-5", "text", _parse_target),
+    folds=False,
+)
 LOSSES = Map(
     "a table of request fields and warn, strict or silent",
     "table",

@@ -22,6 +22,8 @@ _BY_MODEL = {
     "prices": {entry.key: entry.kind for entry in PRICE},
     "models": {entry.key: entry.kind for entry in MODEL_OPTIONS},
 }
+# Tables whose declared keys are judged by what they hold.
+_OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", "backends", *_BY_MODEL)
 
 #: Variables that are not settings: the home, and a switch for reports of defects.
 # The last two are the installers'.
@@ -67,7 +69,7 @@ def find_key(name: str) -> Key:
         return _find_option(backend, option)
     if first in _BY_MODEL and rest:
         return _find_by_model(first, rest)
-    kinds = {"losses": "FIELD", "fallback": "GLOB"}
+    kinds = {"losses": "FIELD", "fallback": "GLOB", "server_tools": "TOOL"}
     tables = (f"{table}.{kinds.get(table, 'NAME')}" for table in _MAPS)
     raise _make_unknown_error(
         name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input", "models.MODEL.window"]
@@ -154,14 +156,7 @@ def redact(path: Path, value: Any) -> Any:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
-    own = ".".join(names) in _DECLARED or names[0] in (
-        "routes",
-        "aliases",
-        "fallback",
-        "losses",
-        "backends",
-        *_BY_MODEL,
-    )
+    own = ".".join(names) in _DECLARED or names[0] in _OWN_TABLES
     judged = names[-1:] if "set_fields" in names[:-1] else [] if own else names
     if names == ["api_key"] or any(may_be_secret_name(name) for name in judged):
         return "set"

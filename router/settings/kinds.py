@@ -220,7 +220,7 @@ def choice(*names: str) -> Kind:
             raise ValueError
         return text.strip().lower()
 
-    return Kind(", ".join(names[:-1]) + f" or {names[-1]}", "choice", convert)
+    return Kind(" or ".join(filter(None, (", ".join(names[:-1]), names[-1]))), "choice", convert)
 
 
 def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:

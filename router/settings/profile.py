@@ -10,7 +10,7 @@ from router.settings.fields import JSON, Map
 from router.settings.kinds import Frozen, InvalidValue
 
 #: What a user can say otherwise. Expressions on models choose among the others, which then hold for every model.
-_EXPRESSIONS = ("thinkers", "fixed", "cachers", "stricters", "searchers")
+_EXPRESSIONS = ("thinkers", "fixed", "cachers", "stricters", "searchers", "tool_searchers")
 FLAGS = tuple(name for name in Profile.__struct_fields__ if name not in _EXPRESSIONS)
 _EXPECTED = "a table of flags and their values"
 

@@ -96,6 +96,9 @@ class Condition:
     tokens_over: int | None = _declare(TOKENS, None, "estimated input tokens are more than this")
     tokens_under: int | None = _declare(TOKENS, None, "estimated input tokens are fewer than this")
     tools: bool | None = _declare(SWITCH, None, "whether the request declares tools")
+    server_tool: str = _declare(
+        choice("web_search"), "", "tool of the provider that is its only one, as in the web search of Claude Code"
+    )
     images: bool | None = _declare(SWITCH, None, "whether it holds images")
     thinking: bool | None = _declare(SWITCH, None, "whether it asks for thinking")
 

@@ -30,8 +30,8 @@ BODY_KEPT = BODY_SHOWN + 512
 SECRETS = 1024
 _BATCH_SECONDS = 0.05
 #: What a request may wait for before it is sent: a place and an account of a backend (its name follows), a key that is
-#: fetched, the time of its next attempt, room in a budget.
-QUEUE, KEY, RETRY, BUDGET = "queue", "key", "retry", "budget"
+#: fetched, the time of its next attempt, room in a budget, a web search.
+QUEUE, KEY, RETRY, BUDGET, SEARCHING = "queue", "key", "retry", "budget", "web search"
 
 # What looks like a key of any provider.
 _KEYS = re.compile(

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable
 
-from router.policy.budget.prices import REPORTED, Prices, can_be_priced
+from router.policy.budget.prices import CONFIGURED, REPORTED, Prices, can_be_priced
+from router.policy.routing.table import SEARCH
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.shared.budgets import count_tokens
@@ -21,7 +22,8 @@ class Pricing:
         """Compute what a request cost. For threads, as it may load the price data."""
         own = self._settings().prices
         if entry.charge is not None:
-            return entry.charge, REPORTED
+            # fairlead's own search is no backend with prices: the user said what it costs.
+            return entry.charge, REPORTED if entry.root or entry.backend != SEARCH else CONFIGURED
         model = entry.served_model
         if not own and not can_be_priced(entry.root, model):
             return None, ""

@@ -11,6 +11,7 @@ from router.policy.facts.book import FactBook
 from router.policy.facts.listed import BackendFacts
 from router.policy.facts.model_facts import LearnedLimits
 from router.policy.routing.gaps import Gap
+from router.policy.routing.rules import build_server_tool_rules
 from router.policy.routing.table import Table
 from router.settings import Settings
 from router.store.interfaces import AccountStates
@@ -84,7 +85,7 @@ class SnapshotBuilder:
             _FAMILIES,
             settings.default_backend,
             aliases=settings.aliases,
-            routes=settings.routes,
+            routes=(*build_server_tool_rules(settings.server_tools), *settings.routes),
             model=settings.model,
             fast_model=settings.fast_model,
             fallback=settings.fallback,

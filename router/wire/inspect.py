@@ -1,11 +1,13 @@
-"""Finds out whether a request body holds tools and images, for routing rules.
+"""Finds out whether a request body holds tools, a web search and images, for routing rules.
 
 An image is a content block of an image type; a text that spells the same words does not count. A byte search rules out
 bodies without the name of such a type; only where the name occurs, plainly or spelled with \\u escapes, the
 conversation is decoded and walked.
 """
 
-from typing import cast
+from typing import Literal, cast
+
+import msgspec
 
 from router.wire.protocol import WireProtocol
 from router.wire.raw.json_values import Json
@@ -13,6 +15,16 @@ from router.wire.raw.top_level import Top
 
 # Fields that hold nested blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
 _HOLDERS = ("content", "output")
+# A web search is known by the beginning of its type. Longer lists of tools are those of an agent, never a search alone.
+_SEARCH = "web_search"
+_TOOLS_LIMIT = 1 << 20
+
+
+class _Tool(msgspec.Struct):
+    type: object = None
+
+
+_tools = msgspec.json.Decoder(list[_Tool])
 
 
 def has_tools(top: Top) -> bool:
@@ -22,6 +34,21 @@ def has_tools(top: Top) -> bool:
         if raw is not None and raw[:1] == b"[" and raw[1:-1].strip():
             return True
     return False
+
+
+def find_web_search(top: Top) -> Literal["", "among", "only"]:
+    """Whether the request offers a web search that the provider runs: among other tools, or as the only one."""
+    raw = top.raw("tools") or b""
+    if raw[:1] == b"[" and raw[1:-1].strip():
+        if len(raw) > _TOOLS_LIMIT or (b"web_search" not in raw and b"\\u" not in raw):
+            return ""
+        try:
+            tools = _tools.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            return ""
+        searches = [isinstance(tool.type, str) and tool.type.startswith(_SEARCH) for tool in tools]
+        return "only" if all(searches) else "among" if any(searches) else ""
+    return "only" if top.raw("web_search_options") not in (None, b"null") else ""
 
 
 def has_images(top: Top, entry: WireProtocol) -> bool:

@@ -48,6 +48,10 @@ GOOD = {
     "upstream_proxy": (" socks5://Box.lan ", ProxyAddress("socks5", "box.lan", 1080)),
     "tls.ca_file": ("~/roots.pem", "~/roots.pem"),
     "upgrade.url": (" https://mirror.example/fairlead/ ", "https://mirror.example/fairlead"),
+    "search.provider": ("brave", "brave"),
+    "search.key": ("env:BRAVE_API_KEY", Secret("env:BRAVE_API_KEY")),
+    "search.base_url": (" HTTP://192.168.1.5:8888/searx/ ", "http://192.168.1.5:8888/searx"),
+    "search.usd_per_1000": ("5", 5.0),
     "demo": ("off", False),
     "history.retention": ("7d", 7),
     "history.max_size": (" 2 GB ", 2048),
@@ -95,6 +99,17 @@ BAD = {
         *("http://a?x", "http://[::1", "ftp://a"),
     ],
     "tls.ca_file": ["", "a\nb"],
+    "search.provider": ["", "google", "brave,exa"],
+    "search.key": ["", "a b"],
+    "search.base_url": [
+        "",
+        "box",
+        "ftp://box.lan",
+        "http://search.example",
+        "https://me:pw@search.example",
+        "https://a?b",
+    ],
+    "search.usd_per_1000": ["", "-1", "free", "5 USD"],
     "upgrade.url": [
         *(
             "",
@@ -152,7 +167,7 @@ def test_every_setting_is_declared_whole():
 
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
-    assert {entry.key: entry.flag for entry in DECLARATIONS if entry.secret} == {"api_key": ""}
+    assert {entry.key: entry.flag for entry in DECLARATIONS if entry.secret} == {"api_key": "", "search.key": ""}
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def run_unset(argv: list[str]) -> int:
     return 0
 
 
-_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices", "models")
+_TABLES = ("aliases", "fallback", "losses", "server_tools", "routes", "backends", "prices", "models")
 
 
 def _is_table(name: str) -> bool:

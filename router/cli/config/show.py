@@ -28,7 +28,7 @@ _COMMANDS = {
     "export": ("router.cli.config.transfer:run_export", "write the settings to share them, without secrets"),
     "import": ("router.cli.config.transfer:run_import", "read such a file, or claude-code-router's or LiteLLM's"),
 }
-_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices", "models")
+_TABLES = ("aliases", "fallback", "losses", "server_tools", "routes", "backends", "prices", "models")
 
 
 def run(argv: list[str]) -> int:

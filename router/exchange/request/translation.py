@@ -19,15 +19,18 @@ from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
 from router.policy.routing.routes import Route
+from router.policy.routing.rules import SERVER_TOOLS
 from router.settings.tables import BackendOptions
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
 from router.wire.calls import Call
+from router.wire.inspect import find_web_search
 from router.wire.neutral.context import NOTE_LIMIT, Context, FinishedAnswer, LossPolicy, format_losses
 from router.wire.protocol import Stored
-from router.wire.protocols import BY_NAME
+from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw.top_level import peek
+from router.wire.responses.input.hosted_tools import FORMS as IN_RESPONSES
 from router.wire.translate import Plan
 
 _THREADS = trio.CapacityLimiter(2)
@@ -43,15 +46,21 @@ def needs_translation(call: Call, route: Route) -> bool:
     return translate.target_of(call.protocol, spoken) is not None
 
 
-def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream: bool) -> Plan:
-    """The plan for a call that needs one. shown: the model as the caller named it. Raises BadRequest for a call that
-    cannot be translated."""
+def plan_translation(
+    call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream: bool, searches: bool = False
+) -> Plan:
+    """The plan for a call that needs one. shown: the model as the caller named it. searches: it offers a web search.
+    Raises BadRequest for a call that cannot be translated."""
     backend = route.backend
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
     profile = habits_of(backend, options, model)
-    spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
+    if route.rule.startswith(f"{SERVER_TOOLS}."):
+        # The user sends such requests there for the tool, forced or not.
+        profile = msgspec.structs.replace(profile, offered_search=True)
+    prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
+    spoken = translate.target_of(call.protocol, backend.protocols, prefers)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -71,13 +80,29 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
+def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
+    """True where the backend of a route searches the web for this call, as it is or translated."""
+    backend = route.backend
+    options = snapshot.settings.backends.get(backend.name, BackendOptions())
+    profile = habits_of(backend, options, route.model or "")
+    if call.protocol in backend.protocols:
+        # Of its own form of the tool only Anthropic's is known; a caller of Responses gets what the profile has.
+        return profile.search_tool in IN_RESPONSES if call.entry is RESPONSES else "web_search" in profile.hosted
+    if not needs_translation(call, route):
+        return False
+    return bool(profile.search_tool or profile.web_search or "web_search" in profile.hosted)
+
+
 async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: bool = False) -> tuple[Edited, bool]:
     """The translated request, with the configured edits of its backend; and True when the client did not ask for the
     usage event that will come. forget_thinking: leave out the reasoning of earlier turns. Raises RouterError, with a
     text in the terms of the caller's protocol."""
     context, route, target = attempt.context, attempt.route, attempt.target
     facts, runtime = context.facts, context.runtime
-    plan = plan_translation(context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream)
+    searches = context.body.top is not None and find_web_search(context.body.top) != ""
+    plan = plan_translation(
+        context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream, searches=searches
+    )
     plan.ctx.drop_reasoning = forget_thinking
     plan.ctx.complete_fault = partial(complete_fault, attempt)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
@@ -132,7 +157,8 @@ def foretell(
 
     Raises RouterError as the request would.
     """
-    plan = plan_translation(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
+    searches = find_web_search(peek(body)) != ""
+    plan = plan_translation(call, route, snapshot, shown=facts.model or "", stream=facts.stream, searches=searches)
     if call.counts:
         counted = BY_NAME[plan.spoken].count is not None
         return plan.title, [] if counted else ["input_tokens=weakened"], [] if counted else ["tokens estimated"]

@@ -33,6 +33,11 @@ class RequestTraits:
         return self._top is not None and inspect.has_tools(self._top)
 
     @cached_property
+    def server_tool(self) -> str:
+        """The tool of the provider that is the request's only one, '' for none."""
+        return "web_search" if self._top is not None and inspect.find_web_search(self._top) == "only" else ""
+
+    @cached_property
     def images(self) -> bool:
         """Whether the conversation holds an image."""
         return self._top is not None and inspect.has_images(self._top, self._entry)
@@ -44,7 +49,7 @@ class RequestTraits:
 
     def look_inside(self) -> None:
         """Work out what takes time on a large body."""
-        _ = self.tools, self.thinking, self.images
+        _ = self.tools, self.server_tool, self.thinking, self.images
 
 
 NO_TRAITS = RequestTraits({}, None, 0, None)

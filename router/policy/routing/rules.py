@@ -5,7 +5,7 @@ A glob knows `*` and `?`. Brackets are plain characters, since models have them 
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.ir import RoutingFacts
@@ -13,6 +13,8 @@ from router.policy.routing.clients import NAMES
 from router.policy.routing.request_traits import RequestTraits
 from router.settings.tables import Condition, Edits, Rule
 
+#: The table of backends that run a tool for requests to others.
+SERVER_TOOLS = "server_tools"
 Test = Callable[[str, RoutingFacts, RequestTraits], bool]
 
 
@@ -32,7 +34,7 @@ class PreparedRule:
     def looks_inside(self) -> bool:
         """True when it asks for what is inside the body."""
         when = self.rule.when
-        return any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
+        return bool(when.server_tool) or any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
 
     def unmet(self, model: str, facts: RoutingFacts, traits: RequestTraits) -> str | None:
         """What the request lacks, in words; None when the rule applies."""
@@ -47,6 +49,16 @@ def prepare_rule(rule: Rule) -> PreparedRule:
     plain = _build_plain_tests(rule.when)
     costly = _build_costly_tests(rule.when)
     return PreparedRule(rule, None if rule.edits == Edits() else rule.edits, (*plain, *costly), bool(costly))
+
+
+def build_server_tool_rules(targets: Mapping[str, str]) -> list[Rule]:
+    """The rules for the table `server_tools`. They come before the user's own, which know less of the request."""
+    rules: list[Rule] = []
+    for tool, target in targets.items():
+        backend, _, model = target.partition(":")
+        when = Condition(server_tool=tool)
+        rules.append(Rule(name=f"{SERVER_TOOLS}.{tool}", when=when, backend=backend, model=model))
+    return rules
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
@@ -78,6 +90,9 @@ def _build_costly_tests(when: Condition) -> list[tuple[Test, str]]:
         tests.append((lambda _, __, traits: traits.tokens < under, f"needs < {_format_count(under)} tokens"))
     if when.tools is not None:
         tests.append((lambda _, __, traits: traits.tools is when.tools, _describe_presence("tools", when.tools)))
+    if when.server_tool:
+        tool = when.server_tool
+        tests.append((lambda _, __, traits: traits.server_tool == tool, f"needs {tool} as its only tool"))
     if when.thinking is not None:
         tests.append(
             (lambda _, __, traits: traits.thinking is when.thinking, _describe_presence("thinking", when.thinking))

@@ -15,6 +15,8 @@ from router.policy.routing.vendor_names import VendorNames, Vendors
 from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
+#: The name of fairlead's own web search among backends, in answers and records.
+SEARCH = "search"
 CLAUDE, ANTHROPIC = "claude", "anthropic"
 _DEMO_OFF = Gap(DEMO, "is off", "fairlead config set demo on")
 

@@ -60,6 +60,8 @@ def _list_references(tree: Mapping[str, Any]) -> Iterator[_Reference]:
         yield _Reference(("backends", name), name.lower())
     for glob, chain in _as_table(tree.get("fallback")).items():
         yield from _list_targets(("fallback", glob), chain)
+    for tool, target in _as_table(tree.get("server_tools")).items():
+        yield _Reference(("server_tools", tool), str(target).lower().partition(":")[0])
     rules = tree.get("routes")
     for index, rule in enumerate(cast("list[Any]", rules) if isinstance(rules, list) else []):
         table = _as_table(rule)

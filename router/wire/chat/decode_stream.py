@@ -25,6 +25,8 @@ from router.wire.chat import usage
 from router.wire.chat.answer import citations, fields
 from router.wire.chat.answer.call_reader import CallReader
 from router.wire.chat.answer.choices import FurtherChoices, read_index
+from router.wire.chat.answer.executed_tools import FIELD as EXECUTED
+from router.wire.chat.answer.executed_tools import read_searches
 from router.wire.chat.answer.reasoning_details import FIELD, DetailsReader
 from router.wire.neutral.answer_bounds import CITATIONS, PARTS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
@@ -232,6 +234,8 @@ class ChatDecoder:
         if isinstance(refusal, str) and refusal:
             self._open = "refusal"
             out.append(RefusalDelta(refusal))
+        if executed := delta.get(EXECUTED):
+            out += read_searches(executed, self._counts, self._ctx)
         if annotations := delta.get("annotations"):
             self._cite(citations.read_annotations(annotations, self._ctx), out)
         if not delta.keys() <= fields.MESSAGE:

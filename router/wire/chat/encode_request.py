@@ -2,11 +2,10 @@
 
 import hashlib
 
-from router.ir import Request, WebSearch
+from router.ir import Request
 from router.wire.chat import encode_messages, tools
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.context import Context
-from router.wire.neutral.tool_forms.hosted_tools import leave_out
 from router.wire.neutral.tool_forms.root_unions import union_tools
 from router.wire.openai import OWN_USER, find_nearest_effort, resolve_effort
 from router.wire.raw import json_values
@@ -34,7 +33,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     _put_reasoning(body, request, ctx)
     _put_shape(body, request, ctx)
     _put_prefill(body, request, ctx)
-    _put_hosted(body, request, ctx)
+    tools.put_hosted(body, request, ctx)
     _put_shared(body, request, ctx)
     if request.user and profile.shared and ctx.caller_path("user") in OWN_USER:
         body[ctx.caller_path("user")] = request.user
@@ -76,19 +75,6 @@ def _put_shared(body: Json, request: Request, ctx: Context) -> None:
         if name == "top_logprobs":
             # Chat refuses the number without this field.
             body["logprobs"] = True
-
-
-def _put_hosted(body: Json, request: Request, ctx: Context) -> None:
-    """Put the tools that the provider runs. Raises BadRequest for those without which the answer would be another."""
-    searches = [tool for tool in request.hosted if isinstance(tool, WebSearch) and ctx.profile.web_search]
-    leave_out([tool for tool in request.hosted if tool not in searches], ctx)
-    for tool in searches:
-        options: Json = {"search_context_size": tool.context_size} if tool.context_size else {}
-        if tool.location:
-            options["user_location"] = {"type": "approximate", "approximate": tool.location}
-        if tool.allowed or tool.blocked or tool.max_uses:
-            ctx.note_weakened(tool.path)
-        body["web_search_options"] = options
 
 
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:

@@ -28,6 +28,7 @@ from router.ir import (
     Pinged,
     Redacted,
     RefusalDelta,
+    Searched,
     Signed,
     Stop,
     TextDelta,
@@ -120,6 +121,11 @@ class ChatEncoder:
         if self._annotations is None:
             self._annotations = Annotations()
         self._annotations.add(event.citation, self._block_start)
+        return b""
+
+    def _write_searched(self, event: Searched) -> bytes:
+        """Chat tells of a search only by what the text cites."""
+        self._ctx.note_dropped("web_search_call")
         return b""
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
@@ -221,6 +227,7 @@ _WRITERS: dict[type, Callable[[ChatEncoder, Any], bytes]] = {
     Began: ChatEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
     TextDelta: ChatEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
     Cited: ChatEncoder._write_cited,  # pyright: ignore[reportPrivateUsage]
+    Searched: ChatEncoder._write_searched,  # pyright: ignore[reportPrivateUsage]
     RefusalDelta: ChatEncoder._write_refusal,  # pyright: ignore[reportPrivateUsage]
     ThinkingDelta: ChatEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
     Signed: ChatEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]

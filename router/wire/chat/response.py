@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from router.ir import Answer, Event, Fault, Text, Thinking, ToolCall
+from router.ir import Answer, Event, Fault, Searched, Text, Thinking, ToolCall
 from router.wire import openai
 from router.wire.chat import usage
 from router.wire.chat.annotations import encode_annotation
@@ -46,6 +46,8 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     said = "".join(block.text for block in answer.blocks if isinstance(block, Text))
     calls = [block for block in answer.blocks if isinstance(block, ToolCall)]
     thoughts = [block for block in answer.blocks if isinstance(block, Thinking)]
+    if any(isinstance(block, Searched) for block in answer.blocks):
+        ctx.note_dropped("web_search_call")
     message: Json = {"role": "assistant", "content": said if said or not (calls or answer.refusal) else None}
     message["refusal"] = answer.refusal or (openai.DECLINED if answer.stop == "refusal" else None)
     if thoughts:

@@ -1,13 +1,23 @@
-"""Decodes and encodes the tools of a Chat request."""
+"""Decodes and encodes the tools of a Chat request.
+
+Its web search has the form of the backend. `web_search_options` is for models that search at every request
+(https://platform.openai.com/docs/guides/tools-web-search?api-mode=chat). OpenRouter
+(https://openrouter.ai/docs/guides/features/server-tools/web-search) and Groq
+(https://console.groq.com/docs/browser-search) have a tool among the others, which the model calls and they run.
+"""
+
+from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
 from router.errors import BadRequest
-from router.ir import Choice, Request, Tool
+from router.ir import Choice, Request, Tool, WebSearch
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.cache_marks import BREAKPOINT, build_mark, read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms import freeform_tools
+from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
 from router.wire.neutral.tool_forms.root_unions import find_union, wrap_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -159,3 +169,62 @@ def encode_choice(request: Request, ctx: Context) -> object:
     if choice.mode == "tool" and len(request.tools) > 1:
         raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
     return {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
+
+
+def put_hosted(body: Json, request: Request, ctx: Context) -> None:
+    """Put the tools that the provider runs. Raises BadRequest for those without which the answer would be another."""
+    put = _put_options if ctx.profile.web_search else _PUTTERS.get(ctx.profile.search_tool)
+    for tool in request.hosted:
+        if put is None or not isinstance(tool, WebSearch) or not (ctx.profile.web_search or is_wanted(tool, ctx)):
+            leave_out((tool,), ctx)
+            continue
+        ctx.searching = True
+        put(body, tool, ctx)
+
+
+def _put_options(body: Json, tool: WebSearch, ctx: Context) -> None:
+    options: Json = {"search_context_size": tool.context_size} if tool.context_size else {}
+    if tool.location:
+        options["user_location"] = {"type": "approximate", "approximate": tool.location}
+    if tool.allowed or tool.blocked or tool.max_uses:
+        ctx.note_weakened(tool.path)
+    body["web_search_options"] = options
+
+
+def _put_openrouter(body: Json, tool: WebSearch, ctx: Context) -> None:
+    given: Json = {"search_context_size": tool.context_size} if tool.context_size else {}
+    if tool.allowed:
+        given["allowed_domains"] = list(tool.allowed)
+    elif tool.blocked:
+        given["excluded_domains"] = list(tool.blocked)
+    if tool.allowed and tool.blocked:
+        # Only one of both is taken; what is allowed excludes the rest.
+        ctx.note_dropped(f"{tool.path}.blocked_domains")
+    if tool.location:
+        given["user_location"] = {"type": "approximate", **tool.location}
+    if tool.max_uses:
+        ctx.note_dropped(f"{tool.path}.max_uses")
+    entry: Json = {"type": "openrouter:web_search"}
+    _add_tool(body, {**entry, "parameters": given} if given else entry, tool, ctx)
+
+
+def _put_browser_search(body: Json, tool: WebSearch, ctx: Context) -> None:
+    if tool.allowed or tool.blocked or tool.location or tool.context_size or tool.max_uses:
+        ctx.note_weakened(tool.path)
+    _add_tool(body, {"type": "browser_search"}, tool, ctx)
+
+
+def _add_tool(body: Json, entry: Json, tool: WebSearch, ctx: Context) -> None:
+    tools = cast("list[Json]", body.setdefault("tools", []))
+    tools.append(entry)
+    if tool.forced and len(tools) == 1:
+        body["tool_choice"] = "required"
+    elif tool.forced:
+        # A choice names a function, and this is none.
+        ctx.note_weakened(tool.path)
+
+
+_PUTTERS: dict[str, Callable[[Json, WebSearch, Context], None]] = {
+    "openrouter": _put_openrouter,
+    "browser_search": _put_browser_search,
+}

@@ -27,6 +27,7 @@ from router.ir import (
 )
 from router.wire.messages import errors, usage
 from router.wire.messages.citations import decode_citation, decode_citations
+from router.wire.messages.search_reader import RESULT, SearchReader, is_call
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.answer_bounds import CALLS, CITATIONS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
@@ -73,6 +74,9 @@ class MessagesDecoder:
         self._calls = 0
         self._counts = AnswerCounts()
         self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
+        # The open blocks that are calls of searches: index -> id.
+        self._searching: dict[int, str] = {}
+        self._searches = SearchReader(ctx, self._counts)
         # What the open text cites.
         self._cited: list[Citation] = []
         self.ended = False
@@ -112,7 +116,8 @@ class MessagesDecoder:
         self.ended = True
         stop = self._stop or decode_stop(None, self._ctx)
         ended = Ended(stop, self.usage, self._stopped_by)
-        return [RefusalDelta(self._refusal), ended] if self._refusal else [ended]
+        refused = [RefusalDelta(self._refusal)] if self._refusal else []
+        return [*self._searches.finish(), *refused, ended]
 
     def _read_start(self, message: Json) -> list[Event]:
         answer_id = str(message.get("id") or "")
@@ -151,12 +156,15 @@ class MessagesDecoder:
             self._inputs[number] = block.get("input")
             call_id = self._ids.give(str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}")
             return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
-        return []
+        if is_call(block):
+            self._searching[index] = self._searches.begin(block)
+        return [self._searches.read_result(block)] if kind == RESULT else []
 
     def _read_delta(self, data: Json) -> list[Event]:
         held = self._open.get(_read_index(data))
         delta = data.get("delta")
         if held is None or not isinstance(delta, dict):
+            self._read_query(data)
             return []
         kind: object = delta.get("type")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if kind == "text_delta":
@@ -180,7 +188,17 @@ class MessagesDecoder:
             self._cited.extend([citation] if citation is not None else ())
         return []
 
+    def _read_query(self, data: Json) -> None:
+        """More of the input of a search."""
+        name = self._searching.get(_read_index(data))
+        part = json_values.get_object(data, "delta").get("partial_json")
+        if name is not None and isinstance(part, str):
+            self._searches.add(name, part)
+
     def _read_block_stop(self, data: Json) -> list[Event]:
+        searching = self._searching.pop(_read_index(data), None)
+        if searching is not None:
+            self._searches.end(searching)
         held = self._open.pop(_read_index(data), None)
         if isinstance(held, int):
             given = self._inputs.get(held)

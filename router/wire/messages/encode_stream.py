@@ -22,6 +22,7 @@ from router.ir import (
     Pinged,
     Redacted,
     RefusalDelta,
+    Searched,
     Signed,
     Stop,
     TextDelta,
@@ -31,6 +32,7 @@ from router.ir import (
 from router.wire.messages import usage
 from router.wire.messages.dialect import Messages
 from router.wire.messages.errors import encode_error
+from router.wire.messages.searches import SearchWriter
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values, large_json, sse
@@ -101,6 +103,9 @@ class MessagesEncoder:
         self._thought: list[str] = []
         self._proof = ""
         self._refusal: list[str] = []
+        self._searches = SearchWriter(ctx)
+        # Searches that were made while a call was being written.
+        self._late: list[Json] = []
 
     def encode(self, event: Event) -> bytes:
         """The bytes that one event adds."""
@@ -129,8 +134,31 @@ class MessagesEncoder:
         return self._delta(b"text_delta", b"text", event.text, opened)
 
     def _write_cited(self, event: Cited) -> bytes:
-        self._ctx.note_dropped("citations")
+        self._searches.cite(event.citation)
         return b""
+
+    def _write_searched(self, event: Searched) -> bytes:
+        blocks = self._searches.write(event)
+        if self._call is not None and not self._call.is_whole:
+            self._late += blocks
+            return b""
+        return self._write_blocks(blocks)
+
+    def _write_blocks(self, blocks: list[Json]) -> bytes:
+        """Whole blocks of searches; the input of a call is a piece of its own, as clients read it."""
+        out: list[bytes] = []
+        for block in blocks:
+            given = block.get("input")
+            out.append(self._open_block("search", block if given is None else {**block, "input": {}}))
+            if given:
+                out.append(self._delta(b"input_json_delta", b"partial_json", json_values.encode_json(given)))
+            out.append(self._close_block())
+        return b"".join(out)
+
+    def _write_results(self) -> bytes:
+        """What is still due of the searches."""
+        late, self._late = self._late, []
+        return self._write_blocks(late + self._searches.finish())
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
         """Words of refusal are text here; what tells them apart is the stop reason."""
@@ -166,7 +194,7 @@ class MessagesEncoder:
         call = self._calls[event.index] = _Call(event)
         if self._call is not None and not self._call.is_whole:
             return b""
-        return self._open_call(call)
+        return self._write_results() + self._open_call(call)
 
     def _write_call_delta(self, event: CallDelta) -> bytes:
         call = self._calls[event.index]
@@ -188,7 +216,7 @@ class MessagesEncoder:
             and json_values.as_raw_object(self._call.arguments) is None
         ):
             return self._write_fault(Fault(500, "api_error", _BAD_ARGUMENTS))
-        out.append(self._close_block())
+        out += (self._close_block(), self._write_results())
         for call in self._calls.values():
             if not call.sent:
                 if json_values.as_raw_object(call.arguments) is None:
@@ -200,7 +228,8 @@ class MessagesEncoder:
         delta: Json = {"stop_reason": STOP_REASONS[stop], "stop_sequence": event.stopped_by or None}
         if stop == "refusal":
             delta["stop_details"] = encode_refusal(refusal)
-        ending = {"type": "message_delta", "delta": delta, "usage": usage.encode_usage(event.usage)}
+        counts = usage.encode_usage(event.usage, self._searches.count)
+        ending = {"type": "message_delta", "delta": delta, "usage": counts}
         begun = b"" if self._begun else self._write_began(Began("", "", Usage()))
         out.append(sse.frame(_encode(ending), "message_delta"))
         out.append(sse.frame(b'{"type":"message_stop"}', "message_stop"))
@@ -263,6 +292,7 @@ _WRITERS: dict[type, Callable[[MessagesEncoder, Any], bytes]] = {
     Began: MessagesEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
     TextDelta: MessagesEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
     Cited: MessagesEncoder._write_cited,  # pyright: ignore[reportPrivateUsage]
+    Searched: MessagesEncoder._write_searched,  # pyright: ignore[reportPrivateUsage]
     RefusalDelta: MessagesEncoder._write_refusal,  # pyright: ignore[reportPrivateUsage]
     ThinkingDelta: MessagesEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
     Signed: MessagesEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]

@@ -1,10 +1,12 @@
 """Decodes and encodes whole answers of Messages."""
 
-from router.ir import Answer, Text, Thinking, ToolCall, Usage
+from router.ir import Answer, AnswerBlock, Searched, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage
 from router.wire.messages.citations import decode_citations
 from router.wire.messages.decode_stream import decode_refusal, decode_stop
 from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal, resolve_stop
+from router.wire.messages.search_reader import RESULT, SearchReader, is_call
+from router.wire.messages.searches import SearchWriter
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.answer_bounds import CALLS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
@@ -18,12 +20,14 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     content = data.get("content")
     if not isinstance(content, list):
         return None
-    blocks: list[Text | Thinking | ToolCall] = []
+    blocks: list[AnswerBlock] = []
     ids, counts = AnswerCallIds(ctx.call_ids, ctx.new_id), AnswerCounts()
+    searches = SearchReader(ctx, counts)
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
             counts.add(ITEMS)
-            blocks += _decode_block(block, ids, counts, ctx)  # pyright: ignore[reportUnknownArgumentType]
+            blocks += _decode_block(block, ids, counts, searches, ctx)  # pyright: ignore[reportUnknownArgumentType]
+    blocks += searches.finish()
     note_answer(data, ctx)
     note_details(data, ctx)
     found = data.get("stop_sequence")
@@ -39,8 +43,8 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
 
 
 def _decode_block(
-    block: Json, ids: AnswerCallIds, counts: AnswerCounts, ctx: Context
-) -> list[Text | Thinking | ToolCall]:
+    block: Json, ids: AnswerCallIds, counts: AnswerCounts, searches: SearchReader, ctx: Context
+) -> list[AnswerBlock]:
     note_block(block, ctx)
     kind = block.get("type")
     if kind == "text":
@@ -56,13 +60,16 @@ def _decode_block(
         call_id = ids.give(str(block.get("id") or "") or f"toolu_{ctx.new_id()}")
         name = ctx.names.decode(str(block.get("name") or ""))
         return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
-    return []
+    if is_call(block):
+        searches.end(searches.begin(block))
+    return [searches.read_result(block)] if kind == RESULT else []
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
     """The answer in the form of Messages."""
     stop = resolve_stop(answer.stop, answer.refusal)
-    content = [_encode_block(block, ctx) for block in answer.blocks]
+    searches = SearchWriter(ctx)
+    content = _encode_blocks(answer.blocks, searches, ctx)
     if answer.refusal:
         content.append({"type": "text", "text": answer.refusal})
     body: Json = {
@@ -76,14 +83,27 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     }
     if stop == "refusal":
         body["stop_details"] = encode_refusal(answer.refusal)
-    body["usage"] = usage.encode_usage(answer.usage)
+    body["usage"] = usage.encode_usage(answer.usage, searches.count)
     return body
+
+
+def _encode_blocks(blocks: tuple[AnswerBlock, ...], searches: SearchWriter, ctx: Context) -> list[Json]:
+    content: list[Json] = []
+    for block in blocks:
+        if isinstance(block, Searched):
+            content += searches.write(block)
+            continue
+        if isinstance(block, ToolCall):
+            content += searches.finish()
+        elif isinstance(block, Text):
+            for citation in block.citations:
+                searches.cite(citation)
+        content.append(_encode_block(block, ctx))
+    return content + searches.finish()
 
 
 def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
-        if block.citations:
-            ctx.note_dropped("citations")
         if block.logprobs:
             ctx.note_dropped("logprobs")
         return {"type": "text", "text": block.text}

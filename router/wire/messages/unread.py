@@ -1,5 +1,6 @@
 """Names what a Messages answer holds that no other protocol has a place for."""
 
+from router.wire.messages.search_reader import RESULT, is_call
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -18,6 +19,7 @@ _BLOCKS = {
     "thinking": frozenset(("type", "thinking", "signature")),
     "redacted_thinking": frozenset(("type", "data")),
     "tool_use": frozenset(("type", "id", "name", "input", "caller")),
+    RESULT: frozenset(("type", "tool_use_id", "content", "caller")),
 }
 
 
@@ -36,6 +38,8 @@ def note_details(holder: Json, ctx: Context) -> None:
 
 def note_block(block: Json, ctx: Context) -> None:
     """Note a block of a type that has no counterpart, such as a call that the server ran itself, or its fields."""
+    if is_call(block):
+        return
     kind = str(block.get("type"))[:40]
     read = _BLOCKS.get(kind)
     if read is None:

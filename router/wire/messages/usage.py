@@ -32,8 +32,8 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     )
 
 
-def encode_usage(usage: Usage) -> Json:
-    """All counts that Messages clients require, 0 for unknown ones."""
+def encode_usage(usage: Usage, searches: int = 0) -> Json:
+    """All counts that Messages clients require, 0 for unknown ones. searches: how many the answer tells of."""
     found: Json = {
         "input_tokens": usage.input or 0,
         "cache_creation_input_tokens": usage.cache_write or 0,
@@ -48,4 +48,6 @@ def encode_usage(usage: Usage) -> Json:
         }
     if usage.reasoning is not None:
         found["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if searches:
+        found["server_tool_use"] = {"web_search_requests": searches, "web_fetch_requests": 0}
     return found

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from router.ir import (
     Answer,
+    AnswerBlock,
     Began,
     BlockEnded,
     CallBegan,
@@ -15,6 +16,7 @@ from router.ir import (
     Fault,
     Redacted,
     RefusalDelta,
+    Searched,
     Signed,
     Text,
     TextDelta,
@@ -40,6 +42,8 @@ def split_answer(answer: Answer) -> Iterable[Event]:
             if block.arguments:
                 yield CallDelta(calls, block.arguments)
             calls += 1
+        elif isinstance(block, Searched):
+            yield block
         elif block.redacted:
             yield Redacted(block.redacted)
         else:
@@ -56,17 +60,20 @@ def split_answer(answer: Answer) -> Iterable[Event]:
 class _Block:
     """A block that is being put together."""
 
-    __slots__ = ("began", "citations", "kind", "logprobs", "parts", "signature")
+    __slots__ = ("began", "citations", "kind", "logprobs", "parts", "searched", "signature")
 
-    def __init__(self, kind: str, began: CallBegan | None = None):
+    def __init__(self, kind: str, began: CallBegan | None = None, searched: Searched | None = None):
         self.kind = kind
         self.began = began
+        self.searched = searched
         self.parts: list[str] = []
         self.signature = ""
         self.citations: list[Citation] = []
         self.logprobs: list[dict[str, object]] = []
 
-    def build(self) -> Text | Thinking | ToolCall:
+    def build(self) -> AnswerBlock:
+        if self.searched is not None:
+            return self.searched
         said = "".join(self.parts)
         if self.began is not None:
             return ToolCall(self.began.id, self.began.name, said)
@@ -105,6 +112,8 @@ class _Assembly:
         elif isinstance(event, Redacted):
             self._blocks.append(_Block("redacted"))
             self._blocks[-1].parts.append(event.data)
+        elif isinstance(event, Searched):
+            self._blocks.append(_Block("search", searched=event))
         elif isinstance(event, Cited):
             if self._open and self._blocks and self._blocks[-1].kind == "text":
                 self._blocks[-1].citations.append(event.citation)

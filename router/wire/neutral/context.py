@@ -105,6 +105,8 @@ class Context:
     call_ids: frozenset[str] = frozenset()
     #: The names of the request's tools.
     declared_tools: frozenset[str] = frozenset()
+    #: The upstream was asked to search the web.
+    searching: bool = False
     #: The names of a Chat caller's tools that take free text in place of arguments.
     custom_tools: set[str] = field(default_factory=set[str])
     #: The names of tools whose schema is a union at its root, which the upstream got wrapped.

@@ -29,6 +29,8 @@ def find_profile(vendor: str, model: str = "") -> Profile:
         found = msgspec.structs.replace(found, strict_shapes=False)
     if found.searchers and not re.search(found.searchers, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, web_search=False)
+    if found.tool_searchers and not re.search(found.tool_searchers, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, search_tool="")
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pinged, TextDelta, ThinkingDelta
+from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pinged, Searched, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.root_unions import RootUnionFilter
 from router.wire.raw import json_values
@@ -161,7 +161,7 @@ class StopSequenceFilter:
             return []
         if isinstance(event, TextDelta):
             return self._filter_text(event.text)
-        return [*self._release_text(), event] if isinstance(event, BlockEnded | CallBegan) else [event]
+        return [*self._release_text(), event] if isinstance(event, BlockEnded | CallBegan | Searched) else [event]
 
     def _filter_text(self, text: str) -> list[Event]:
         text = self._held + text

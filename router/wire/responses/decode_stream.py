@@ -30,6 +30,8 @@ from router.wire.responses.output.item_table import ItemTable, OutputItem, list_
 from router.wire.responses.output.open_text import OpenText, read_index
 from router.wire.responses.output.parts import PART_FIELDS, Logprobs, decode_citation, decode_logprobs
 from router.wire.responses.output.reasoning_reader import ReasoningReader
+from router.wire.responses.output.searches import FIELDS as SEARCH_FIELDS
+from router.wire.responses.output.searches import SEARCH, decode_search
 from router.wire.responses.response_object import REPEATED
 
 _INCOMPLETE: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
@@ -42,6 +44,7 @@ _ITEM_FIELDS = {
     "reasoning": frozenset(("id", "type", "status", "summary", "content", "encrypted_content")),
     FUNCTION: frozenset(("id", "type", "status", "call_id", "name", "arguments", "namespace", "parsed_arguments")),
     CUSTOM: frozenset(("id", "type", "status", "call_id", "name", "input", "namespace")),
+    SEARCH: SEARCH_FIELDS,
 }
 _FIELDS = frozenset(
     (
@@ -259,6 +262,10 @@ class ResponsesDecoder:
             return self._end_message(item, found)
         if kind == "reasoning":
             return self._reasoning.end(item, found)
+        if kind == SEARCH:
+            self._text.item = None
+            searched = decode_search(found, self._ctx)
+            return [searched] if searched is not None else []
         self._ctx.note_dropped(f"output item {kind[:40]}")
         return []
 

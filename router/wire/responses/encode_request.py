@@ -2,7 +2,7 @@
 
 import hashlib
 
-from router.ir import Request
+from router.ir import HostedTool, Request, WebSearch
 from router.wire import openai
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
@@ -56,7 +56,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
     entries = tools.encode_tools(request, ctx)
     beside: Json = {}
-    hosted = [tool for tool in request.hosted if ctx.profile.shared and is_wanted(tool, ctx)]
+    hosted = [tool for tool in request.hosted if _is_run(tool, ctx) and is_wanted(tool, ctx)]
     leave_out([tool for tool in request.hosted if tool not in hosted], ctx)
     for tool in hosted:
         entry, fields = hosted_tools.encode_hosted(tool, ctx, alone=len(hosted) == 1)
@@ -71,6 +71,13 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
     if choice is not None:
         body["tool_choice"] = choice
     body |= beside
+
+
+def _is_run(tool: HostedTool, ctx: Context) -> bool:
+    """True for a tool that the backend runs itself."""
+    if isinstance(tool, WebSearch):
+        return ctx.profile.search_tool in hosted_tools.FORMS
+    return ctx.profile.shared
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:

@@ -23,6 +23,7 @@ from router.ir import (
     Pinged,
     Redacted,
     RefusalDelta,
+    Searched,
     Signed,
     TextDelta,
     ThinkingDelta,
@@ -40,6 +41,7 @@ from router.wire.responses.output.call_writer import CallWriter
 from router.wire.responses.output.event_sequence import EventSequence
 from router.wire.responses.output.message_writer import MessageWriter
 from router.wire.responses.output.reasoning_writer import ReasoningWriter
+from router.wire.responses.output.searches import write_search
 from router.wire.responses.response_object import ResponseObject
 
 _ping = Responses().ping
@@ -97,6 +99,12 @@ class ResponsesEncoder:
         if event.citation.quote:
             self._ctx.note_dropped("citations.quote")
         return message.add_citation(event.citation)
+
+    def _write_searched(self, event: Searched) -> bytes:
+        before = self._begin() + self._close_item()
+        out, item = write_search(self._events, len(self._output), f"ws_{self._ctx.new_id()}", event)
+        self._output.append(item)
+        return before + out
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
         self._refused = True
@@ -242,6 +250,7 @@ _WRITERS: dict[type, Callable[[ResponsesEncoder, Any], bytes]] = {
     Began: ResponsesEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
     TextDelta: ResponsesEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
     Cited: ResponsesEncoder._write_cited,  # pyright: ignore[reportPrivateUsage]
+    Searched: ResponsesEncoder._write_searched,  # pyright: ignore[reportPrivateUsage]
     RefusalDelta: ResponsesEncoder._write_refusal,  # pyright: ignore[reportPrivateUsage]
     ThinkingDelta: ResponsesEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
     Signed: ResponsesEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]

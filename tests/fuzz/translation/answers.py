@@ -298,7 +298,7 @@ def messages(book, target):
     if book.likes(0.5):
         blocks += _thoughts(book)
     if book.likes(0.2, "server tool"):
-        mark = book.put("field", names="server_tool_use")
+        mark = book.put("field", names="server_tool_use|web_search_call")
         blocks.append({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": mark}})
         page = {"type": "web_search_result", "url": "https://a.example", "title": book.put("field", names="web_search")}
         blocks.append({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [page]})

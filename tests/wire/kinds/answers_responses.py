@@ -226,7 +226,10 @@ CASES = [
             text_item(3, "So."),
         ],
         text="So.",
-        losses={"*": tuple(f"output item {name}" for name in ("web_search_call", "mcp_call", "image_generation_call"))},
+        losses={
+            "*": tuple(f"output item {name}" for name in ("mcp_call", "image_generation_call")),
+            "chat": ("web_search_call",),
+        },
     ),
     *both(
         "a refusal",

@@ -130,11 +130,7 @@ def test_fields_that_say_nothing_are_not_named(fields):
 @pytest.mark.parametrize(
     ("block", "paths"),
     [
-        ({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, ["content block server_tool_use"]),
-        (
-            {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
-            ["content block web_search_tool_result"],
-        ),
+        ({"type": "server_tool_use", "id": "s", "name": "web_fetch", "input": {}}, ["content block server_tool_use"]),
         (
             {"type": "code_execution_tool_result", "tool_use_id": "s", "content": {}},
             ["content block code_execution_tool_result"],

@@ -57,6 +57,9 @@ COMMANDS = {
         Option(("--guard-day-tokens",), "", "tokens per day: input, output and cached"),
         Option(("--guard-month-tokens",), "", "tokens per calendar month"),
         Option(("--upgrade-url",), "", "where `fairlead upgrade` finds releases, in the place of ..."),
+        Option(("--search-provider",), ("brave", "tavily", "exa", "perplexity", "searxng"), "search engine to ask where a backend has no web search of ..."),
+        Option(("--search-base-url",), "", "address of the engine"),
+        Option(("--search-usd-per-1000",), "", "US dollars for 1,000 searches"),
         Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (

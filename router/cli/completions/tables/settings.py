@@ -47,6 +47,10 @@ DECLARED = {
     "guard.day_tokens": Setting("", "", "tokens per day: input, output and cached"),
     "guard.month_tokens": Setting("", "", "tokens per calendar month"),
     "upgrade.url": Setting("", "", "where `fairlead upgrade` finds releases, in the place of ..."),
+    "search.provider": Setting(("brave", "tavily", "exa", "perplexity", "searxng"), "", "search engine to ask where a backend has no web search of ..."),
+    "search.key": Setting(None, "", "key of the search engine, or where it is found: ..."),
+    "search.base_url": Setting("", "", "address of the engine"),
+    "search.usd_per_1000": Setting("", "", "US dollars for 1,000 searches"),
     "demo": Setting(("on", "off"), "on", "offer the built-in demo models"),
 }
 #: Below `backends.NAME.`
@@ -100,6 +104,7 @@ OF_MODEL = {
 TABLES = {
     "aliases": Table("alias of a model", "model", "name = the model it stands for, not another alias"),
     "fallback": Table("model", "model", "model glob = list of BACKEND:MODEL to try when its backend ..."),
+    "server_tools": Table("", "", "tool = BACKEND or BACKEND:MODEL that requests go to whose ..."),
     "losses": Table("", ("warn", "strict", "silent"), "field of a request = warn, strict or silent for it and what ..."),
     "pool.accounts.rpm": Table("account", "", "BACKEND/ALIAS = requests per minute"),
     "pool.accounts.tpm": Table("account", "", "BACKEND/ALIAS = tokens per minute, as rpm"),

@@ -2,6 +2,7 @@
 provider says of its own filters and hosts. Any other field is named as a loss."""
 
 from router.wire.chat.answer import citations
+from router.wire.chat.answer.executed_tools import FIELD as EXECUTED
 from router.wire.chat.answer.reasoning_details import FIELD
 
 #: Fields of a chunk or a whole answer.
@@ -28,7 +29,7 @@ FUNCTION = frozenset(("name", "arguments", "input", "parsed_arguments"))
 #: Fields of a delta or a message.
 MESSAGE = frozenset(
     (
-        *("role", "content", "refusal", "tool_calls", "function_call", "annotations", FIELD),
+        *("role", "content", "refusal", "tool_calls", "function_call", "annotations", FIELD, EXECUTED),
         *("reasoning_content", "reasoning"),
         *("name", "prefix", "parsed", "tool_call_id", "token_ids", "padding", "obfuscation", "id", "type"),
     )

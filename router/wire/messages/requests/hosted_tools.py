@@ -48,6 +48,11 @@ def decode_hosted(kind: str, entry: Json, path: str, ctx: Context, *, forced: bo
 
 def _decode_search(entry: Json, path: str, ctx: Context, *, forced: bool) -> WebSearch:
     ctx.note_unread(entry, _SEARCH_FIELDS, f"{path}.")
+    return read_search(entry, path, forced=forced)
+
+
+def read_search(entry: Json, path: str, *, forced: bool) -> WebSearch:
+    """The web search of an entry of tools. Raises BadRequest."""
     where = f"{path}.user_location"
     user = json_values.read_object(entry.get("user_location"), where)
     location = {name: json_values.read_text(user.get(name), f"{where}.{name}") for name in _PLACE}
@@ -154,6 +159,7 @@ def encode_hosted(hosted: tuple[HostedTool, ...], ctx: Context) -> tuple[list[Js
 
 
 def _encode_search(tool: WebSearch, ctx: Context) -> Json:
+    ctx.searching = True
     entry: Json = {"type": _SEARCH_TYPE, "name": SEARCH}
     if tool.context_size:
         ctx.note_dropped(f"{tool.path}.search_context_size")

@@ -6,6 +6,8 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 SEARCHES = ("web_search", "web_search_preview")
+#: The forms of the search that a request of Responses can have (Profile.search_tool).
+FORMS = ("responses", "xai")
 _PLACE = ("city", "region", "country", "timezone")
 _SEARCH_FIELDS = frozenset(("type", "search_context_size", "filters", "user_location"))
 _MCP_FIELDS = frozenset(
@@ -88,15 +90,31 @@ def encode_hosted(tool: HostedTool, ctx: Context, *, alone: bool) -> tuple[Json,
         if tool.allowed is not None:
             server["allowed_tools"] = list(tool.allowed)
         return server, {}
+    return _encode_search(tool, ctx, alone=alone)
+
+
+def _encode_search(tool: WebSearch, ctx: Context, *, alone: bool) -> tuple[Json, Json]:
+    """A search. xAI takes domains to leave out, and neither a place nor a size
+    (https://docs.x.ai/docs/guides/tools/search-tools)."""
+    ctx.searching = True
+    xai = ctx.profile.search_tool == "xai"
     entry: Json = {"type": "web_search"}
     beside: Json = {"tool_choice": {"type": "web_search"}} if tool.forced else {}
-    if tool.context_size:
+    if tool.forced and xai:
+        beside["tool_choice"] = "required"
+    if tool.context_size and xai:
+        ctx.note_dropped(f"{tool.path}.search_context_size")
+    elif tool.context_size:
         entry["search_context_size"] = tool.context_size
     if tool.allowed:
         entry["filters"] = {"allowed_domains": list(tool.allowed)}
-    if tool.blocked:
+    if tool.blocked and xai and not tool.allowed:
+        entry["filters"] = {"excluded_domains": list(tool.blocked)}
+    elif tool.blocked:
         ctx.note_dropped(f"{tool.path}.blocked_domains")
-    if tool.location:
+    if tool.location and xai:
+        ctx.note_dropped(f"{tool.path}.user_location")
+    elif tool.location:
         entry["user_location"] = {"type": "approximate", **tool.location}
     if tool.max_uses and alone:
         beside["max_tool_calls"] = tool.max_uses

@@ -8,6 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from router.ir.hosted import HostedTool as HostedTool
+from router.ir.hosted import McpServer as McpServer
+from router.ir.hosted import Searched as Searched
+from router.ir.hosted import WebPage as WebPage
+from router.ir.hosted import WebSearch as WebSearch
 from router.overflow import Overflow
 
 #: Why an answer ended. `refusal`: it was cut off or withheld. A model that refuses in its own words and ends by itself
@@ -201,40 +206,6 @@ class Shape(msgspec.Struct, frozen=True):
     description: str = ""
 
 
-class WebSearch(msgspec.Struct, frozen=True):
-    """A web search that the provider runs."""
-
-    #: The caller's path of it, for errors and losses.
-    path: str
-    #: How much of what is found the model reads: low, medium, high, '' when not given.
-    context_size: str = ""
-    #: Search only there, or not there; domain names.
-    allowed: tuple[str, ...] = ()
-    blocked: tuple[str, ...] = ()
-    #: The user's place: city, region, country (two letters), timezone (IANA); {} when not given.
-    location: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    #: The most searches, 0 when not given.
-    max_uses: int = 0
-    #: A search must be made.
-    forced: bool = False
-
-
-class McpServer(msgspec.Struct, frozen=True):
-    """An MCP server whose tools the provider calls by itself, without asking the caller."""
-
-    #: The caller's path of it, for errors and losses.
-    path: str
-    name: str
-    url: str
-    #: The bearer token to send it, '' without one.
-    token: str = ""
-    #: The names of the tools to offer; None for all.
-    allowed: tuple[str, ...] | None = None
-
-
-HostedTool = WebSearch | McpServer
-
-
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request for generated text."""
 
@@ -270,12 +241,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     shared: dict[str, object] = msgspec.field(default_factory=dict[str, object])
 
 
+AnswerBlock = Text | Thinking | ToolCall | Searched
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer."""
 
     id: str
     model: str
-    blocks: tuple[Text | Thinking | ToolCall, ...]
+    blocks: tuple[AnswerBlock, ...]
     stop: Stop
     usage: Usage
     #: The stop sequence that ended it, '' for another end.
@@ -388,6 +362,7 @@ Event = (
     | BlockEnded
     | CallBegan
     | CallDelta
+    | Searched
     | Pinged
     | Ended
     | Fault

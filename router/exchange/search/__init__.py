@@ -1,0 +1,1 @@
+"""Web searches that fairlead makes itself, by the engine that the user named, for backends that have none."""

@@ -1,0 +1,146 @@
+"""Answers the web search of Claude Code, which is a request of its own: one search, whose results it reads as they are.
+
+It uses the addresses and titles of the result, and the text, so no model is needed. The request is answered here when
+the backend that it is routed to has no search and the user named an engine.
+"""
+
+import random
+import time
+
+import trio
+
+from router.backends.profile import GENERIC
+from router.budget.demand import Demand
+from router.errors import BadGateway, Halted
+from router.exchange.attempt import note_try
+from router.exchange.client_response.head import JSON, own_headers, send_response
+from router.exchange.context import RequestContext
+from router.exchange.error_text import describe_error
+from router.exchange.request.translation import has_web_search
+from router.ir import Answer, Extras, Searched, Text, Usage
+from router.net.headers import Headers, Lines
+from router.net.server.cancel_reason import CancelReason
+from router.policy.routing.clients import identify_client
+from router.policy.routing.table import SEARCH
+from router.telemetry.accesslog import BUDGET, SEARCHING
+from router.upstream.search import Engine, SearchFailed, engine_of, search
+from router.wire import translate
+from router.wire.costs.cost_traits import CostTraits
+from router.wire.messages.requests.search_call import SearchCall, read_search_call
+from router.wire.neutral.context import Context
+from router.wire.protocols import MESSAGES
+from router.wire.search_engines.results import Result, format_results
+
+_CLIENT = "claude-code"
+_EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
+
+
+async def answer_search(context: RequestContext) -> bool:
+    """Answer a request that is nothing but a web search; False for any other. Raises Halted."""
+    engine = engine_of(context.snapshot.settings)
+    if engine is None or (call := _find_call(context)) is None:
+        return False
+    record = context.record
+    record.backend, record.account, record.sent_model, record.route = SEARCH, engine.name, None, SEARCH
+    await _admit(context, engine)
+    left = context.snapshot.settings.timeouts_total - context.elapsed()
+    context.connection.set_deadline(left, CancelReason.TOTAL)
+    found, results = await search_once(context, engine, call)
+    record.usage = Usage(0, 0, charge=0, extras=None)
+    if not found.error:
+        record.usage = Usage(0, 0, charge=engine.charge, extras=Extras(searches=1))
+    await _send(context, found, format_results(call.query, results) if not found.error else "")
+    return True
+
+
+def _find_call(context: RequestContext) -> SearchCall | None:
+    """The search that the request consists of; None for another request, and where its backend can search."""
+    top = context.body.top
+    if context.call.entry is not MESSAGES or top is None or not context.facts.generates:
+        return None
+    if identify_client(context.request.fields) != _CLIENT:
+        return None
+    call = read_search_call(top)
+    return None if call is None or has_web_search(context.call, context.route, context.snapshot) else call
+
+
+async def search_once(context: RequestContext, engine: Engine, call: SearchCall) -> tuple[Searched, list[Result]]:
+    """Make one search, and note it as a try of the request."""
+    record, runtime = context.record, context.runtime
+    tried = note_try(record, context.elapsed())
+    before, record.waits = record.waits, SEARCHING
+    try:
+        results = await search(engine, call.query, call.limits, runtime.credentials, context.snapshot.outbound)
+    except SearchFailed as failed:
+        tried.status, tried.error, tried.done = failed.status, "search_failed", "given up"
+        tried.text = record.text = describe_error(context, BadGateway(str(failed)))
+        record.error = "search_failed"
+        return Searched((call.query,), error=failed.code), []
+    finally:
+        record.waits = before
+    tried.status = 200
+    return Searched((call.query,), tuple(result.page for result in results)), results
+
+
+async def _admit(context: RequestContext, engine: Engine) -> None:
+    """Ask the guard. Raises Halted."""
+    guard, record = context.runtime.guard, context.record
+    rules = guard.rules
+    if rules is None:
+        return
+    demand = Demand(
+        record.id,
+        SEARCH,
+        engine.name,
+        record.tag,
+        "",
+        "",
+        context.request.method,
+        context.call.path,
+        True,
+        0,
+        engine.charge is not None,
+        CostTraits(output=0, searches=1),
+        context.snapshot.settings.timeouts_total - context.elapsed(),
+    )
+
+    def wait(seconds: float) -> None:
+        record.waits = BUDGET
+        context.connection.set_deadline(seconds, CancelReason.TOTAL)
+
+    before = record.waits
+    try:
+        await guard.admit(demand, rules, wait)
+    except Halted as refusal:
+        refusal.status = context.call.entry.halt_status
+        raise
+    finally:
+        record.waits = before
+
+
+async def _send(context: RequestContext, found: Searched, text: str) -> None:
+    """Send the answer: the call and its result as blocks, and the results as text."""
+    stream = context.facts.stream
+    blocks = (found, Text(text)) if text else (found,)
+    ctx = Context(
+        now=int(time.time()),
+        new_id=lambda: f"{random.getrandbits(96):024x}",
+        profile=GENERIC,
+        upstream=SEARCH,
+        model=context.facts.model or "",
+        request_sent=True,
+    )
+    answer = Answer(id="", model="", blocks=blocks, stop="end", usage=Usage(0, 0))
+    body = translate.encode_answer(answer, context.call.entry.name, ctx, stream=stream)
+    lines: Lines = [*own_headers(context, None)]
+    if not stream:
+        await send_response(context, 200, [*lines, JSON], body)
+        return
+    record, connection = context.record, context.connection
+    record.status = 200
+    now = context.runtime.health.answered = trio.current_time()
+    record.first_byte = now - context.request.arrived
+    if context.capture_limit:
+        record.answer_body = body[: context.capture_limit]
+    head = connection.frame_head(200, Headers([_EVENTS, *lines]), b"OK")
+    await connection.write([*head, *connection.frame_data(body), *connection.frame_end()])
