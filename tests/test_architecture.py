@@ -59,6 +59,7 @@ SUB_ROOMS = {
     "wire/responses/output": {"raw", "neutral", "responses", "errors", ""},
     "policy/accounts": set(),
     "policy/budget": set(),
+    "policy/cache": set(),
     "policy/routing": set(),
     "net/client": {""},
     "net/control": {"", "client"},

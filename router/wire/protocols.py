@@ -23,7 +23,7 @@ from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.headers import rate_limits
-from router.wire.messages import attribution, foreign_thinking, model_list
+from router.wire.messages import attribution, cache_mark, foreign_thinking, model_list
 from router.wire.messages import decode_stream as messages_decode_stream
 from router.wire.messages import encode_stream as messages_encode_stream
 from router.wire.messages import errors as messages_errors
@@ -114,6 +114,7 @@ MESSAGES = WireProtocol(
     effort=Effort(field="output_config.effort", words={"minimal": "low"}, off=thinking.turn_off),
     tiny_request=messages_traits.tiny_request,
     strip_attribution=attribution.strip_attribution,
+    mark_cache=cache_mark.mark_cache,
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     replays=lambda profile, model: not find_claude(model).signs,
     quota_words=(b"credit balance is too low", b"reached your specified api usage limits"),
