@@ -62,6 +62,7 @@ SUB_ROOMS = {
     "wire/responses/output": {"raw", "neutral", "responses", "errors", ""},
     "policy/accounts": set(),
     "policy/budget": set(),
+    "policy/cache": set(),
     "policy/facts": set(),
     "policy/routing": set(),
     "net/client": {""},

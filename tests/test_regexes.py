@@ -47,6 +47,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'/openai/deployments/'": HEAD,
         "'/model/[^/]+/(?:invoke|converse)'": HEAD,
     },
+    "backends/cache_rules.py": {
+        "pattern": NAME,
+    },
     "backends/hosts.py": {
         "_NAME": SETTING,
         "_NUMBER": SETTING,
@@ -150,6 +153,13 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "policy/accounts/session_key.py": {
         "_SESSION": TEXT,
         "_FAMILY": NAME,
+    },
+    "policy/cache/canonical.py": {
+        "_VALUE": BODY,
+        "_COMMA": BODY,
+    },
+    "policy/cache/prompt.py": {
+        "_TOOL_NAME": BODY,
     },
     "policy/budget/guard.py": {
         "_ID": HEAD,
@@ -430,7 +440,7 @@ def list_made():
     """Expressions that are made of what is known only when the code runs: the file, and each of them or examples."""
     from genai_prices.data import providers
 
-    from router.backends import output_limits
+    from router.backends import cache_rules, output_limits
     from router.backends.profile import Profile
     from router.backends.providers import PROVIDERS
     from router.policy.routing import family_shortcuts
@@ -439,6 +449,7 @@ def list_made():
     from router.wire import calls
     from router.wire.paths import tables
 
+    yield from (("backends/cache_rules.py", one) for one, _ in cache_rules._RULES)
     yield from (("backends/output_limits.py", one) for one, _ in output_limits._LIMITS)
     families = [re.compile(one) for entry in PROVIDERS for one in entry.families]
     yield from (("policy/routing/vendor_names.py", one) for one in families)

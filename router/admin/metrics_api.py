@@ -41,6 +41,11 @@ class _ProxyCollector(Collector):
         yield _collect_tokens(sets)
         yield _collect_durations(sets)
         yield _collect_first_bytes(sets)
+        lost = "Tokens that a provider's cache should have had and did not, by why."
+        family = CounterMetricFamily("fairlead_cache_lost_tokens", lost, labels=["reason"])
+        for reason, tokens in list(counters.cache_lost.items()):
+            family.add_metric([reason], tokens)
+        yield family
         yield from _collect_process(self._runtime)
 
 

@@ -87,6 +87,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cachers: str = ""
     #: It takes `prompt_cache_key`.
     cache_key: bool = False
+    #: Seconds that an unused prompt stays in its cache, and the shortest prompt that it caches, in tokens; 0: as it is
+    #: documented for the model (cache_rules.py).
+    cache_seconds: Annotated[int, Meta(ge=0)] = 0
+    cache_minimum: Annotated[int, Meta(ge=0)] = 0
     #: A further protocol in which it counts tokens.
     counts: Literal["", "messages"] = ""
     #: The highest output limit it takes in tokens, 0 when not known.

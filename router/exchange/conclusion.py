@@ -8,6 +8,7 @@ from router.backends.known import price_root
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.request.overflow import check_limit
+from router.exchange.request.prompt_cache import judge_prompt
 from router.exchange.usage import copy_usage
 from router.ir import Extras, Usage
 from router.policy.budget.reservations import TYPICAL_OUTPUT
@@ -61,6 +62,9 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         _complete_usage(record, attempt)
     if attempt is not None and told and not record.error:
         check_limit(attempt, usage)
+    if record.prompt is not None:
+        record.cache_loss = None if attempt is None else judge_prompt(record, attempt)
+        record.prompt = None
     if record.tries:
         _end_try(record, status)
     if arrival.capture_limit or len(record.path) > PATH_LIMIT:

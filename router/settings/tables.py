@@ -138,6 +138,9 @@ class BackendOptions:
     min_interval: float | None = _declare(TIME, None, "least time between two requests")
     max_concurrent: int | None = _declare(PLACES, None, "maximum concurrent requests, instead of queue.max_concurrent")
     auto_cache: bool | None = _declare(SWITCH, None, "ask for prompt caching in translated requests")
+    cache_marks: bool | None = _declare(
+        SWITCH, None, "add a cache mark to passed-through Messages requests that have none"
+    )
     translate_as: str = _declare(
         choice(*sorted(entry.name for entry in PROVIDERS if entry.profile is not None)),
         "",

@@ -16,6 +16,8 @@ import msgspec
 
 from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
+from router.policy.cache.causes import CacheLoss
+from router.policy.cache.sessions import Comparison
 from router.redaction import NO_SECRETS, Redactor
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
@@ -96,6 +98,10 @@ class RequestRecord(msgspec.Struct, gc=False):
     binding: BindingRecord | None = None
     #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
+    #: The prompt, and what changed since the turn before; until the request ends.
+    prompt: Comparison | None = None
+    #: What the provider's cache should have had and did not; None for nothing.
+    cache_loss: CacheLoss | None = None
     #: The length of the body.
     request_bytes: int = 0
     #: An estimate of the output tokens, by the part of the answer that came.

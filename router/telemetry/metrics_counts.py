@@ -84,6 +84,8 @@ class Counters:
 
     def __init__(self) -> None:
         self.sets: dict[tuple[str, str, str], LabelCounts] = {}
+        #: Tokens that caches should have had and did not, by why.
+        self.cache_lost: Counter[str] = Counter()
 
     def count(self, entries: Iterable[HistoryEntry]) -> None:
         """Count these requests."""
@@ -91,6 +93,8 @@ class Counters:
         for entry in entries:
             key = (entry.path, entry.backend, entry.served_model, entry.error)
             groups.setdefault(key, []).append(entry)
+            if entry.cache_reason is not None:
+                self.cache_lost[entry.cache_reason] += entry.cache_lost or 0
         for (path, backend, model, error), found in groups.items():
             labels = (calls.operation(path), backend, model)
             counts = self.sets.get(labels) or self._add_set(labels)

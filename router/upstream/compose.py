@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 from router.budget.guard import Guard
 from router.net.client.pool import ConnectionPool
+from router.policy.cache.sessions import PromptSessions
 from router.store.home.home import Home
 from router.store.interfaces import OpenStore
 from router.store.shared.captures import Captures
@@ -45,7 +46,8 @@ def compose(
     state = translation_state or TranslationState()
     snapshots = SnapshotBuilder(credentials, guard, store.account_states, state)
     recorder = Recorder(store.ledger, store.history, price)
-    for forget in (state.forget, recorder.forget_recent):
+    prompts = PromptSessions()
+    for forget in (state.forget, recorder.forget_recent, prompts.forget):
         store.stored_responses.on_erased(forget)
     runtime = Runtime(
         home=home,
@@ -64,6 +66,7 @@ def compose(
         recorder=recorder,
         captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,
+        prompt_sessions=prompts,
         demo_root=demo_root,
         listening=listening,
     )

@@ -50,6 +50,8 @@ class Target:
     #: Whether Chat streams are asked for usage.
     stream_usage: bool
     strip_attribution: bool
+    #: Whether requests in Messages that have no mark for caches get one.
+    cache_marks: bool
     #: Seconds, as the three that follow.
     connect: float
     first_byte: float
@@ -151,6 +153,7 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
         strip_attribution=strips and not (vendor is not None and vendor.reads_attribution),
+        cache_marks=bool(options.cache_marks),
         connect=options.connect or settings.timeouts_connect,
         first_byte=options.first_byte or settings.timeouts_first_byte or far,
         idle=options.idle or settings.timeouts_idle or far,

@@ -189,6 +189,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     usage_field: str = ""
     #: Removes the billing line of Claude Code from a request; True when there was one.
     strip_attribution: Callable[[Splice], bool] | None = None
+    #: Adds a mark for the provider's cache to a request that has none; False for one that has. None where no mark is
+    #: needed.
+    mark_cache: Callable[[Splice], bool] | None = None
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
 

@@ -24,7 +24,7 @@ from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
 from router.wire.headers import rate_limits
-from router.wire.messages import attribution, foreign_thinking
+from router.wire.messages import attribution, cache_mark, foreign_thinking
 from router.wire.messages import decode_stream as messages_decode_stream
 from router.wire.messages import encode_stream as messages_encode_stream
 from router.wire.messages import errors as messages_errors
@@ -118,6 +118,7 @@ MESSAGES = WireProtocol(
     effort=Effort(field="output_config.effort", words={"minimal": "low"}, off=thinking.turn_off),
     tiny_request=messages_traits.tiny_request,
     strip_attribution=attribution.strip_attribution,
+    mark_cache=cache_mark.mark_cache,
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     replays=lambda profile, model: not find_claude(model).signs,
     knows_overflow=overflow_texts.is_for_anthropic,

@@ -16,6 +16,7 @@ from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.errors import CommandError, UsageError
 from router.policy.budget.prices import BY_NAME, REPORTED
+from router.policy.cache.causes import WORDS
 from router.settings.kinds import clean
 from router.store.config import toml
 from router.store.database.location import locate
@@ -35,6 +36,7 @@ KEYS = {
     "tag": "tags",
     "day": "",
     "error": "errors",
+    "cache": "cache_losses",
 }
 # Rows of a table, where it is one of several and where it was asked for.
 _ROWS, _ALL_ROWS = 15, 400
@@ -131,8 +133,28 @@ def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
     errors = [f"{clean(one.name)} {one.requests:,}" for one in found.errors[:_ROWS]]
     for label, parts in (("billing", shares), ("errors", errors), ("limits", _limits(found))):
         lines += _flow(parts, width, label.ljust(_LABEL)) if parts else []
+    lines += _cache_losses(found, width)
     notes = [f"the tokens of {format_count(total.estimated, 'request')} are estimates"] * (total.estimated > 0)
     return lines + [part for text in (*notes, *_name_prices(found.prices)) for part in wrap(f"note     {text}", width)]
+
+
+def _cache_losses(found: UsageSummary, width: int | None) -> list[str]:
+    """What caches should have had and did not, by why, the most tokens first."""
+    losses = sorted(found.cache_losses, key=lambda one: (-one.cache_lost, one.name))[:_ROWS]
+    parts = [
+        f"{WORDS.get(one.name, clean(one.name))}: {amounts.format_tokens(one.cache_lost)} in "
+        f"{format_count(one.requests, 'request')}{_format_lost_cost(one)}"
+        for one in losses
+    ]
+    return _flow(parts, width, "cache".ljust(_LABEL)) if parts else []
+
+
+def _format_lost(sums: UsageSums) -> str:
+    return f"{amounts.format_tokens(sums.cache_lost)}{_format_lost_cost(sums)}" if sums.cache_lost else amounts.NONE
+
+
+def _format_lost_cost(sums: UsageSums) -> str:
+    return f" ({amounts.format_money(sums.cache_lost_usd)})" if sums.cache_lost_usd else ""
 
 
 def _name_prices(sources: Sequence[str]) -> list[str]:
@@ -227,6 +249,7 @@ def _format_table(key: str, group: Sequence[UsageSums], width: int | None, most:
             [amounts.format_share(one.cached_share) if one.cache_read else amounts.NONE for one in rows],
             4,
         ),
+        *[_Column("lost", [_format_lost(one) for one in rows], 4)] * any(one.cache_lost for one in rows),
         _Column("out", [amounts.format_tokens(one.tokens_out) for one in rows], 2),
         _Column("p50 / p95", [_format_first_byte(one) or amounts.NONE for one in rows], 3),
         _Column("cost", [_format_known_cost(one) for one in rows], 0),

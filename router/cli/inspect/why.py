@@ -16,6 +16,7 @@ from router.cli.common.parser import Parser
 from router.cli.inspect.next_step import find_next_step
 from router.errors import CommandError
 from router.net.server.cancel_reason import CancelReason
+from router.policy.cache.causes import WORDS
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
 from router.store.history.columns import COLUMNS, Column
@@ -121,6 +122,8 @@ def _lines(found: RecordedRequest) -> list[str]:
         lines.append(_row("tokens", _tokens(found)))
     if found.billing or found.utilisation is not None:
         lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
+    if found.cache_reason:
+        lines.append(_row("cache", _cache(found)))
     lines += _labelled(found, _AFTER_TOKENS)
     if found.given_up:
         lines.append(_row("note", f"the move gave up about {amounts.format_tokens(found.given_up)} cached tokens"))
@@ -222,6 +225,17 @@ def _error(found: RecordedRequest) -> list[str]:
     step = find_next_step(found)
     lines = [_row("error", f"{text}   ({clean(found.error)})" if text else clean(found.error))]
     return [*lines, _row("next", step)] if step else lines
+
+
+def _cache(found: RecordedRequest) -> str:
+    """What the provider's cache did not give, why, and since when."""
+    read, lost = found.cache_read or 0, found.cache_lost or 0
+    whole = (found.tokens_in or 0) + read + (found.cache_write or 0)
+    price = "" if found.cache_lost_usd is None else f" ({amounts.format_money(found.cache_lost_usd)})"
+    text = f" ({clean(found.cache_text)})" if found.cache_text else ""
+    cause = f"{WORDS.get(found.cache_reason or '', found.cache_reason)}{text}"
+    since = f"{amounts.format_seconds((found.cache_idle_s or 0) * 1000)} since the turn before"
+    return f"{read:,} of {whole:,} tokens read, {lost:,} lost{price}: {cause}; {since}"
 
 
 def _tokens(found: RecordedRequest) -> str:

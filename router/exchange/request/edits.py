@@ -28,8 +28,8 @@ class Edited(msgspec.Struct):
 
 
 def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]) -> Edited:
-    """The body with the model's new name, the configured edits of rule and backend, the usage probe, and without the
-    billing line of another vendor. Raises BadRequest when a doubled key makes the field to change ambiguous."""
+    """The body with the model's new name, the configured edits of rule and backend, the usage probe, a cache mark, and
+    without the billing line of another vendor. Raises BadRequest when a doubled key leaves open what is to change."""
     splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:
@@ -47,6 +47,8 @@ def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, pro
         notes.append("usage asked for")
     if target.strip_attribution and entry.strip_attribution is not None and entry.strip_attribution(splice):
         notes.append("attribution stripped")
+    if target.cache_marks and call.writes and entry.mark_cache is not None and entry.mark_cache(splice):
+        notes.append("cache mark added")
     edited.parts = splice.parts()
     return edited
 

@@ -15,6 +15,7 @@ from router.exchange.redaction import has_suspect_head, redact_head
 from router.exchange.request.caller_login import find_passed_headers
 from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
+from router.exchange.request.prompt_cache import note_prompt
 from router.exchange.request.translation import (
     needs_translation,
     translate_request,
@@ -207,6 +208,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
         upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh, young=attempt.is_unsafe)
         try:
             await upstream.send(method, target, lines, edited.parts)
+            await note_prompt(attempt)
             await await_head(upstream, deadline.waiting)
             if has_suspect_head(attempt, upstream):
                 await redact_head(attempt, upstream)

@@ -26,8 +26,14 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def derive_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:
-    """The session of a request as 16 hex digits, '' for one that shows none: from a header of the client's, its
-    prompt_cache_key, the session inside metadata.user_id, else a hash of its first texts."""
+    """The session of a request as 16 hex digits, '' for one that shows none: the one it names, else a hash of its first
+    texts."""
+    return read_session(fields, top) or ("" if top is None else _first_texts(top))
+
+
+def read_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:
+    """The session that a request names, as 16 hex digits, '' for none: in a header of the client's, as its
+    prompt_cache_key, or inside metadata.user_id."""
     for name in HEADERS:
         value = fields.get(name)
         if value:
@@ -38,7 +44,7 @@ def derive_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:
     if named:
         return _key(b"cache", named.encode("utf-8", "replace"))
     user = _session_in(top)
-    return _key(b"user", user.encode("utf-8", "replace")) if user else _first_texts(top)
+    return _key(b"user", user.encode("utf-8", "replace")) if user else ""
 
 
 @lru_cache(maxsize=256)

@@ -114,6 +114,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (backend, model)
         ) WITHOUT ROWID""",
     ),
+    (
+        # What a provider's cache did not give: why (a name), tokens, their cost in billionths of a US dollar, seconds
+        # since the turn before, and names and numbers of the cause.
+        *(
+            f"ALTER TABLE requests ADD COLUMN {column}"
+            for column in (
+                *("cache_reason INTEGER", "cache_lost INTEGER", "cache_lost_cost INTEGER", "cache_idle INTEGER"),
+                "cache_text TEXT",
+            )
+        ),
+        "ALTER TABLE rollups ADD COLUMN cache_lost INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE rollups ADD COLUMN cache_lost_cost INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 _NO_GUARD = (
@@ -121,10 +134,20 @@ _NO_GUARD = (
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
 _NO_LEARNED = "CREATE TEMP TABLE learned_limits (backend, model, window, max_input, at)"
-_NO_HOUR = "NULL AS cache_write_1h FROM main.requests"
+_NO_LOSS = (
+    "NULL AS cache_reason, NULL AS cache_lost, NULL AS cache_lost_cost, NULL AS cache_idle, NULL AS cache_text "
+    "FROM main.requests"
+)
+_NO_HOUR = f"NULL AS cache_write_1h, {_NO_LOSS}"
+_NO_SUMS = "CREATE TEMP VIEW rollups AS SELECT *, 0 AS cache_lost, 0 AS cache_lost_cost FROM main.rollups"
 _NO_TEXTS = f"NULL AS route, NULL AS error_text, {_NO_HOUR}"
 _NO_ATTEMPT_ERRORS = "CREATE TEMP TABLE attempt_errors (time, request, number, text)"
-_WITHOUT_TEXTS = (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}", _NO_ATTEMPT_ERRORS, _NO_LEARNED)
+_WITHOUT_TEXTS = (
+    f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}",
+    _NO_SUMS,
+    _NO_ATTEMPT_ERRORS,
+    _NO_LEARNED,
+)
 #: For each older version that can be read as it is: statements that make it look like the newest, on a connection that
 #: only reads.
 SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
@@ -133,6 +156,7 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
         "NULL AS given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d, "
         f"{_NO_TEXTS}",
         "CREATE TEMP TABLE attempts (time, request, number, at_ms, backend, account, status, error, done, note)",
+        _NO_SUMS,
         _NO_ATTEMPT_ERRORS,
         _NO_LEARNED,
         *_NO_GUARD,
@@ -140,8 +164,9 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     3: (*_WITHOUT_TEXTS, *_NO_GUARD),
     4: (*_WITHOUT_TEXTS, *_NO_GUARD),
     5: _WITHOUT_TEXTS,
-    6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}", _NO_LEARNED),
-    7: (_NO_LEARNED,),
+    6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}", _NO_SUMS, _NO_LEARNED),
+    7: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS, _NO_LEARNED),
+    8: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS),
 }
 
 

@@ -155,6 +155,21 @@ COLUMNS: tuple[Column, ...] = (
     Column("reasoning", COUNT, "record.usage.reasoning", log="tokens_reasoning", summed=True),
     Column("cost", DOLLARS, stored="", api="cost_usd", summed=True),
     Column("price", name(), stored=""),
+    # What the provider's cache did not give (policy/cache/causes.py): why, how many tokens, what they cost more, the
+    # seconds since the turn before, and more of the cause.
+    Column(
+        "cache_reason",
+        OPTIONAL_NAME,
+        "record.cache_loss and record.cache_loss.reason",
+        role="cache_loss",
+        shared=True,
+    ),
+    Column("cache_lost", COUNT, "record.cache_loss and record.cache_loss.tokens", summed=True, rare=True),
+    Column("cache_lost_cost", DOLLARS, stored="", api="cache_lost_usd", summed=True),
+    Column(
+        "cache_idle", OPTIONAL_NUMBER, "record.cache_loss and record.cache_loss.idle", api="cache_idle_s", rare=True
+    ),
+    Column("cache_text", text(160, null=True), "record.cache_loss and record.cache_loss.text", rare=True),
     Column("estimated", FLAG, "record.estimated", log="estimated", shared=True),
     Column("client", name(), "record.client", log="client", role="client", shared=True),
     Column("billing", name(64, chosen=True), "limits.billing", log="billing", role="billing", shared=True),

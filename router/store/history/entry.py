@@ -68,6 +68,12 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     binding: BindingRecord | None = None
     #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
+    #: Why the provider's cache did not give what it should have (policy/cache/causes.py), the tokens, seconds since the
+    #: turn before, and more of the cause; None when nothing was lost.
+    cache_reason: str | None = None
+    cache_lost: int | None = None
+    cache_idle: int | None = None
+    cache_text: str | None = None
     #: What chose the backend (a rule, an alias, `prefix`, `catalog`, `fallback`, …); None when nothing did.
     route: str | None = None
     #: The text of the error, at most 200 bytes, without secrets; None when there was no error.

@@ -97,6 +97,13 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     cost_usd: float | None
     #: Where the price is from.
     price: str
+    #: Why the provider's cache did not give what the turn before had left in it, how many tokens, what they cost more,
+    #: seconds since that turn, and more of the cause; None when nothing was lost.
+    cache_reason: str | None
+    cache_lost: int | None
+    cache_lost_usd: float | None
+    cache_idle_s: int | None
+    cache_text: str | None
     losses: list[str]
     stream: bool
     billing: str

@@ -64,6 +64,9 @@ class UsageSums(msgspec.Struct, kw_only=True):
     cache_read: int
     cache_write: int
     reasoning: int
+    #: Tokens that a cache should have had and did not, and what they cost more.
+    cache_lost: int
+    cache_lost_usd: float
     #: The cost of the requests with a known price.
     cost_usd: float
     #: The share of all input that was read from the cache; None when there was no input.
@@ -114,6 +117,8 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     tags: list[UsageSums]
     billing_classes: list[UsageSums]
     errors: list[UsageSums]
+    #: The requests that lost tokens of a cache, by why.
+    cache_losses: list[UsageSums]
     rate: UsageRate
     limits: list[LimitForecast]
     #: Where the latest costs are from, with the date of the data.
@@ -127,7 +132,7 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
     first_hour = -(-begin // HOUR_MS)
     nothing = _find_empty_name(db)
     named = len(ROLE_COLUMNS)
-    together: dict[tuple[int, ...], list[tuple[int | None, ...]]] = {}
+    together: dict[tuple[int | None, ...], list[tuple[int | None, ...]]] = {}
     for row in db.execute(_PART, (nothing, begin, first_hour * HOUR_MS)):
         together.setdefault(row[:named], []).append(row[named:])
     for names, rows in together.items():
@@ -135,7 +140,8 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         *columns, firsts, totals = zip(*rows, strict=True)
         rollup.count(len(rows), columns, (first for first in firsts if first is not None), totals)
         for role, name in enumerate((nothing, *names)):
-            rollups.setdefault((role, name), RollupSums()).add(rollup)
+            if name is not None:
+                rollups.setdefault((role, name), RollupSums()).add(rollup)
     hours = (first_hour, int(until * 1000) // HOUR_MS + 1)
     for role, name, *sums in db.execute(_HOURS, hours):
         rollup = rollups.setdefault((role, name), RollupSums())
@@ -157,6 +163,7 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         tags=groups["tag"],
         billing_classes=groups["billing"],
         errors=groups["error"],
+        cache_losses=groups["cache_loss"],
         rate=_measure_rate(db, until),
         limits=list(_forecast_limits(db, until)),
         prices=[row[0] for row in db.execute(_PRICES)],
@@ -201,6 +208,7 @@ def empty_summary(since: float, until: float) -> UsageSummary:
         tags=none,
         billing_classes=none,
         errors=none,
+        cache_losses=none,
         rate=_make_rate(0, 0, 0),
         limits=[],
         prices=[],
@@ -231,12 +239,13 @@ def _group_by_role(db: "sqlite3.Connection", rollups: dict[tuple[int, int], Roll
 
 def _make_sums(name: str, rollup: RollupSums, whole: int) -> UsageSums:
     values = dict(zip(SUMS, rollup.sums, strict=True))
-    cost = values.pop("cost")
+    cost, lost = values.pop("cost"), values.pop("cache_lost_cost")
     read = values["tokens_in"] + values["cache_read"] + values["cache_write"]
     return UsageSums(
         name=name,
         **values,
         cost_usd=cost / 1e9,
+        cache_lost_usd=lost / 1e9,
         cached_share=values["cache_read"] / read if read else None,
         share=values["requests"] / whole if whole else 0.0,
         first_byte_ms=_measure(rollup.first),

@@ -31,7 +31,7 @@ _OWN = [one for one in STORED if one[0].path and not one[0].shared and not one[0
 _RARE = [one for one in STORED if one[0].rare]
 _key = attrgetter(*(column.field for column, _ in _SHARED))
 _shared_values = compile_row(_SHARED)
-_own_values = compile_row([*_OWN, *_COMPUTED], "cost, price, sent_ms")
+_own_values = compile_row([*_OWN, *_COMPUTED], "cost, price, cache_lost_cost, sent_ms")
 _rare_values = compile_row(_RARE)
 # The fields of the rare columns, and their values in a request that has none of them.
 _RARE_FIELDS = tuple(dict.fromkeys(column.path.partition(".")[0] for column, _ in _RARE))
@@ -56,7 +56,7 @@ _ATTEMPT_ERROR = "INSERT INTO attempt_errors VALUES (?, ?, ?, ?)"
 class _Group:
     """Requests of one hour that share all their names."""
 
-    __slots__ = ("costs", "entries", "hour", "roles", "shared")
+    __slots__ = ("costs", "entries", "hour", "losses", "roles", "shared")
 
     def __init__(self, hour: int, shared: Sequence[object], roles: Sequence[int]):
         self.hour = hour
@@ -66,11 +66,13 @@ class _Group:
         self.roles = roles
         self.entries: list[HistoryEntry] = []
         self.costs: list[int | None] = []
+        #: What each lost by a cache.
+        self.losses: list[int | None] = []
 
     def sum_up(self) -> RollupSums:
         """Add up the requests of the group."""
         entries, costs = self.entries, self.costs
-        summed: dict[str, Iterable[int | None]] = {"cost": costs}
+        summed: dict[str, Iterable[int | None]] = {"cost": costs, "cache_lost_cost": self.losses}
         for column, values in zip(_SUMMED, _summed_values(entries), strict=True):
             summed[column.name] = values
         columns: list[Iterable[int | None]] = [
@@ -135,6 +137,8 @@ class Batch:
         for group in self._groups.values():
             rollup = group.sum_up()
             for role, name in enumerate((nothing, *group.roles)):
+                if name == NONE:
+                    continue
                 sums.setdefault((group.hour, role, name), RollupSums()).add(rollup)
         add_up(self._db, sums.items())
 
@@ -148,9 +152,11 @@ class Batch:
         if cost is not None and cost > MOST:
             cost = MOST
         group.entries.append(entry)
+        lost = None if entry.cache_lost is None else _price_loss(entry, self._price)
         group.costs.append(cost)
+        group.losses.append(lost)
         values += group.shared
-        values += _own_values(entry, self._number, cost, source, self._note_attempts(entry, ms))
+        values += _own_values(entry, self._number, cost, source, lost, self._note_attempts(entry, ms))
 
     def _find_group(self, entry: "HistoryEntry", hour: int) -> _Group:
         key = (hour, _key(entry))
@@ -196,6 +202,23 @@ def _bound(entry: "HistoryEntry") -> "HistoryEntry":
     """Bound the counts of tokens so that they can be stored and added up."""
     bounded = {name: min(count, MOST) for name in _COUNTS if (count := getattr(entry, name)) is not None}
     return msgspec.structs.replace(entry, **bounded)
+
+
+def _price_loss(entry: "HistoryEntry", price: "Callable[[HistoryEntry], Priced]") -> int | None:
+    """What the tokens that a cache did not give cost more than it would have taken for them; None without a price."""
+    lost, written = entry.cache_lost or 0, entry.cache_write or 0
+    paid = min(lost, written)
+    hour = None if entry.cache_write_1h is None else max(0, entry.cache_write_1h - paid)
+    found = msgspec.structs.replace(
+        entry,
+        charge=None,
+        tokens_in=max(0, (entry.tokens_in or 0) - (lost - paid)),
+        cache_write=written - paid,
+        cache_write_1h=hour,
+        cache_read=(entry.cache_read or 0) + lost,
+    )
+    cost, least = price(msgspec.structs.replace(entry, charge=None))[0], price(found)[0]
+    return None if cost is None or least is None else min(max(0, cost - least), MOST)
 
 
 @lru_cache(maxsize=2 * (_LEFT_OVER + 2))

@@ -37,12 +37,15 @@ def test_the_table_agrees(home):
     with closing(db):
         found = {row[1]: (row[2], not row[3]) for row in db.execute("PRAGMA table_info(requests)")}
         summed = [row[1] for row in db.execute("PRAGMA table_info(rollups)")]
+    # A step only adds columns at the end.
+    added = ("cache_lost", "cache_lost_cost")
     assert found.pop("seq")
     assert found == {column.name: (storage.sql, storage.null) for column, storage in STORED}
     assert summed == [
         *("hour", "role", "name", "requests", "errors", "estimated", "unpriced"),
-        *SUMMED,
+        *(name for name in SUMMED if name not in added),
         *("first", "total"),
+        *added,
     ]
 
 

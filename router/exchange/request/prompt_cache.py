@@ -1,0 +1,102 @@
+"""Notes the prompt of a request while its answer is awaited, and judges at its end what the cache did not give.
+
+What is short is read in the loop's thread. What is long is read in the thread for large work, and not at all while
+other work waits for that, since the head of the answer is waited for after it.
+"""
+
+from router.backends.cache_rules import find_cache_rule
+from router.exchange.attempt import Attempt
+from router.exchange.body.body import THREAD, THREAD_BYTES
+from router.exchange.request.edits import edits_of
+from router.exchange.upstream_response.large_work import is_large_json, run_large
+from router.policy.accounts.session_key import read_session
+from router.policy.cache.causes import CacheLoss, judge
+from router.policy.cache.sessions import Comparison, PromptSessions, Turn
+from router.policy.routing.fallback import WHY
+from router.telemetry.accesslog import RequestRecord
+from router.wire.protocols import MESSAGES
+from router.wire.raw.top_level import Top
+
+#: Bytes of the smallest body that can lose what counts as a loss, and of the largest that is looked at.
+LEAST, MOST = 2048, 8 << 20
+# A request that continues a stored answer holds the new part of its conversation only.
+_CONTINUING = ("previous_response_id", "conversation")
+# Claude Code names itself and each of its sub-agents by one session, and a sub-agent by an id of its own.
+_AGENT = b"x-claude-code-agent-id"
+
+
+async def note_prompt(attempt: Attempt) -> None:
+    """Read the prompt of a request into its record, once; to be called when it was sent."""
+    context = attempt.context
+    record, top = context.record, context.body.top
+    size = len(context.body.data)
+    if size < LEAST or size > MOST or record.prompt is not None or top is None or not context.call.writes:
+        return
+    if any(name in top for name in _CONTINUING):
+        return
+    fields = context.request.fields
+    session = read_session(fields, top)
+    if session and _AGENT in fields:
+        session = f"{session} {hash(fields[_AGENT])}"
+    sessions, conversation = context.runtime.prompt_sessions, context.call.entry.conversation
+    if size > THREAD_BYTES:
+        if not THREAD.waiting:
+            record.prompt = await run_large(_read, sessions, session, top, conversation)
+        return
+    reader = sessions.begin(session, top, conversation)
+    if not is_large_json(reader.left):
+        record.prompt = reader.read()
+    elif not THREAD.waiting:
+        record.prompt = await run_large(reader.read)
+
+
+def _read(sessions: PromptSessions, session: str, top: Top, conversation: str) -> Comparison:
+    return sessions.begin(session, top, conversation).read()
+
+
+def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
+    """What the request lost; None where that is not known too. The next request of its session is compared to it."""
+    comparison, usage = record.prompt, record.usage
+    if comparison is None or record.error or record.estimated or usage.input is None or usage.cache_read is None:
+        return None
+    plan, target, prompt = attempt.plan, attempt.target, comparison.prompt
+    before = comparison.previous
+    cached = usage.cache_read + (usage.cache_write or 0)
+    model = attempt.route.model or ""
+    # What fairlead adds to a request that has no mark: the backend's option, or a translation's.
+    marks = target.cache_marks if plan is None else plan.ctx.auto_cache and plan.spoken == MESSAGES.name
+    turn = Turn(
+        prompt=prompt,
+        backend=record.backend,
+        account=record.account,
+        model=model,
+        edits=_hash_edits(attempt),
+        started=record.started + (record.tries[-1].at if record.tries else 0.0),
+        total=usage.input + cached,
+        cached=cached,
+        hour=bool(usage.cache_write_1h) or (before is not None and before.hour),
+        marked=marks or prompt.marks > 0,
+    )
+    attempt.context.runtime.prompt_sessions.put(comparison, turn)
+    rule = find_cache_rule(model, target.profile.cache_seconds, target.profile.cache_minimum)
+    return judge(comparison, turn, usage.cache_read, rule, why_moved=_explain_move(record, attempt))
+
+
+def _hash_edits(attempt: Attempt) -> int:
+    """A hash of what fairlead changes in the request."""
+    plan, target = attempt.plan, attempt.target
+    edits = edits_of(attempt.route, target)
+    translated = None
+    if plan is not None:
+        translated = (plan.spoken, plan.ctx.policy, plan.ctx.drop_reasoning, plan.ctx.auto_cache)
+    return hash((translated, target.strip_attribution, target.cache_marks, repr(edits) if edits else ""))
+
+
+def _explain_move(record: RequestRecord, attempt: Attempt) -> str:
+    """Why another account than before may serve the request, in a word."""
+    ends = [one.done for one in record.tries]
+    if "parked" in ends or record.given_up is not None:
+        return "limit"
+    if attempt.route.why == WHY or any(ends):
+        return "failover"
+    return attempt.context.snapshot.settings.pool_strategy

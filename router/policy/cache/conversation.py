@@ -1,0 +1,249 @@
+"""The conversation of a prompt as hashes of its items.
+
+Each turn of an agent sends the whole conversation again, so what was read before is not read twice: the bytes up to the
+first marked item are known by the hashes of a few segments, and only what comes behind them is decoded.
+"""
+
+import json
+from array import array
+from collections.abc import Sequence
+
+import msgspec
+
+from router.policy.cache.canonical import Item, read_item
+from router.wire.raw.json_values import UNREADABLE
+
+#: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
+ITEMS_LIMIT, FOLDED = 400, 100
+#: Segments that are kept; more become one.
+SEGMENTS_LIMIT = 16
+# Leading instructions that are looked at, and bytes of the beginning in which the first other item is looked for.
+_LEADING, _BEGINNING = 8, 65_536
+#: Kinds of items that are named; those of others are the caller's words.
+KINDS = frozenset(
+    (
+        *("user", "assistant", "system", "developer", "tool", "model", "message", "reasoning", "compaction"),
+        *("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"),
+        *("local_shell_call", "local_shell_call_output", "web_search_call", "item_reference"),
+    )
+)
+_INSTRUCTING = ("system", "developer")
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_scanner = json.JSONDecoder(strict=False, parse_int=float)
+
+
+class _Kind(msgspec.Struct):
+    role: str = ""
+    type: str = ""
+
+
+_kind = msgspec.json.Decoder(_Kind)
+
+
+class Segment(msgspec.Struct, frozen=True, gc=False):
+    """Bytes of a conversation without marks, from the end of the segment before."""
+
+    end: int
+    hash: int
+    #: The items up to its end.
+    items: int
+    #: The content blocks up to its end.
+    blocks: int
+
+
+class Conversation(msgspec.Struct, frozen=True, gc=False):
+    """The items of one request."""
+
+    #: Hashes of the items, without the first `folded`, whose hashes are folded into `fold`.
+    hashes: "array[int]"
+    folded: int
+    fold: int
+    segments: tuple[Segment, ...]
+    #: Leading items that are instructions, and the hash of the item behind them.
+    leading: int
+    first: int
+    #: Marks in its items; content blocks up to the last marked item, and in all items.
+    marks: int
+    marked: int
+    blocks: int
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return self.folded + len(self.hashes)
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
+    """The part of a conversation that was read for an earlier request."""
+
+    conversation: Conversation
+    segments: tuple[Segment, ...]
+
+    @property
+    def end(self) -> int:
+        """Bytes that it takes."""
+        return self.segments[-1].end
+
+
+def recognize(raw: bytes, conversation: Conversation) -> Known | None:
+    """The part of a conversation that is, byte by byte, the beginning of an earlier one; None for no item."""
+    at = 0
+    found: list[Segment] = []
+    for segment in conversation.segments:
+        if segment.end >= len(raw) or hash(raw[at : segment.end]) != segment.hash:
+            break
+        found.append(segment)
+        at = segment.end
+    if not found or found[-1].items < conversation.folded or raw[at : at + 1] not in (b",", b"]"):
+        return None
+    return Known(conversation, tuple(found))
+
+
+class Reading(msgspec.Struct):
+    """A conversation that was read."""
+
+    conversation: Conversation
+    #: The items that were decoded, and their hashes; before them `known` items were recognized.
+    raw: Sequence[msgspec.Raw]
+    hashes: Sequence[int]
+    known: int
+
+    def find_change(self, before: Conversation) -> int | None:
+        """The first item that is not as in an earlier request; None when that is a beginning of this one, -1 for an
+        item among those that were folded."""
+        at = 0 if self.known else before.folded
+        if at and (len(self.hashes) < at or _fold(0, self.hashes[:at]) != before.fold):
+            return -1
+        mine = self.hashes[at:]
+        theirs = before.hashes[self.known - before.folded if self.known else 0 :]
+        for index, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+            if one != other:
+                return self.known + at + index
+        return None if len(mine) >= len(theirs) else self.known + at + len(mine)
+
+    def name_kind(self, index: int) -> str:
+        """The role or type of an item, '' for one that has none, or was not decoded."""
+        at = index - self.known
+        return _name_kind(self.raw[at]) if 0 <= at < len(self.raw) else ""
+
+
+def read_conversation(raw: bytes, known: Known | None = None) -> Reading:
+    """Read a conversation. known: the part of it that was recognized."""
+    end = known.end if known is not None else 0
+    raws = _decode(raw, end)
+    items = [read_item(bytes(one)) for one in raws]
+    hashes = [item.hash for item in items]
+    folded, fold, kept = 0, 0, array("q")
+    segments: tuple[Segment, ...] = ()
+    before = blocks = 0
+    if known is not None:
+        one = known.conversation
+        segments = known.segments
+        before, blocks = segments[-1].items, segments[-1].blocks
+        folded, fold, kept = one.folded, one.fold, one.hashes[: before - one.folded]
+        leading, first = one.leading, one.first
+    else:
+        leading = _count_leading(raws)
+        first = hashes[leading] if leading < len(hashes) else 0
+    kept.extend(hashes)
+    if len(kept) > ITEMS_LIMIT + FOLDED:
+        more = len(kept) - ITEMS_LIMIT
+        folded, fold, kept = folded + more, _fold(fold, kept[:more]), kept[more:]
+    marks, marked, total = _count(items, blocks)
+    conversation = Conversation(
+        hashes=kept,
+        folded=folded,
+        fold=fold,
+        segments=_extend(segments, raw, raws, items),
+        leading=leading,
+        first=first,
+        marks=marks,
+        marked=marked,
+        blocks=total,
+    )
+    return Reading(conversation, raws, hashes, before)
+
+
+def find_first(raw: bytes) -> int:
+    """The hash of the first item that is no instruction, 0 when it is not near the beginning."""
+    text = raw[:_BEGINNING].decode("latin-1")
+    at = 1
+    try:
+        for _ in range(_LEADING):
+            _, end = _scanner.raw_decode(text, at)
+            item = raw[at:end]
+            if _name_kind(item) not in _INSTRUCTING:
+                return read_item(item).hash
+            at = end + 1
+            while text[at : at + 1] in (" ", "\n"):
+                at += 1
+    except (ValueError, RecursionError):
+        return 0
+    return 0
+
+
+def _decode(raw: bytes, end: int) -> list[msgspec.Raw]:
+    """The items behind what was recognized; the whole as one item where it is no list."""
+    try:
+        if end:
+            rest = raw[end + 1 :]
+            return _items.decode(b"[" + rest) if raw[end : end + 1] == b"," else []
+        return _items.decode(raw)
+    except UNREADABLE:
+        return [msgspec.Raw(raw[end:])]
+
+
+def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
+    """The marks in items, the content blocks up to the last marked one, and all. blocks: those before the items."""
+    marks = marked = 0
+    for item in items:
+        blocks += item.blocks
+        if item.marks:
+            marks += item.marks
+            marked = blocks
+    return marks, marked, blocks
+
+
+def _count_leading(raws: Sequence[msgspec.Raw]) -> int:
+    for index, raw in enumerate(raws[:_LEADING]):
+        if _name_kind(raw) not in _INSTRUCTING:
+            return index
+    return min(len(raws), _LEADING)
+
+
+def _extend(
+    segments: tuple[Segment, ...], raw: bytes, raws: Sequence[msgspec.Raw], items: Sequence[Item]
+) -> tuple[Segment, ...]:
+    """The segments with one more, up to the first marked item, as far as the items lie side by side."""
+    plain = next((at for at, item in enumerate(items) if item.marks), len(items))
+    if not plain:
+        return segments
+    at = segments[-1].end if segments else 0
+    sizes = [len(one) for one in raws]
+    # The first of all items stands behind a bracket, the others behind a comma and, in some encodings, a space.
+    others = len(sizes) - (0 if segments else 1)
+    space = len(raw) - at - sum(sizes) - len(sizes) - 1
+    if space not in (0, others):
+        return segments
+    between = 2 if space else 1
+    end = at + sum(sizes[:plain]) + plain * between - (0 if segments or not space else 1)
+    count, blocks = (segments[-1].items, segments[-1].blocks) if segments else (0, 0)
+    count, blocks = count + plain, blocks + sum(item.blocks for item in items[:plain])
+    if len(segments) >= SEGMENTS_LIMIT:
+        return (Segment(end, hash(raw[:end]), count, blocks),)
+    return (*segments, Segment(end, hash(raw[at:end]), count, blocks))
+
+
+def _fold(fold: int, hashes: Sequence[int]) -> int:
+    for one in hashes:
+        fold = hash((fold, one))
+    return fold
+
+
+def _name_kind(raw: msgspec.Raw | bytes) -> str:
+    try:
+        found = _kind.decode(raw)
+    except UNREADABLE:
+        return ""
+    return next((name for name in (found.role, found.type) if name in KINDS), "")

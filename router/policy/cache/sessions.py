@@ -1,0 +1,200 @@
+"""The last prompt of each session, to which the next one is compared.
+
+Bounded: of more than SESSIONS sessions, or prompts of more than BYTES bytes, those not used for longest are forgotten.
+A session has a few lines, as agents send other requests (titles, summaries) between the turns of a conversation.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from router.policy.cache.conversation import (
+    Conversation,
+    Known,
+    Reading,
+    find_first,
+    read_conversation,
+    recognize,
+)
+from router.policy.cache.prompt import (
+    NO_PARTS,
+    Change,
+    Parts,
+    Prompt,
+    find_block,
+    find_setting,
+    find_system,
+    find_tool,
+    read_settings,
+    read_system,
+    read_tools,
+)
+from router.wire.raw.top_level import Top
+
+SESSIONS, BYTES = 2000, 8 << 20
+#: Lines of one session.
+LINES = 4
+#: Lists of tools, and system prompts, that sessions share.
+SHARED = 64
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False):
+    """One request that was answered."""
+
+    prompt: Prompt
+    backend: str
+    account: str
+    #: The model that was asked for upstream.
+    model: str
+    #: A hash of how fairlead changed it.
+    edits: int
+    #: When it was sent, in seconds since 1970.
+    started: float
+    #: Input tokens, those from the cache and those written to it included.
+    total: int
+    #: Of these, the tokens that were read from the cache or written to it.
+    cached: int
+    #: True once the session wrote to the cache for an hour.
+    hour: bool
+    #: True when the prompt was marked, by the caller or by fairlead.
+    marked: bool
+
+
+class Comparison(msgspec.Struct, frozen=True, gc=False):
+    """A prompt, and what changed since the one before it."""
+
+    key: str
+    prompt: Prompt
+    #: The request before it in its line; None for the first.
+    previous: Turn | None
+    #: None when that prompt is a beginning of this one.
+    change: Change | None
+
+
+class _Shared:
+    """Parts that were read, by the hash of their bytes."""
+
+    __slots__ = ("_found", "_read")
+
+    def __init__(self, read: Callable[[bytes], Parts]):
+        self._read = read
+        self._found: dict[int, Parts] = {}
+
+    def get(self, raw: bytes | None) -> Parts:
+        if raw is None:
+            return NO_PARTS
+        key = hash(raw)
+        found = self._found.get(key)
+        if found is None:
+            found = self._read(raw)
+            if len(self._found) >= SHARED:
+                self._found.pop(next(iter(self._found)), None)
+            self._found[key] = found
+        return found
+
+
+class PromptSessions:
+    """The sessions of one proxy."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
+        self._bytes = 0
+        self._tools, self._system = _Shared(read_tools), _Shared(read_system)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def forget(self) -> None:
+        """Forget all prompts; for any thread."""
+        self._lines = OrderedDict()
+        self._bytes = 0
+
+    def begin(self, session: str, top: Top, conversation: str) -> "PromptReader":
+        """Begin to read the prompt of a request. session: its key, '' for a request that names none; it is then found
+        by its first message. conversation: the field that holds the conversation."""
+        raw = top.raw(conversation) or b""
+        key = session or f"first {find_first(raw)}"
+        known: Known | None = None
+        for turn in self._lines.get(key, ()):
+            found = recognize(raw, turn.prompt.conversation)
+            if found is not None and (known is None or found.end > known.end):
+                known = found
+        return PromptReader(self, key, top, raw, known)
+
+    def read(self, reader: "PromptReader") -> Comparison:
+        """Read the rest of a prompt, and compare it."""
+        top = reader.top
+        reading = read_conversation(reader.raw, reader.known)
+        tools, system = self._tools.get(top.raw("tools")), self._system.get(find_system(top))
+        one = reading.conversation
+        # Anthropic takes a mark for the whole request too.
+        marks = tools.marks + system.marks + one.marks + ("cache_control" in top)
+        prompt = Prompt(tools, system, one, read_settings(top), marks)
+        previous = self._find_previous(reader, prompt)
+        change = None if previous is None else _find_change(previous.prompt, prompt, reading)
+        return Comparison(reader.key, prompt, previous, change)
+
+    def _find_previous(self, reader: "PromptReader", prompt: Prompt) -> Turn | None:
+        """The last turn of the line that the prompt continues: one with the same beginning, else one that has the same
+        tools, whose conversation was rewritten."""
+        lines = self._lines.get(reader.key, ())
+        if reader.known is not None:
+            known: Conversation = reader.known.conversation
+            return next((turn for turn in lines if turn.prompt.conversation is known), None)
+        for turn in lines:
+            if turn.prompt.conversation.first == prompt.conversation.first:
+                return turn
+        tools = prompt.tools.raw
+        return next((turn for turn in lines if tools and turn.prompt.tools.raw == tools), None)
+
+    def put(self, comparison: Comparison, turn: Turn) -> None:
+        """Note that a request was answered: the next of its line is compared to it."""
+        lines = self._lines
+        before = lines.pop(comparison.key, ())
+        after = (turn, *(one for one in before if one is not comparison.previous))[:LINES]
+        lines[comparison.key] = after
+        self._bytes += _measure(after) - _measure(before)
+        while len(lines) > SESSIONS or (self._bytes > BYTES and len(lines) > 1):
+            self._bytes -= _measure(lines.popitem(last=False)[1])
+
+
+class PromptReader(msgspec.Struct):
+    """A prompt that is being read."""
+
+    sessions: PromptSessions
+    key: str
+    top: Top
+    #: The conversation.
+    raw: bytes
+    #: What of it was recognized.
+    known: Known | None
+
+    @property
+    def left(self) -> int:
+        """Bytes of the conversation that are to be decoded."""
+        return len(self.raw) - (self.known.end if self.known is not None else 0)
+
+    def read(self) -> Comparison:
+        """Read the rest."""
+        return self.sessions.read(self)
+
+
+def _find_change(before: Prompt, after: Prompt, reading: Reading) -> Change | None:
+    found = (
+        find_setting(before, after) or find_tool(before.tools, after.tools) or find_block(before.system, after.system)
+    )
+    if found is not None:
+        return found
+    at = reading.find_change(before.conversation)
+    if at is None:
+        return None
+    if 0 <= at < max(before.conversation.leading, after.conversation.leading):
+        return Change("system", f"message {at + 1}")
+    kind = reading.name_kind(at)
+    where = "an early message" if at < 0 else f"message {at + 1}" + (f" ({kind})" if kind else "")
+    return Change("messages", where)
+
+
+def _measure(lines: tuple[Turn, ...]) -> int:
+    return sum(turn.prompt.size for turn in lines)
