@@ -31,6 +31,7 @@ from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop
 from router.upstream.snapshot import Snapshot, SnapshotBuilder
 from router.upstream.targets import Target, accept_key, forget_key, with_key
+from router.upstream.turn_states import TurnStates
 
 
 class LiveRequest(Protocol):
@@ -70,6 +71,7 @@ class Runtime:
     health: Health = field(default_factory=Health)
     #: The responses made in the background that were counted.
     counted_responses: CountedResponses = field(default_factory=CountedResponses)
+    turn_states: TurnStates = field(default_factory=TurnStates)
     #: Requests that were refused before they were looked at.
     gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.

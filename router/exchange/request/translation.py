@@ -26,7 +26,7 @@ from router.wire.neutral.context import NOTE_LIMIT, Context, FinishedAnswer, Los
 from router.wire.protocol import Stored
 from router.wire.protocols import BY_NAME
 from router.wire.raw.top_level import peek
-from router.wire.translate import Plan
+from router.wire.translate import Plan, Sent
 
 _THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
@@ -41,6 +41,12 @@ def needs_translation(call: Call, route: Route) -> bool:
     return translate.target_of(call.protocol, spoken) is not None
 
 
+def is_rewritten(call: Call, route: Route, target: Target) -> bool:
+    """True for a call whose backend gets another request than the caller's: one in another protocol, or one for a
+    summary, where the caller asks for a compaction and the backend makes none."""
+    return needs_translation(call, route) or (call.compacts and not target.profile.compacts)
+
+
 def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream: bool) -> Plan:
     """The plan for a call that needs one. shown: the model as the caller named it. Raises BadRequest for a call that
     cannot be translated."""
@@ -49,7 +55,9 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
     profile = habits_of(backend, options, model)
-    spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
+    spoken = call.protocol
+    if not call.compacts or spoken not in backend.protocols:
+        spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -66,6 +74,8 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
+    if call.entry.compaction is not None and call.path == call.entry.compaction.path:
+        ctx.compaction = "object"
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
@@ -79,7 +89,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     plan.ctx.drop_reasoning = forget_thinking
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
-    if stored is not None:
+    if stored is not None and plan.spoken != plan.caller:
         await _recall(context, plan.ctx, body, stored)
     arguments = (body, plan, context.call, route, target)
     if is_much(body):
@@ -140,14 +150,19 @@ def foretell(
 
 def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and the notes for the log. Raises RouterError."""
+    compaction = call.entry.compaction if plan.caller == plan.spoken else None
     if call.counts:
         sent = count_tokens.question(body, plan.caller, plan.spoken, plan.ctx)
+    elif compaction is not None:
+        sent = Sent(compaction.ask_for_summary(body, plan.ctx), {}, usage=True)
     else:
         sent = translate.request(body, plan.caller, plan.spoken, plan.ctx, stream=plan.stream)
     plan.headers = sent.headers
     # Losses of the answer are reported: the request was sent by then, and cannot be refused for them.
     plan.ctx.request_sent = True
-    notes = [f"translated {plan.title}"]
+    notes = [f"translated {plan.title}"] if plan.caller != plan.spoken else []
+    if plan.ctx.compaction:
+        notes.append("compacted by fairlead: the answer is a summary, sealed")
     if plan.ctx.losses:
         notes.append(f"lost {format_losses(plan.ctx.losses, NOTE_LIMIT)}")
     plan.asked = len(plan.ctx.losses)
