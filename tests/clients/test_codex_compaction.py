@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from router.wire.neutral.sealed_state import SUMMARY_PREFIX
+
 from ..e2e.processes import Proxy, backend
 from .agents import KEY, find
 
@@ -157,4 +159,4 @@ def test_a_thread_is_compacted_resumed_and_answers(tmp_path, upstream, protocol)
     for body in bodies[questions[0] + 1 :]:
         assert "NOTE-5521" in body
         assert "compaction_trigger" not in body
-        assert "rtrs1." not in body
+        assert SUMMARY_PREFIX not in body

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
+from router.ir import Ended, RefusalDelta, TextDelta, Usage
 from router.wire import calls, translate
 from router.wire.neutral import summary
 from router.wire.neutral.sealed_state import PREFIX, SUMMARY_PREFIX, StateSealer, make_signer
@@ -15,6 +16,7 @@ from router.wire.raw.top_level import peek
 from router.wire.responses.input import compaction
 
 from ...answers import GOOD
+from ...growth import grows_evenly
 from ..responses_samples import LOOK, called, frames, output, say, shell
 from ..translations import DONE, call, chunk, context, event, events, sent, streamed
 
@@ -376,3 +378,45 @@ def test_a_summary_joins_no_conversation_of_the_backend(fields):
     """The question would stay there."""
     with pytest.raises(BadRequest, match=f"^{next(iter(fields))}: "):
         rewritten(asked(*HISTORY, **fields))
+
+
+# What it costs
+
+
+def test_the_end_of_a_long_input_is_found_at_once():
+    """Without looking through what stands before it."""
+    for size in (10, 10_000):
+        top = peek(json.dumps(asked(*[say("user", "x")] * size)).encode())
+        assert len(top.tail("input", 1024)) <= 1024
+        assert compaction.is_asked_at_end(top)
+
+
+HOSTILE = {
+    "triggers": lambda count: [TRIGGER] * count,
+    "own items": lambda count: [item_of("x")] * count,
+    "words": lambda count: [say("user", "compaction " * count)],
+    "items": lambda count: [say("user", "compaction")] * count,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_twice_the_input_is_restored_in_twice_the_time(name):
+    """Whatever a caller fills it with."""
+
+    def make(count):
+        return json.dumps(HOSTILE[name](count)).encode()
+
+    grows_evenly(make, lambda raw: compaction.unseal_items(raw, SEALER, "up", compacts=True), 4000)
+
+
+def test_a_long_answer_is_collected_in_even_time():
+    """Each piece of it costs the same."""
+
+    def collect(pieces):
+        found = summary.SummaryFilter(context(compaction="item"))
+        for piece in pieces:
+            found.apply(piece)
+        found.apply(Ended("end", Usage()))
+
+    for kind in (TextDelta, RefusalDelta):
+        grows_evenly(lambda count, kind=kind: [kind("x" * 40)] * count, collect, 20_000)

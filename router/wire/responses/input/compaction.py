@@ -21,7 +21,7 @@ TRIGGER = "compaction_trigger"
 #: Items that stand for the history before them, in a form that only their writer can read.
 KINDS = ("compaction", "compaction_summary", "context_compaction")
 #: In every body that holds such an item, and in every body with one of fairlead's.
-MARK, OWN_MARK = b"compaction", b'"' + SUMMARY_PREFIX.encode()
+MARK, OWN_MARK = b"compaction", SUMMARY_PREFIX.encode()
 #: The output limit of a summary, in tokens. A conversation is compacted when its window is nearly full, so that a
 #: higher one may not fit any more.
 LIMIT = 8192
