@@ -115,7 +115,7 @@ def _fill(
         _fill_fit(found, body, call, [route, *hops], fields, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
-    if translation.needs_translation(call, route):
+    if translation.is_rewritten(call, route, target):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage

@@ -119,6 +119,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     offered_search: bool = False
     #: It takes the fields that only OpenAI's two protocols have.
     shared: bool = False
+    #: In Responses it compacts a conversation that asks for it, by a last item or at /responses/compact.
+    compacts: bool = False
 
 
 #: For providers that are not known: the behaviour that most servers share.

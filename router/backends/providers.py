@@ -28,6 +28,7 @@ PROVIDERS = (
         profile=Profile(
             prefers="responses",
             shared=True,
+            compacts=True,
             max_tokens_field="max_completion_tokens",
             system_role="developer",
             files=True,

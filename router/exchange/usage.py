@@ -40,8 +40,8 @@ def note_error_usage(attempt: Attempt, body: bytes | bytearray) -> None:
 
 
 async def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
-    """Note the usage in the answer to a call that is none of a model for text: pictures, sound, a compaction; and that
-    of a response which was made in the background and is fetched."""
+    """Note the usage in the answer to a call that is none of a model for text: pictures, sound; and that of a response
+    which was made in the background and is fetched."""
     context = attempt.context
     if b'"usage"' not in body:
         return

@@ -13,6 +13,7 @@ from router.host.health import Health
 from router.host.memory_bound import MemoryBound
 from router.net.client.pool import ConnectionPool
 from router.operator_api.status import RunningRequest
+from router.policy.accounts.turn_states import TurnStates
 from router.policy.cache.sessions import PromptSessions
 from router.policy.routing.dead_references import find_dead_references
 from router.policy.routing.gaps import Gap
@@ -74,6 +75,7 @@ class Runtime:
     counted_responses: CountedResponses = field(default_factory=CountedResponses)
     #: The last prompts of sessions, to tell why one was not read from a cache.
     prompt_sessions: PromptSessions = field(default_factory=PromptSessions)
+    turn_states: TurnStates = field(default_factory=TurnStates)
     #: Requests that were refused before they were looked at.
     gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.

@@ -31,6 +31,8 @@ class Call(NamedTuple):
     asks_model: bool = False
     #: Its answer is a count of tokens.
     counts: bool = False
+    #: Its answer is an item that stands for the conversation.
+    compacts: bool = False
     #: Model and stream flag as given by the path, where they do not stand in the body.
     model: str | None = None
     stream: bool = False
@@ -81,6 +83,8 @@ def _build_paths() -> _Paths:
         if entry.count is not None:
             asks = entry.count.asks_model
             found.append(text._replace(path=entry.count.path, generates=False, asks_model=asks, counts=True))
+        if entry.compaction is not None:
+            found.append(text._replace(path=entry.compaction.path, compacts=True))
         below.append((entry.prefix, entry.prefix_dialect or entry.dialect, entry))
     exact = {one.path: one for one in found if MODEL not in one.path}
     halves = [(one.path.partition(MODEL), one) for one in found if MODEL in one.path]
@@ -174,15 +178,17 @@ def call(path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS) -> Call:
 
 
 def by_content(found: Call, top: Top) -> Call:
-    """The call that a body is meant for: some tools send a request of another protocol to a path. top: the body's top
-    level."""
-    if not found.generates or found.entry.conversation in top:
+    """The call that a body is meant for: some tools send a request of another protocol to a path, and a request may ask
+    for a compaction. top: the body's top level."""
+    if not found.generates:
         return found
-    for name in found.entry.strays:
-        entry = protocols.BY_NAME[name]
-        if entry.conversation in top:
-            return call(entry.path)
-    return found
+    if found.entry.conversation not in top:
+        strays = (protocols.BY_NAME[name] for name in found.entry.strays)
+        found = next((call(entry.path) for entry in strays if entry.conversation in top), found)
+    compaction = found.entry.compaction
+    if compaction is None or found.compacts or not compaction.is_asked(top):
+        return found
+    return found._replace(compacts=True)
 
 
 def operation(path: str) -> str:

@@ -129,6 +129,23 @@ class Stored(NamedTuple):
     check_passed_through: Callable[[Top, str], None]
 
 
+class Compaction(NamedTuple):
+    """How a caller has a conversation compacted: replaced by an item that stands for it."""
+
+    #: The path for compactions.
+    path: str
+    #: True for a request whose answer is to be such an item and nothing else.
+    is_asked: Callable[[Top], bool]
+    #: The request for a summary in place of a request for a compaction, in this protocol. Raises BadRequest.
+    ask_for_summary: Callable[[bytes, Context], bytes]
+    #: In every body that holds such an item, and in every body with one that fairlead made.
+    mark: bytes
+    own_mark: bytes
+    #: The conversation, as JSON, with the items that fairlead made as messages; from the key that they are signed with,
+    #: the backend's name, and whether it writes such items itself. Raises BadRequest for one that it cannot read.
+    unseal_items: Callable[..., bytes]
+
+
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
@@ -223,6 +240,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     leaves_traces: Callable[[Top, Collection[str] | None], bool] | None = None
     #: How its requests name stored answers; None where they do not.
     stored: Stored | None = None
+    #: How callers have a conversation compacted; None where they cannot.
+    compaction: Compaction | None = None
     #: Callers may delete stored answers.
     deletes: bool = False
     #: Collections with ids under its further paths: an expression of the path, and the name of the collection.

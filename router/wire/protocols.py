@@ -38,17 +38,18 @@ from router.wire.model_lists import anthropic as anthropic_models
 from router.wire.model_lists import codex as codex_models
 from router.wire.model_lists import openai as openai_models
 from router.wire.neutral.provider_profiles import find_claude
-from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
+from router.wire.protocol import Codec, Compaction, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 from router.wire.responses import decode_request as responses_decode_request
 from router.wire.responses import decode_stream as responses_decode_stream
 from router.wire.responses import encode_request as responses_encode_request
-from router.wire.responses import encode_stream as responses_encode_stream
 from router.wire.responses import errors as responses_errors
 from router.wire.responses import response as responses_response
 from router.wire.responses import traits as responses_traits
 from router.wire.responses.dialect import Responses
+from router.wire.responses.input import compaction
+from router.wire.responses.output import compaction_encoder
 
 # An output limit for decoding requests to count tokens: they have none, but requests for text need one.
 _ANY_LIMIT = 32_000
@@ -173,7 +174,7 @@ RESPONSES = WireProtocol(
         responses_response.decode_answer,
         responses_response.encode_answer,
         responses_decode_stream.ResponsesDecoder,
-        responses_encode_stream.ResponsesEncoder,
+        compaction_encoder.make_encoder,
         responses_errors.decode_error,
         responses_errors.encode_error,
     ),
@@ -210,6 +211,14 @@ RESPONSES = WireProtocol(
         responses_decode_request.read_references,
         stored_responses.is_own_id,
         responses_decode_request.check_passed_through,
+    ),
+    compaction=Compaction(
+        "/v1/responses/compact",
+        compaction.is_asked_at_end,
+        responses_decode_request.ask_for_summary,
+        compaction.MARK,
+        compaction.OWN_MARK,
+        compaction.unseal_items,
     ),
     deletes=True,
 )

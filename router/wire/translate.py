@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, ToolCall, Turn, Usage
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, ToolCall, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.neutral import assemble
 from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.conversation_prefix import prefix_hashes
-from router.wire.neutral.replay_memory import CallRecorder, recall_calls
+from router.wire.neutral.replay_memory import CallRecorder, drop_thinking, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
@@ -108,7 +108,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
             replays = BY_NAME[target].replays(ctx.profile, ctx.model)
             neutral = recall_calls(neutral, prefixes, ctx.memory, ctx.sealer, replays=replays)
         if ctx.drop_reasoning:
-            neutral = _drop_thinking(neutral, ctx)
+            neutral = drop_thinking(neutral, ctx.note_dropped)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
     except RecursionError:
@@ -129,17 +129,6 @@ def _decode_request(body: bytes, ctx: Context) -> object:
     return found
 
 
-def _drop_thinking(asked: Request, ctx: Context) -> Request:
-    """The request without any reasoning in its history."""
-    turns: list[Turn] = []
-    for turn in asked.turns:
-        kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
-        if len(kept) < len(turn.blocks):
-            ctx.note_dropped(f"{turn.path}.reasoning")
-        turns.append(Turn(turn.role, kept, turn.path))
-    return msgspec.structs.replace(asked, turns=tuple(turns))
-
-
 def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool) -> Made | None:
     """A whole answer of the upstream as the client gets it; None when it is not an answer of the source protocol.
     stream: the client asked for a stream, and gets one."""
@@ -155,7 +144,7 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
             made = encode_answer(found, target, ctx, stream=stream, large=len(body) > LARGE)
             return Made(200, made, found.usage)
         return Made(*BY_NAME[target].codec.encode_error(ctx.settle(found)))
-    except TooMany as error:
+    except (TooMany, assemble.NoAnswer) as error:
         return Made(*BY_NAME[target].codec.encode_error(error.fault))
     except (UnicodeEncodeError, RecursionError):
         return None
@@ -173,12 +162,14 @@ def _decode_answer(body: bytes, ctx: Context) -> Json | None:
 
 
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, large: bool = False) -> bytes:
-    """A whole answer for the client. large: it takes megabytes."""
+    """A whole answer for the client. large: it takes megabytes. Raises NoAnswer."""
     events: Iterable[Event] = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
         filtered = assemble.assemble_answer(events, ctx)
-        found = filtered if isinstance(filtered, Answer) else found
+        if isinstance(filtered, Fault):
+            raise assemble.NoAnswer(filtered)
+        found = filtered or found
     if ctx.memory is not None:
         # As the caller has it: that is what comes back.
         recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix)
@@ -202,7 +193,10 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
     if found is None:
         return None
     if isinstance(found, Answer):
-        return Made(200, encode_answer(found, target, ctx, stream=False), stream.usage)
+        try:
+            return Made(200, encode_answer(found, target, ctx, stream=False), stream.usage)
+        except assemble.NoAnswer as error:
+            found = error.fault
     return Made(*BY_NAME[target].codec.encode_error(ctx.settle(found)))
 
 

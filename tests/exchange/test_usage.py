@@ -182,7 +182,7 @@ def test_pictures_and_sound_that_tell_their_usage(native, size):
 
 
 def test_a_compaction_counts(native):
-    """It is written by a model, though its path is none of a generation."""
+    """It is written by a model."""
     told = {"object": "response.compaction", "output": [], "usage": USAGE}
     record = playing(native, f"{RESPONSES}/compact", {"model": "box:m", "input": "hi"}, says(200, told)).record
     assert used(record) == (30, 400)

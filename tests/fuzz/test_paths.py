@@ -13,9 +13,9 @@ from router.wire import calls
 
 from .mutation import MILLION, cases, spoilt
 
-GENERATING = {"messages", "chat/completions", "responses", "completions", "embeddings"}
+GENERATING = {"messages", "chat/completions", "responses", "responses/compact", "completions", "embeddings"}
 #: A model answers them too, and says what it used.
-METERED = {"responses/compact", "fim/completions", "agents/completions"}
+METERED = {"fim/completions", "agents/completions"}
 COSTLY = ("images/generations", "images/edits", "audio/speech", "audio/transcriptions", "videos", "batches",
           "messages/batches", "fine_tuning/jobs", "fine_tuning/jobs/ftjob-1/resume", "rerank", "realtime/calls",
           "threads/thread_1/runs", "threads/runs", "ocr", "containers", "evals/e/runs", "search", "complete",

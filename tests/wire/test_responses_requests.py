@@ -212,7 +212,7 @@ def test_string_input():
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}, r"tools\[0\]"),
         ({"tools": [LOOK], "tool_choice": {"type": "mcp", "server_label": "x"}}, "tool_choice"),
         ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, r"input\[0\]"),
-        ({"input": [{"type": "compaction_trigger"}]}, r"input\[0\]"),
+        ({"input": [{"type": "compaction_trigger"}, {"role": "user", "content": "hi"}]}, r"input\[0\]"),
         ({"input": [say("user", [{"type": "input_image", "file_id": "file_1"}])]}, r"input\[0\].content\[0\].file_id"),
         ({"input": [say("user", [{"type": "input_audio"}])]}, r"input\[0\].content\[0\]"),
         ({"input": [say("user", [{"type": "hologram"}])]}, r"input\[0\].content\[0\]"),

@@ -16,11 +16,9 @@ from router.exchange.request.caller_login import find_passed_headers
 from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.prompt_cache import note_prompt
-from router.exchange.request.translation import (
-    needs_translation,
-    translate_request,
-    translated_headers,
-)
+from router.exchange.request.translation import is_rewritten, translate_request, translated_headers
+from router.exchange.request.turn_state import TURN_STATE, is_foreign_state, remember_state
+from router.exchange.request.unseal import unseal_compactions
 from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.headers import Lines, apply_changes, filter_request, parse_connection
@@ -54,7 +52,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
     if body.top is None:
         await _send_with_retry(attempt, deadline, Edited((body.data,)))
         return False
-    if needs_translation(context.call, attempt.route):
+    if is_rewritten(context.call, attempt.route, attempt.target):
         if context.call.counts:
             await _count(attempt, deadline, body.data, body.top)
             return False
@@ -64,13 +62,14 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
     if stored is not None and context.facts.owner is None:
         stored.check_passed_through(body.top, attempt.route.backend.name)
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
-    edited = _edit(attempt, body.data, body.top, probe=probe)
+    data, top = await unseal_compactions(attempt, body.data, body.top)
+    edited = _edit(attempt, data, top, probe=probe)
     await _send_with_retry(attempt, deadline, edited)
     if attempt.upstream.status == 400:
-        edited = await _resend_passed_through(attempt, deadline, body.data, body.top, edited)
+        edited = await _resend_passed_through(attempt, deadline, data, top, edited)
     if context.call.counts and await lacks_count(attempt):
         attempt.upstream.release()
-        attempt.upstream = estimate_count(attempt, body.data)
+        attempt.upstream = estimate_count(attempt, data)
     return edited.hide_usage
 
 
@@ -213,6 +212,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             if has_suspect_head(attempt, upstream):
                 await redact_head(attempt, upstream)
             admission.check_billing(attempt)
+            remember_state(attempt)
             deadline.reach_head()
             return
         except UpstreamDisconnected:
@@ -268,8 +268,9 @@ async def _open_exchange(
 
 def _build_headers(attempt: Attempt) -> Lines:
     """The header lines to send upstream, without the length of the body."""
-    if attempt.plan is not None:
-        return translated_headers(attempt, attempt.plan)
+    plan = attempt.plan
+    if plan is not None and plan.caller != plan.spoken:
+        return translated_headers(attempt, plan)
     context, target = attempt.context, attempt.target
     request = context.request
     fields = request.fields
@@ -279,6 +280,8 @@ def _build_headers(attempt: Attempt) -> Lines:
         drop |= parse_connection(connection)
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
+    if TURN_STATE in fields and is_foreign_state(attempt):
+        drop |= {TURN_STATE}
     if keep:
         keep = keep & find_passed_headers(context, target.backend)
     lines = filter_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)

@@ -31,7 +31,7 @@ from router.wire.protocol import Stored
 from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw.top_level import peek
 from router.wire.responses.input.hosted_tools import FORMS as IN_RESPONSES
-from router.wire.translate import Plan
+from router.wire.translate import Plan, Sent
 
 _THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
@@ -44,6 +44,12 @@ def needs_translation(call: Call, route: Route) -> bool:
     if call.protocol is None or call.protocol in spoken or not (call.writes or call.counts):
         return False
     return translate.target_of(call.protocol, spoken) is not None
+
+
+def is_rewritten(call: Call, route: Route, target: Target) -> bool:
+    """True for a call whose backend gets another request than the caller's: one in another protocol, or one for a
+    summary, where the caller asks for a compaction and the backend makes none."""
+    return needs_translation(call, route) or (call.compacts and not target.profile.compacts)
 
 
 def plan_translation(
@@ -59,8 +65,10 @@ def plan_translation(
     if route.rule.startswith(f"{SERVER_TOOLS}."):
         # The user sends such requests there for the tool, forced or not.
         profile = msgspec.structs.replace(profile, offered_search=True)
-    prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
-    spoken = translate.target_of(call.protocol, backend.protocols, prefers)
+    spoken = call.protocol
+    if not call.compacts or spoken not in backend.protocols:
+        prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
+        spoken = translate.target_of(call.protocol, backend.protocols, prefers)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -77,6 +85,8 @@ def plan_translation(
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
+    if call.entry.compaction is not None and call.path == call.entry.compaction.path:
+        ctx.compaction = "object"
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
@@ -107,7 +117,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     plan.ctx.complete_fault = partial(complete_fault, attempt)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
-    if stored is not None:
+    if stored is not None and plan.spoken != plan.caller:
         await _recall(context, plan.ctx, body, stored)
     arguments = (body, plan, context.call, route, target)
     if is_much(body):
@@ -169,14 +179,19 @@ def foretell(
 
 def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and the notes for the log. Raises RouterError."""
+    compaction = call.entry.compaction if plan.caller == plan.spoken else None
     if call.counts:
         sent = count_tokens.question(body, plan.caller, plan.spoken, plan.ctx)
+    elif compaction is not None:
+        sent = Sent(compaction.ask_for_summary(body, plan.ctx), {}, usage=True)
     else:
         sent = translate.request(body, plan.caller, plan.spoken, plan.ctx, stream=plan.stream)
     plan.headers = sent.headers
     # Losses of the answer are reported: the request was sent by then, and cannot be refused for them.
     plan.ctx.request_sent = True
-    notes = [f"translated {plan.title}"]
+    notes = [f"translated {plan.title}"] if plan.caller != plan.spoken else []
+    if plan.ctx.compaction:
+        notes.append("compacted by fairlead: the answer is a summary, sealed")
     if plan.ctx.losses:
         notes.append(f"lost {format_losses(plan.ctx.losses, NOTE_LIMIT)}")
     plan.asked = len(plan.ctx.losses)

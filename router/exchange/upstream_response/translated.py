@@ -27,6 +27,8 @@ _UNCOUNTED = 65536
 _AT_ONCE = 16384
 #: Headers that describe the original body, so that they are wrong for a translated one.
 _OF_THE_BODY = (b"content-encoding", b"content-length", b"etag", b"digest", b"content-md5")
+# A routing token that only a client of the upstream's own protocol can give back to it.
+_OF_ITS_CLIENTS = b"x-codex-turn-state"
 
 
 def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
@@ -39,7 +41,7 @@ def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder
 
 def translated_lines(lines: Lines, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
     """The header lines of an answer whose body was replaced. content_type: of the new body, None to keep the old."""
-    gone = _OF_THE_BODY if content_type is None else (*_OF_THE_BODY, b"content-type")
+    gone = (*_OF_THE_BODY, _OF_ITS_CLIENTS, *(() if content_type is None else (b"content-type",)))
     others = [line for line in lines if line[1] not in gone]
     return others if content_type is None else [*others, content_type]
 

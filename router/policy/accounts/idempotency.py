@@ -23,6 +23,8 @@ def judge_retry_safety(
         return "safe"
     if not call.asks_model:
         return "safe" if call.counts else "maybe_executed"
+    if call.compacts and dropped is not None:
+        return "safe"  # no tool may be called, and nothing is kept
     leaves_traces = call.entry.leaves_traces
     if leaves_traces is None or top is None or not leaves_traces(top, dropped):
         return "safe"

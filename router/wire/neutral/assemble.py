@@ -27,6 +27,14 @@ from router.ir import (
 from router.wire.neutral.context import Context
 
 
+class NoAnswer(Exception):
+    """What the upstream answered is an error for the client: it does not hold what was asked for."""
+
+    def __init__(self, fault: Fault):
+        super().__init__(fault.message)
+        self.fault = fault
+
+
 def split_answer(answer: Answer) -> Iterable[Event]:
     """The events of a stream that holds the same answer."""
     yield Began(answer.id, answer.model, answer.usage)

@@ -125,6 +125,11 @@ class Context:
     complete_fault: Callable[[Fault], Fault] | None = None
     #: The items of a Responses request, to be stored with the answer.
     request_items: list[Json] = field(default_factory=list[Json])
+    #: How the answer, the summary of a conversation, is written: as the one output item of a response, or as the object
+    #: of the endpoint for compactions; '' for other answers.
+    compaction: Literal["", "item", "object"] = ""
+    #: The user's messages, which that object repeats.
+    user_messages: list[Json] = field(default_factory=list[Json])
 
     def note_dropped(self, path: str) -> None:
         """Note that a hint is left out. Raises BadRequest where the policy is strict."""

@@ -10,7 +10,7 @@ are told apart by what was said before them, by name, and by arguments. Nothing 
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -155,6 +155,17 @@ def recall_calls(
     if replays:
         turns = [_adopt_text(turn, sealer) for turn in turns]
     return msgspec.structs.replace(request, turns=tuple(turns))
+
+
+def drop_thinking(asked: Request, note_dropped: Callable[[str], None]) -> Request:
+    """The request without any reasoning in its history. note_dropped: told the path of each."""
+    turns: list[Turn] = []
+    for turn in asked.turns:
+        kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
+        if len(kept) < len(turn.blocks):
+            note_dropped(f"{turn.path}.reasoning")
+        turns.append(Turn(turn.role, kept, turn.path))
+    return msgspec.structs.replace(asked, turns=tuple(turns))
 
 
 class _Recall:

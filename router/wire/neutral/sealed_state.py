@@ -1,7 +1,8 @@
-"""Seals an upstream's opaque reasoning state, so that it can travel through another protocol.
+"""Seals an upstream's opaque reasoning state, so that it can travel through another protocol, and summaries.
 
 Sealed state is put where the caller's protocol has room for opaque data, and returns with the history. It is signed, so
-that a caller cannot forge it, and it names the upstream and the model it belongs to: any other one does not get it.
+that a caller cannot forge it, and it names the upstream and the model it belongs to: reasoning goes to no other one. A
+summary stands for a conversation, and is text: any upstream may get it.
 """
 
 import base64
@@ -14,8 +15,11 @@ from typing import Literal
 import msgspec
 
 PREFIX = "rtr1."
+#: A sealed summary begins so: unlike reasoning it may be read for every upstream, so that it binds a request to none.
+#: Every body is searched for it; so long a word, in letters that are rare, is found five times as fast as a short one.
+SUMMARY_PREFIX = "FAIRLEAD-CONVERSATION-SUMMARY-1."
 _TAG = 16
-Kind = Literal["signature", "redacted", "text"]
+Kind = Literal["signature", "redacted", "text", "summary"]
 
 
 def _sign_without_key(data: bytes) -> bytes:
@@ -50,24 +54,41 @@ class StateSealer:
 
     def seal(self, kind: Kind, data: str, text: str) -> str:
         """Seal `data` that belongs to the visible `text`."""
-        held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
-        return PREFIX + base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
+        return PREFIX + self._pack(kind, data, text)
 
     def unseal(self, sealed: str, text: str) -> SealedState | None:
         """The content of sealed state; None unless it was sealed here for this upstream and model, and its text is
         unchanged."""
-        if not sealed.startswith(PREFIX):
-            return None
-        try:
-            raw = base64.urlsafe_b64decode(sealed[len(PREFIX) :].encode("ascii"))
-            tag, held = raw[:_TAG], raw[_TAG:]
-            if not hmac.compare_digest(tag, self._mac(held)):
-                return None
-            found = msgspec.json.decode(held, type=SealedState)
-        except (binascii.Error, UnicodeEncodeError, ValueError):
+        found = self._unpack(sealed, PREFIX)
+        if found is None or found.kind == "summary":
             return None
         mine = (found.upstream, found.model, found.print) == (self._upstream, self._model, _fingerprint(text))
         return found if mine else None
+
+    def seal_summary(self, text: str) -> str:
+        """Seal the summary of a conversation."""
+        return SUMMARY_PREFIX + self._pack("summary", text, "")
+
+    def unseal_summary(self, sealed: str) -> str | None:
+        """The summary that was sealed with the same key, for whichever upstream and model; None for anything else."""
+        found = self._unpack(sealed, SUMMARY_PREFIX)
+        return found.data if found is not None and found.kind == "summary" else None
+
+    def _pack(self, kind: Kind, data: str, text: str) -> str:
+        held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
+        return base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
+
+    def _unpack(self, sealed: str, prefix: str) -> SealedState | None:
+        if not sealed.startswith(prefix):
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(sealed[len(prefix) :].encode("ascii"))
+            tag, held = raw[:_TAG], raw[_TAG:]
+            if not hmac.compare_digest(tag, self._mac(held)):
+                return None
+            return msgspec.json.decode(held, type=SealedState)
+        except (binascii.Error, UnicodeEncodeError, ValueError):
+            return None
 
 
 def _fingerprint(text: str) -> str:

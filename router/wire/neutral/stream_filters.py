@@ -1,5 +1,5 @@
 """Filters on a stream of neutral events, for what an upstream does not do itself: stop at stop sequences, make one call
-at a time, write arguments that are JSON, separate reasoning from text.
+at a time, write arguments that are JSON, separate reasoning from text, write a summary and nothing else.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import msgspec
 
 from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pinged, Searched, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
+from router.wire.neutral.summary import SummaryFilter
 from router.wire.neutral.tool_forms.root_unions import RootUnionFilter
 from router.wire.raw import json_values
 
@@ -34,6 +35,8 @@ def stream_filters(ctx: Context) -> tuple[StreamFilter, ...]:
         found.append(OneCallFilter(ctx))
     if ctx.stop_sequences:
         found.append(StopSequenceFilter(ctx.stop_sequences))
+    if ctx.compaction:
+        found.append(SummaryFilter(ctx))
     return tuple(found)
 
 

@@ -35,7 +35,7 @@ _FREE = (
     "vector_stores/*/file_batches/*/cancel",
 )
 #: Calls that a model answers in a form of their own, with the tokens it used.
-METERED = frozenset(("/v1/agents/completions", "/v1/fim/completions", "/v1/responses/compact"))
+METERED = frozenset(("/v1/agents/completions", "/v1/fim/completions"))
 # Answers that repeat the usage of an earlier call.
 _RETOLD = (
     "*/cancel",

@@ -58,6 +58,11 @@ class Top:
         raw = self.raw(name)
         return None if raw is None else decode_value(raw)
 
+    def tail(self, name: str, size: int) -> bytes:
+        """The last bytes of the undecoded value, at most `size`; b"" when the key is absent."""
+        start, end = self._spans.get(name, (0, 0))
+        return self._body[max(start, end - size) : end]
+
     def span(self, name: str) -> tuple[int, int]:
         """Start and end of the value in the body; the key must be present."""
         return self._spans[name]

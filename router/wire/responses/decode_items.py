@@ -17,7 +17,7 @@ from router.wire.openai import decode_document, parse_data_url
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import calls
-from router.wire.responses.input import foreign_items, hosted_calls
+from router.wire.responses.input import compaction, foreign_items, hosted_calls
 
 _ROLES = ("user", "assistant", "system", "developer")
 #: Items that bring tools of their own.
@@ -84,9 +84,11 @@ class TurnCollector:
 
     def _add_foreign(self, item: Json, kind: str, path: str) -> None:
         """Add an item that no other protocol has, as text."""
-        why = foreign_items.explain_refusal(item, kind)
-        if why:
-            raise self._ctx.refuse(path, why)
+        if kind in compaction.KINDS and (item.get("encrypted_content") or kind != "context_compaction"):
+            self._add_message(compaction.unseal_item(item, path, self._ctx.sealer, self._ctx.upstream), path)
+            return
+        if kind == compaction.TRIGGER:
+            raise BadRequest(f"{path}: {kind} must be the last item of input.")
         self._ctx.note_weakened(path)
         role, text = foreign_items.tell_item(item, kind)
         if role == "assistant":

@@ -2,6 +2,8 @@
 
 from typing import cast
 
+import msgspec
+
 from router.backends.profile import EFFORTS
 from router.errors import BadRequest
 from router.ir import HostedTool, Reasoning, Request, Shape, Text, Tool
@@ -13,6 +15,7 @@ from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
 from router.wire.responses import tools as responses_tools
 from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
+from router.wire.responses.input import compaction
 from router.wire.responses.response_object import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.
@@ -60,7 +63,10 @@ def read_references(body: bytes | bytearray) -> list[str]:
 def check_passed_through(top: Top, backend: str) -> None:
     """Raise NotStored for a request that continues an answer of fairlead and goes to a backend as it is: no backend
     knows the id."""
-    name = top.value("previous_response_id") if "previous_response_id" in top else None
+    _check_own_id(top.value("previous_response_id") if "previous_response_id" in top else None, backend)
+
+
+def _check_own_id(name: object, backend: str) -> None:
     if isinstance(name, str) and stored_responses.is_own_id(name):
         raise NotStored(
             f"previous_response_id: '{name}' is an answer that fairlead translated and keeps itself. The backend "
@@ -83,6 +89,10 @@ def decode_request(data: Json, ctx: Context) -> Request:
     """The neutral request. Raises BadRequest with the path of a field that is wrong or cannot be carried over."""
     _refuse_constraints(data, ctx)
     ctx.request_fields = {name: data[name] for name in REPEATED if name in data}
+    if ctx.compaction == "object":
+        ctx.store = None
+    if ctx.compaction or compaction.has_trigger(data):
+        data = compaction.ask_for_summary(data, ctx)
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
         "max_tokens": "max_output_tokens",
@@ -95,16 +105,10 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "verbosity": "text.verbosity",
         "shown": "reasoning.summary",
     }
-    for name, value in data.items():
-        if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
-            ctx.note_dropped(name)
-    for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
-        if name == _LOGPROBS:
-            ctx.logprobs = True
-            ctx.paths["top_logprobs"] = f"include[{at}]"
-        elif name != _INCLUDED:
-            ctx.note_dropped(f"include[{at}]")
+    _note_unread(data, ctx)
     items = _collect_items(data, ctx)
+    if ctx.compaction:
+        ctx.request_items = ctx.request_items[:-1]  # the question is not the caller's
     tools, hosted = _decode_tools(data, items, ctx)
     declared = frozenset(tool.name for tool in tools)
     choice, tools, hosted = responses_tools.decode_choice(data, tools, hosted, ctx)
@@ -139,6 +143,43 @@ def decode_request(data: Json, ctx: Context) -> Request:
         cache=decode_cache(data),
         shared=_decode_shared(data, text, ctx),
     )
+
+
+def _note_unread(data: Json, ctx: Context) -> None:
+    """Note the fields that are not read, and what is to be included and is not."""
+    for name, value in data.items():
+        if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
+            ctx.note_dropped(name)
+    for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
+        if name == _LOGPROBS:
+            ctx.logprobs = True
+            ctx.paths["top_logprobs"] = f"include[{at}]"
+        elif name != _INCLUDED:
+            ctx.note_dropped(f"include[{at}]")
+
+
+def ask_for_summary(body: bytes, ctx: Context) -> bytes:
+    """The body of a request for a compaction, as a request for a summary to an upstream of this protocol that compacts
+    nothing itself. Raises BadRequest."""
+    data = json_values.decode_object(body) or {}
+    for name in ("background", "conversation"):
+        if data.get(name):
+            raise BadRequest(
+                f"{name}: fairlead compacts conversations for the backend {ctx.upstream}, and keeps none and works on "
+                "none in the background. Send the whole conversation as input."
+            )
+    _check_own_id(data.get("previous_response_id"), ctx.upstream)
+    ctx.request_fields = {name: data[name] for name in REPEATED if name in data}
+    asked = compaction.ask_for_summary(data, ctx)
+    items = json_values.read_objects(asked["input"], "input")
+    asked["input"] = [
+        compaction.unseal_item(item, f"input[{at}]", ctx.sealer, ctx.upstream)
+        if item.get("type") in compaction.KINDS and "encrypted_content" in item
+        else item
+        for at, item in enumerate(items)
+    ]
+    # What is asked for stands in no conversation of the caller's.
+    return msgspec.json.encode({**asked, "model": ctx.model, "store": False})
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
@@ -181,7 +222,7 @@ def _collect_items(data: Json, ctx: Context) -> list[Json]:
 def _read_chain(data: Json, ctx: Context) -> list[Json]:
     """The items of the chain of answers behind `previous_response_id`, oldest first."""
     name = json_values.read_text(data.get("previous_response_id"), "previous_response_id")
-    chain: list[Json] = []
+    chain: list[list[Json]] = []
     seen: set[str] = set()
     while name and name not in seen:
         seen.add(name)
@@ -192,9 +233,14 @@ def _read_chain(data: Json, ctx: Context) -> list[Json]:
                 "store is false, for 30 days within a bound). Send the whole conversation as input.",
                 "previous_response_id",
             )
-        chain.append(found)
+        items = cast("list[Json]", found["items"])
+        if items and items[-1].get("type") == "compaction":
+            # It stands for all that was said before it.
+            chain.append(items[-1:])
+            break
+        chain.append(items)
         name = str(found.get("previous") or "")
-    return [item for one in reversed(chain) for item in cast("list[Json]", one["items"])]
+    return [item for items in reversed(chain) for item in items]
 
 
 def _resolve_reference(name: str, ctx: Context) -> list[Json]:

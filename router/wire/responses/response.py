@@ -10,7 +10,7 @@ from router.wire.neutral import assemble
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 from router.wire.responses.decode_stream import ResponsesDecoder
-from router.wire.responses.encode_stream import ResponsesEncoder
+from router.wire.responses.output.compaction_encoder import make_encoder
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
@@ -24,7 +24,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
 
 def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:
     """The answer in the form of Responses."""
-    encoder = ResponsesEncoder(ctx)
+    encoder = make_encoder(ctx)
     for event in assemble.split_answer(answer):
         encoder.encode(event)
     return msgspec.Raw(encoder.response)

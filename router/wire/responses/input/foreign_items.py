@@ -1,7 +1,7 @@
 """Items of a conversation that no other protocol has, as text.
 
 Agents add new types of items with each version. One that is refused would end the thread, since each later request
-holds it too; as text it tells the model what was said. Only a sealed history cannot be told.
+holds it too; as text it tells the model what was said. Only a sealed history cannot be told (compaction.py).
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,6 @@ from router.wire.raw.json_values import Json
 TEXT_LIMIT = 64 << 10
 _DEPTH = 12
 _SEALED = "encrypted_content"
-#: Items that stand for the history before them, in a form that only their writer can read.
-_COMPACTED = ("compaction", "compaction_summary", "context_compaction")
 # Fields whose text is told without their name, and fields that tell nothing.
 _PLAIN = frozenset(
     ("text", "content", "summary", "message", "output", "outputs", "result", "results", "parts", "input")
@@ -24,21 +22,6 @@ _SILENT = frozenset(("type", "id", "role", "status", "fingerprint", "signature",
 _LABELS = ("author", "sender", "name", "server_label", "recipient")
 _OF_USER = ("_output", "_result", "_response", "_message")
 _OF_ASSISTANT = ("call", "reasoning", "program", "assistant", "request")
-
-
-def explain_refusal(item: Json, kind: str) -> str:
-    """Why an item cannot be told as text, and what to do; '' for one that can."""
-    if kind in _COMPACTED and (item.get(_SEALED) or kind != "context_compaction"):
-        return (
-            "it holds the earlier conversation in a form that only the OpenAI account that wrote it can read. Start a "
-            "new thread, or send this one to the backend that wrote it (NAME:MODEL as the model) and go on there"
-        )
-    if kind == "compaction_trigger":
-        return (
-            "this backend cannot compact a conversation for its client. Let the client compact it itself, start a new "
-            "thread, or send this one to an OpenAI backend (NAME:MODEL as the model)"
-        )
-    return ""
 
 
 def tell_item(item: Json, kind: str) -> tuple[Literal["user", "assistant"], str]:
