@@ -33,7 +33,7 @@ from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
 from router.wire.error_text import find_title, is_markup
 from router.wire.errors import texts
-from router.wire.raw import content_coding, json_values
+from router.wire.raw import content_coding, json_values, scan
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is sent once it is whole: an error in it can then still change the status.
@@ -216,7 +216,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             body = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
             lines = [line for line in lines if line[1] != b"content-encoding"]
     elif context.call.generates:
-        problem = _find_coding(response, body, readable) or _find_problem(response, readable)
+        problem = _find_coding(response, body, readable) or await _find_problem(response, readable)
         if problem:
             raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -245,9 +245,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
 
 async def _find_failure(dialect: Dialect, body: bytes) -> Failure | None:
     """The error inside a plain 200."""
-    if dialect.needles.error not in body:
-        return None
-    return await run_large(failure_of, dialect, body) if is_large(len(body)) else failure_of(dialect, body)
+    if is_large(len(body)):
+        return await run_large(failure_of, dialect, body)
+    return failure_of(dialect, body) if dialect.needles.error in body else None
 
 
 def _read_usage(attempt: Attempt, body: bytes) -> Usage:
@@ -336,12 +336,12 @@ def _find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: 
     return f"a body in the content coding {_clean(coding[:40])}, which cannot be read" if coding else ""
 
 
-def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
+async def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
-    if response.status != 204 and not body.strip():
+    small = not is_large(len(body))
+    if response.status != 204 and (scan.is_blank(body) if small else await run_large(scan.is_blank, body)):
         return "an empty body"
     # A larger error is not passed on, whatever it is.
-    small = not is_large(len(body))
     if small and _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
@@ -351,7 +351,7 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
 
 def _quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """A short text for a body that is no JSON, without control characters."""
-    if not body.strip():
+    if scan.is_blank(body):
         return "an empty body"
     if b"html" in response.fields.get(b"content-type", b"").lower() or is_markup(body):
         text = (find_title(body) or "").strip()

@@ -1,6 +1,7 @@
 """Converts between whole answers and streams of neutral events."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from router.ir import (
     Answer,
@@ -23,6 +24,9 @@ from router.ir import (
     ToolCall,
 )
 from router.wire.neutral.context import Context
+
+if TYPE_CHECKING:
+    from router.wire.neutral.logprobs import Logprob
 
 
 def split_answer(answer: Answer) -> Iterable[Event]:
@@ -64,7 +68,7 @@ class _Block:
         self.parts: list[str] = []
         self.signature = ""
         self.citations: list[Citation] = []
-        self.logprobs: list[dict[str, object]] = []
+        self.logprobs: list[Logprob] = []
 
     def build(self) -> Text | Thinking | ToolCall:
         said = "".join(self.parts)

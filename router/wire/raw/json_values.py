@@ -37,14 +37,10 @@ def decode_object(data: str | bytes) -> Json | None:
 
 def decode_value(data: str | bytes) -> object:
     """A JSON value. Raises what is in UNREADABLE."""
-    if len(data) <= _LARGE:
-        return _decoder.decode(data)
-    with collector_stopped():
-        return _decoder.decode(data)
+    return _decoder.decode(data) if len(data) <= _LARGE else _decode_large(data)
 
 
 def _decode_large(data: str | bytes) -> object:
-    """As `decode_value`, in calls of bounded size."""
     with collector_stopped():
         return large_json.decode(data.encode() if isinstance(data, str) else data)
 
