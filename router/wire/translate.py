@@ -225,7 +225,7 @@ def failure_in(events: bytes, source: str) -> Failure | None:
     """The first error among whole events of an upstream, in its own protocol's form; None when there is none."""
     dialect = BY_NAME[source].dialect
     for name, payload in payloads(events):
-        data = json_values.decode_object(payload)
+        data = json_values.look_at_object(payload)
         found = wire_dialect.find_failure(dialect, name, data) if data is not None else None
         if found is not None:
             return found
@@ -396,4 +396,4 @@ def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Ev
 def is_whole(tail: bytes) -> bool:
     """True for an event that is complete except for the blank line behind it."""
     event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
+    return event.data.strip() == "[DONE]" or json_values.look_at_object(event.data) is not None

@@ -209,7 +209,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]
-        if json_values.decode_object(bytes(readable)) is None:
+        if json_values.look_at_object(bytes(readable)) is None:
             if texts.decode_body(readable) is None:
                 await _respond_error(attempt, response, readable, _find_coding(response, body, readable))
                 return None
@@ -342,7 +342,7 @@ async def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> 
     if response.status != 204 and (scan.is_blank(body) if small else await run_large(scan.is_blank, body)):
         return "an empty body"
     # A larger error is not passed on, whatever it is.
-    if small and _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
+    if small and _ERROR_IN_200.match(body) and json_values.look_at_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
         return _quote(response, body) + ": a login page or proxy may be intercepting the connection"

@@ -105,7 +105,7 @@ def _describe_foreign(body: bytes) -> str:
     """What a good answer is that is not of the upstream's protocol, "" for nothing at all."""
     if scan.is_blank(body):
         return ""
-    return "broken JSON" if json_values.decode_object(body) is None else "JSON"
+    return "broken JSON" if json_values.look_at_object(body) is None else "JSON"
 
 
 def _find_failure(body: bytes, made: Made, plan: Plan, *, events: bool) -> Failure:
