@@ -393,6 +393,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'/v1/messages/batches(?:/|$)'": HEAD,
         "'/v1/chat/[^/]*/'": HEAD,
     },
+    "wire/raw/large_json.py": {
+        "_SIGN": Input("the brackets and commas of 128 KiB of JSON", 128 << 10),
+    },
     "wire/raw/lenient_json.py": {
         "_HALF": BODY,
     },

@@ -71,7 +71,7 @@ def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
 
 
 def _is_output(text: str) -> bool:
-    found = json_values.decode_object(text)
+    found = json_values.look_at_object(text)
     return found is not None and not _OUTPUT.isdisjoint(found)
 
 

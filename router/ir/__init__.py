@@ -95,8 +95,9 @@ class Text(msgspec.Struct, frozen=True):
     cache: str = ""
     #: What it cites; of answers only.
     citations: tuple[Citation, ...] = ()
-    #: The log probabilities of its tokens, in the form that OpenAI's two protocols share; of answers only.
-    logprobs: tuple[dict[str, object], ...] = ()
+    #: The log probabilities of its tokens, in the form that OpenAI's two protocols share; of answers only. Those of a
+    #: large answer are not decoded.
+    logprobs: tuple[dict[str, object] | msgspec.Raw, ...] = ()
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -271,7 +272,7 @@ class TextDelta(msgspec.Struct, frozen=True):
 
     text: str
     #: As in Text.
-    logprobs: tuple[dict[str, object], ...] = ()
+    logprobs: tuple[dict[str, object] | msgspec.Raw, ...] = ()
 
 
 class Cited(msgspec.Struct, frozen=True):

@@ -24,6 +24,8 @@ RECEIVE_SIZE = 65536
 Bytes = bytes | bytearray | memoryview
 # To copy more would hold up every stream: 64 MiB take 30 ms.
 _LARGE = 1 << 20
+# Bytes that one call sends: a peer that reads as fast as we send would take all at once, in one step of the loop.
+_SEND_SIZE = 256 << 10
 
 # l_onoff=1, l_linger=0: close sends RST, which clients do not mistake for a clean end. Windows has 16-bit fields.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -62,16 +64,18 @@ class SocketStream(trio.abc.Stream):
 
     def try_send(self, parts: Sequence[Bytes]) -> Bytes:
         """Send what the socket takes now; returns the rest, b"" when all went out. Raises OSError."""
+        size = sum(map(len, parts))
+        first = parts if size <= _LARGE else _take_first(parts)
         try:
-            if len(parts) == 1:
-                sent = self._sock.send(parts[0])
+            if len(first) == 1:
+                sent = self._sock.send(first[0])
             elif sys.platform == "win32":  # it has no sendmsg
-                sent = self._sock.send(b"".join(parts))
+                sent = self._sock.send(b"".join(first))
             else:
-                sent = self._sock.sendmsg(parts)
+                sent = self._sock.sendmsg(first)
         except BlockingIOError:
             sent = 0
-        if sent == sum(map(len, parts)):
+        if sent == size:
             return b""
         for at, part in enumerate(parts):
             if sent < len(part):
@@ -88,9 +92,12 @@ class SocketStream(trio.abc.Stream):
         view = memoryview(data)
         while view:
             try:
-                view = view[self._sock.send(view) :]
+                view = view[self._sock.send(view[:_SEND_SIZE]) :]
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._sock)
+            else:
+                if view:
+                    await trio.lowlevel.checkpoint()
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -149,6 +156,18 @@ class SocketStream(trio.abc.Stream):
         """Close, as trio's streams do."""
         self.close()
         await trio.lowlevel.checkpoint()
+
+
+def _take_first(parts: Sequence[Bytes]) -> list[Bytes]:
+    """The first _SEND_SIZE bytes of some parts."""
+    found: list[Bytes] = []
+    room = _SEND_SIZE
+    for part in parts:
+        found.append(memoryview(part)[:room])
+        room -= len(found[-1])
+        if not room:
+            break
+    return found
 
 
 def _make_poll(sock: socket.socket) -> Callable[[], object]:

@@ -102,7 +102,7 @@ class Tap:
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """How to treat an event before the commit point; stores the id, model and usage that the stream announces."""
-        data = json_values.decode_object(event.data) if event.data else None
+        data = json_values.look_at_object(event.data) if event.data else None
         verdict = self._dialect.judge(event, data)
         if data is None:
             return verdict, None
@@ -191,7 +191,7 @@ class Tap:
 
     def _judge_ending(self, event: sse.Event) -> bool | None:
         """Whether an event ends the stream, and how."""
-        data = json_values.decode_object(event.data)
+        data = json_values.look_at_object(event.data)
         if data is None and '"error"' in event.data:
             self.broken = True
         return self._dialect.ending(event, data)
@@ -203,7 +203,7 @@ class Tap:
         rest: list[bytes] = []
         at = 0
         for end, event in sse.parse_events(batch):
-            data = json_values.decode_object(event.data) or {}
+            data = json_values.look_at_object(event.data) or {}
             if not self._dialect.is_usage_event(data):
                 rest.append(batch[at:end])
             at = end
@@ -316,7 +316,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
         found = None
     if not found and scan.contains(body, names[0][:-2]):
         # The top level has none, but it may stand deeper: decode the whole answer.
-        found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
+        found = dialect.usage_in(json_values.look_at_object(bytes(body)) or {})
     if not found:
         return Usage()
     return add_extras(dialect.usage(found, Usage(), profile), body, calls=dialect.name == "responses")
@@ -326,5 +326,5 @@ def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
     if not scan.contains(body, dialect.needles.error):
         return None
-    data = json_values.decode_object(bytes(body))
+    data = json_values.look_at_object(bytes(body))
     return dialect.failure(data) if data is not None else None

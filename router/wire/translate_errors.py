@@ -39,7 +39,7 @@ def failure_in(events: bytes, source: str) -> Failure | None:
     """The first error among whole events of an upstream, in its own protocol's form; None when there is none."""
     dialect = BY_NAME[source].dialect
     for name, payload in payloads(events):
-        data = json_values.decode_object(payload)
+        data = json_values.look_at_object(payload)
         found = wire_dialect.find_failure(dialect, name, data) if data is not None else None
         if found is not None:
             return found

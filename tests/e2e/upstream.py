@@ -50,6 +50,8 @@ class Upstream:
         self.left = 0
         self.accepted = 0
         self.default = None
+        # Bytes of a body that are read before its script begins; None for all.
+        self.reads = None
         self._context = context
         self._scripts = deque()
         self._lock = threading.Condition()
@@ -72,7 +74,7 @@ class Upstream:
             self._scripts.clear()
             self.seen = []
             self.left = self.accepted = 0
-            self.default = None
+            self.default = self.reads = None
         self.hang_up()
 
     def hang_up(self):
@@ -138,7 +140,7 @@ class Upstream:
         rest = b""
         while True:
             try:
-                request, rest = _request(sock, rest, number)
+                request, rest = _request(sock, rest, number, self.reads)
             except (OSError, Gone):
                 return
             for step in self._steps(request):
@@ -167,7 +169,7 @@ class Upstream:
         return steps
 
 
-def _request(sock, rest, number):
+def _request(sock, rest, number, limit):
     head, rest = recv_until(sock, rest, b"\r\n\r\n")
     if head is None:
         raise Gone
@@ -178,6 +180,8 @@ def _request(sock, rest, number):
         body, rest = _chunks(sock, rest)
         return Seen(line, lines, body, number), rest
     length = int(fields.get(b"content-length", 0))
+    if limit is not None:
+        length = min(length, limit)
     pieces = bytearray(rest)  # adding up bytes would copy a large body a thousand times
     while len(pieces) < length:
         data = sock.recv(65536)

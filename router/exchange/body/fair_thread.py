@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 VERY_LARGE = 8 << 20
 _FLOWS_LIMIT = 256
 #: While work runs, the loop waits so long for the interpreter, each time that it comes back from a system call.
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0002
 _USUAL_SWITCH_SECONDS = sys.getswitchinterval()
 
 

@@ -13,7 +13,7 @@ from router.exchange.usage import note_error_usage
 from router.wire import dialect
 from router.wire.errors import texts
 from router.wire.errors.history_text import find_title, is_markup
-from router.wire.raw import json_values
+from router.wire.raw import json_values, scan
 
 #: Bytes of the largest error that is passed on.
 ERROR_LIMIT = 1 << 20
@@ -36,7 +36,7 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
     sent = body
     if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
         sent = readable = redacted
-    if json_values.decode_object(bytes(readable)) is None:
+    if json_values.look_at_object(bytes(readable)) is None:
         if texts.decode_body(readable) is None:
             await respond_without_json(attempt, response, readable, find_coding(response, sent, readable))
             return
@@ -82,7 +82,7 @@ def find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: b
 
 def quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """A short text for a body that is no JSON, without control characters."""
-    if not body.strip():
+    if scan.is_blank(body):
         return "an empty body"
     if b"html" in response.fields.get(b"content-type", b"").lower() or is_markup(body):
         text = (find_title(body) or "").strip()

@@ -25,7 +25,7 @@ from router.net.stream import Bytes
 from router.redaction import NO_SECRETS, Redactor, remove_controls
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, scan, sse
-from router.wire.raw.json_values import decode_object
+from router.wire.raw.json_values import look_at_object
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20
@@ -393,4 +393,4 @@ class Relay:
 
 def _is_whole(tail: bytes) -> bool:
     event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.name == "error" or event.data.strip() == "[DONE]" or decode_object(event.data) is not None
+    return event.name == "error" or event.data.strip() == "[DONE]" or look_at_object(event.data) is not None

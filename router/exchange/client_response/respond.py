@@ -38,7 +38,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.wire import protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
-from router.wire.raw import content_coding, json_values
+from router.wire.raw import content_coding, json_values, scan
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is sent once it is whole: an error in it can then still change the status.
@@ -204,7 +204,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         await respond_with_error(attempt, response, body, readable)
         return None
     if context.call.generates:
-        problem = find_coding(response, body, readable) or _find_problem(response, readable)
+        problem = find_coding(response, body, readable) or await _find_problem(response, readable)
         if problem:
             raise BadGateway(f"Backend {attempt.route.backend.name} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -233,9 +233,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
 
 async def _find_failure(dialect: Dialect, body: bytes) -> Failure | None:
     """The error inside a plain 200."""
-    if dialect.needles.error not in body:
-        return None
-    return await run_large(failure_of, dialect, body) if is_large(len(body)) else failure_of(dialect, body)
+    if is_large(len(body)):
+        return await run_large(failure_of, dialect, body)
+    return failure_of(dialect, body) if dialect.needles.error in body else None
 
 
 def _read_usage(attempt: Attempt, body: bytes) -> Usage:
@@ -295,13 +295,13 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
-def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
+async def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
-    if response.status != 204 and not body.strip():
+    small = not is_large(len(body))
+    if response.status != 204 and (scan.is_blank(body) if small else await run_large(scan.is_blank, body)):
         return "an empty body"
     # A larger error is not passed on, whatever it is.
-    small = not is_large(len(body))
-    if small and _ERROR_IN_200.match(body) and json_values.decode_object(bytes(body)) is None:
+    if small and _ERROR_IN_200.match(body) and json_values.look_at_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
         return quote(response, body) + ": a login page or proxy may be intercepting the connection"

@@ -28,7 +28,7 @@ from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
 from router.wire.protocols import BY_NAME, RESPONSES
-from router.wire.raw import json_values
+from router.wire.raw import json_values, scan
 from router.wire.raw.depth import too_deep
 from router.wire.tap import failure_of
 from router.wire.translate import Made, Plan
@@ -65,14 +65,14 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
         body = await decode_readable(upstream, body)
     size = len(body)
     made, failure = await run_json(size, _translate, body, upstream.status, events, plan)
-    if made is None and good and body.strip() and kind[:9] != b"text/html":
-        found = await run_json(size, json_values.decode_object, body)
-        what = "broken JSON" if found is None else "JSON"
-        title = BY_NAME[plan.spoken].title
-        raise BadGateway(
-            f"Backend {attempt.route.backend.name} answered {upstream.status} with {what} that is not a valid {title} "
-            "answer."
-        )
+    if made is None and good and kind[:9] != b"text/html":
+        what = await run_json(size, _describe_foreign, body)
+        if what:
+            title = BY_NAME[plan.spoken].title
+            raise BadGateway(
+                f"Backend {attempt.route.backend.name} answered {upstream.status} with {what} that is not a valid "
+                f"{title} answer."
+            )
     if made is None or made.status >= 400:
         note_error_usage(attempt, body)
     attempt.translated = _make_response(upstream, plan, made, failure, body)
@@ -98,10 +98,14 @@ def _make_response(
         lines = _make_lines(upstream, plan, None)
         return TranslatedResponse(upstream, upstream.status, lines, body, usage=None, failure=None)
     lines = _make_lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
-    usage = made.usage
-    if usage is not None:
-        usage = add_extras(usage, body, calls=plan.spoken == RESPONSES.name)
-    return TranslatedResponse(upstream, made.status, lines, made.body, usage=usage, failure=failure)
+    return TranslatedResponse(upstream, made.status, lines, made.body, usage=made.usage, failure=failure)
+
+
+def _describe_foreign(body: bytes) -> str:
+    """What a good answer is that is not of the upstream's protocol, "" for nothing at all."""
+    if scan.is_blank(body):
+        return ""
+    return "broken JSON" if json_values.look_at_object(body) is None else "JSON"
 
 
 def _find_failure(body: bytes, made: Made, plan: Plan, *, events: bool) -> Failure:
@@ -141,8 +145,8 @@ async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
 
 
 def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made | None, Failure | None]:
-    """Translate a whole body for the caller; None for one that is not of the upstream's protocol. With the error inside
-    a 200, None for none."""
+    """Translate a whole body for the caller, and read all that it cost; None for one that is not of the upstream's
+    protocol. With the error inside a 200, None for none."""
     if too_deep(body):
         return None, None
     if status >= 400:
@@ -152,5 +156,7 @@ def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made
         made = translate.assemble_stream(body, plan.spoken, plan.caller, plan.ctx)
     else:
         made = translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
+    if made is not None and made.usage is not None:
+        made = made._replace(usage=add_extras(made.usage, body, calls=plan.spoken == RESPONSES.name))
     failed = made is not None and 200 <= status < 300 and made.status >= 400
     return made, _find_failure(body, made, plan, events=events) if made is not None and failed else None

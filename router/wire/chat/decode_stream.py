@@ -30,6 +30,7 @@ from router.wire.chat.answer.executed_tools import read_searches
 from router.wire.chat.answer.reasoning_details import FIELD, DetailsReader
 from router.wire.neutral.answer_bounds import CITATIONS, PARTS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
+from router.wire.neutral.logprobs import MEMBER, Logprob, list_logprobs
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -75,7 +76,7 @@ class ChatDecoder:
         self._known: set[tuple[str, int | None]] = set()
         self._asks_logprobs = ctx.logprobs
         # Log probabilities that wait for their text.
-        self._logprobs: list[Json] = []
+        self._logprobs: list[Logprob] = []
         self._choice_fields = fields.CHOICE_WITH_LOGPROBS if ctx.logprobs else fields.CHOICE
         # The number of fields of the last chunk that was looked through for unknown ones, and of its choice. The first
         # chunk is, each with another number, and each that ends the answer.
@@ -338,11 +339,6 @@ class ChatDecoder:
         self._ctx.note_unread(choice, self._choice_fields)
 
 
-def _read_logprobs(choice: Json) -> list[Json]:
+def _read_logprobs(choice: Json) -> list[Logprob]:
     """The log probabilities of a choice's tokens of text."""
-    found = json_values.get_object(choice, "logprobs").get("content")
-    return (
-        [cast("Json", one) for one in cast("list[object]", found) if isinstance(one, dict)]
-        if isinstance(found, list)
-        else []
-    )
+    return list_logprobs(json_values.get_object(choice, MEMBER).get("content"))

@@ -39,6 +39,7 @@ from router.wire.chat import usage as chat_usage
 from router.wire.chat.annotations import Annotations
 from router.wire.chat.dialect import Chat
 from router.wire.neutral.context import Context
+from router.wire.neutral.logprobs import Logprob
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
@@ -109,7 +110,7 @@ class ChatEncoder:
         made = self._chunk(b'{"content":%b}' % _encode(event.text))
         return self._add_logprobs(made, event.logprobs) if event.logprobs else made
 
-    def _add_logprobs(self, made: bytes, given: tuple[Json, ...]) -> bytes:
+    def _add_logprobs(self, made: bytes, given: tuple[Logprob, ...]) -> bytes:
         """A chunk with the log probabilities of its text."""
         if not self._ctx.logprobs:
             self._ctx.note_dropped("logprobs")

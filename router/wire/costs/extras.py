@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from router.ir import Extras, Usage
-from router.wire.raw import json_values
+from router.wire.raw import json_values, scan
 from router.wire.raw.json_values import Json
 
 _NONE = Extras()
@@ -23,6 +23,7 @@ _NO_TIER = (None, *STANDARD)
 CHEAPER = ("flex", "batch", "economy", "slow")
 _STANDARD_BYTES = tuple(tier.encode() for tier in STANDARD)
 _TIER = re.compile(rb'"service_tier":\s{0,8}"([a-z_0-9]{1,32})"')
+_LONGEST_TIER = len('"service_tier":') + 8 + 32 + 2
 _TIER_NAME = re.compile("[a-z_0-9]{1,32}")
 _SEARCH, _LOOKUP = b'"web_search_call"', b'"file_search_call"'
 #: Calls of tools whose cost no answer tells.
@@ -72,15 +73,16 @@ def read_media(read: Json, written: Json, known: Extras | None) -> Extras | None
 
 def add_extras(usage: Usage, data: bytes | bytearray, *, calls: bool) -> Usage:
     """A usage with what a whole answer, or the event that ends a stream, tells beside its usage object. calls: it lists
-    the calls of hosted tools, as Responses does."""
-    tier = _TIER.search(data) if b'"service_tier"' in data else None
+    the calls of hosted tools, as Responses does. It looks through all of the data, several times: what is large is not
+    for the loop."""
+    tier = scan.search(_TIER, data, _LONGEST_TIER) if scan.contains(data, b'"service_tier"') else None
     name = "" if tier is None or tier[1] in _STANDARD_BYTES else read_tier(tier[1].decode("ascii"))
     found = _NONE
-    if calls and b"_call" in data:
+    if calls and scan.contains(data, b"_call"):
         found = Extras(
-            searches=min(data.count(_SEARCH), json_values.MOST_TOKENS),
-            lookups=min(data.count(_LOOKUP), json_values.MOST_TOKENS),
-            uncounted=next((name for needle, name in _UNCOUNTED if needle in data), ""),
+            searches=min(scan.count(data, _SEARCH), json_values.MOST_TOKENS),
+            lookups=min(scan.count(data, _LOOKUP), json_values.MOST_TOKENS),
+            uncounted=next((name for needle, name in _UNCOUNTED if scan.contains(data, needle)), ""),
         )
     if not name and (found is _NONE or found == _NONE):
         return usage

@@ -1,6 +1,7 @@
 """Converts between whole answers and streams of neutral events."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from router.ir import (
     Answer,
@@ -25,6 +26,9 @@ from router.ir import (
     ToolCall,
 )
 from router.wire.neutral.context import Context
+
+if TYPE_CHECKING:
+    from router.wire.neutral.logprobs import Logprob
 
 
 class NoAnswer(Exception):
@@ -77,7 +81,7 @@ class _Block:
         self.parts: list[str] = []
         self.signature = ""
         self.citations: list[Citation] = []
-        self.logprobs: list[dict[str, object]] = []
+        self.logprobs: list[Logprob] = []
 
     def build(self) -> AnswerBlock:
         if self.searched is not None:

@@ -35,18 +35,26 @@ def decode_object(data: str | bytes) -> Json | None:
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
+def look_at_object(data: str | bytes) -> Json | None:
+    """As `decode_object`, for those who look at some of its fields: of long texts in large JSON they get the beginning
+    (large_json)."""
+    if len(data) <= _LARGE:
+        return decode_object(data)
+    try:
+        value = _decode_large(data, cut_texts=True)
+    except UNREADABLE:
+        value = look_again(data)
+    return cast("Json", value) if isinstance(value, dict) else None
+
+
 def decode_value(data: str | bytes) -> object:
     """A JSON value. Raises what is in UNREADABLE."""
-    if len(data) <= _LARGE:
-        return _decoder.decode(data)
-    with collector_stopped():
-        return _decoder.decode(data)
+    return _decoder.decode(data) if len(data) <= _LARGE else _decode_large(data)
 
 
-def _decode_large(data: str | bytes) -> object:
-    """As `decode_value`, in calls of bounded size."""
+def _decode_large(data: str | bytes, *, cut_texts: bool = False) -> object:
     with collector_stopped():
-        return large_json.decode(data.encode() if isinstance(data, str) else data)
+        return large_json.decode(data.encode() if isinstance(data, str) else data, cut_texts=cut_texts)
 
 
 @contextlib.contextmanager

@@ -1,148 +1,351 @@
 """Decodes and encodes JSON of many megabytes in calls of bounded size.
 
-One call of the decoder keeps the interpreter's lock to its end: 8 MiB of small objects take 100 ms, a text of 60 MiB
-50 ms, in which no other thread runs. Here lists and objects are decoded entry by entry, and long texts in parts; texts
-are encoded in parts too.
+One call of the decoder keeps the interpreter's lock to its end: 8 MiB of small objects take 100 ms, only to find the
+290,000 entries of one list 28 ms, in which no other thread runs. So JSON is read window by window: the decoder gets the
+entries that are whole in a window, as a list or an object of their own. A list, an object or a text that goes on behind
+the window is opened, and what follows is added to it. Each byte reaches the decoder, or is a blank or a sign that is
+checked here; where the signs in a window are misread, as in what is no JSON, the decoder refuses what it gets.
 """
 
+import re
 from collections.abc import Callable
 from io import BytesIO
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
-from router.wire.raw import scan
-
-# Bytes that one call decodes, in five milliseconds at most.
-_AT_ONCE = 256 << 10
+# Bytes that one call decodes, in two milliseconds at most.
+_WINDOW = 128 << 10
 #: Bytes and characters of a text that are worked on at once: texts are much faster.
-LONG_TEXT = 1 << 20
-# Lists and objects within each other that are decoded entry by entry: each looks through the bytes of those within it.
+LONG_TEXT = 256 << 10
+# Lists and objects within each other that are encoded entry by entry.
 _LEVELS = 6
-# No escape is longer: both halves of a surrogate pair.
-_ESCAPE = len(r"\ud83d\ude00")
-_TRIES = 64
-# Of JSON whose long texts are taken out first.
-_MOST_QUOTES = 20_000
-_MARK = "\0long text "
-_NUL = b"\\u0000"
-_MARK_ESCAPED = _NUL + b"long text "
-_BACKSLASH = ord("\\")
+# Lists and objects that are open at once; the decoder goes as deep.
+_DEPTH_LIMIT = 1000
+# The longest escape, and how the first half of a surrogate pair begins as one.
+_ESCAPE = len(r"\ud83d")
+_FIRST_HALVES = (rb"\ud8", rb"\ud9", rb"\uda", rb"\udb")
+_LONGEST_CHARACTER = 4
+# Numbers and literals that stand alone behind a name of over a window.
+_LONGEST_WORD = 1024
+_BLANKS = b" \t\r\n"
+# Both kinds of brackets become one.
+_KINDS = {"[": "[", "{": "[", "]": "]", "}": "]", ",": ","}
+_SIGNS = bytes(ord(_KINDS.get(chr(at), "\0")) for at in range(256))
+_SIGN = re.compile(rb"[\[\],]")
+_OPENING, _CLOSING = b"[]"
 _any = msgspec.json.Decoder()
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_entries = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
+# What an open list or object had last: nothing, a comma, a value.
+_NOTHING, _COMMA, _VALUE = range(3)
 
 
-def _accept(_: list[msgspec.Raw]) -> None:
+def _accept(_: int) -> None:
     """Any list will do."""
 
 
-def decode(data: bytes, check_list: Callable[[list[msgspec.Raw]], None] = _accept) -> object:
-    """The value of JSON. check_list: gets each long list before its entries are decoded, and may raise. Raises what
-    msgspec's decoder does, but for a value that another of the same name follows: such a one is not looked at."""
-    rest, texts = _take_texts(data)
-    found = _decode(rest, _LEVELS, check_list)
-    return _put_texts(found, [memoryview(data)[begin:end] for begin, end in texts]) if texts else found
+def decode(
+    data: bytes,
+    check_length: Callable[[int], None] = _accept,
+    decode_part: Callable[[bytes], Any] = _any.decode,
+    *,
+    raw: str = "",
+    cut_texts: bool = False,
+) -> object:
+    """The value of JSON. check_length: gets the length so far of each list that is longer than a window, and may raise.
+    decode_part: decodes what is no longer than a window. raw: the entries of such lists in members of this name are
+    not decoded, but given as they stand. cut_texts: of texts that are longer than a window, give the first LONG_TEXT
+    bytes; to join all of it takes half a millisecond for each MiB, in one call. Raises DecodeError, and what
+    `decode_part` raises."""
+    if len(data) <= _WINDOW:
+        return decode_part(data)
+    return _Reader(data, check_length, decode_part, raw, cut_texts=cut_texts).read()
 
 
-def _take_texts(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """JSON with a mark in the place of each long text, and where these begin and end with their quotation marks. None
-    are taken from JSON with many texts, or with a NUL, as the mark has."""
-    texts: list[tuple[int, int]] = []
-    parts: list[bytes] = []
-    if _has_many_quotes(data):
-        return data, []
-    at = taken = 0
-    while (begin := scan.find(data, b'"', at)) >= 0:
-        end = scan.find(data, b'"', begin + 1)
-        while end > 0 and _is_escaped(data, end):
-            end = scan.find(data, b'"', end + 1)
-        if end < 0:
-            return data, []
-        at = end + 1
-        if end - begin > LONG_TEXT:
-            parts += (data[taken:begin], b'"%b%d"' % (_MARK_ESCAPED, len(texts)))
-            texts.append((begin, at))
-            taken = at
-    parts.append(data[taken:])
-    if not texts or any(_NUL in part for part in parts[::2]):
-        return data, []
-    return b"".join(parts), texts
+class _Open:
+    """A list or an object whose end has not come."""
+
+    __slots__ = ("_after", "_decode_part", "_frame", "closing", "raw", "value")
+
+    def __init__(self, opening: int, decode_part: Callable[[bytes], Any], *, raw: bool):
+        self.value: list[object] | dict[str, object] = [] if opening == _OPENING else {}
+        self._frame = b"[%b]" if opening == _OPENING else b"{%b}"
+        self.closing = self._frame[-1]
+        self._after = _NOTHING
+        self.raw = raw
+        self._decode_part = _raw_entries.decode if raw and opening == _OPENING else decode_part
+
+    def add(self, text: bytes, *, last: bool) -> None:
+        """Add the entries up to a comma or, the last ones, up to the end. Raises DecodeError, and what the decoder
+        does; nothing is added then."""
+        after = self._after
+        if after == _VALUE:
+            text = text.lstrip(_BLANKS)
+            if not text:
+                self._after = _VALUE if last else _COMMA
+                return
+            if text[:1] != b",":
+                raise _malformed()
+            text, after = text[1:], _COMMA
+        found = cast("list[object] | dict[str, object]", self._decode_part(self._frame % text))
+        if not found and (after == _COMMA or not last):
+            raise _malformed()
+        self._after = _VALUE if last else _COMMA
+        if isinstance(self.value, list):
+            self.value += found
+        else:
+            self.value.update(cast("dict[str, object]", found))
+
+    def put(self, name: str, value: object) -> None:
+        """Add an entry that is read by itself. name: of a member of an object. Raises DecodeError."""
+        if self._after == _VALUE:
+            raise _malformed()
+        self._after = _VALUE
+        if isinstance(self.value, list):
+            self.value.append(value)
+        else:
+            self.value[name] = value
 
 
-def _has_many_quotes(data: bytes) -> bool:
-    count = 0
-    for at in range(0, len(data), scan.STEP):
-        count += data.count(b'"', at, at + scan.STEP)
-        if count > _MOST_QUOTES:
-            return True
-    return False
+class _Reader:
+    """Reads a value that is longer than a window."""
+
+    __slots__ = ("_at", "_check_length", "_cut_texts", "_data", "_decode_part", "_open", "_raw")
+
+    def __init__(
+        self,
+        data: bytes,
+        check_length: Callable[[int], None],
+        decode_part: Callable[[bytes], Any],
+        raw: str,
+        *,
+        cut_texts: bool,
+    ):
+        self._data = data
+        self._check_length = check_length
+        self._decode_part = decode_part
+        self._raw = raw
+        self._cut_texts = cut_texts
+        self._at = 0
+        self._open: list[_Open] = []
+
+    def read(self) -> object:
+        """The value. Raises DecodeError, RecursionError, and what the decoder of parts does."""
+        self._skip_blanks()
+        first = self._data[self._at : self._at + 1]
+        if first in (b"[", b"{"):
+            found = self._push(first[0]).value
+            self._at += 1
+            while self._open:
+                self._read_window()
+        else:
+            found = self._read_scalar()
+        self._skip_blanks()
+        if self._at < len(self._data):
+            raise _malformed()
+        return found
+
+    def _read_window(self) -> None:
+        piece = self._data[self._at : self._at + _WINDOW]
+        signs = _find_signs(piece)
+        read = self._add_run(piece, signs) or self._follow_signs(piece, signs)
+        self._at += read
+        if not read:
+            self._read_entry()
+
+    def _add_run(self, piece: bytes, signs: bytes) -> int:
+        """Add entries that fill most of a window, and return how much of it they are. 0, with nothing done, where there
+        are none, and where the list or object ends: that is what the decoder refuses."""
+        cut = _find_last_comma(signs)
+        if cut < 0:
+            return 0
+        try:
+            self._add(piece[:cut], last=False)
+        except (msgspec.DecodeError, ValueError):
+            return 0
+        return cut + 1
+
+    def _follow_signs(self, piece: bytes, signs: bytes) -> int:
+        """Add what is whole in a window, close what ends in it, and open what goes on behind it unless most of the
+        window is read without. Returns how much of it was read."""
+        read = 0
+        # Lists and objects that begin here and go on behind the window, and the last comma in each; first comes the one
+        # that was open before.
+        nested, commas = [-1], [-1]
+        for match in _SIGN.finditer(signs):
+            at = match.start()
+            sign = signs[at]
+            if sign == _OPENING:
+                nested.append(at)
+                commas.append(-1)
+            elif sign != _CLOSING:
+                commas[-1] = at
+            elif len(nested) > 1:
+                nested.pop()
+                commas.pop()
+            else:
+                self._close(piece[read:at], piece[at])
+                read, commas[0] = at + 1, -1
+                if not self._open:
+                    return read
+        for opening, comma in zip(nested, commas, strict=True):
+            if opening >= 0:
+                if read > _WINDOW // 2:
+                    break
+                self._open_nested(piece[read:opening], piece[opening])
+                read = opening + 1
+            if comma >= 0:
+                self._add(piece[read:comma], last=False)
+                read = comma + 1
+        return read
+
+    def _add(self, text: bytes, *, last: bool) -> None:
+        top = self._open[-1]
+        top.add(text, last=last)
+        if isinstance(top.value, list):
+            self._check_length(len(top.value))
+
+    def _close(self, text: bytes, closing: int) -> None:
+        if closing != self._open[-1].closing:
+            raise _malformed()
+        self._add(text, last=True)
+        self._open.pop()
+
+    def _open_nested(self, before: bytes, opening: int) -> None:
+        """Open an entry. before: its name and colon, in an object."""
+        top = self._open[-1]
+        name = ""
+        if isinstance(top.value, dict):
+            names = list(self._decode_part(b"{%bnull}" % before))
+            if len(names) != 1:
+                raise _malformed()
+            name = names[0]
+        elif before.strip(_BLANKS):
+            raise _malformed()
+        top.put(name, self._push(opening, name).value)
+
+    def _push(self, opening: int, name: str = "") -> _Open:
+        if len(self._open) >= _DEPTH_LIMIT:
+            raise RecursionError
+        raw = bool(self._raw) and (name == self._raw or (bool(self._open) and self._open[-1].raw))
+        found = _Open(opening, self._decode_part, raw=raw)
+        self._open.append(found)
+        return found
+
+    def _read_entry(self) -> None:
+        """Read an entry whose name or text is longer than a window, or which is the last of what is cut off."""
+        self._skip_blanks()
+        top = self._open[-1]
+        name = ""
+        if isinstance(top.value, dict):
+            name = self._read_text(cut=False)
+            self._skip_blanks()
+            if self._data[self._at : self._at + 1] != b":":
+                raise _malformed()
+            self._at += 1
+            self._skip_blanks()
+        first = self._data[self._at : self._at + 1]
+        if first in (b"[", b"{"):
+            self._at += 1
+            top.put(name, self._push(first[0], name).value)
+        else:
+            top.put(name, self._read_scalar())
+
+    def _read_scalar(self) -> object:
+        if self._data[self._at : self._at + 1] == b'"':
+            return self._read_text(cut=self._cut_texts)
+        word = self._data[self._at : self._at + _LONGEST_WORD]
+        for sign in (b",", b"]", b"}"):
+            word = word.partition(sign)[0]
+        word = word.rstrip(_BLANKS)
+        self._at += len(word)
+        return self._decode_part(word)
+
+    def _read_text(self, *, cut: bool) -> str:
+        begin = self._at
+        if self._data[begin : begin + 1] != b'"':
+            raise _malformed()
+        at = begin + 1
+        while piece := _hide_escapes(self._data[at : at + _WINDOW]):
+            end = piece.find(b'"')
+            if end >= 0:
+                self._at = at + end + 1
+                return self._decode_text(memoryview(self._data)[begin : self._at], first=cut)
+            at += len(piece)
+        raise _malformed()
+
+    def _decode_text(self, data: memoryview, *, first: bool) -> str:
+        """The text of JSON between two quotation marks. first: the first part of it alone; the others are checked."""
+        parts: list[str] = []
+        at, end = 1, len(data) - 1
+        while at < end:
+            cut = _find_cut(data, at, end)
+            part = self._decode_part(b'"%b"' % data[at:cut])
+            if not (parts and first):
+                parts.append(part)
+            at = cut
+        return "".join(parts)
+
+    def _skip_blanks(self) -> None:
+        while piece := self._data[self._at : self._at + _WINDOW]:
+            rest = len(piece.lstrip(_BLANKS))
+            self._at += len(piece) - rest
+            if rest:
+                break
 
 
-def _is_escaped(data: bytes, at: int) -> bool:
-    """True for a quotation mark behind an odd number of backslashes."""
-    before = at
-    while data[before - 1] == _BACKSLASH:
-        before -= 1
-    return bool((at - before) % 2)
+def _malformed() -> msgspec.DecodeError:
+    return msgspec.DecodeError("JSON is malformed")
 
 
-def _put_texts(value: object, texts: list[memoryview]) -> object:
-    """A value with its long texts in the place of the marks."""
-    if isinstance(value, str):
-        return decode_text(texts[int(value[len(_MARK) :])]) if value.startswith(_MARK) else value
-    if isinstance(value, dict):
-        members = cast("dict[str, object]", value)
-        return {str(_put_texts(name, texts)): _put_texts(entry, texts) for name, entry in members.items()}
-    if isinstance(value, list):
-        return [_put_texts(entry, texts) for entry in cast("list[object]", value)]
-    return value
+def _hide_escapes(piece: bytes) -> bytes:
+    """Bytes of JSON with letters in the place of escaped quotation marks and backslashes; without the last byte where
+    that begins an escape."""
+    if b"\\" not in piece:
+        return piece
+    piece = piece.replace(b"\\\\", b"aa").replace(b'\\"', b"aa")
+    return piece[:-1] if piece[-1:] == b"\\" else piece
 
 
-def _decode(data: bytes | msgspec.Raw, levels: int, check_list: Callable[[list[msgspec.Raw]], None]) -> object:
-    if len(data) <= _AT_ONCE or not levels:
-        return _any.decode(data)
-    view = memoryview(data)
-    opened = bytes(view[:64]).lstrip(b" \t\r\n")[:1]
-    if opened == b"{":
-        members = _object.decode(data)
-        return {name: _decode(value, levels - 1, check_list) for name, value in members.items()}
-    if opened == b"[":
-        entries = _list.decode(data)
-        check_list(entries)
-        return [_decode(entry, levels - 1, check_list) for entry in entries]
-    if view[0] == view[-1] == 0x22:
-        return decode_text(view)
-    return _any.decode(data)
+def _find_signs(piece: bytes) -> bytes:
+    """The brackets, all as one kind, and the commas of JSON in their places, with zeros between them. What stands in
+    texts is none. piece: begins between two texts."""
+    parts = _hide_escapes(piece).split(b'"')
+    parts[1::2] = [bytes(len(text)) for text in parts[1::2]]
+    return b"\0".join(parts).translate(_SIGNS)
 
 
-def decode_text(data: memoryview) -> str:
-    """The text of JSON between two quotation marks. Raises as `decode`."""
-    parts: list[str] = []
-    at, end = 1, len(data) - 1
-    while at < end:
-        cut = _find_cut(data, at, end)
-        parts.append(_any.decode(b'"%b"' % data[at:cut]))
-        at = cut
-    return "".join(parts)
+def _find_last_comma(signs: bytes) -> int:
+    """The last comma in the second half of a window that has as many brackets opened as closed before it, -1 for none.
+    When more are closed than opened at some place before, it is another list's."""
+    depth = signs.count(b"[") - signs.count(b"]")
+    end = len(signs)
+    while (comma := signs.rfind(b",", len(signs) // 2, end)) >= 0:
+        depth += signs.count(b"]", comma, end) - signs.count(b"[", comma, end)
+        if not depth:
+            break
+        end = comma
+    return comma
 
 
 def _find_cut(data: memoryview, begin: int, end: int) -> int:
-    """Where a part of a text that begins at `begin` can end: between two characters, and not within an escape. The
-    text's own end where there is no such place near the end of the step."""
-    cut = begin + LONG_TEXT
-    for _ in range(_TRIES):
-        if cut >= end:
-            break
-        while data[cut] & 0xC0 == 0x80:
-            cut -= 1
-        if cut - _ESCAPE <= begin:
-            break
-        if b"\\" not in bytes(data[cut - _ESCAPE : cut]):
-            return cut
-        cut -= _ESCAPE
-    return end
+    """Where a part of a text that begins at `begin` ends: between two characters, not within an escape, and not between
+    the two of a surrogate pair."""
+    if end - begin <= LONG_TEXT:
+        return end
+    hidden = _hide_escapes(bytes(data[begin : begin + LONG_TEXT]))
+    size = len(hidden)
+    last = hidden.rfind(b"\\", size - 2 * _ESCAPE)
+    if last >= 0:
+        size = last
+    before = hidden[size - _ESCAPE : size - _ESCAPE + 4].lower()
+    if before in _FIRST_HALVES:
+        size -= _ESCAPE
+    for _ in range(_LONGEST_CHARACTER - 1):
+        if data[begin + size] & 0xC0 == 0x80:
+            size -= 1
+    return begin + size
 
 
 def encode(value: object) -> bytes:

@@ -6,10 +6,15 @@ characters inside strings, and bytes that are no UTF-8. Everything else stays an
 quotes, single quotes, trailing commas. Only input that was refused comes here, so its speed does not matter.
 """
 
+import codecs
 import json
 import math
 import re
 from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from router.wire.raw import large_json
 
 #: The name of the loss, in text of a stream.
 HALF = "half a character"
@@ -83,7 +88,7 @@ class _Walk:
         return value
 
     def _mend_text(self, text: str, path: str, name: str = "") -> str:
-        if not _HALF.search(text):
+        if not _has_half(text):
             return text
         if not self._pieces or name not in _PIECES:
             self._note(path)
@@ -92,7 +97,7 @@ class _Walk:
         last = text[-1:] if is_first_half(text[-1:]) else ""
         inside = text[len(first) : len(text) - len(last)]
         self.cut = self.cut or bool(first or last)
-        if _HALF.search(inside):
+        if _has_half(inside):
             self._note(HALF)
         return first + mend_text(inside) + last
 
@@ -110,8 +115,16 @@ def decode(data: str | bytes, *, pieces: bool = False) -> Mended:
     """The value. pieces: the data is an event of a stream, in which text may be cut within a character: halves at the
     beginning and end of such text are kept. Raises ValueError, RecursionError."""
     # Of a stream, bytes that are no UTF-8 are not noted: they are no halves that could be joined.
-    text = data if isinstance(data, str) else data.decode("utf-8", "replace" if pieces else "surrogateescape")
-    value: Any = _taking.decode(text.removeprefix("\ufeff"))
+    if isinstance(data, str):
+        data, errors = data.encode("utf-8", "surrogatepass"), "surrogatepass"
+    else:
+        errors = "replace" if pieces else "surrogateescape"
+    try:
+        value: Any = large_json.decode(
+            data.removeprefix(codecs.BOM_UTF8), decode_part=lambda part: _taking.decode(str(part, "utf-8", errors))
+        )
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
     walk = _Walk(pieces=pieces)
     mended = walk.mend(value, "")
     return Mended(mended, walk.replaced, walk.cut)
@@ -129,9 +142,22 @@ def mend_value(value: object) -> object:
 
 def mend_text(text: str) -> str:
     """The text with halves that stand together joined, and each other half as U+FFFD."""
-    if not _HALF.search(text):
+    if not _has_half(text):
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    mended = ""
+    at = 0
+    while at < len(text):
+        end = at + large_json.LONG_TEXT
+        end -= is_first_half(text[end - 1 : end])  # not between the halves of a pair
+        mended += text[at:end].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        at = end
+    return mended
+
+
+def _has_half(text: str) -> bool:
+    """True for a text with half a surrogate pair. It is looked through in calls of bounded size."""
+    size = large_json.LONG_TEXT
+    return any(_HALF.search(text, at, at + size) for at in range(0, len(text), size))
 
 
 def is_first_half(char: str) -> bool:

@@ -1,11 +1,15 @@
 """Searches bytes that may be many megabytes in calls of bounded size.
 
 One call into C keeps the interpreter's lock to its end: to look for two line ends in 31 MiB takes 30 ms, to count a
-pattern 100 ms, in which no other thread runs. Between these calls others get their turn.
+pattern 100 ms, in which no other thread runs. Between these calls others get their turn. The loop waits for the end of
+such a call each time that it comes back from a system call, of which it makes several for each peer: so a call takes no
+longer than the interval after which threads are switched.
 """
 
-#: Bytes that one call looks through, in about a millisecond or two.
-STEP = 1 << 20
+import re
+
+#: Bytes that one call looks through, in half a millisecond or less.
+STEP = 256 << 10
 
 Data = bytes | bytearray
 
@@ -46,6 +50,20 @@ def count(data: Data, needle: bytes) -> int:
 def contains(data: Data, needle: bytes) -> bool:
     """As `needle in data`."""
     return needle in data if len(data) <= STEP else find(data, needle) >= 0
+
+
+def search(pattern: re.Pattern[bytes], data: Data, longest: int) -> re.Match[bytes] | None:
+    """As `pattern.search(data)`, for a pattern without anchors or looks around. longest: bytes of its longest match."""
+    for at in range(0, len(data), STEP):
+        found = pattern.search(data, at, at + STEP + longest - 1)
+        if found is not None:
+            return found
+    return None
+
+
+def is_blank(data: Data) -> bool:
+    """As `not data.strip()`."""
+    return all(not data[at : at + STEP].strip() for at in range(0, len(data), STEP))
 
 
 class Steps:

@@ -28,7 +28,7 @@ from router.wire.responses.calls import CUSTOM, FUNCTION
 from router.wire.responses.output.call_reader import CallReader
 from router.wire.responses.output.item_table import ItemTable, OutputItem, list_objects
 from router.wire.responses.output.open_text import OpenText, read_index
-from router.wire.responses.output.parts import PART_FIELDS, Logprobs, decode_citation, decode_logprobs
+from router.wire.responses.output.parts import PART_FIELDS, Logprobs, decode_citation, read_logprobs
 from router.wire.responses.output.reasoning_reader import ReasoningReader
 from router.wire.responses.output.searches import FIELDS as SEARCH_FIELDS
 from router.wire.responses.output.searches import SEARCH, decode_search
@@ -153,7 +153,7 @@ class ResponsesDecoder:
         if found and not self._ctx.logprobs:
             self._ctx.note_dropped("logprobs")
             return ()
-        return decode_logprobs(found)
+        return read_logprobs(found)
 
     def _read_refusal(self, data: Json) -> list[Event]:
         delta = data.get("delta")

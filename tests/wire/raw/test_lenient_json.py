@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.wire.raw import lenient_json
+from router.wire.raw import large_json, lenient_json
 
 EMOJI, LOST = "\U0001f600", "\ufffd"
 
@@ -60,6 +62,32 @@ def test_pieces_of_a_stream(text, value, cut):
     """Halves stay where the other may be in another piece: at the ends of text, and not inside whole arguments."""
     found = lenient_json.decode(text, pieces=True)
     assert (found.value, found.cut) == (value, cut)
+
+
+TEXTS = st.text(st.sampled_from('a"\\\n\x01é€😀[,'), max_size=30) | st.text(
+    st.sampled_from("\ud83d\ude00a"), max_size=40
+)
+VALUES = st.recursive(
+    st.none() | st.sampled_from([float("nan"), float("inf"), 1.5]) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES, st.booleans(), st.booleans(), st.binary(max_size=2))
+def test_large_values_are_read_alike(value, escaped, pieces, wrong):
+    """In small windows as at once: what cannot stand in JSON, halves of characters, and bytes that are no UTF-8."""
+    data = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass").replace(b"a", wrong or b"a")
+    outcomes = []
+    for window, text in ((1 << 20, 1 << 20), (8, 20)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(large_json, "_WINDOW", window)
+            patch.setattr(large_json, "LONG_TEXT", text)
+            try:
+                outcomes.append(lenient_json.decode(data, pieces=pieces))
+            except ValueError:
+                outcomes.append(None)
+    assert outcomes[0] == outcomes[1]
 
 
 def test_what_is_named_is_bounded():

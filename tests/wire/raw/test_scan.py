@@ -1,5 +1,7 @@
 """Searches in steps find what searches at once do."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from router.wire.raw import scan
 
 DATA = st.text("ab\n", max_size=60).map(str.encode)
+GAP = re.compile(rb"b\s{0,3}a")
 NEEDLES = st.sampled_from([b"a", b"ab", b"\n\n", b"abab", b"\nb"])
 
 
@@ -27,6 +30,19 @@ def test_the_first_and_the_last_are_found(data, needle, start, end):
     assert scan.contains(data, needle) == (needle in data) == (needle in scan.Steps(data))
     assert scan.Steps(data).find(needle, start, end) == data.find(needle, start, end)
     assert scan.Steps(data).rfind(needle, start, end) == data.rfind(needle, start, end)
+
+
+@given(DATA)
+def test_the_first_match_is_found(data):
+    """The same as in all of the data, wherever a step ends."""
+    found, expected = scan.search(GAP, data, 5), GAP.search(data)
+    assert (found and found.span()) == (expected and expected.span())
+
+
+@given(st.text(" \n\ta", max_size=30).map(str.encode))
+def test_blanks_are_told_from_all_else(data):
+    """In whichever step there is something else."""
+    assert scan.is_blank(data) == (not data.strip())
 
 
 @given(DATA, st.sampled_from([b"a", b"ab", b"\nb"]))

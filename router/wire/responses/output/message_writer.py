@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from router.ir import Citation
+from router.wire.neutral.logprobs import Logprob
 from router.wire.raw.json_values import Json
 from router.wire.responses.output.event_sequence import EventSequence, delta_head
 from router.wire.responses.output.parts import encode_citation, encode_logprobs
@@ -26,7 +27,7 @@ class MessageWriter:
         self._parts: list[Json] = []
         self._said: list[str] = []
         self._annotations: list[Json] = []
-        self._logprobs: list[dict[str, object]] = []
+        self._logprobs: list[Logprob] = []
         # Characters of text in the open part.
         self._length = 0
         self._head = b""
@@ -36,7 +37,7 @@ class MessageWriter:
         item: Json = {**self._item, "content": []}
         return self._events.event("response.output_item.added", output_index=self.index, item=item)
 
-    def add_text(self, text: str, logprobs: tuple[dict[str, object], ...]) -> bytes:
+    def add_text(self, text: str, logprobs: tuple[Logprob, ...]) -> bytes:
         """More text, in the open part of text or in a new one."""
         out = b"" if self.part == "output_text" else self._begin_part("output_text")
         self._said.append(text)

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import cast
 
+import msgspec
+
 from router.ir import Citation
+from router.wire.neutral.logprobs import Logprob, list_logprobs
 from router.wire.raw.json_values import Json
 from router.wire.responses.output.item_table import list_objects
 
 #: The fields of parts that are read, or say nothing that a client of another protocol would miss.
 PART_FIELDS = frozenset(("type", "text", "refusal", "annotations", "logprobs", "parsed"))
-Logprobs = tuple[dict[str, object], ...]
+Logprobs = tuple[Logprob, ...]
+_entry_decoder = msgspec.json.Decoder(dict[str, object])
 
 
 def decode_citation(annotation: Json) -> Citation | None:
@@ -43,17 +47,22 @@ def encode_citation(citation: Citation, length: int) -> Json:
     }
 
 
-def decode_logprobs(found: object) -> Logprobs:
+def read_logprobs(found: object) -> Logprobs:
     """The log probabilities of a part or a delta."""
-    return tuple(list_objects(found))
+    return tuple(list_logprobs(found))
 
 
-def encode_logprobs(logprobs: Sequence[dict[str, object]]) -> list[Json]:
+def encode_logprobs(logprobs: Sequence[Logprob]) -> list[Logprob]:
     """Log probabilities of a part, each with the bytes of its token, which deltas leave out."""
-    return [
-        {**_add_bytes(one), "top_logprobs": [_add_bytes(top) for top in list_objects(one.get("top_logprobs"))]}
-        for one in logprobs
-    ]
+    return [_complete(one) if isinstance(one, dict) else _complete_raw(one) for one in logprobs]
+
+
+def _complete_raw(one: msgspec.Raw) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(_complete(_entry_decoder.decode(one))))
+
+
+def _complete(one: Json) -> Json:
+    return {**_add_bytes(one), "top_logprobs": [_add_bytes(top) for top in list_objects(one.get("top_logprobs"))]}
 
 
 def _add_bytes(one: Json) -> Json:
