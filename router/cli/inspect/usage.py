@@ -33,6 +33,8 @@ KEYS = {
     "account": "accounts",
     "client": "clients",
     "tag": "tags",
+    "class": "classes",
+    "agent": "agents",
     "day": "",
     "error": "errors",
 }

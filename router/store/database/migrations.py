@@ -106,13 +106,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # The part of cache_write that stays for an hour.
     ("ALTER TABLE requests ADD COLUMN cache_write_1h INTEGER",),
+    # What the client says of the request and of the agent that makes it; the first two are numbers of names.
+    tuple(
+        f"ALTER TABLE requests ADD COLUMN {column}"
+        for column in (
+            *("request_class INTEGER", "agent INTEGER"),
+            *("agent_id TEXT", "parent_agent_id TEXT", "prompt_id TEXT"),
+        )
+    ),
 )
 
 _NO_GUARD = (
     "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
-_NO_HOUR = "NULL AS cache_write_1h FROM main.requests"
+_NO_HINTS = (
+    "NULL AS request_class, NULL AS agent, NULL AS agent_id, NULL AS parent_agent_id, NULL AS prompt_id "
+    "FROM main.requests"
+)
+_NO_HOUR = f"NULL AS cache_write_1h, {_NO_HINTS}"
 _NO_TEXTS = f"NULL AS route, NULL AS error_text, {_NO_HOUR}"
 _NO_ATTEMPT_ERRORS = "CREATE TEMP TABLE attempt_errors (time, request, number, text)"
 _WITHOUT_TEXTS = (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}", _NO_ATTEMPT_ERRORS)
@@ -131,6 +143,7 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     4: (*_WITHOUT_TEXTS, *_NO_GUARD),
     5: _WITHOUT_TEXTS,
     6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}",),
+    7: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HINTS}",),
 }
 
 

@@ -114,6 +114,10 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     tags: list[UsageSums]
     billing_classes: list[UsageSums]
     errors: list[UsageSums]
+    #: By the class of the request, as far as the client says.
+    classes: list[UsageSums]
+    #: By the client's agent that made the request, as far as it says.
+    agents: list[UsageSums]
     rate: UsageRate
     limits: list[LimitForecast]
     #: Where the latest costs are from, with the date of the data.
@@ -157,6 +161,8 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         tags=groups["tag"],
         billing_classes=groups["billing"],
         errors=groups["error"],
+        classes=groups["class"],
+        agents=groups["agent"],
         rate=_measure_rate(db, until),
         limits=list(_forecast_limits(db, until)),
         prices=[row[0] for row in db.execute(_PRICES)],
@@ -201,6 +207,8 @@ def empty_summary(since: float, until: float) -> UsageSummary:
         tags=none,
         billing_classes=none,
         errors=none,
+        classes=none,
+        agents=none,
         rate=_make_rate(0, 0, 0),
         limits=[],
         prices=[],
