@@ -27,6 +27,7 @@ import urllib.request
 from collections.abc import Generator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from .agents import find
 
@@ -53,11 +54,16 @@ def main() -> int:
         SEEN.write_text(json.dumps({"version": version, "sections": found}, indent=1) + "\n", "utf-8")
         print(f"{len(found)} sections of {version} written")
         return 0
-    seen = json.loads(SEEN.read_text("utf-8"))
+    seen = load_seen()
     changes = compare(seen["sections"], found)
     print(f"the protocol of claude {version}, last read with {seen['version']}: {len(changes)} of {len(found)} changed")
     print("".join(f"  {line}\n" for line in changes), end="")
     return 1 if changes else 0
+
+
+def load_seen() -> dict[str, Any]:
+    """The version that was last read, and the hashes of its sections."""
+    return json.loads(SEEN.read_text("utf-8"))
 
 
 def hash_sections(text: str) -> dict[str, str]:
