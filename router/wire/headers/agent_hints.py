@@ -60,12 +60,15 @@ class _TurnMetadata(msgspec.Struct, gc=False):
 
 
 NO_HINTS = AgentHints()
+_NOTHING: Mapping[bytes, bytes] = {}
 _decode_turn = msgspec.json.Decoder(_TurnMetadata).decode
 
 
-def hint_headers(fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def hint_headers(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
     """Of these headers (lower-case name -> value) those that `read_hints` reads, so that they can be read later without
     keeping all headers; empty when there are none."""
+    if fields.keys().isdisjoint(_HINTS):
+        return _NOTHING
     return {name: fields[name] for name in _HINTS if name in fields and len(fields[name]) <= _LENGTH}
 
 
