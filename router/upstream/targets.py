@@ -171,7 +171,8 @@ def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Pro
 
 def _find_foreign_headers(backend: Backend) -> frozenset[bytes]:
     """The headers that are not meant for this backend. What Claude Code tells of its agents is for every upstream of
-    its protocol; what Codex tells names the user's folders and repositories too, and is for its own vendor alone."""
+    its protocol; what Codex tells names the user's folders and repositories too, and is for its own vendor alone. (The
+    bodies of its requests repeat it in `client_metadata`, and are passed on as they are.)"""
     found = _ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset())
     if "messages" not in backend.protocols:
         found |= _CLAUDE_CODE_HINTS
