@@ -16,6 +16,7 @@ from router.policy.routing.clients import identify_client
 from router.policy.routing.table import Route
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN, make_entry
+from router.wire.headers.agent_hints import hint_headers
 from router.wire.headers.rate_limits import limit_headers
 from router.wire.neutral.context import NOTE_LIMIT, format_losses
 from router.wire.protocols import EMBEDDINGS
@@ -38,6 +39,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     """
     record = arrival.record
     record.client = identify_client(arrival.request.fields)
+    record.hints = hint_headers(arrival.request.fields)
     status = 0
     if attempt is not None:
         record.root = price_root(attempt.target.backend)

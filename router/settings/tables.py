@@ -36,6 +36,10 @@ from router.settings.kinds import (
 from router.settings.profile import PROFILE
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+#: What kinds of requests coding agents say they make. main: a turn of the conversation with the user. workflow: of an
+#: agent within a workflow. compaction: the summary of a conversation that has become too long. auxiliary: titles,
+#: classifiers, searches.
+REQUEST_CLASSES = ("main", "subagent", "workflow", "compaction", "auxiliary")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -92,6 +96,12 @@ class Condition:
         Kind("a client's name, such as claude-code", "text", lambda text: TEXT.parse_text(text).lower()),
         "",
         "tool that sent it, such as claude-code",
+    )
+    request_class: str = _declare(
+        choice(*REQUEST_CLASSES),
+        "",
+        "kind of request, as Codex says, and Claude Code with the variable that `fairlead env --tool claude` sets",
+        key="class",
     )
     tokens_over: int | None = _declare(TOKENS, None, "estimated input tokens are more than this")
     tokens_under: int | None = _declare(TOKENS, None, "estimated input tokens are fewer than this")

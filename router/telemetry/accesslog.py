@@ -88,6 +88,8 @@ class RequestRecord(msgspec.Struct, gc=False):
     client: str = ""
     #: The headers of the answer about the account's limits (rate_limits.limit_headers), parsed when they are needed.
     limits: Mapping[bytes, bytes] = {}
+    #: The headers of the request about the client's agents (agent_hints.hint_headers), read when they are needed.
+    hints: Mapping[bytes, bytes] = {}
     #: Seconds spent waiting for an account, or for room in a budget.
     queued: float = 0.0
     #: What it waits for now; '' while it does not, or waits for the backend's answer.

@@ -17,6 +17,7 @@ from router.settings.secret_headers import is_hidden_in_texts
 from router.settings.tables import BackendOptions, Edits
 from router.store.config.redacted import advise_key
 from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
+from router.wire.headers.agent_hints import CLAUDE_CODE_HINTS, CODEX_HINTS
 from router.wire.neutral.provider_profiles import find_profile
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
@@ -24,6 +25,7 @@ FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 _OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
 _ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
 _CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+_CLAUDE_CODE_HINTS, _CODEX_HINTS = frozenset(CLAUDE_CODE_HINTS), frozenset(CODEX_HINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Target:
     problem: str | None
     #: Where the key is to be fetched when a request needs it; None when there is nothing to fetch.
     reference: str | None = field(repr=False)
-    #: Headers meant for other vendors.
+    #: Headers meant for other vendors, or for other kinds of upstreams.
     drop: frozenset[bytes]
     #: Headers with the caller's credentials that may be passed on.
     keep: frozenset[bytes]
@@ -149,7 +151,7 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         secret=credential.secret,
         problem=credential.problem,
         reference=credential.reference,
-        drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
+        drop=_find_foreign_headers(backend),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
         strip_attribution=strips and not (vendor is not None and vendor.reads_attribution),
@@ -168,6 +170,16 @@ def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Pro
     """The profile of the backend's vendor, with the user's own settings in place of it. model: '' for what holds for
     all models."""
     return override(find_profile(options.translate_as or backend.vendor, model), options.profile)
+
+
+def _find_foreign_headers(backend: Backend) -> frozenset[bytes]:
+    """The headers that are not meant for this backend. What Claude Code tells of its agents is for every upstream of
+    its protocol; what Codex tells names the user's folders and repositories too, and is for its own vendor alone. (The
+    bodies of its requests repeat it in `client_metadata`, and are passed on as they are.)"""
+    found = _ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset())
+    if "messages" not in backend.protocols:
+        found |= _CLAUDE_CODE_HINTS
+    return found if backend.vendor == "openai" else found | _CODEX_HINTS
 
 
 def _choose_switch(own: bool | None, common: bool) -> bool:

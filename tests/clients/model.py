@@ -4,37 +4,76 @@ It is made of the standard library and knows nothing of the project, so that wha
 compared with what a client of the protocol itself would get.
 """
 
+import gzip
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 DONE = "ROUND-DONE-7431"
 
 
-class Model:
-    """The backend. protocol: messages, chat or responses. calls: name and arguments of the tool it calls. seen: the
-    requests it got, as JSON."""
+class Asked(NamedTuple):
+    """One request. fields: its headers by lower-case name. body: its JSON, None when it had no body."""
 
-    def __init__(self, protocol, name, arguments):
+    method: str
+    path: str
+    fields: dict
+    body: dict | None
+
+
+class Model:
+    """The backend. protocol: messages, chat or responses. name, arguments: of the tool it calls. models: what it lists.
+    refuse: (Asked) -> status, headers and JSON of an error, or None. requests: all that it got; seen: the bodies of
+    those for text, as JSON."""
+
+    def __init__(self, protocol, name, arguments, *, models=(), refuse=None):
         self.protocol, self.name, self.arguments = protocol, name, arguments
         self.seen = []
+        self.requests = []
+        self._refuse = refuse or (lambda asked: None)
+        listed = json.dumps({"object": "list", "data": [{"id": name, "type": "model"} for name in models]}).encode()
         model = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                self._send(b'{"object":"list","data":[]}', "application/json")
+                self._note(None)
+                self._send(listed, "application/json")
+
+            def do_HEAD(self):
+                self._note(None)
+                self._send(b"", "text/plain")
 
             def do_POST(self):
-                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                model.seen.append(asked)
-                data = "".join(map(_frame, _ANSWERS[model.protocol](model, asked)))
+                data = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers["content-encoding"] == "gzip":
+                    data = gzip.decompress(data)
+                asked = self._note(json.loads(data))
+                refused = model._refuse(asked)
+                if refused is not None:
+                    status, fields, error = refused
+                    self._send(json.dumps(error).encode(), "application/json", status, fields)
+                    return
+                model.seen.append(asked.body)
+                if not asked.body.get("stream"):
+                    self._send(json.dumps(_WHOLE[model.protocol]).encode(), "application/json")
+                    return
+                data = "".join(map(_frame, _ANSWERS[model.protocol](model, asked.body)))
                 data += "data: [DONE]\n\n" * (model.protocol == "chat")
                 self._send(data.encode(), "text/event-stream")
 
-            def _send(self, data, kind):
-                self.send_response(200)
+            def _note(self, body):
+                fields = {name.lower(): value for name, value in self.headers.items()}
+                asked = Asked(self.command, self.path, fields, body)
+                model.requests.append(asked)
+                return asked
+
+            def _send(self, data, kind, status=200, fields=()):
+                self.send_response(status)
+                for name, value in fields:
+                    self.send_header(name, value)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
@@ -133,4 +172,23 @@ def _pieces(text):
     return [text[at : at + 7] for at in range(0, len(text), 7)]
 
 
+_WHOLE = {
+    "messages": {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [{"type": "text", "text": DONE}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    },
+    "chat": {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": DONE}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+    },
+}
 _ANSWERS = {"messages": _messages, "chat": _chat, "responses": _responses}

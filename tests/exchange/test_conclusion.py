@@ -10,7 +10,8 @@ from router.ir import Usage
 from router.net.server.cancel_reason import CancelReason
 from router.policy.budget.reservations import TYPICAL_OUTPUT
 from router.telemetry.accesslog import RequestRecord
-from router.telemetry.recorder import BYTES_PER_TOKEN
+from router.telemetry.recorder import BYTES_PER_TOKEN, make_entry
+from router.wire.headers.agent_hints import AgentHints
 from router.wire.raw import sse
 
 from .attempts import GOOD
@@ -31,6 +32,19 @@ def test_the_record_of_a_good_request(one):
     assert record.request_bytes == len(json.dumps(chat()))
     assert (record.usage.input, record.usage.output, record.estimated) == (3, 1, False)
     assert (record.notes, record.losses) == (("model renamed",), "")
+
+
+def test_what_the_client_tells_of_its_agents(one):
+    """It is recorded of requests that were served and that were not, without the other headers."""
+    told = {b"x-claude-code-request-class": b"subagent", b"x-claude-code-agent-id": b"a1"}
+    fields = [(name.decode(), value.decode()) for name, value in told.items()]
+    for body in (chat(), chat("other:m")):
+        record = playing(one, CHAT, body, good(), fields=[*fields, ("x-app", "cli")]).record
+        assert record.hints == told
+        assert (make_entry(record).request_class, make_entry(record).hints) == (
+            "subagent",
+            AgentHints("subagent", agent_id="a1"),
+        )
 
 
 def test_limits_that_an_answer_tells(three):

@@ -48,6 +48,7 @@ effort = "high"
 [[routes]]
 when.protocol = "chat"
 when.client = "Codex"
+when.class = "Subagent"
 when.tokens_under = 10
 remove_headers = ["X-One", "x-two"]
 remove_fields = ["a.b"]
@@ -96,7 +97,7 @@ def test_a_whole_file():
             ),
             Rule(
                 name="route 2",
-                when=Condition(protocol="chat", client="codex", tokens_under=10),
+                when=Condition(protocol="chat", client="codex", request_class="subagent", tokens_under=10),
                 edits=Edits(remove_headers=("x-one", "x-two"), remove_fields=("a.b",)),
             ),
         ),

@@ -69,6 +69,8 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "utilisation": None,
         "queue_ms": 0.0,
         "tag": "",
+        "request_class": "",
+        "agent": "",
         "notes": [],
         "error_text": None,
     }

@@ -101,6 +101,22 @@ def test_a_vendor_s_own_headers_go_to_no_other(made):
         assert not {b"anthropic-version", b"anthropic-beta"} & found.drop
 
 
+def test_what_an_agent_tells_goes_to_upstreams_of_its_kind(made):
+    """Claude Code's hints reach every backend of its protocol, Codex's its vendor alone: they name folders too."""
+    runtime = made(
+        backend(vendor="openai", protocols=("chat", "responses")),
+        backend("claude", vendor="anthropic", protocols=("messages",)),
+        backend("both", protocols=("messages", "responses")),
+        backend("chat", protocols=("chat",)),
+    )
+    codex, claude = b"x-codex-turn-metadata", b"x-claude-code-request-class"
+    passed = {
+        name: [codex not in target(runtime, name).drop, claude not in target(runtime, name).drop]
+        for name in ("up", "claude", "both", "chat")
+    }
+    assert passed == {"up": [True, False], "claude": [False, True], "both": [False, True], "chat": [False, False]}
+
+
 @pytest.mark.parametrize(
     ("root", "seconds"),
     [

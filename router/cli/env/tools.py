@@ -74,12 +74,14 @@ TOOLS = (
         "2.1.332, tried; https://code.claude.com/docs/en/llm-gateway",
         parts=(
             _MESSAGES._replace(
+                # Which kind of request it is, and of which agent, for the history and for rules.
+                urls=(*_MESSAGES.urls, ("CLAUDE_CODE_GATEWAY_HINT_HEADERS", "1")),
                 removed=(
                     *_MESSAGES.removed,
                     "CLAUDE_CODE_USE_BEDROCK",
                     "CLAUDE_CODE_USE_VERTEX",
                     "CLAUDE_CODE_USE_FOUNDRY",
-                )
+                ),
             ),
         ),
         notes=("If ~/.claude/settings.json sets ANTHROPIC_BASE_URL, Claude Code uses that one: remove it there.",),

@@ -34,6 +34,8 @@ KEYS = {
     "account": "accounts",
     "client": "clients",
     "tag": "tags",
+    "class": "classes",
+    "agent": "agents",
     "day": "",
     "error": "errors",
     "cache": "cache_losses",

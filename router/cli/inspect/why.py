@@ -27,9 +27,11 @@ from router.store.home.permissions import shown
 from router.store.shared import captures
 
 WHY_SCHEMA = 1
-# The columns that have lines of their own: the tag stands before the route, all others behind the tokens.
-_BEFORE_ROUTE = [column for column in COLUMNS if column.why == "tag"]
-_AFTER_TOKENS = [column for column in COLUMNS if column.why not in ("", "tag")]
+# The columns that have lines of their own: what the caller said of the request stands before the route, all others
+# behind the tokens.
+_CALLERS = ("tag", "class", "agent", "agent id", "of agent")
+_BEFORE_ROUTE = [column for column in COLUMNS if column.why in _CALLERS]
+_AFTER_TOKENS = [column for column in COLUMNS if column.why not in ("", *_CALLERS)]
 # Classes of errors without a text of their own.
 _IN_WORDS = {reason.name.lower(): reason.value for reason in CancelReason}
 _NOT_SENT = "  not sent: "

@@ -87,6 +87,8 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
         arrival.snapshot = arrival.runtime.snapshot
         traits = await _find_traits(arrival, size, top) if arrival.snapshot.table.asks else NO_TRAITS
         route = _decide_now(arrival, facts, traits)
+    if isinstance(route, UnknownModel) and traits is NO_TRAITS:
+        route = _decide_now(arrival, facts, await _find_traits(arrival, size, top))
     if isinstance(route, UnknownModel):
         raise route
     record = arrival.record

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from router.policy.routing.clients import identify_client
 from router.wire import inspect, protocols
+from router.wire.headers.agent_hints import hint_headers, read_hints
 from router.wire.raw.top_level import Top
 
 # Of the body's JSON, measured over coding agents' requests.
@@ -26,6 +27,11 @@ class RequestTraits:
     def client(self) -> str:
         """The tool's name in the table of clients, '' when it is not there."""
         return identify_client(self._fields)
+
+    @cached_property
+    def request_class(self) -> str:
+        """What kind of request the client says that it is, '' when it does not."""
+        return read_hints(hint_headers(self._fields)).request_class
 
     @cached_property
     def tools(self) -> bool:

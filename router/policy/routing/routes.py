@@ -9,28 +9,24 @@ The steps in order; the one that finds the backend is the last:
 3 rules    the first that applies; without a backend it renames and edits, and later steps find the backend. One that
            names a backend which is not there, or another model than a forced one, is passed over
 4 catalog, 5 family, 6 default, 7 nothing: 404. A name of a vendor's models, and a shortcut for them, is for that
-           vendor's backends alone where there are any (vendor_names)
+           vendor's backends alone where there are any (vendor_names). Where 404 would follow, what a tool asks beside
+           the conversation, for a model of its own choice, goes where the shortcut of the model's family leads
 """
 
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from router.backends import COMMON, Backend, speaks_api
-from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
+from router.errors import BadRequest, UnknownModel
 from router.ir import RoutingFacts
-from router.policy.routing.family_shortcuts import LONG, parse_shortcut, strip_long
-from router.policy.routing.gaps import Gap
+from router.policy.routing.family_shortcuts import LONG, parse_shortcut, parse_version, strip_long
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.resource_owner import find_owner
 from router.policy.routing.rules import PreparedRule
-from router.policy.routing.suggestions import (
-    NEAREST,
-    describe_configured,
-    explain_unknown,
-    find_nearest_models,
-    join_names,
-)
+from router.policy.routing.suggestions import describe_configured, find_nearest_models, join_names, make_refusal
 from router.policy.routing.table import DEMO, Route, Table, format_rule
 from router.policy.routing.trace import NOT_LOOKED_AT, Step, Trace
 from router.policy.routing.vendor_names import Vendors
@@ -72,10 +68,22 @@ class _Found(NamedTuple):
 
 
 def decide(facts: RoutingFacts, table: Table, traits: RequestTraits = NO_TRAITS, trace: Trace | None = None) -> Route:
-    """The route of a request. traits: needed where `table.asks`. trace: gets every step that was looked at.
+    """The route of a request. traits: needed where `table.asks`, and where nothing serves the model. trace: gets every
+    step that was looked at.
 
     Raises UnknownModel, or BadRequest when nothing says where the request should go.
     """
+    try:
+        return _decide_by_name(facts, table, traits, trace)
+    except UnknownModel:
+        route = _route_to_relative(facts, table, traits, trace)
+        if route is None:
+            raise
+        return route
+
+
+def _decide_by_name(facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None) -> Route:
+    """The route of a request for the model that it names, or for none. Raises as `decide`."""
     model = facts.model
     if model is None:
         return _route_to_owner(None, _Name(""), facts, table, trace) or _route_without_model(facts, table, trace)
@@ -107,6 +115,23 @@ def _decide_anew(model: str, facts: RoutingFacts, table: Table, traits: RequestT
     backend, sent, why, floats = found or _find_backend(name.text, facts, table, trace)
     by = name.describe() if sent != model else ""
     return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats, renamed_by=by)
+
+
+def _route_to_relative(facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None) -> Route | None:
+    """The route of a request that a tool makes beside the conversation, for a model that nothing serves: to what the
+    shortcut of the model's family stands for; None when there is no such thing. The user did not choose the name, and
+    without an answer Claude Code denies every action that it wants to have judged."""
+    parsed = parse_version(strip_long(facts.model)) if facts.model and traits.request_class == "auxiliary" else None
+    if parsed is None:
+        return None
+    family = parsed[0]
+    if trace is not None:
+        trace.append(Step("shortcut", True, f"{facts.model} is asked for by the tool itself: {family} may serve it"))
+    try:
+        route = _decide_anew(family, msgspec.structs.replace(facts, model=family), table, traits, trace)
+    except UnknownModel:
+        return None
+    return msgspec.structs.replace(route, renamed_by=f"shortcut {family}, as the tool itself asks for {facts.model}")
 
 
 def _route_to_owner(
@@ -306,7 +331,7 @@ def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
     if trace is not None:
         trace.append(Step("default", fallback is not None, fallback.name if fallback else _explain_no_default(table)))
     if fallback is None:
-        raise _make_refusal(text, gap or table.find_vendor_gap(vendors), facts, table)
+        raise make_refusal(text, gap or table.find_vendor_gap(vendors), facts, table)
     return _Found(fallback, text, "default")
 
 
@@ -315,22 +340,6 @@ def _explain_no_default(table: Table) -> str:
         return "no default_backend"
     gap = table.find_gap(table.default)
     return f"default_backend {table.default} {gap.why if gap else 'is not configured'}"
-
-
-def _make_refusal(text: str, gap: Gap | None, facts: RoutingFacts, table: Table) -> RouterError:
-    """The error for a name that goes nowhere. gap: of the backend that stands in front of its colon."""
-    gap = gap or (table.find_gap(table.default) if table.default else None)
-    if gap is not None and gap.loops:
-        return LoopDetected(f"The model '{text}' would come back to this proxy: {gap}")
-    near = _list_family(text, table) or find_nearest_models(text, table)
-    return UnknownModel(explain_unknown(facts.model or text, text, near, table, gap))
-
-
-def _list_family(text: str, table: Table) -> list[str]:
-    """The newest models of the family of a shortcut that stands for none: a pin may be wrong by a number."""
-    wanted = parse_shortcut(text)
-    versions = table.shortcuts.families.get(wanted[0], {}) if wanted else {}
-    return [same[0].model for same in list(versions.values())[:NEAREST]]
 
 
 def _prefer_native(owners: Sequence[Backend], facts: RoutingFacts) -> Backend:

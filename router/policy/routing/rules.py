@@ -83,6 +83,10 @@ def _build_costly_tests(when: Condition) -> list[tuple[Test, str]]:
         client = when.client.lower()
         known = "" if client in NAMES else f" (known are {', '.join(NAMES)})"
         tests.append((lambda _, __, traits: traits.client == client, f"needs client {client}{known}"))
+    if when.request_class:
+        tests.append(
+            (lambda _, __, traits: traits.request_class == when.request_class, f"needs class {when.request_class}")
+        )
     over, under = when.tokens_over, when.tokens_under
     if over is not None:
         tests.append((lambda _, __, traits: traits.tokens > over, f"needs > {_format_count(over)} tokens"))

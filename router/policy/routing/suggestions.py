@@ -1,4 +1,4 @@
-"""The words of a 404: what is configured, and which names look alike."""
+"""The refusal of a name that nothing serves: what is configured, and which names look alike."""
 
 import difflib
 from collections import Counter
@@ -7,6 +7,9 @@ from heapq import nlargest
 
 from router.backends import Backend
 from router.backends.known import KNOWN
+from router.errors import LoopDetected, RouterError, UnknownModel
+from router.ir import RoutingFacts
+from router.policy.routing.family_shortcuts import parse_shortcut
 from router.policy.routing.gaps import Gap, describe_gaps
 from router.policy.routing.table import DEMO, Table
 
@@ -22,7 +25,24 @@ _PAIRS = 20_000
 _PIECE = 3
 
 
-def explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, gap: Gap | None) -> str:
+def make_refusal(text: str, gap: Gap | None, facts: RoutingFacts, table: Table) -> RouterError:
+    """The error for a name that goes nowhere. text: the name after aliases. gap: of the backend that stands in front of
+    its colon."""
+    gap = gap or (table.find_gap(table.default) if table.default else None)
+    if gap is not None and gap.loops:
+        return LoopDetected(f"The model '{text}' would come back to this proxy: {gap}")
+    near = _list_family(text, table) or find_nearest_models(text, table)
+    return UnknownModel(_explain_unknown(facts.model or text, text, near, table, gap))
+
+
+def _list_family(text: str, table: Table) -> list[str]:
+    """The newest models of the family of a shortcut that stands for none: a pin may be wrong by a number."""
+    wanted = parse_shortcut(text)
+    versions = table.shortcuts.families.get(wanted[0], {}) if wanted else {}
+    return [same[0].model for same in list(versions.values())[:NEAREST]]
+
+
+def _explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, gap: Gap | None) -> str:
     """Why a model is served by none. asked: the caller's name for it. near: names that may have been meant. gap: of the
     backend that it names, if that is not in use."""
     stands = f", which '{asked}' stands for" if asked != model else ""

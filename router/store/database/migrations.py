@@ -127,6 +127,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE rollups ADD COLUMN cache_lost INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE rollups ADD COLUMN cache_lost_cost INTEGER NOT NULL DEFAULT 0",
     ),
+    # What the client says of the request and of the agent that makes it; the first two are numbers of names.
+    tuple(
+        f"ALTER TABLE requests ADD COLUMN {column}"
+        for column in (
+            *("request_class INTEGER", "agent INTEGER"),
+            *("agent_id TEXT", "parent_agent_id TEXT", "prompt_id TEXT"),
+        )
+    ),
 )
 
 _NO_GUARD = (
@@ -134,9 +142,13 @@ _NO_GUARD = (
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
 _NO_LEARNED = "CREATE TEMP TABLE learned_limits (backend, model, window, max_input, at)"
-_NO_LOSS = (
-    "NULL AS cache_reason, NULL AS cache_lost, NULL AS cache_lost_cost, NULL AS cache_idle, NULL AS cache_text "
+_NO_HINTS = (
+    "NULL AS request_class, NULL AS agent, NULL AS agent_id, NULL AS parent_agent_id, NULL AS prompt_id "
     "FROM main.requests"
+)
+_NO_LOSS = (
+    "NULL AS cache_reason, NULL AS cache_lost, NULL AS cache_lost_cost, NULL AS cache_idle, NULL AS cache_text, "
+    f"{_NO_HINTS}"
 )
 _NO_HOUR = f"NULL AS cache_write_1h, {_NO_LOSS}"
 _NO_SUMS = "CREATE TEMP VIEW rollups AS SELECT *, 0 AS cache_lost, 0 AS cache_lost_cost FROM main.rollups"
@@ -167,6 +179,7 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}", _NO_SUMS, _NO_LEARNED),
     7: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS, _NO_LEARNED),
     8: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS),
+    9: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HINTS}",),
 }
 
 

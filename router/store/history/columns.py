@@ -17,11 +17,13 @@ from router.store.history.storage import (
     MILLISECONDS,
     MOMENT,
     NUMBER,
+    OPTIONAL_ID,
     OPTIONAL_MICROSECONDS,
     OPTIONAL_NAME,
     OPTIONAL_NUMBER,
     SHARE,
     TEXT_LIMIT,
+    TOLD_NAME,
     Storage,
     name,
     text,
@@ -30,8 +32,9 @@ from router.store.history.storage import (
 
 
 class Column(NamedTuple):
-    """One value of a request. Expressions are Python, over `record` (telemetry's RequestRecord) and `limits` (what
-    wire.headers.rate_limits.billing_and_usage reads from the record's headers)."""
+    """One value of a request. Expressions are Python, over `record` (telemetry's RequestRecord), `limits` (what
+    wire.headers.rate_limits.billing_and_usage reads from the record's headers) and `hints` (what
+    wire.headers.agent_hints.read_hints reads from them)."""
 
     #: Its name in the table `requests`, and everywhere else unless said otherwise.
     name: str
@@ -183,6 +186,19 @@ COLUMNS: tuple[Column, ...] = (
         logged="round(record.queued * 1000, 1)",
     ),
     Column("tag", _CHOSEN, "record.tag", log="tag", why="tag", role="tag", shared=True),
+    Column(
+        "request_class",
+        TOLD_NAME,
+        "hints.request_class",
+        log="request_class",
+        why="class",
+        role="class",
+        shared=True,
+    ),
+    Column("agent", TOLD_NAME, "hints.agent", log="agent", why="agent", role="agent", shared=True),
+    Column("agent_id", OPTIONAL_ID, stored="hints.agent_id", why="agent id", rare=True),
+    Column("parent_agent_id", OPTIONAL_ID, stored="hints.parent_agent_id", why="of agent", rare=True),
+    Column("prompt_id", OPTIONAL_ID, stored="hints.prompt_id", rare=True),
     Column("losses", texts(1024), "record.losses", why="loss"),
     Column(
         "notes",
@@ -209,6 +225,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("charge", source="record.usage.charge"),
     Column("extras", source="record.usage.extras"),
     Column("root", source="record.root"),
+    Column("hints", source="hints if record.hints else None"),
     Column("windows", source="limits.windows"),
     Column("tries", source="tuple(record.tries)"),
     Column("binding", source="record.binding"),

@@ -7,6 +7,7 @@ import msgspec
 
 from router.store.history.columns import COLUMNS, Column
 from router.store.history.storage import NONE, Storage, clean
+from router.wire.headers.agent_hints import read_hints
 from router.wire.headers.rate_limits import billing_and_usage
 
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
@@ -34,13 +35,13 @@ def compile_entry(shape: type[_Shape]) -> Callable[[Any], _Shape]:
     own, more = shape.__match_args__, [name for name in shape.__struct_fields__ if name not in shape.__match_args__]
     # By position where possible: keywords take twice as long.
     values = [*(sources[name] for name in own), *(f"{name}={sources[name]}" for name in more)]
-    return _compile(_with_limits(f"shape({', '.join(values)})"), "record", shape=shape, reading=billing_and_usage)
+    return _compile(_with_headers(f"shape({', '.join(values)})"), "record", shape=shape, **_READERS)
 
 
 def compile_log(**functions: Callable[..., object]) -> Callable[[Any], dict[str, object]]:
     """A function `(record)` that makes the fields of the log line. functions: what the expressions use."""
     fields = ", ".join(f"{column.log!r}: {column.log_value}" for column in COLUMNS if column.log)
-    return _compile(_with_limits(f"{{{fields}}}"), "record", reading=billing_and_usage, **functions)
+    return _compile(_with_headers(f"{{{fields}}}"), "record", **_READERS, **functions)
 
 
 def compile_row(columns: Iterable[tuple[Column, Storage]], computed: str = "") -> Callable[..., tuple[object, ...]]:
@@ -68,9 +69,12 @@ def compile_lists(fields: Iterable[str]) -> Callable[[Any], tuple[list[Any], ...
     return _compile(f"({', '.join(f'[entry.{field} for entry in entries]' for field in fields)},)", "entries")
 
 
-def _with_limits(expression: str) -> str:
-    """The expression with `limits`, which are read once."""
-    return f"(limits := reading(record.limits), {expression})[1]"
+_READERS: dict[str, Callable[..., object]] = {"read_limits": billing_and_usage, "read_hints": read_hints}
+
+
+def _with_headers(expression: str) -> str:
+    """The expression with `limits` and `hints`, which are read once."""
+    return f"(limits := read_limits(record.limits), hints := read_hints(record.hints), {expression})[2]"
 
 
 def _compile(expression: str, parameters: str, /, **names: object) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from router.ir import Extras
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.store.history.columns import COLUMNS
 from router.store.history.derive import with_fields
+from router.wire.headers.agent_hints import AgentHints
 from router.wire.headers.rate_limits import Windows
 
 
@@ -58,6 +59,13 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     utilisation: float | None = None
     windows: Windows | None = None
     tag: str = ""
+    #: What kind of request it is, as the client says: main, subagent, workflow, compaction, auxiliary; '' when it does
+    #: not say.
+    request_class: str = ""
+    #: The type or the name of the client's agent that makes it, '' when the client does not say.
+    agent: str = ""
+    #: All that the client says of its agents; None when it says nothing.
+    hints: AgentHints | None = None
     #: Whether the counts of tokens are an estimate.
     estimated: bool = False
     #: What was done to the request, with `; ` between the notes.

@@ -110,6 +110,16 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     #: The used share of the account's tightest limit, as the answer said.
     utilisation: float | None
     tag: str
+    #: What kind of request it is, as the client says: main, subagent, workflow, compaction, auxiliary.
+    request_class: str | None
+    #: The type or the name of the client's agent that made it.
+    agent: str | None
+    #: The id of that agent.
+    agent_id: str | None
+    #: The id of the agent that started it.
+    parent_agent_id: str | None
+    #: The same for all requests that one prompt of the user led to.
+    prompt_id: str | None
     estimated: bool
     notes: list[str]
     #: What is known of each attempt.

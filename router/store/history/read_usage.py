@@ -119,6 +119,10 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     errors: list[UsageSums]
     #: The requests that lost tokens of a cache, by why.
     cache_losses: list[UsageSums]
+    #: By the class of the request, as far as the client says.
+    classes: list[UsageSums]
+    #: By the client's agent that made the request, as far as it says.
+    agents: list[UsageSums]
     rate: UsageRate
     limits: list[LimitForecast]
     #: Where the latest costs are from, with the date of the data.
@@ -164,6 +168,8 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         billing_classes=groups["billing"],
         errors=groups["error"],
         cache_losses=groups["cache_loss"],
+        classes=groups["class"],
+        agents=groups["agent"],
         rate=_measure_rate(db, until),
         limits=list(_forecast_limits(db, until)),
         prices=[row[0] for row in db.execute(_PRICES)],
@@ -209,6 +215,8 @@ def empty_summary(since: float, until: float) -> UsageSummary:
         billing_classes=none,
         errors=none,
         cache_losses=none,
+        classes=none,
+        agents=none,
         rate=_make_rate(0, 0, 0),
         limits=[],
         prices=[],

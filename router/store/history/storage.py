@@ -50,6 +50,10 @@ def _read_list(text: str) -> list[str]:
     return text.split("; ") if text else []
 
 
+def _read_told(text: str | None) -> str | None:
+    return text or None
+
+
 def _read_alias(text: str) -> str:
     return text.partition("/")[2]
 
@@ -94,5 +98,10 @@ SHARE = Storage("REAL", float | None, _OR_NULL, null=True)
 #: Billionths of a US dollar, shown in dollars.
 DOLLARS = Storage("INTEGER", float | None, _OR_NULL, _read_dollars, null=True)
 OPTIONAL_NAME = Storage("INTEGER", str | None, "NONE if (v := {0}) is None else number(v)", null=True, named=True)
+
+#: A name that callers choose, '' for none; NULL in the rows of older versions.
+TOLD_NAME = name(64, chosen=True)._replace(shown=str | None, read=_read_told, null=True)
+#: An id that callers choose.
+OPTIONAL_ID = text(64, null=True)
 #: `BACKEND/ALIAS`, of which the alias is shown.
 ACCOUNT_NAME = name()._replace(read=_read_alias)

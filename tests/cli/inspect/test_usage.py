@@ -14,12 +14,13 @@ from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
+from router.wire.headers.agent_hints import AgentHints
 from router.wire.headers.rate_limits import Windows
 
 COSTS = {"claude-opus-5": 3_410_000_000, "gpt-5-mini": 120_000_000}
 ID = "req_0000000000000000000a"
 #: The column of a table in which a row has priced and unpriced requests.
-MIXED = {"model": [], "error": [], "tag": [], "account": ["unpriced"], "client": ["unpriced"], "day": ["unpriced"]}
+MIXED = {"account": ["unpriced"], "client": ["unpriced"], "day": ["unpriced"]}
 
 
 @pytest.fixture
@@ -55,7 +56,9 @@ def filled(fairlead):
                 estimated=number == 12,
             )
         )
-    history.add(HistoryEntry(**common, id="req_ffff", model="=1+1", status=404, error="not_found_error", tag="night"))
+    told = {"request_class": "subagent", "agent": "Explore", "hints": AgentHints(agent_id="a-2", parent_agent_id="a-1")}
+    last = {"model": "=1+1", "status": 404, "error": "not_found_error", "tag": "night", **told}
+    history.add(HistoryEntry(**common, id="req_ffff", **last))
     ledger.close(10)
     return fairlead
 
@@ -114,13 +117,16 @@ def test_usage_as_json(filled):
         ("tag", ["night"]),
         ("day", [time.strftime("%Y-%m-%d", time.localtime(time.time() - 60))]),
         ("error", ["not_found_error"]),
+        ("class", ["subagent"]),
+        ("agent", ["Explore"]),
     ],
 )
 def test_usage_by(filled, key, names):
     """One table by that key below the sums; as JSON its rows have the fields of /analytics."""
     head, columns, *rows = filled("usage", "--by", key).out.splitlines()
     assert head.startswith("last 60 min   5 requests")
-    assert columns.split() == [key, "requests", "errors", "in", "cached", "out", "p50", "/", "p95", "cost", *MIXED[key]]
+    common = ("requests", "errors", "in", "cached", "out", "p50", "/", "p95", "cost")
+    assert columns.split() == [key, *common, *MIXED.get(key, ())]
     assert sorted(row.split("   ")[0].strip() for row in rows) == sorted(names)
     found = json.loads(filled("usage", "--by", key, "--json").out)
     assert set(found) == {"schema", "since", "until", "total", "by", "rows"}
@@ -199,8 +205,9 @@ def test_why(filled):
     assert "404" in filled("why", "-").out
     assert filled("why", "00a").out == whole.out
     assert "not sent: fairlead refused it" in filled("why", "ffff").out
-    assert "  tag        night\n" in filled("why", "ffff").out
-    assert "tag " not in whole.out
+    told = ("tag        night", "class      subagent", "agent      Explore", "agent id   a-2", "of agent   a-1")
+    assert "  " + "\n  ".join(told) + "\n" in filled("why", "ffff").out
+    assert not [name for name in ("  tag ", "  class ", "  agent ") if name in whole.out]
     assert "estimate" in filled("why", "req_0000000000000000000c").out
     assert "unpriced" in filled("why", "req_0000000000000000000c").out
 

@@ -35,6 +35,18 @@ def test_an_unknown_model(one):
     assert played.record.model == "nowhere"
 
 
+@pytest.mark.parametrize(("request_class", "status"), [("auxiliary", 200), ("main", 404)])
+def test_a_model_of_the_tools_own_choice(made, request_class, status):
+    """Where nothing serves it the class of the request is looked at, also without a rule that asks for it."""
+    runtime = made(box("box", "a0", protocols=("messages",)), settings=in_order(aliases={"sonnet": "box:m"}))
+    fields = [("x-claude-code-request-class", request_class)]
+    played = playing(runtime, MESSAGES, message("claude-sonnet-5"), good("messages"), fields=fields)
+    assert (played.status, played.record.model) == (status, "claude-sonnet-5")
+    if status == 200:
+        assert played.sent[0].json()["model"] == played.record.sent_model == "m"
+        assert "model renamed by shortcut sonnet, as the tool itself asks for claude-sonnet-5" in played.record.notes
+
+
 def test_a_catalog_on_its_way_is_waited_for(made):
     """A request of the first second waits for the catalogs, for a bounded time."""
     runtime = made(box("box", "a0"), settings=in_order(default_backend="box"))

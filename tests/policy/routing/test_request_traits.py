@@ -37,4 +37,4 @@ def test_a_request_without_json_has_nothing():
     """Multipart bodies, and requests without a body."""
     traits = RequestTraits({}, None, 10, None)
     assert (traits.tools, traits.images, traits.thinking, traits.client, traits.tokens) == (False, False, False, "", 2)
-    assert (NO_TRAITS.tokens, NO_TRAITS.client) == (0, "")
+    assert (NO_TRAITS.tokens, NO_TRAITS.client, NO_TRAITS.request_class) == (0, "", "")

@@ -1,5 +1,7 @@
 """Routes of a full configuration: forced models, aliases, shortcuts, prefixes and rules."""
 
+import re
+
 import pytest
 
 from router.backends import Backend
@@ -184,3 +186,52 @@ def test_weird_names(model):
     """They are names like others: no backend lists them, and they break nothing."""
     with pytest.raises((UnknownModel, BadRequest)):
         decide(RoutingFacts("messages", model, stream=False, generates=True), full_table(routes=[LONG, RENAME, SMALL]))
+
+
+def auxiliary(model, backends, catalogs, request_class="auxiliary", trace=None, **options):
+    """The route of a request that Claude Code makes by itself."""
+    traits = RequestTraits({b"x-claude-code-request-class": request_class.encode()}, "messages", 0, None)
+    known = Table(backends, catalogs, FAMILIES, **options)
+    facts = RoutingFacts("messages", model, stream=False, generates=True)
+    # Twice, as what is decided by the name alone is remembered.
+    found = [decide(facts, known, traits, trace) for _ in range(2)]
+    assert found[0] == found[1]
+    return found[0].backend.name, found[0].model, found[0].note_renaming()
+
+
+def test_a_model_of_the_tools_own_choice_has_a_relative():
+    """Claude Code asks for names that nobody configured, and denies actions without an answer: another model of the
+    family serves them, by catalogs or by the user's alias, and it is said."""
+    catalogs = {"router": ("anthropic/claude-sonnet-4.6", "anthropic/claude-sonnet-4.5", "qwen/qwen3"), "gpt": ("oss",)}
+    said = "model renamed by shortcut sonnet, as the tool itself asks for claude-sonnet-5"
+    assert auxiliary("claude-sonnet-5", [ROUTER, GPT], catalogs) == ("router", "anthropic/claude-sonnet-4.6", said)
+    assert auxiliary("claude-sonnet-5[1m]", [ROUTER], catalogs)[1] == "anthropic/claude-sonnet-4.6"
+    aliased = auxiliary("claude-sonnet-5", [GPT], {"gpt": ("oss",)}, aliases={"sonnet": "gpt:oss"})
+    assert aliased == ("gpt", "oss", said)
+    steps = []
+    auxiliary("claude-sonnet-5", [ROUTER], catalogs, trace=steps)
+    assert any("asked for by the tool itself" in step.text for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("model", "request_class"),
+    [
+        ("claude-sonnet-5", "main"),
+        ("claude-sonnet-5", ""),
+        ("claude-haiku-4-5", "auxiliary"),
+        ("qwen4", "auxiliary"),
+        ("sonnet", "auxiliary"),
+    ],
+)
+def test_what_the_user_chose_has_none(model, request_class):
+    """A name of the conversation's own is refused, as is one without a relative."""
+    catalogs = {"router": ("anthropic/claude-sonnet-4.6",) if model != "sonnet" else ("qwen/qwen3",)}
+    with pytest.raises(UnknownModel, match=re.escape(model)):
+        auxiliary(model, [ROUTER], catalogs, request_class)
+
+
+def test_a_name_that_is_served_needs_no_relative():
+    """The default backend, or a catalog, has the name as it is."""
+    catalogs = {"router": ("anthropic/claude-sonnet-4.6", "claude-sonnet-5"), "gpt": ("oss",)}
+    assert auxiliary("claude-sonnet-5", [ROUTER, GPT], catalogs)[:2] == ("router", "claude-sonnet-5")
+    assert auxiliary("claude-haiku-4-5", [ROUTER, GPT], catalogs, default="gpt")[:2] == ("gpt", "claude-haiku-4-5")

@@ -16,7 +16,8 @@ BODY = (
     b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'
     b'[{"type":"image","source":{}}]}]}'
 )
-FULL = RequestTraits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
+HEADERS = {b"x-claude-code-session-id": b"1", b"x-app": b"cli", b"x-claude-code-request-class": b"subagent"}
+FULL = RequestTraits(HEADERS, "messages", 36_000, peek(BODY))
 
 
 def unmet(traits=NO_TRAITS, **when):
@@ -34,6 +35,8 @@ def unmet(traits=NO_TRAITS, **when):
         ({"model": "gpt-*"}, "needs model gpt-*", "needs model gpt-*"),
         ({"client": "Claude-Code"}, None, "needs client claude-code"),
         ({"client": "codex"}, "needs client codex", "needs client codex"),
+        ({"request_class": "subagent"}, None, "needs class subagent"),
+        ({"request_class": "main"}, "needs class main", "needs class main"),
         ({"tokens_over": 9_999}, None, "needs > 9,999 tokens"),
         ({"tokens_over": 10_000}, "needs > 10k tokens", "needs > 10k tokens"),
         ({"tokens_over": 0}, None, "needs > 0 tokens"),

@@ -52,11 +52,13 @@ def test_the_table_agrees(home):
 def test_roles_keep_their_numbers():
     """Their positions are numbers in files."""
     assert ROLES[:8] == ("all", "model", "backend", "account", "client", "tag", "billing", "error")
+    assert ROLES[8:11] == ("cache_loss", "class", "agent")
 
 
 def test_every_expression_can_be_worked_out():
     """A record that holds nothing yet, and one that is full, have an entry and a log line."""
-    for fields in ({}, {"first_byte": 0.1, "usage": Usage(1), "notes": ("renamed",)}):
+    told = {b"x-claude-code-request-class": b"main"}
+    for fields in ({}, {"first_byte": 0.1, "usage": Usage(1), "notes": ("renamed",), "hints": told}):
         record = RequestRecord("req_1", 0.0, "GET", "/", **fields)
         assert make_entry(record).id == record.fields()["id"] == "req_1"
 

@@ -65,6 +65,7 @@ def test_a_row_of_an_older_schema(home):
             found.append(read_requests.find_request(db, "req_1"))
         open_history(home)[0].close()
     assert found[0] == found[1]
+    assert (found[0].request_class, found[0].agent, found[0].prompt_id) == (None, None, None)
     assert (found[0].model, found[0].attempts, found[0].tries, found[0].bound, found[0].used_5h) == (
         "m",
         1,

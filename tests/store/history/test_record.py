@@ -21,6 +21,7 @@ from router.store.history import rows as module
 from router.store.history.entry import HistoryEntry
 from router.store.history.record import History, clear
 from router.store.home.home import open_home
+from router.wire.headers.agent_hints import AgentHints
 from router.wire.headers.rate_limits import Windows
 
 from ...e2e.processes import Proxy
@@ -118,6 +119,27 @@ def test_rows_and_sums_agree(home, ledger):
             name: sum(one.model == name for one in inside) for name in {one.model for one in inside}
         }
         assert [(one.name, one.requests) for one in found.tags] == [("t", sum(one.tag == "t" for one in inside))]
+
+
+def test_what_the_client_tells_of_its_agents(home, ledger):
+    """It comes back with each request, and sums are kept by class and by agent; requests that tell nothing are in no
+    group, in the part of an hour that is read from rows too."""
+    history, hour = begun(ledger), 3600.0
+    told = AgentHints("subagent", "Explore", "a1", "a0", "p1")
+    for number, age in enumerate((60.0, 60.0, 1.9 * hour)):
+        fields = {"request_class": told.request_class, "agent": told.agent, "hints": told} if number else {}
+        history.add(entry(number, started=time.time() - age, **fields))
+    ledger.close(30)
+    with reader.open_reader(home) as db:
+        oldest, told_row, silent = sorted(read_requests.read_latest(db, 5), key=lambda row: row.id, reverse=True)
+    for row in (oldest, told_row):
+        assert (row.request_class, row.agent, row.agent_id) == ("subagent", "Explore", "a1")
+        assert (row.parent_agent_id, row.prompt_id) == ("a0", "p1")
+    assert (silent.request_class, silent.agent, silent.agent_id, silent.prompt_id) == (None,) * 4
+    found = summed(home, 1.95 * hour)
+    assert [(one.name, one.requests) for one in found.classes] == [("subagent", 2)]
+    assert [(one.name, one.requests) for one in found.agents] == [("Explore", 2)]
+    assert found.total.requests == 3
 
 
 def test_two_processes_share_it(home, ledger):

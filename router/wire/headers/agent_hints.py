@@ -1,0 +1,111 @@
+"""Reads what coding agents tell in the headers of a request: its class, and which of their agents makes it.
+
+    x-claude-code-request-class                                  settings.tables.REQUEST_CLASSES, or a newer one
+    x-claude-code-agent-type                                     general-purpose, Explore, custom, …
+    x-claude-code-agent-id, -parent-agent-id, -prompt-id         opaque ids
+    x-codex-turn-metadata                                        JSON: request_kind, agent_name, thread_source, …
+
+Claude Code sends the class, the type and the prompt's id only with CLAUDE_CODE_GATEWAY_HINT_HEADERS=1 when its base URL
+is not Anthropic's (https://code.claude.com/docs/en/llm-gateway-protocol); Codex always sends its metadata
+(openai/codex, codex-rs/core). None of them holds text of a prompt.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+_CLASS = b"x-claude-code-request-class"
+_TYPE = b"x-claude-code-agent-type"
+_AGENT = b"x-claude-code-agent-id"
+_PARENT = b"x-claude-code-parent-agent-id"
+_PROMPT = b"x-claude-code-prompt-id"
+_TURN = b"x-codex-turn-metadata"
+#: Those of Claude Code, and those of Codex.
+CLAUDE_CODE_HINTS = (_CLASS, _TYPE, _AGENT, _PARENT, _PROMPT)
+CODEX_HINTS = (_TURN,)
+_HINTS = (*CLAUDE_CODE_HINTS, *CODEX_HINTS)
+
+#: Characters of a class, a name and an id; a longer value is cut, since agents' names are chosen by callers.
+NAME_LIMIT = 64
+# Codex's metadata has about 1 KB, more with many workspaces. What is longer is not read: JSON cannot be cut, and
+# requests that wait to be recorded hold it.
+_LENGTH = 8192
+# The name of the agent that talks with the user.
+_ROOT = "/root"
+# Its request_kind -> the class, where that is not told by the agent.
+_CLASSES = {"compaction": "compaction", "prewarm": "auxiliary"}
+
+
+class AgentHints(msgspec.Struct, frozen=True, gc=False):
+    """What the client says of a request and of its agents; '' and null for what it does not."""
+
+    #: What kind of request it is: main, subagent, workflow, compaction, auxiliary, or a newer one.
+    request_class: str = ""
+    #: The type or the name of the agent.
+    agent: str = ""
+    #: The id of the agent.
+    agent_id: str | None = None
+    #: The agent that started it.
+    parent_agent_id: str | None = None
+    #: The same for all requests that one prompt of the user led to.
+    prompt_id: str | None = None
+
+
+class _TurnMetadata(msgspec.Struct, gc=False):
+    """The members of Codex's metadata that are read; of any type, since a member that changes must not hide others."""
+
+    request_kind: object = ""
+    agent_name: object = ""
+    thread_source: object = ""
+
+
+NO_HINTS = AgentHints()
+_NOTHING: Mapping[bytes, bytes] = {}
+_decode_turn = msgspec.json.Decoder(_TurnMetadata).decode
+
+
+def hint_headers(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+    """Of these headers (lower-case name -> value) those that `read_hints` reads, so that they can be read later without
+    keeping all headers; empty when there are none."""
+    if fields.keys().isdisjoint(_HINTS):
+        return _NOTHING
+    return {name: fields[name] for name in _HINTS if name in fields and len(fields[name]) <= _LENGTH}
+
+
+def read_hints(fields: Mapping[bytes, bytes]) -> AgentHints:
+    """The hints in these headers (lower-case name -> value); NO_HINTS when there are none."""
+    if not fields:
+        return NO_HINTS
+    turn = fields.get(_TURN)
+    if turn is not None and _CLASS not in fields:
+        return _read_turn(turn)
+    agent_id = _read_value(fields, _AGENT)
+    # Without the optional headers the id still tells the requests of other agents from the conversation's own.
+    request_class = _read_value(fields, _CLASS).lower() or ("subagent" if agent_id else "")
+    return AgentHints(
+        request_class,
+        _read_value(fields, _TYPE),
+        agent_id or None,
+        _read_value(fields, _PARENT) or None,
+        _read_value(fields, _PROMPT) or None,
+    )
+
+
+def _read_value(fields: Mapping[bytes, bytes], name: bytes) -> str:
+    value = fields.get(name)
+    return value.strip()[:NAME_LIMIT].decode("latin-1") if value else ""
+
+
+def _read_turn(value: bytes) -> AgentHints:
+    try:
+        turn = _decode_turn(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NO_HINTS
+    kind, agent, source = (
+        text.strip()[:NAME_LIMIT] if isinstance(text, str) else ""
+        for text in (turn.request_kind, turn.agent_name, turn.thread_source)
+    )
+    if not kind and not agent:
+        return NO_HINTS
+    others = source == "subagent" or agent not in ("", _ROOT)
+    return AgentHints(_CLASSES.get(kind) or ("subagent" if others else "main"), agent)
