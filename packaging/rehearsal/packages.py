@@ -34,7 +34,7 @@ def play_deb(stage: Stage) -> None:
         _check_installed(root)
         expect(root.said("dpkg", "--verify", "fairlead") == "", "dpkg --verify finds changed files")
         _check_command(root, f"fairlead_.*{re.escape('.deb')}")
-        _check_command(root, f"Go back:.*--allow-downgrades.*{re.escape('.deb')}", "--rollback")
+        _check_command(root, f"Go back.*--allow-downgrades.*{re.escape('.deb')}", "--rollback")
         root.said("dpkg", "--remove", "fairlead")
         _check_removed(root)
 
@@ -53,7 +53,7 @@ def play_rpm(stage: Stage) -> None:
         needed = _rpm(root, "--query", "--requires", "fairlead")
         expect("libc.so.6" in needed or "glibc" in needed, f"it does not say which C library it needs: {needed}")
         _check_command(root, r"fairlead-.*\.rpm")
-        _check_command(root, r"Go back:.*dnf downgrade.*\.rpm", "--rollback")
+        _check_command(root, r"Go back.*dnf downgrade.*\.rpm", "--rollback")
         _rpm(root, "--erase", "fairlead")
         _check_removed(root)
 

@@ -92,24 +92,30 @@ class BackgroundProgram:
         self._process.returncode = self._process.returncode or 0
 
     def kill(self) -> None:
-        """End it at once, with all it has started; one that is ending has time for that, since the loader of the
+        """End it, with all it has started. It is told to first and has a moment for that, since the loader of the
         single-file form then removes the files that it unpacked."""
-        if self._ending:
+        if sys.platform != "win32" and not self._ending:
+            self._signal(signal.SIGTERM)
+        if sys.platform != "win32" or self._ending:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END_SECONDS)
                 self._close()
                 return
-        if sys.platform == "win32":
-            if self._process.poll() is None:
-                kill = ["taskkill", "/T", "/F", "/PID", str(self._process.pid)]
-                subprocess.run(kill, check=False, capture_output=True)  # noqa: S603
-        else:
-            # PermissionError: on macOS when only a zombie is left.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if sys.platform != "win32":
+            self._signal(signal.SIGKILL)
+        elif self._process.poll() is None:
+            kill = ["taskkill", "/T", "/F", "/PID", str(self._process.pid)]
+            subprocess.run(kill, check=False, capture_output=True)  # noqa: S603
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_WAIT_SECONDS)
         self._close()
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to it and to all it has started."""
+        if sys.platform != "win32":
+            # PermissionError: on macOS when only a zombie is left.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
 
     def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

@@ -134,6 +134,8 @@ class Restarter:
         self._nursery.start_soon(self._carry_out, attempt, serving)
         await attempt.ended.wait()
         if attempt.report is None:
+            if attempt.aborted:
+                raise Conflict("This proxy was told to stop meanwhile.")
             raise Conflict(f"The proxy goes on to serve, since it could not be restarted: {attempt.problem}")
         return Restarted(status="restarted", pid=attempt.report.pid, version=attempt.report.version)
 
@@ -156,8 +158,7 @@ class Restarter:
                 async with self._reloading:
                     attempt.report = await self._hand_over(attempt)
             if attempt.report is None:
-                late = f"the new process did not serve within {READY_SECONDS:g} s."
-                attempt.problem = "it was told to stop." if attempt.aborted else late
+                attempt.problem = f"the new process did not serve within {READY_SECONDS:g} s."
         except CommandError as error:
             attempt.problem = f"{error} {error.hint}".strip()
         except (OSError, ValueError) as error:

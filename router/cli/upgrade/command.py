@@ -148,7 +148,10 @@ class _Upgrade:
         known = found.about_chosen if version or self._options.rollback else found.about
         about = f"; {known}" if known else ""
         say(f"fairlead {self._current} was installed by other means ({found.kind}){about}.")
-        action = "Go back" if self._options.rollback else f"Install {version}" if version else "Upgrade it"
+        action = f"Install {version}" if version else "Upgrade it"
+        if self._options.rollback:
+            named = "VERSION" in self._command
+            action = "Go back, with the version that you had for VERSION" if named else "Go back"
         say(f"{action}:   {self._command}")
         return 0
 

@@ -201,7 +201,7 @@ def test_a_package_managers_copy_is_left_to_it(installed, server):
     for words, action, command in (
         ([], "Upgrade it", "scoop update fairlead"),
         (["--to", NEW], f"Install {NEW}", f"scoop install fairlead@{NEW}"),
-        (["--rollback"], "Go back", "scoop reset fairlead@VERSION"),
+        (["--rollback"], "Go back, with the version that you had for VERSION", "scoop reset fairlead@VERSION"),
     ):
         code, out, _ = installed.run(*words)
         assert (code, out.splitlines()[-1]) == (0, f"{action}:   {command}")
