@@ -14,8 +14,9 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
 from router.wire.responses import tools as responses_tools
-from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
+from router.wire.responses.decode_items import TurnCollector
 from router.wire.responses.input import compaction
+from router.wire.responses.input.foreign_items import BRINGS_TOOLS
 from router.wire.responses.response_object import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.

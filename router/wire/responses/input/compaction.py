@@ -16,6 +16,7 @@ from router.wire.neutral.sealed_state import SUMMARY_PREFIX, StateSealer
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
+from router.wire.responses.input.foreign_items import BRINGS_TOOLS
 
 TRIGGER = "compaction_trigger"
 #: Items that stand for the history before them, in a form that only their writer can read.
@@ -70,9 +71,11 @@ def ask_for_summary(data: Json, ctx: Context) -> Json:
     would make the answer something else. Tools stay declared, since some servers refuse a history with calls without
     them, and since they stand in front of what is cached; none may be called."""
     asked = {name: value for name, value in data.items() if name not in _LEFT_OUT}
-    asked["input"] = [*_list_items(data), _make_message(_ASK)]
-    asked["max_output_tokens"] = LIMIT
-    if data.get("tools"):
+    items = _list_items(data)
+    asked["input"] = [*items, _make_message(_ASK)]
+    limit = json_values.read_integer(data.get("max_output_tokens"), "max_output_tokens", 1)
+    asked["max_output_tokens"] = min(limit or LIMIT, LIMIT)
+    if data.get("tools") or any(item.get("type") in BRINGS_TOOLS for item in items):
         asked["tool_choice"] = "none"
     else:
         asked.pop("tool_choice", None)
@@ -83,7 +86,7 @@ def ask_for_summary(data: Json, ctx: Context) -> Json:
     if ctx.compaction == "object":
         if data.get("stream") is True:
             raise BadRequest("stream: a conversation is compacted in one answer here.")
-        ctx.user_messages = [_complete_message(one, ctx) for one in _list_items(data) if _is_of_user(one)]
+        ctx.user_messages = [_complete_message(one, ctx) for one in items if _is_of_user(one)]
     return asked
 
 
