@@ -20,6 +20,8 @@ from router.wire.responses import calls
 from router.wire.responses.input import compaction, foreign_items, hosted_calls
 
 _ROLES = ("user", "assistant", "system", "developer")
+#: Items that bring tools of their own.
+BRINGS_TOOLS = ("additional_tools", "tool_search_output")
 # The fields that are read, or whose loss means nothing.
 _OF_ALL = ("type", "id", "status", "internal_chat_message_metadata_passthrough")
 _OF_CALLS = ("call_id", "name", "namespace", "arguments", "input", "action", "operation", "execution", "environment")

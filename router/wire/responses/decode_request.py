@@ -14,9 +14,8 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
 from router.wire.responses import tools as responses_tools
-from router.wire.responses.decode_items import TurnCollector
+from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
 from router.wire.responses.input import compaction
-from router.wire.responses.input.foreign_items import BRINGS_TOOLS
 from router.wire.responses.response_object import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.
@@ -93,7 +92,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     if ctx.compaction == "object":
         ctx.store = None
     if ctx.compaction or compaction.has_trigger(data):
-        data = compaction.ask_for_summary(data, ctx)
+        data = compaction.ask_for_summary(data, ctx, BRINGS_TOOLS)
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
         "max_tokens": "max_output_tokens",
@@ -171,7 +170,7 @@ def ask_for_summary(body: bytes, ctx: Context) -> bytes:
             )
     _check_own_id(data.get("previous_response_id"), ctx.upstream)
     ctx.request_fields = {name: data[name] for name in REPEATED if name in data}
-    asked = compaction.ask_for_summary(data, ctx)
+    asked = compaction.ask_for_summary(data, ctx, BRINGS_TOOLS)
     items = json_values.read_objects(asked["input"], "input")
     asked["input"] = [
         compaction.unseal_item(item, f"input[{at}]", ctx.sealer, ctx.upstream)

@@ -12,8 +12,6 @@ from router.wire.raw.json_values import Json
 
 #: The most characters of an item that are told.
 TEXT_LIMIT = 64 << 10
-#: Items that bring tools of their own.
-BRINGS_TOOLS = ("additional_tools", "tool_search_output")
 _DEPTH = 12
 _SEALED = "encrypted_content"
 # Fields whose text is told without their name, and fields that tell nothing.
