@@ -10,6 +10,8 @@ from router.exchange.request import caller_login, translation
 from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import find_owner
 from router.exchange.request.route import check_speaks, find_facts, speaks
+from router.exchange.request.unseal import NOTE as UNSEALED
+from router.exchange.request.unseal import unseal
 from router.host.clock import boot_time
 from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
@@ -119,7 +121,9 @@ def _fill(
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
-    edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+    restored, top = unseal(body, top, call, target, snapshot)
+    found.edits += [UNSEALED] if restored is not body else []
+    edit(restored, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

@@ -6,12 +6,14 @@ import pytest
 
 from router.admin.explain import explain
 from router.backends import Backend
+from router.exchange.request.unseal import NOTE as UNSEALED
 from router.operator_api.explain import Question
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Condition, Rule
 from router.store.config import backends
 from router.upstream.compose import compose
 from router.upstream.configuration import read
+from router.wire.neutral.sealed_state import StateSealer
 
 
 @pytest.fixture
@@ -90,6 +92,31 @@ def test_a_translation_is_foretold(snapshot):
     asked["inference_geo"] = "eu"
     refused = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
     assert (refused.status, refused.error.partition(":")[0]) == (400, "inference_geo")
+
+
+def test_a_compaction_is_foretold(snapshot):
+    """Where the backend makes none, also one of the same protocol; where it does, the request is passed on."""
+    asked = {"model": "m", "input": [{"role": "user", "content": "hi"}, {"type": "compaction_trigger"}]}
+    question = Question(body=json.dumps(asked).encode(), protocol="responses")
+    made = "compacted by fairlead: the answer is a summary, sealed"
+    found = explain(question, snapshot({"up": ("responses",)}, default_backend="up"))
+    assert (found.translation, found.edits, found.status) == ("", [], 0)
+    options = {"up": BackendOptions(profile={"compacts": False})}
+    found = explain(question, snapshot({"up": ("responses",)}, default_backend="up", backends=options))
+    assert (found.translation, found.edits) == ("responses->responses", [made])
+    found = explain(question, snapshot({"up": ("chat",)}, default_backend="up"))
+    assert (found.translation, found.edits) == ("responses->chat", ["translated responses->chat", made])
+
+
+def test_a_compacted_conversation_is_foretold(snapshot):
+    """An item of fairlead's is sent as a message; one that cannot be read is refused, as the request would be."""
+    state = snapshot({"up": ("responses",)}, default_backend="up")
+    for sealer, expected in ((state.translation_state.seal("up", "m"), 0), (StateSealer(), 400)):
+        item = {"type": "compaction", "encrypted_content": sealer.seal_summary("x")}
+        body = json.dumps({"model": "m", "input": [item]}).encode()
+        found = explain(Question(body=body, protocol="responses"), state)
+        assert found.status == expected
+        assert (UNSEALED in found.edits) is not bool(expected)
 
 
 def test_a_backend_is_translated_as_another_providers(snapshot):

@@ -27,6 +27,10 @@ def configured(folder, text):
     path.write_text(f"guard.notify = false\n{text}\n{PRICES}")
 
 
+#: The backend answers at /v1/responses/compact itself.
+COMPACTS = "[backends.box]\nprofile = { compacts = true }"
+
+
 def proxy(folder, up, **settings):
     """A proxy with that one backend."""
     return Proxy(folder, backends=[backend("box", up.root)], settings={"FAIRLEAD_DEFAULT_BACKEND": "box", **settings})

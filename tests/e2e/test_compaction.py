@@ -7,7 +7,10 @@ messages of the user.
 import openai
 import pytest
 
+from .budgets import query
+from .processes import until
 from .test_translated_sdks import OPTIONS, started
+from .test_why import why
 
 TRIGGER = {"type": "compaction_trigger"}
 SAID = [{"role": "user", "content": "Count the ships."}, {"role": "assistant", "content": "Three."}]
@@ -98,3 +101,15 @@ def test_a_chain_goes_on_from_its_compaction(tmp_path, demo):
         assert second.output_text.endswith("And now?")
         alone = client.responses.create(model="demo", input=[GO_ON])
         assert second.usage.input_tokens > alone.usage.input_tokens + 20
+
+
+def test_why_and_history_say_who_compacted(tmp_path, demo):
+    """That the summary is fairlead's doing stands in both, with its tokens; no word of the conversation does."""
+    with started(tmp_path, demo, "messages") as proxy, connected(proxy) as client:
+        compact(client, store=False)
+        made = "compacted by fairlead: the answer is a summary, sealed"
+        assert until(lambda: made in why(proxy)), why(proxy)
+    [(notes, output)] = query(tmp_path, "SELECT notes, tokens_out FROM requests")
+    assert made in notes
+    assert output > 5
+    assert b"Count the ships" not in (tmp_path / "home" / "history.db").read_bytes()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .budgets import BODY, answer, configured, proxy, query
+from .budgets import BODY, COMPACTS, answer, configured, proxy, query
 from .upstream import plain
 from .wire import ask
 
@@ -67,7 +67,7 @@ RESPONSE_BODY = b'{"model":"model-a","input":"x"}'
 @pytest.mark.parametrize("path", GENERATIONS)
 def test_a_generation_is_counted_in_any_spelling(tmp_path, up, path):
     """It works, is sent upstream in its one spelling, and its tokens are spent: the third one finds the budget used."""
-    configured(tmp_path, 'guard.day_usd = 2.5\nguard.unpriced = "refuse"')
+    configured(tmp_path, f'guard.day_usd = 2.5\nguard.unpriced = "refuse"\n{COMPACTS}')
     body, said = body_of(path.lower())
     up.default = [said]
     with proxy(tmp_path, up) as one:

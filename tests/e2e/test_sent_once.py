@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from .budgets import BODY, configured, proxy
+from .budgets import BODY, COMPACTS, configured, proxy
 from .samples import CHAT
 from .upstream import close, head, keep, plain, reset
 from .wire import ask
@@ -37,7 +37,7 @@ REPEATED = {
 def site(tmp_path_factory, listening):
     """A proxy with that upstream."""
     folder = tmp_path_factory.mktemp("once")
-    configured(folder, "")
+    configured(folder, COMPACTS)
     with proxy(folder, listening) as one:
         one.settled("box")
         yield one

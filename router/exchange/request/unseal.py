@@ -3,38 +3,50 @@
 from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.upstream_response.large_work import contains
-from router.wire.protocol import Compaction
+from router.upstream.snapshot import Snapshot
+from router.upstream.targets import Target
+from router.wire.calls import Call
 from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import Top, peek
+
+NOTE = "fairlead's summary of the conversation sent as a message"
 
 
 async def unseal_compactions(attempt: Attempt, body: bytes, top: Top) -> tuple[bytes, Top]:
     """The body with the items that fairlead made as messages, which any backend can read; as it is without any. Raises
     BadRequest for an item that neither fairlead nor the backend can read."""
-    entry, compacts = attempt.context.call.entry, attempt.target.profile.compacts
-    compaction = entry.compaction
-    if compaction is None:
-        return body, top
-    mark = compaction.own_mark if compacts else compaction.mark
+    context, target = attempt.context, attempt.target
+    mark = _find_mark(context.call, target)
     large = len(body) > THREAD_BYTES
-    if not (await contains(body, mark) if large else mark in body) or entry.conversation not in top:
+    if not mark or not (await contains(body, mark) if large else mark in body):
         return body, top
-    if not large:
-        return _unseal(attempt, compaction, body, top)
-    changed, place = await attempt.context.run_in_thread(_unseal, attempt, compaction, body, top)
+    arguments = (body, top, context.call, target, context.snapshot)
+    changed, place = await context.run_in_thread(unseal, *arguments) if large else unseal(*arguments)
     if changed is not body:
-        attempt.memory.hold(len(changed))
+        context.record.note(NOTE)
+        attempt.memory.hold(len(changed) if large else 0)
     return changed, place
 
 
-def _unseal(attempt: Attempt, compaction: Compaction, body: bytes, top: Top) -> tuple[bytes, Top]:
-    name, backend = attempt.context.call.entry.conversation, attempt.route.backend.name
-    raw = top.raw(name) or b""
-    sealer = attempt.context.snapshot.translation_state.seal(backend, "")
-    changed = compaction.unseal_items(raw, sealer, backend, compacts=attempt.target.profile.compacts)
+def unseal(body: bytes, top: Top, call: Call, target: Target, snapshot: Snapshot) -> tuple[bytes, Top]:
+    """As `unseal_compactions`, of a body that may hold such items; the same object when it holds none."""
+    compaction, name = call.entry.compaction, call.entry.conversation
+    raw = top.raw(name)
+    if compaction is None or raw is None or _find_mark(call, target) not in body:
+        return body, top
+    backend, compacts = target.backend.name, target.profile.compacts
+    changed = compaction.unseal_items(raw, snapshot.translation_state.seal(backend, ""), backend, compacts=compacts)
     if changed is raw:
         return body, top
     splice = Splice(body, top)
     splice.put(name, changed)
     found = b"".join(splice.parts())
     return found, peek(found)
+
+
+def _find_mark(call: Call, target: Target) -> bytes:
+    """What is in every body that holds an item to look at; b"" for calls that hold none."""
+    compaction = call.entry.compaction
+    if compaction is None:
+        return b""
+    return compaction.own_mark if target.profile.compacts else compaction.mark

@@ -92,7 +92,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     if ctx.compaction == "object":
         ctx.store = None
     if ctx.compaction or compaction.has_trigger(data):
-        data = compaction.ask_for_summary(data, ctx)
+        data = compaction.ask_for_summary(data, ctx, BRINGS_TOOLS)
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
         "max_tokens": "max_output_tokens",
@@ -170,7 +170,7 @@ def ask_for_summary(body: bytes, ctx: Context) -> bytes:
             )
     _check_own_id(data.get("previous_response_id"), ctx.upstream)
     ctx.request_fields = {name: data[name] for name in REPEATED if name in data}
-    asked = compaction.ask_for_summary(data, ctx)
+    asked = compaction.ask_for_summary(data, ctx, BRINGS_TOOLS)
     items = json_values.read_objects(asked["input"], "input")
     asked["input"] = [
         compaction.unseal_item(item, f"input[{at}]", ctx.sealer, ctx.upstream)

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from router.exchange.request.unseal import NOTE
 from router.wire.neutral.sealed_state import SUMMARY_PREFIX
 
 from ...answers import GOOD
+from ...wire.responses.test_compaction import chat_stream, claude_stream, responses_stream
 from ...wire.translations import events
 from ..playbook import playing
-from ..upstreams import says, streams
+from ..upstreams import Break, says, streams
 from ..worlds import RESPONSES, box, good, guarded, in_order, refuses, response, wait
 
 TRIGGER = {"type": "compaction_trigger"}
@@ -24,6 +26,7 @@ SPOKEN = {
     "all": (("messages", "chat", "responses"), ""),
     "openai": (("chat", "responses"), "openai"),
 }
+SILENT = {"messages": claude_stream(), "chat": chat_stream(), "responses": responses_stream()}
 SUMMARISED = ["messages", "chat", "responses", "all"]
 
 
@@ -98,6 +101,7 @@ def test_an_item_goes_on_at_every_backend(made, here, there):
     assert played.status == 200
     assert SUMMARY_PREFIX.encode() not in played.sent[0].body
     assert b"good" in played.sent[0].body
+    assert (NOTE in played.record.notes) is (len(SPOKEN[there][0]) > 1 or there == "responses")
 
 
 @pytest.mark.parametrize("there", SPOKEN)
@@ -139,6 +143,22 @@ def test_an_answer_without_a_summary_is_a_400(made, stream):
     error = played.json()["error"]
     assert (played.status, error["code"], len(played.sent)) == (400, "compaction_failed", 1)
     assert played.record.usage.input == 3
+
+
+@pytest.mark.parametrize("name", ["messages", "chat", "responses"])
+def test_a_stream_without_a_summary_is_a_400(made, name):
+    """Nothing was sent by then, so the client gets the status itself; the tokens that it cost are counted."""
+    played = playing(world(made, name), RESPONSES, asked(stream=True), streams(SILENT[name]))
+    assert (played.status, played.json()["error"]["code"]) == (400, "compaction_failed")
+    assert (played.record.usage.input, played.record.usage.output) == (90, 7)
+
+
+def test_a_broken_stream_is_no_summary(made):
+    """What came of it is not passed off as the whole."""
+    cut = streams(b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"go"}}]}\n\n', Break())
+    played = playing(world(made, "chat"), RESPONSES, asked(stream=True), cut)
+    assert played.status == 502
+    assert b"compaction" not in played.got
 
 
 def test_a_compaction_may_move(made):

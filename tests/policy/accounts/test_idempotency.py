@@ -14,7 +14,8 @@ FUNCTION = {"type": "function", "name": "f"}
 def safety(path, body=None, method="POST", **options):
     top = None if body is None else peek(json.dumps(body).encode())
     fields = {b"anthropic-version": b""} if path.startswith("/v1/messages") else {}
-    return judge_retry_safety(calls.call(path, fields), method, top, **options)
+    call = calls.call(path, fields)
+    return judge_retry_safety(call if top is None else calls.by_content(call, top), method, top, **options)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,16 @@ def test_responses(body, expected):
 def test_a_translated_request_is_judged_as_it_was_sent(body, dropped, expected):
     """What this proxy keeps itself is not kept upstream, and a tool that was left out cannot have run."""
     assert safety("/v1/responses", body, dropped=dropped) == expected
+
+
+TRIGGERED = {"input": [{"type": "compaction_trigger"}], "tools": [{"type": "code_interpreter"}], "store": True}
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/responses", TRIGGERED), ("/v1/responses/compact", {"input": "hi"})])
+def test_a_summary_leaves_nothing_behind(path, body):
+    """Where the backend is asked for one, no tool may run and nothing is kept; where it compacts itself, it may."""
+    assert safety(path, body, dropped=()) == "safe"
+    assert safety(path, body) == "maybe_executed"
 
 
 def test_not_replayable():

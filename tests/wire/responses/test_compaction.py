@@ -66,6 +66,22 @@ def test_a_trigger_becomes_a_question(target):
     assert not {"response_format", "output_config", "parallel_tool_calls"} & made.keys()
 
 
+@pytest.mark.parametrize("target", ["messages", "chat"])
+def test_tools_that_an_item_brings_may_not_be_called_either(target):
+    """Codex declares the tools of newer models so."""
+    made, _ = sent(asked({"type": "additional_tools", "tools": [LOOK]}, *HISTORY), "responses", "", target)
+    assert len(made["tools"]) == 1
+    assert made["tool_choice"] in ("none", {"type": "none"})
+
+
+def test_a_limit_of_the_callers_own_holds():
+    """A budget may count on it; a wrong one is refused."""
+    made, _ = sent(asked(*HISTORY, max_output_tokens=300), "responses", "", "chat")
+    assert made["max_tokens"] == 300
+    with pytest.raises(BadRequest, match=r"^max_output_tokens: "):
+        sent(asked(*HISTORY, max_output_tokens="many"), "responses", "", "chat")
+
+
 def test_a_summary_needs_little_thought():
     """Reasoning counts against the cap, so a high effort is lowered; a low one and none stay."""
     for effort, expected in (("xhigh", "low"), ("medium", "low"), ("low", "low"), ("minimal", "minimal")):

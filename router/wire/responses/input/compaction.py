@@ -6,6 +6,7 @@ conversation. Where the backend makes none, its model is asked for a summary, an
 way back it is a user's message again, for whichever backend.
 """
 
+from collections.abc import Collection
 from typing import cast
 
 import msgspec
@@ -65,14 +66,17 @@ def has_trigger(data: Json) -> bool:
     return isinstance(last, dict) and cast("Json", last).get("type") == TRIGGER
 
 
-def ask_for_summary(data: Json, ctx: Context) -> Json:
+def ask_for_summary(data: Json, ctx: Context, brings_tools: Collection[str]) -> Json:
     """The request as one for a summary: without the trigger, with a last message that asks for it, and without what
     would make the answer something else. Tools stay declared, since some servers refuse a history with calls without
-    them, and since they stand in front of what is cached; none may be called."""
+    them, and since they stand in front of what is cached; none may be called. brings_tools: the types of items that
+    declare tools. Raises BadRequest."""
     asked = {name: value for name, value in data.items() if name not in _LEFT_OUT}
-    asked["input"] = [*_list_items(data), _make_message(_ASK)]
-    asked["max_output_tokens"] = LIMIT
-    if data.get("tools"):
+    items = _list_items(data)
+    asked["input"] = [*items, _make_message(_ASK)]
+    limit = json_values.read_integer(data.get("max_output_tokens"), "max_output_tokens", 1)
+    asked["max_output_tokens"] = min(limit or LIMIT, LIMIT)
+    if data.get("tools") or any(item.get("type") in brings_tools for item in items):
         asked["tool_choice"] = "none"
     else:
         asked.pop("tool_choice", None)
@@ -83,7 +87,7 @@ def ask_for_summary(data: Json, ctx: Context) -> Json:
     if ctx.compaction == "object":
         if data.get("stream") is True:
             raise BadRequest("stream: a conversation is compacted in one answer here.")
-        ctx.user_messages = [_complete_message(one, ctx) for one in _list_items(data) if _is_of_user(one)]
+        ctx.user_messages = [_complete_message(one, ctx) for one in items if _is_of_user(one)]
     return asked
 
 
