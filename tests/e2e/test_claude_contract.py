@@ -411,7 +411,6 @@ def _(gateway):
     assert (seen.body, seen.field(b"content-encoding")) == (body, None)
 
 
-#: Rows that are not met yet. One that is met fails until it is taken out here.
 @pytest.mark.parametrize("name", ROWS)
 def test_row(gateway, name):
     """What the row names holds."""
