@@ -1,7 +1,7 @@
 """The conversation of a prompt as hashes of its items.
 
 Each turn of an agent sends the whole conversation again, so what was read before is not read twice: the bytes up to the
-first marked item are known by the hashes of a few segments, and only what comes behind them is decoded.
+first marked item are recognized by the signatures of a few segments, and only what comes behind them is decoded.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.policy.cache.canonical import Item, read_item
+from router.policy.cache.canonical import Item, read_item, sign
 from router.wire.raw.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
@@ -45,7 +45,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     """Bytes of a conversation without marks, from the end of the segment before."""
 
     end: int
-    hash: int
+    signature: int
     #: The items up to its end.
     items: int
     #: The content blocks up to its end.
@@ -87,11 +87,11 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
 
 def recognize(raw: bytes, conversation: Conversation) -> Known | None:
-    """The part of a conversation that is, byte by byte, the beginning of an earlier one; None for no item."""
+    """The part of a conversation that is, by its signatures, the beginning of an earlier one; None for no item."""
     at = 0
     found: list[Segment] = []
     for segment in conversation.segments:
-        if segment.end >= len(raw) or hash(raw[at : segment.end]) != segment.hash:
+        if segment.end >= len(raw) or sign(raw[at : segment.end]) != segment.signature:
             break
         found.append(segment)
         at = segment.end
@@ -231,8 +231,8 @@ def _extend(
     count, blocks = (segments[-1].items, segments[-1].blocks) if segments else (0, 0)
     count, blocks = count + plain, blocks + sum(item.blocks for item in items[:plain])
     if len(segments) >= SEGMENTS_LIMIT:
-        return (Segment(end, hash(raw[:end]), count, blocks),)
-    return (*segments, Segment(end, hash(raw[at:end]), count, blocks))
+        return (Segment(end, sign(raw[:end]), count, blocks),)
+    return (*segments, Segment(end, sign(raw[at:end]), count, blocks))
 
 
 def _fold(fold: int, hashes: Sequence[int]) -> int:

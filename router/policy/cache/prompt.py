@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from router.policy.cache.canonical import count_marks, cut_marks, hash_part, unwrap_text
+from router.policy.cache.canonical import count_marks, cut_marks, hash_part, sign, unwrap_text
 from router.policy.cache.conversation import Conversation
 from router.wire.raw.json_values import UNREADABLE
 from router.wire.raw.top_level import Top
@@ -22,7 +22,7 @@ SETTINGS = frozenset(
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 #: Parts of a list that are hashed one by one; those behind them have one hash together.
 PARTS_LIMIT = 200
-_NAMES_LIMIT = 64
+_WHOLE = 32_768
 # Claude Code's billing line differs from request to request; it is taken out, or its vendor reads it apart.
 _BILLING = b'"x-anthropic-billing-header:'
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -46,12 +46,14 @@ _tool = msgspec.json.Decoder(_Tool)
 class Parts(msgspec.Struct, frozen=True, gc=False):
     """The tools of a request, or the blocks of its system prompt."""
 
-    #: Of the bytes as they came.
-    raw: int
+    #: Of the bytes as they came; 0 when there are none.
+    signature: int
     hashes: "array[int]"
     #: The names of tools, '' for what is none.
     names: tuple[str, ...]
     marks: int
+    #: About how many bytes it takes in memory.
+    size: int = 0
 
 
 NO_PARTS = Parts(0, array("q"), (), 0)
@@ -71,9 +73,7 @@ class Prompt(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """About how many bytes it takes in memory."""
-        parts = (self.tools, self.system)
-        named = sum(8 * len(part.hashes) + sum(len(name) + 57 for name in part.names) for part in parts)
-        return 2000 + 8 * len(self.conversation.hashes) + named
+        return 2000 + 8 * len(self.conversation.hashes) + self.tools.size + self.system.size
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +89,12 @@ def read_settings(top: Top) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((name, hash(top.raw(name))) for name in top if name in SETTINGS))
 
 
+def sign_part(raw: bytes) -> int:
+    """The signature of tools or a system prompt. What is usual of a system prompt is covered whole: a date in it may
+    change alone."""
+    return sign(raw, _WHOLE)
+
+
 def find_system(top: Top) -> bytes | None:
     """The system prompt of a request, undecoded; None where it stands in the conversation."""
     return next((top.raw(name) for name in _SYSTEM if name in top), None)
@@ -102,12 +108,12 @@ def read_tools(raw: bytes) -> Parts:
 def read_system(raw: bytes) -> Parts:
     """Read a system prompt; a text and a single block of it are the same."""
     if raw.startswith(b'"'):
-        return Parts(hash(raw), array("q", [hash(raw)]), (), 0)
+        return Parts(sign_part(raw), array("q", [hash(raw)]), (), 0)
     found = [item for item in _items_of(raw) if _BILLING not in bytes(item[:400])]
     if len(found) == 1:
         text = unwrap_text(cut_marks(found[0]))
         if text is not None:
-            return Parts(hash(raw), array("q", [hash(text)]), (), count_marks(raw))
+            return Parts(sign_part(raw), array("q", [hash(text)]), (), count_marks(raw))
     return _read_parts(raw, found, named=False)
 
 
@@ -123,7 +129,8 @@ def _read_parts(raw: bytes, items: list[bytes], *, named: bool) -> Parts:
     if len(items) > PARTS_LIMIT:
         hashes.append(hash(tuple(items[PARTS_LIMIT:])))
     names = tuple(_name_tool(item) for item in items[:PARTS_LIMIT]) if named else ()
-    return Parts(hash(raw), hashes, names, count_marks(raw))
+    size = 8 * len(hashes) + sum(len(name) + 57 for name in names)
+    return Parts(sign_part(raw), hashes, names, count_marks(raw), size)
 
 
 def _name_tool(item: bytes) -> str:
@@ -174,7 +181,7 @@ def find_block(before: Parts, after: Parts) -> Change | None:
 
 
 def _find_difference(before: Parts, after: Parts) -> int | None:
-    if before.raw == after.raw or before.hashes == after.hashes:
+    if before is after or before.hashes == after.hashes:
         return None
     for at, (old, new) in enumerate(zip(before.hashes, after.hashes, strict=False)):
         if old != new:

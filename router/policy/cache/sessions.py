@@ -29,6 +29,7 @@ from router.policy.cache.prompt import (
     read_settings,
     read_system,
     read_tools,
+    sign_part,
 )
 from router.wire.raw.top_level import Top
 
@@ -59,6 +60,8 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     hour: bool
     #: True when the prompt was marked, by the caller or by fairlead.
     marked: bool
+    #: True when nothing explains what was lost: the next prompt is then read whole, as signatures do not cover all.
+    unexplained: bool = False
 
 
 class Comparison(msgspec.Struct, frozen=True, gc=False):
@@ -81,14 +84,14 @@ class _Shared:
         self._read = read
         self._found: dict[int, Parts] = {}
 
-    def get(self, raw: bytes | None) -> Parts:
+    def get(self, raw: bytes | None, *, anew: bool) -> Parts:
         if raw is None:
             return NO_PARTS
-        key = hash(raw)
-        found = self._found.get(key)
+        key = sign_part(raw)
+        found = None if anew else self._found.get(key)
         if found is None:
             found = self._read(raw)
-            if len(self._found) >= SHARED:
+            while len(self._found) >= SHARED:
                 self._found.pop(next(iter(self._found)), None)
             self._found[key] = found
         return found
@@ -116,17 +119,20 @@ class PromptSessions:
         raw = top.raw(conversation) or b""
         key = session or f"first {find_first(raw)}"
         known: Known | None = None
-        for turn in self._lines.get(key, ()):
+        lines = self._lines.get(key, ())
+        anew = any(turn.unexplained for turn in lines)
+        for turn in () if anew else lines:
             found = recognize(raw, turn.prompt.conversation)
             if found is not None and (known is None or found.end > known.end):
                 known = found
-        return PromptReader(self, key, top, raw, known)
+        return PromptReader(self, key, top, raw, known, anew)
 
     def read(self, reader: "PromptReader") -> Comparison:
         """Read the rest of a prompt, and compare it."""
         top = reader.top
         reading = read_conversation(reader.raw, reader.known)
-        tools, system = self._tools.get(top.raw("tools")), self._system.get(find_system(top))
+        tools = self._tools.get(top.raw("tools"), anew=reader.anew)
+        system = self._system.get(find_system(top), anew=reader.anew)
         one = reading.conversation
         # Anthropic takes a mark for the whole request too.
         marks = tools.marks + system.marks + one.marks + ("cache_control" in top)
@@ -145,15 +151,14 @@ class PromptSessions:
         for turn in lines:
             if turn.prompt.conversation.first == prompt.conversation.first:
                 return turn
-        tools = prompt.tools.raw
-        return next((turn for turn in lines if tools and turn.prompt.tools.raw == tools), None)
+        tools = prompt.tools.signature
+        return next((turn for turn in lines if tools and turn.prompt.tools.signature == tools), None)
 
     def put(self, comparison: Comparison, turn: Turn) -> None:
         """Note that a request was answered: the next of its line is compared to it."""
         lines = self._lines
         before = lines.pop(comparison.key, ())
-        after = (turn, *(one for one in before if one is not comparison.previous))[:LINES]
-        lines[comparison.key] = after
+        lines[comparison.key] = after = (turn, *(one for one in before if one is not comparison.previous))[:LINES]
         self._bytes += _measure(after) - _measure(before)
         while len(lines) > SESSIONS or (self._bytes > BYTES and len(lines) > 1):
             self._bytes -= _measure(lines.popitem(last=False)[1])
@@ -169,6 +174,8 @@ class PromptReader(msgspec.Struct):
     raw: bytes
     #: What of it was recognized.
     known: Known | None
+    #: Nothing is to be recognized.
+    anew: bool
 
     @property
     def left(self) -> int:

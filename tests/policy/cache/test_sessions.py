@@ -93,6 +93,32 @@ def test_what_changed(name):
     assert change(first, second) == wanted
 
 
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda text: body("x", tools=[tool("a", description=text), tool("b")]), ("tools", "a changed")),
+        (lambda text: body(text), ("messages", "message 1 (user)")),
+    ],
+    ids=["tools", "messages"],
+)
+def test_a_change_that_no_signature_covers(make, wanted):
+    """A byte in the place of another is not seen at once where the text is long; when nothing else explains what was
+    lost, the next prompt is read whole."""
+    found = PromptSessions()
+    seen = []
+    for place in range(16):
+        session = f"s{place}"
+        first, second = (make("x" * (40_000 + place) + one + "x" * (15 - place)) for one in "ab")
+        put(found, compare(found, first, session))
+        comparison = compare(found, second, session)
+        seen.append(comparison.change is not None)
+        if comparison.change is None:
+            put(found, comparison, unexplained=True)
+            comparison = compare(found, second, session)
+        assert (comparison.change.part, comparison.change.text) == wanted
+    assert seen.count(True) == 1
+
+
 def test_leading_messages_are_the_system_prompt():
     """In Chat it stands there."""
     first = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "x"}]
