@@ -43,17 +43,17 @@ async def note_prompt(attempt: Attempt) -> None:
     sessions, conversation = context.runtime.prompt_sessions, context.call.entry.conversation
     if size > THREAD_BYTES:
         if not THREAD.waiting:
-            record.prompt = await run_large(_read, sessions, session, top, conversation)
+            record.prompt = await run_large(_read, sessions, session, context.body.data, top, conversation)
         return
-    reader = sessions.begin(session, top, conversation)
+    reader = sessions.begin(session, context.body.data, top, conversation)
     if not is_large_json(reader.left):
         record.prompt = reader.read()
     elif not THREAD.waiting:
         record.prompt = await run_large(reader.read)
 
 
-def _read(sessions: PromptSessions, session: str, top: Top, conversation: str) -> Comparison:
-    return sessions.begin(session, top, conversation).read()
+def _read(sessions: PromptSessions, session: str, body: bytes, top: Top, conversation: str) -> Comparison:
+    return sessions.begin(session, body, top, conversation).read()
 
 
 def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:

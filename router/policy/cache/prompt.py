@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from router.policy.cache.canonical import count_marks, cut_marks, hash_part, sign, unwrap_text
+from router.policy.cache.canonical import Extent, count_marks, cut_marks, hash_part, unwrap_text
 from router.policy.cache.conversation import Conversation
 from router.wire.raw.json_values import UNREADABLE
 from router.wire.raw.top_level import Top
@@ -22,7 +22,8 @@ SETTINGS = frozenset(
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 #: Parts of a list that are hashed one by one; those behind them have one hash together.
 PARTS_LIMIT = 200
-_WHOLE = 32_768
+#: Bytes that a signature covers whole: of tools, and of a system prompt, in which a date may change alone.
+WHOLE_TOOLS, WHOLE_SYSTEM = 1024, 32_768
 # Claude Code's billing line differs from request to request; it is taken out, or its vendor reads it apart.
 _BILLING = b'"x-anthropic-billing-header:'
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -89,32 +90,34 @@ def read_settings(top: Top) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((name, hash(top.raw(name))) for name in top if name in SETTINGS))
 
 
-def sign_part(raw: bytes) -> int:
-    """The signature of tools or a system prompt. What is usual of a system prompt is covered whole: a date in it may
-    change alone."""
-    return sign(raw, _WHOLE)
+def find_extent(body: bytes, top: Top, *names: str) -> Extent | None:
+    """Where the first of these members stands in a body; None when it has none of them."""
+    for name in names:
+        if name in top:
+            return Extent(body, *top.span(name))
+    return None
 
 
-def find_system(top: Top) -> bytes | None:
-    """The system prompt of a request, undecoded; None where it stands in the conversation."""
-    return next((top.raw(name) for name in _SYSTEM if name in top), None)
+def find_system(body: bytes, top: Top) -> Extent | None:
+    """Where the system prompt stands; None where it is in the conversation."""
+    return find_extent(body, top, *_SYSTEM)
 
 
-def read_tools(raw: bytes) -> Parts:
+def read_tools(raw: bytes, signature: int) -> Parts:
     """Read the list of tools."""
-    return _read_parts(raw, _items_of(raw), named=True)
+    return _read_parts(raw, signature, _items_of(raw), named=True)
 
 
-def read_system(raw: bytes) -> Parts:
+def read_system(raw: bytes, signature: int) -> Parts:
     """Read a system prompt; a text and a single block of it are the same."""
     if raw.startswith(b'"'):
-        return Parts(sign_part(raw), array("q", [hash(raw)]), (), 0)
+        return Parts(signature, array("q", [hash(raw)]), (), 0)
     found = [item for item in _items_of(raw) if _BILLING not in bytes(item[:400])]
     if len(found) == 1:
         text = unwrap_text(cut_marks(found[0]))
         if text is not None:
-            return Parts(sign_part(raw), array("q", [hash(text)]), (), count_marks(raw))
-    return _read_parts(raw, found, named=False)
+            return Parts(signature, array("q", [hash(text)]), (), count_marks(raw))
+    return _read_parts(raw, signature, found, named=False)
 
 
 def _items_of(raw: bytes) -> list[bytes]:
@@ -124,13 +127,13 @@ def _items_of(raw: bytes) -> list[bytes]:
         return [raw]
 
 
-def _read_parts(raw: bytes, items: list[bytes], *, named: bool) -> Parts:
+def _read_parts(raw: bytes, signature: int, items: list[bytes], *, named: bool) -> Parts:
     hashes = array("q", [hash_part(item) for item in items[:PARTS_LIMIT]])
     if len(items) > PARTS_LIMIT:
         hashes.append(hash(tuple(items[PARTS_LIMIT:])))
     names = tuple(_name_tool(item) for item in items[:PARTS_LIMIT]) if named else ()
     size = 8 * len(hashes) + sum(len(name) + 57 for name in names)
-    return Parts(sign_part(raw), hashes, names, count_marks(raw), size)
+    return Parts(signature, hashes, names, count_marks(raw), size)
 
 
 def _name_tool(item: bytes) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from router.policy.cache.canonical import Extent
 from router.policy.cache.conversation import (
     Conversation,
     Known,
@@ -19,17 +20,19 @@ from router.policy.cache.conversation import (
 )
 from router.policy.cache.prompt import (
     NO_PARTS,
+    WHOLE_SYSTEM,
+    WHOLE_TOOLS,
     Change,
     Parts,
     Prompt,
     find_block,
+    find_extent,
     find_setting,
     find_system,
     find_tool,
     read_settings,
     read_system,
     read_tools,
-    sign_part,
 )
 from router.wire.raw.top_level import Top
 
@@ -76,21 +79,22 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Shared:
-    """Parts that were read, by the hash of their bytes."""
+    """Parts that were read, by their signatures. whole: bytes that these cover whole."""
 
-    __slots__ = ("_found", "_read")
+    __slots__ = ("_found", "_read", "_whole")
 
-    def __init__(self, read: Callable[[bytes], Parts]):
+    def __init__(self, read: Callable[[bytes, int], Parts], whole: int):
         self._read = read
+        self._whole = whole
         self._found: dict[int, Parts] = {}
 
-    def get(self, raw: bytes | None, *, anew: bool) -> Parts:
-        if raw is None:
+    def get(self, text: Extent | None, *, anew: bool) -> Parts:
+        if text is None:
             return NO_PARTS
-        key = sign_part(raw)
+        key = text.sign(0, text.size, self._whole)
         found = None if anew else self._found.get(key)
         if found is None:
-            found = self._read(raw)
+            found = self._read(text.read(0, text.size), key)
             while len(self._found) >= SHARED:
                 self._found.pop(next(iter(self._found)), None)
             self._found[key] = found
@@ -103,7 +107,7 @@ class PromptSessions:
     def __init__(self) -> None:
         self._lines: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
         self._bytes = 0
-        self._tools, self._system = _Shared(read_tools), _Shared(read_system)
+        self._tools, self._system = _Shared(read_tools, WHOLE_TOOLS), _Shared(read_system, WHOLE_SYSTEM)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -113,26 +117,26 @@ class PromptSessions:
         self._lines = OrderedDict()
         self._bytes = 0
 
-    def begin(self, session: str, top: Top, conversation: str) -> "PromptReader":
+    def begin(self, session: str, body: bytes, top: Top, conversation: str) -> "PromptReader":
         """Begin to read the prompt of a request. session: its key, '' for a request that names none; it is then found
-        by its first message. conversation: the field that holds the conversation."""
-        raw = top.raw(conversation) or b""
-        key = session or f"first {find_first(raw)}"
+        by its first message. top: of the body. conversation: the field that holds the conversation."""
+        text = find_extent(body, top, conversation) or Extent(b"[]", 0, 2)
+        key = session or f"first {find_first(text)}"
         known: Known | None = None
         lines = self._lines.get(key, ())
         anew = any(turn.unexplained for turn in lines)
         for turn in () if anew else lines:
-            found = recognize(raw, turn.prompt.conversation)
+            found = recognize(text, turn.prompt.conversation)
             if found is not None and (known is None or found.end > known.end):
                 known = found
-        return PromptReader(self, key, top, raw, known, anew)
+        return PromptReader(self, key, body, top, text, known, anew)
 
     def read(self, reader: "PromptReader") -> Comparison:
         """Read the rest of a prompt, and compare it."""
-        top = reader.top
-        reading = read_conversation(reader.raw, reader.known)
-        tools = self._tools.get(top.raw("tools"), anew=reader.anew)
-        system = self._system.get(find_system(top), anew=reader.anew)
+        body, top = reader.body, reader.top
+        reading = read_conversation(reader.text, reader.known)
+        tools = self._tools.get(find_extent(body, top, "tools"), anew=reader.anew)
+        system = self._system.get(find_system(body, top), anew=reader.anew)
         one = reading.conversation
         # Anthropic takes a mark for the whole request too.
         marks = tools.marks + system.marks + one.marks + ("cache_control" in top)
@@ -169,9 +173,10 @@ class PromptReader(msgspec.Struct):
 
     sessions: PromptSessions
     key: str
+    body: bytes
     top: Top
     #: The conversation.
-    raw: bytes
+    text: Extent
     #: What of it was recognized.
     known: Known | None
     #: Nothing is to be recognized.
@@ -180,7 +185,7 @@ class PromptReader(msgspec.Struct):
     @property
     def left(self) -> int:
         """Bytes of the conversation that are to be decoded."""
-        return len(self.raw) - (self.known.end if self.known is not None else 0)
+        return self.text.size - (self.known.end if self.known is not None else 0)
 
     def read(self) -> Comparison:
         """Read the rest."""

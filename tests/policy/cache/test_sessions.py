@@ -5,6 +5,7 @@ import json
 import pytest
 
 from router.policy.cache import sessions as module
+from router.policy.cache.canonical import STRIDE
 from router.policy.cache.prompt import PARTS_LIMIT
 from router.policy.cache.sessions import LINES, SESSIONS, PromptSessions, Turn
 from router.wire.raw.top_level import peek
@@ -25,7 +26,8 @@ def body(*texts, **more):
 
 def compare(found, value, session="s", conversation="messages"):
     """Read a request as the next of a session."""
-    return found.begin(session, peek(json.dumps(value).encode()), conversation).read()
+    raw = json.dumps(value).encode()
+    return found.begin(session, raw, peek(raw), conversation).read()
 
 
 def put(found, comparison, **fields):
@@ -97,7 +99,7 @@ def test_what_changed(name):
     ("make", "wanted"),
     [
         (lambda text: body("x", tools=[tool("a", description=text), tool("b")]), ("tools", "a changed")),
-        (lambda text: body(text), ("messages", "message 1 (user)")),
+        (body, ("messages", "message 1 (user)")),
     ],
     ids=["tools", "messages"],
 )
@@ -106,9 +108,9 @@ def test_a_change_that_no_signature_covers(make, wanted):
     lost, the next prompt is read whole."""
     found = PromptSessions()
     seen = []
-    for place in range(16):
+    for place in range(STRIDE):
         session = f"s{place}"
-        first, second = (make("x" * (40_000 + place) + one + "x" * (15 - place)) for one in "ab")
+        first, second = (make("x" * (40_000 + place) + one + "x" * (STRIDE - 1 - place)) for one in "ab")
         put(found, compare(found, first, session))
         comparison = compare(found, second, session)
         seen.append(comparison.change is not None)
