@@ -95,8 +95,9 @@ class _Shared:
         found = None if anew else self._found.get(key)
         if found is None:
             found = self._read(text.read(0, text.size), key)
-            while len(self._found) >= SHARED:
-                self._found.pop(next(iter(self._found)), None)
+            # Not one by one: a large body is read in another thread meanwhile.
+            if len(self._found) >= SHARED:
+                self._found = {}
             self._found[key] = found
         return found
 

@@ -2,7 +2,9 @@
 
 import json
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from router.policy.cache import sessions as module
 from router.policy.cache.canonical import STRIDE
@@ -174,6 +176,29 @@ def test_a_request_without_a_session_is_known_by_its_first_message():
     turn = put(found, first)
     assert compare(found, body([{"type": "text", "text": "x", **MARK}], "y"), session="").previous is turn
     assert compare(found, body("q"), session="").previous is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["user", "system", "text", "a", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "type", "content", "text", "name", "cache_control"]), inner, max_size=3
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["messages", "system", "tools", "thinking"]), JSON), min_size=2))
+def test_no_body_makes_it_fail(bodies):
+    """Whatever is sent is read and compared, and what is sent once more is the same."""
+    found = PromptSessions()
+    for value in bodies:
+        for again in (False, True):
+            comparison = compare(found, {"model": "m", **value}, session="s")
+            assert not again or comparison.previous is None or comparison.change is None
+            put(found, comparison)
 
 
 @pytest.mark.parametrize(
