@@ -124,6 +124,8 @@ def read_item(raw: bytes) -> Item:
 
 def _unwrap(content: bytes) -> tuple[bytes, int]:
     """A content without marks, and the number of its blocks; of a single block of text its string."""
+    if b"}," not in content and not any(kind in content for kind in _TEXTS):
+        return content, 1  # a result of a tool, mostly: it need not be decoded
     try:
         blocks = _items.decode(content)
     except UNREADABLE:

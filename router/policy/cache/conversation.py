@@ -15,8 +15,8 @@ from router.wire.raw.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
 ITEMS_LIMIT, FOLDED = 400, 100
-#: Segments that are kept; more become one.
-SEGMENTS_LIMIT = 16
+#: Segments that are kept; more become one, which takes less time than many.
+SEGMENTS_LIMIT = 4
 # Leading instructions that are looked at, and bytes of the beginning in which the first other item is looked for.
 _LEADING, _BEGINNINGS = 8, (4096, 65_536)
 # Bytes that signatures cover whole: of the first segment, where agents tell the date, and of others.
