@@ -16,7 +16,8 @@ import msgspec
 import pytest
 
 from .processes import Threaded, backend, make_home, until
-from .upstream import Upstream, plain
+from .samples import MESSAGES
+from .upstream import Upstream, plain, stream
 from .wire import ask
 
 MODEL = "claude-sonnet-4-6"
@@ -418,6 +419,34 @@ def test_marks_are_added_where_that_was_asked_for(stand):
     assert stand.upstream.seen[-1].body == json.dumps(messages(1)).encode()
     stand.session((dict(plainly), FIRST))
     assert stand.upstream.seen[-1].body == whole
+
+
+def test_a_large_prompt_is_judged_alike(stand):
+    """It is read in a thread, and the history says the same."""
+    large = [{"role": "user", "content": PROSE * 600}, *turns(1)[1:]]
+    more = [*large[:-1], *turns(2)[2:]]
+    assert len(json.dumps(large)) > 1 << 20
+    session = [(messages(1, messages=large), FIRST), (messages(2, messages=more, tools=[tool("Bash")]), MISS)]
+    found = stand.session(*session)
+    assert (found[0], found[3]) == ("tools", "Edit removed")
+    session = [(messages(1, messages=large), FIRST), (messages(2, messages=rewritten(more, 1, "other")), MISS)]
+    found = stand.session(*session)
+    assert (found[0], found[3]) == ("messages", "message 2 (assistant)")
+
+
+def streamed(new, read):
+    """A stream that says at its beginning what the cache gave."""
+    usage = b'"usage":{"input_tokens":%d,"cache_read_input_tokens":%d,"output_tokens":1}' % (new, read)
+    first = MESSAGES.events[0].replace(b'"usage":{"input_tokens":3,"output_tokens":1}', usage)
+    assert first != MESSAGES.events[0]
+    return stream((first, *MESSAGES.events[1:]))
+
+
+def test_streams_are_judged_alike(stand):
+    """Agents ask for streams."""
+    first, second = messages(1, stream=True), messages(2, stream=True, tools=[tool("Bash")])
+    found = stand.session((first, streamed(20_000, 0)), (second, streamed(20_500, 0)))
+    assert (found[0], found[1], found[3]) == ("tools", 20_000, "Edit removed")
 
 
 def command(stand, *words):

@@ -4,6 +4,8 @@ What is short is read in the loop's thread. What is long is read in the thread f
 other work waits for that, since the head of the answer is waited for after it.
 """
 
+import msgspec
+
 from router.backends.cache_rules import find_cache_rule
 from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD, THREAD_BYTES
@@ -41,17 +43,17 @@ async def note_prompt(attempt: Attempt) -> None:
     sessions, conversation = context.runtime.prompt_sessions, context.call.entry.conversation
     if size > THREAD_BYTES:
         if not THREAD.waiting:
-            record.prompt = await run_large(_read, sessions, session, top, conversation)
+            record.prompt = await run_large(_read, sessions, session, context.body.data, top, conversation)
         return
-    reader = sessions.begin(session, top, conversation)
+    reader = sessions.begin(session, context.body.data, top, conversation)
     if not is_large_json(reader.left):
         record.prompt = reader.read()
     elif not THREAD.waiting:
         record.prompt = await run_large(reader.read)
 
 
-def _read(sessions: PromptSessions, session: str, top: Top, conversation: str) -> Comparison:
-    return sessions.begin(session, top, conversation).read()
+def _read(sessions: PromptSessions, session: str, body: bytes, top: Top, conversation: str) -> Comparison:
+    return sessions.begin(session, body, top, conversation).read()
 
 
 def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
@@ -77,9 +79,12 @@ def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
         hour=bool(usage.cache_write_1h) or (before is not None and before.hour),
         marked=marks or prompt.marks > 0,
     )
-    attempt.context.runtime.prompt_sessions.put(comparison, turn)
     rule = find_cache_rule(model, target.profile.cache_seconds, target.profile.cache_minimum)
-    return judge(comparison, turn, usage.cache_read, rule, why_moved=_explain_move(record, attempt))
+    loss = judge(comparison, turn, usage.cache_read, rule, why_moved=_explain_move(record, attempt))
+    if loss is not None and loss.reason == "evicted":
+        turn = msgspec.structs.replace(turn, unexplained=True)
+    attempt.context.runtime.prompt_sessions.put(comparison, turn)
+    return loss
 
 
 def _hash_edits(attempt: Attempt) -> int:

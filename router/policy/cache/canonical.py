@@ -16,6 +16,8 @@ from router.wire.raw.json_values import UNREADABLE
 
 #: What a mark is called by Anthropic and by OpenAI.
 NEEDLES = (b'"cache_control"', b'"prompt_cache_breakpoint"')
+#: How far apart the bytes are that a signature covers, behind those that it covers all.
+STRIDE = 64
 #: A part with more marks is hashed as it is: providers take four.
 MARKS_LIMIT = 64
 _TEXTS = (b'"text"', b'"input_text"', b'"output_text"')
@@ -71,6 +73,32 @@ def _cut(raw: bytes, needle: bytes) -> bytes:
     return raw
 
 
+class Extent(NamedTuple):
+    """A part of a body. It is not copied, since bodies are large."""
+
+    body: bytes
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.stop - self.start
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes between two offsets."""
+        return self.body[self.start + start : self.start + stop]
+
+    def sign(self, start: int, stop: int, whole: int) -> int:
+        """A hash by which the bytes between two offsets are recognized: of all of them, or, when they are more than
+        `whole`, of their number, so many at the beginning, and every sixty-fourth. So it takes a tenth of the time, and
+        misses only a few bytes that were replaced by as many others."""
+        if stop - start <= whole:
+            return hash(self.read(start, stop))
+        begin, end = self.start + start, self.start + stop
+        return hash((stop - start, self.body[begin : begin + whole], self.body[begin:end:STRIDE]))
+
+
 def hash_part(raw: bytes) -> int:
     """The hash of a tool or a block of a system prompt."""
     return hash(cut_marks(raw))
@@ -96,6 +124,8 @@ def read_item(raw: bytes) -> Item:
 
 def _unwrap(content: bytes) -> tuple[bytes, int]:
     """A content without marks, and the number of its blocks; of a single block of text its string."""
+    if b"}," not in content and not any(kind in content for kind in _TEXTS):
+        return content, 1  # a result of a tool, mostly: it need not be decoded
     try:
         blocks = _items.decode(content)
     except UNREADABLE:

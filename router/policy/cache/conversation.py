@@ -1,7 +1,7 @@
 """The conversation of a prompt as hashes of its items.
 
 Each turn of an agent sends the whole conversation again, so what was read before is not read twice: the bytes up to the
-first marked item are known by the hashes of a few segments, and only what comes behind them is decoded.
+first marked item are recognized by the signatures of a few segments, and only what comes behind them is decoded.
 """
 
 import json
@@ -10,15 +10,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.policy.cache.canonical import Item, read_item
+from router.policy.cache.canonical import Extent, Item, read_item
 from router.wire.raw.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
 ITEMS_LIMIT, FOLDED = 400, 100
-#: Segments that are kept; more become one.
-SEGMENTS_LIMIT = 16
+#: Segments that are kept; more become one, which takes less time than many.
+SEGMENTS_LIMIT = 4
 # Leading instructions that are looked at, and bytes of the beginning in which the first other item is looked for.
-_LEADING, _BEGINNING = 8, 65_536
+_LEADING, _BEGINNINGS = 8, (4096, 65_536)
+# Bytes that signatures cover whole: of the first segment, where agents tell the date, and of others.
+_FIRST, _LATER = 4096, 512
 #: Kinds of items that are named; those of others are the caller's words.
 KINDS = frozenset(
     (
@@ -45,7 +47,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     """Bytes of a conversation without marks, from the end of the segment before."""
 
     end: int
-    hash: int
+    signature: int
     #: The items up to its end.
     items: int
     #: The content blocks up to its end.
@@ -86,16 +88,16 @@ class Known(msgspec.Struct, frozen=True, gc=False):
         return self.segments[-1].end
 
 
-def recognize(raw: bytes, conversation: Conversation) -> Known | None:
-    """The part of a conversation that is, byte by byte, the beginning of an earlier one; None for no item."""
+def recognize(text: Extent, conversation: Conversation) -> Known | None:
+    """The part of a conversation that is, by its signatures, the beginning of an earlier one; None for no item."""
     at = 0
     found: list[Segment] = []
     for segment in conversation.segments:
-        if segment.end >= len(raw) or hash(raw[at : segment.end]) != segment.hash:
+        if segment.end >= text.size or _sign(text, at, segment.end) != segment.signature:
             break
         found.append(segment)
         at = segment.end
-    if not found or found[-1].items < conversation.folded or raw[at : at + 1] not in (b",", b"]"):
+    if not found or found[-1].items < conversation.folded or text.read(at, at + 1) not in (b",", b"]"):
         return None
     return Known(conversation, tuple(found))
 
@@ -128,10 +130,10 @@ class Reading(msgspec.Struct):
         return _name_kind(self.raw[at]) if 0 <= at < len(self.raw) else ""
 
 
-def read_conversation(raw: bytes, known: Known | None = None) -> Reading:
+def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     """Read a conversation. known: the part of it that was recognized."""
     end = known.end if known is not None else 0
-    raws = _decode(raw, end)
+    raws = _decode(text.read(end, text.size), known=end > 0)
     items = [read_item(bytes(one)) for one in raws]
     hashes = [item.hash for item in items]
     folded, fold, kept = 0, 0, array("q")
@@ -155,7 +157,7 @@ def read_conversation(raw: bytes, known: Known | None = None) -> Reading:
         hashes=kept,
         folded=folded,
         fold=fold,
-        segments=_extend(segments, raw, raws, items),
+        segments=_extend(segments, text, raws, items),
         leading=leading,
         first=first,
         marks=marks,
@@ -165,33 +167,44 @@ def read_conversation(raw: bytes, known: Known | None = None) -> Reading:
     return Reading(conversation, raws, hashes, before)
 
 
-def find_first(raw: bytes) -> int:
+def find_first(text: Extent) -> int:
     """The hash of the first item that is no instruction, 0 when it is not near the beginning."""
-    text = raw[:_BEGINNING].decode("latin-1")
-    at = 1
-    try:
-        for _ in range(_LEADING):
-            _, end = _scanner.raw_decode(text, at)
-            item = raw[at:end]
-            if _name_kind(item) not in _INSTRUCTING:
-                return read_item(item).hash
-            at = end + 1
-            while text[at : at + 1] in (" ", "\n"):
-                at += 1
-    except (ValueError, RecursionError):
-        return 0
+    for size in _BEGINNINGS:
+        raw = text.read(0, min(size, text.size))
+        try:
+            return _find_first(raw)
+        except (ValueError, RecursionError):
+            if len(raw) < size:
+                break
     return 0
 
 
-def _decode(raw: bytes, end: int) -> list[msgspec.Raw]:
-    """The items behind what was recognized; the whole as one item where it is no list."""
+def _find_first(raw: bytes) -> int:
+    # Each byte becomes one character, so that offsets are the same.
+    text, at = raw.decode("latin-1"), 1
+    for _ in range(_LEADING):
+        _, end = _scanner.raw_decode(text, at)
+        item = raw[at:end]
+        if _name_kind(item) not in _INSTRUCTING:
+            return read_item(item).hash
+        at = end + 1
+        while text[at : at + 1] in (" ", "\n"):
+            at += 1
+    return 0
+
+
+def _sign(text: Extent, start: int, stop: int) -> int:
+    return text.sign(start, stop, _LATER if start else _FIRST)
+
+
+def _decode(raw: bytes, *, known: bool) -> list[msgspec.Raw]:
+    """The items of a list, or of the rest of one whose beginning is known; the whole as one item where it is none."""
     try:
-        if end:
-            rest = raw[end + 1 :]
-            return _items.decode(b"[" + rest) if raw[end : end + 1] == b"," else []
+        if known:
+            return _items.decode(b"[" + raw[1:]) if raw.startswith(b",") else []
         return _items.decode(raw)
     except UNREADABLE:
-        return [msgspec.Raw(raw[end:])]
+        return [msgspec.Raw(raw)]
 
 
 def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
@@ -213,7 +226,7 @@ def _count_leading(raws: Sequence[msgspec.Raw]) -> int:
 
 
 def _extend(
-    segments: tuple[Segment, ...], raw: bytes, raws: Sequence[msgspec.Raw], items: Sequence[Item]
+    segments: tuple[Segment, ...], text: Extent, raws: Sequence[msgspec.Raw], items: Sequence[Item]
 ) -> tuple[Segment, ...]:
     """The segments with one more, up to the first marked item, as far as the items lie side by side."""
     plain = next((at for at, item in enumerate(items) if item.marks), len(items))
@@ -223,7 +236,7 @@ def _extend(
     sizes = [len(one) for one in raws]
     # The first of all items stands behind a bracket, the others behind a comma and, in some encodings, a space.
     others = len(sizes) - (0 if segments else 1)
-    space = len(raw) - at - sum(sizes) - len(sizes) - 1
+    space = text.size - at - sum(sizes) - len(sizes) - 1
     if space not in (0, others):
         return segments
     between = 2 if space else 1
@@ -231,8 +244,8 @@ def _extend(
     count, blocks = (segments[-1].items, segments[-1].blocks) if segments else (0, 0)
     count, blocks = count + plain, blocks + sum(item.blocks for item in items[:plain])
     if len(segments) >= SEGMENTS_LIMIT:
-        return (Segment(end, hash(raw[:end]), count, blocks),)
-    return (*segments, Segment(end, hash(raw[at:end]), count, blocks))
+        return (Segment(end, _sign(text, 0, end), count, blocks),)
+    return (*segments, Segment(end, _sign(text, at, end), count, blocks))
 
 
 def _fold(fold: int, hashes: Sequence[int]) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from router.policy.cache.canonical import count_marks, cut_marks, hash_part, unwrap_text
+from router.policy.cache.canonical import Extent, count_marks, cut_marks, hash_part, unwrap_text
 from router.policy.cache.conversation import Conversation
 from router.wire.raw.json_values import UNREADABLE
 from router.wire.raw.top_level import Top
@@ -22,7 +22,8 @@ SETTINGS = frozenset(
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 #: Parts of a list that are hashed one by one; those behind them have one hash together.
 PARTS_LIMIT = 200
-_NAMES_LIMIT = 64
+#: Bytes that a signature covers whole: of tools, and of a system prompt, in which a date may change alone.
+WHOLE_TOOLS, WHOLE_SYSTEM = 1024, 32_768
 # Claude Code's billing line differs from request to request; it is taken out, or its vendor reads it apart.
 _BILLING = b'"x-anthropic-billing-header:'
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -46,12 +47,14 @@ _tool = msgspec.json.Decoder(_Tool)
 class Parts(msgspec.Struct, frozen=True, gc=False):
     """The tools of a request, or the blocks of its system prompt."""
 
-    #: Of the bytes as they came.
-    raw: int
+    #: Of the bytes as they came; 0 when there are none.
+    signature: int
     hashes: "array[int]"
     #: The names of tools, '' for what is none.
     names: tuple[str, ...]
     marks: int
+    #: About how many bytes it takes in memory.
+    size: int = 0
 
 
 NO_PARTS = Parts(0, array("q"), (), 0)
@@ -71,9 +74,7 @@ class Prompt(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """About how many bytes it takes in memory."""
-        parts = (self.tools, self.system)
-        named = sum(8 * len(part.hashes) + sum(len(name) + 57 for name in part.names) for part in parts)
-        return 2000 + 8 * len(self.conversation.hashes) + named
+        return 2000 + 8 * len(self.conversation.hashes) + self.tools.size + self.system.size
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -89,26 +90,34 @@ def read_settings(top: Top) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((name, hash(top.raw(name))) for name in top if name in SETTINGS))
 
 
-def find_system(top: Top) -> bytes | None:
-    """The system prompt of a request, undecoded; None where it stands in the conversation."""
-    return next((top.raw(name) for name in _SYSTEM if name in top), None)
+def find_extent(body: bytes, top: Top, *names: str) -> Extent | None:
+    """Where the first of these members stands in a body; None when it has none of them."""
+    for name in names:
+        if name in top:
+            return Extent(body, *top.span(name))
+    return None
 
 
-def read_tools(raw: bytes) -> Parts:
+def find_system(body: bytes, top: Top) -> Extent | None:
+    """Where the system prompt stands; None where it is in the conversation."""
+    return find_extent(body, top, *_SYSTEM)
+
+
+def read_tools(raw: bytes, signature: int) -> Parts:
     """Read the list of tools."""
-    return _read_parts(raw, _items_of(raw), named=True)
+    return _read_parts(raw, signature, _items_of(raw), named=True)
 
 
-def read_system(raw: bytes) -> Parts:
+def read_system(raw: bytes, signature: int) -> Parts:
     """Read a system prompt; a text and a single block of it are the same."""
     if raw.startswith(b'"'):
-        return Parts(hash(raw), array("q", [hash(raw)]), (), 0)
+        return Parts(signature, array("q", [hash(raw)]), (), 0)
     found = [item for item in _items_of(raw) if _BILLING not in bytes(item[:400])]
     if len(found) == 1:
         text = unwrap_text(cut_marks(found[0]))
         if text is not None:
-            return Parts(hash(raw), array("q", [hash(text)]), (), count_marks(raw))
-    return _read_parts(raw, found, named=False)
+            return Parts(signature, array("q", [hash(text)]), (), count_marks(raw))
+    return _read_parts(raw, signature, found, named=False)
 
 
 def _items_of(raw: bytes) -> list[bytes]:
@@ -118,12 +127,13 @@ def _items_of(raw: bytes) -> list[bytes]:
         return [raw]
 
 
-def _read_parts(raw: bytes, items: list[bytes], *, named: bool) -> Parts:
+def _read_parts(raw: bytes, signature: int, items: list[bytes], *, named: bool) -> Parts:
     hashes = array("q", [hash_part(item) for item in items[:PARTS_LIMIT]])
     if len(items) > PARTS_LIMIT:
         hashes.append(hash(tuple(items[PARTS_LIMIT:])))
     names = tuple(_name_tool(item) for item in items[:PARTS_LIMIT]) if named else ()
-    return Parts(hash(raw), hashes, names, count_marks(raw))
+    size = 8 * len(hashes) + sum(len(name) + 57 for name in names)
+    return Parts(signature, hashes, names, count_marks(raw), size)
 
 
 def _name_tool(item: bytes) -> str:
@@ -174,7 +184,7 @@ def find_block(before: Parts, after: Parts) -> Change | None:
 
 
 def _find_difference(before: Parts, after: Parts) -> int | None:
-    if before.raw == after.raw or before.hashes == after.hashes:
+    if before is after or before.hashes == after.hashes:
         return None
     for at, (old, new) in enumerate(zip(before.hashes, after.hashes, strict=False)):
         if old != new:

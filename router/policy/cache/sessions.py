@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from router.policy.cache.canonical import Extent
 from router.policy.cache.conversation import (
     Conversation,
     Known,
@@ -19,10 +20,13 @@ from router.policy.cache.conversation import (
 )
 from router.policy.cache.prompt import (
     NO_PARTS,
+    WHOLE_SYSTEM,
+    WHOLE_TOOLS,
     Change,
     Parts,
     Prompt,
     find_block,
+    find_extent,
     find_setting,
     find_system,
     find_tool,
@@ -59,6 +63,8 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     hour: bool
     #: True when the prompt was marked, by the caller or by fairlead.
     marked: bool
+    #: True when nothing explains what was lost: the next prompt is then read whole, as signatures do not cover all.
+    unexplained: bool = False
 
 
 class Comparison(msgspec.Struct, frozen=True, gc=False):
@@ -73,23 +79,25 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Shared:
-    """Parts that were read, by the hash of their bytes."""
+    """Parts that were read, by their signatures. whole: bytes that these cover whole."""
 
-    __slots__ = ("_found", "_read")
+    __slots__ = ("_found", "_read", "_whole")
 
-    def __init__(self, read: Callable[[bytes], Parts]):
+    def __init__(self, read: Callable[[bytes, int], Parts], whole: int):
         self._read = read
+        self._whole = whole
         self._found: dict[int, Parts] = {}
 
-    def get(self, raw: bytes | None) -> Parts:
-        if raw is None:
+    def get(self, text: Extent | None, *, anew: bool) -> Parts:
+        if text is None:
             return NO_PARTS
-        key = hash(raw)
-        found = self._found.get(key)
+        key = text.sign(0, text.size, self._whole)
+        found = None if anew else self._found.get(key)
         if found is None:
-            found = self._read(raw)
+            found = self._read(text.read(0, text.size), key)
+            # Not one by one: a large body is read in another thread meanwhile.
             if len(self._found) >= SHARED:
-                self._found.pop(next(iter(self._found)), None)
+                self._found = {}
             self._found[key] = found
         return found
 
@@ -100,7 +108,7 @@ class PromptSessions:
     def __init__(self) -> None:
         self._lines: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
         self._bytes = 0
-        self._tools, self._system = _Shared(read_tools), _Shared(read_system)
+        self._tools, self._system = _Shared(read_tools, WHOLE_TOOLS), _Shared(read_system, WHOLE_SYSTEM)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -110,23 +118,26 @@ class PromptSessions:
         self._lines = OrderedDict()
         self._bytes = 0
 
-    def begin(self, session: str, top: Top, conversation: str) -> "PromptReader":
+    def begin(self, session: str, body: bytes, top: Top, conversation: str) -> "PromptReader":
         """Begin to read the prompt of a request. session: its key, '' for a request that names none; it is then found
-        by its first message. conversation: the field that holds the conversation."""
-        raw = top.raw(conversation) or b""
-        key = session or f"first {find_first(raw)}"
+        by its first message. top: of the body. conversation: the field that holds the conversation."""
+        text = find_extent(body, top, conversation) or Extent(b"[]", 0, 2)
+        key = session or f"first {find_first(text)}"
         known: Known | None = None
-        for turn in self._lines.get(key, ()):
-            found = recognize(raw, turn.prompt.conversation)
+        lines = self._lines.get(key, ())
+        anew = any(turn.unexplained for turn in lines)
+        for turn in () if anew else lines:
+            found = recognize(text, turn.prompt.conversation)
             if found is not None and (known is None or found.end > known.end):
                 known = found
-        return PromptReader(self, key, top, raw, known)
+        return PromptReader(self, key, body, top, text, known, anew)
 
     def read(self, reader: "PromptReader") -> Comparison:
         """Read the rest of a prompt, and compare it."""
-        top = reader.top
-        reading = read_conversation(reader.raw, reader.known)
-        tools, system = self._tools.get(top.raw("tools")), self._system.get(find_system(top))
+        body, top = reader.body, reader.top
+        reading = read_conversation(reader.text, reader.known)
+        tools = self._tools.get(find_extent(body, top, "tools"), anew=reader.anew)
+        system = self._system.get(find_system(body, top), anew=reader.anew)
         one = reading.conversation
         # Anthropic takes a mark for the whole request too.
         marks = tools.marks + system.marks + one.marks + ("cache_control" in top)
@@ -145,15 +156,14 @@ class PromptSessions:
         for turn in lines:
             if turn.prompt.conversation.first == prompt.conversation.first:
                 return turn
-        tools = prompt.tools.raw
-        return next((turn for turn in lines if tools and turn.prompt.tools.raw == tools), None)
+        tools = prompt.tools.signature
+        return next((turn for turn in lines if tools and turn.prompt.tools.signature == tools), None)
 
     def put(self, comparison: Comparison, turn: Turn) -> None:
         """Note that a request was answered: the next of its line is compared to it."""
         lines = self._lines
         before = lines.pop(comparison.key, ())
-        after = (turn, *(one for one in before if one is not comparison.previous))[:LINES]
-        lines[comparison.key] = after
+        lines[comparison.key] = after = (turn, *(one for one in before if one is not comparison.previous))[:LINES]
         self._bytes += _measure(after) - _measure(before)
         while len(lines) > SESSIONS or (self._bytes > BYTES and len(lines) > 1):
             self._bytes -= _measure(lines.popitem(last=False)[1])
@@ -164,16 +174,19 @@ class PromptReader(msgspec.Struct):
 
     sessions: PromptSessions
     key: str
+    body: bytes
     top: Top
     #: The conversation.
-    raw: bytes
+    text: Extent
     #: What of it was recognized.
     known: Known | None
+    #: Nothing is to be recognized.
+    anew: bool
 
     @property
     def left(self) -> int:
         """Bytes of the conversation that are to be decoded."""
-        return len(self.raw) - (self.known.end if self.known is not None else 0)
+        return self.text.size - (self.known.end if self.known is not None else 0)
 
     def read(self) -> Comparison:
         """Read the rest."""

@@ -6,18 +6,34 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from router.policy.cache import conversation as module
+from router.policy.cache.canonical import Extent
 from router.policy.cache.conversation import (
     FOLDED,
     ITEMS_LIMIT,
     SEGMENTS_LIMIT,
-    find_first,
-    read_conversation,
-    recognize,
 )
 
 from ...growth import grows_evenly
 
 MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+def extent(raw):
+    """A text in the middle of a body."""
+    return Extent(b'{"x":' + raw + b"}", 5, 5 + len(raw))
+
+
+def read_conversation(raw, known=None):
+    return module.read_conversation(extent(raw), known)
+
+
+def recognize(raw, conversation):
+    return module.recognize(extent(raw), conversation)
+
+
+def find_first(raw):
+    return module.find_first(extent(raw))
 
 
 def encode(items, separators=(",", ":")):

@@ -2,9 +2,12 @@
 
 import json
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from router.policy.cache import sessions as module
+from router.policy.cache.canonical import STRIDE
 from router.policy.cache.prompt import PARTS_LIMIT
 from router.policy.cache.sessions import LINES, SESSIONS, PromptSessions, Turn
 from router.wire.raw.top_level import peek
@@ -25,7 +28,8 @@ def body(*texts, **more):
 
 def compare(found, value, session="s", conversation="messages"):
     """Read a request as the next of a session."""
-    return found.begin(session, peek(json.dumps(value).encode()), conversation).read()
+    raw = json.dumps(value).encode()
+    return found.begin(session, raw, peek(raw), conversation).read()
 
 
 def put(found, comparison, **fields):
@@ -93,6 +97,32 @@ def test_what_changed(name):
     assert change(first, second) == wanted
 
 
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda text: body("x", tools=[tool("a", description=text), tool("b")]), ("tools", "a changed")),
+        (body, ("messages", "message 1 (user)")),
+    ],
+    ids=["tools", "messages"],
+)
+def test_a_change_that_no_signature_covers(make, wanted):
+    """A byte in the place of another is not seen at once where the text is long; when nothing else explains what was
+    lost, the next prompt is read whole."""
+    found = PromptSessions()
+    seen = []
+    for place in range(STRIDE):
+        session = f"s{place}"
+        first, second = (make("x" * (40_000 + place) + one + "x" * (STRIDE - 1 - place)) for one in "ab")
+        put(found, compare(found, first, session))
+        comparison = compare(found, second, session)
+        seen.append(comparison.change is not None)
+        if comparison.change is None:
+            put(found, comparison, unexplained=True)
+            comparison = compare(found, second, session)
+        assert (comparison.change.part, comparison.change.text) == wanted
+    assert seen.count(True) == 1
+
+
 def test_leading_messages_are_the_system_prompt():
     """In Chat it stands there."""
     first = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "x"}]
@@ -146,6 +176,29 @@ def test_a_request_without_a_session_is_known_by_its_first_message():
     turn = put(found, first)
     assert compare(found, body([{"type": "text", "text": "x", **MARK}], "y"), session="").previous is turn
     assert compare(found, body("q"), session="").previous is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["user", "system", "text", "a", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "type", "content", "text", "name", "cache_control"]), inner, max_size=3
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["messages", "system", "tools", "thinking"]), JSON), min_size=2))
+def test_no_body_makes_it_fail(bodies):
+    """Whatever is sent is read and compared, and what is sent once more is the same."""
+    found = PromptSessions()
+    for value in bodies:
+        for again in (False, True):
+            comparison = compare(found, {"model": "m", **value}, session="s")
+            assert not again or comparison.previous is None or comparison.change is None
+            put(found, comparison)
 
 
 @pytest.mark.parametrize(
