@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from router import __version__
+from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
 from router.exchange.body.body import is_much
@@ -29,6 +30,8 @@ from router.wire.raw.top_level import peek
 from router.wire.translate import Plan
 
 _THREADS = trio.CapacityLimiter(2)
+# Forms of reasoning that name an effort.
+_BY_EFFORT = ("reasoning_effort", "openrouter")
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 JSON = (b"Content-Type", b"content-type", b"application/json")
 
@@ -48,7 +51,8 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
-    profile = habits_of(backend, options, model)
+    efforts = snapshot.facts.find(backend.name, model).facts.efforts
+    profile = _fit_efforts(habits_of(backend, options, model), efforts, options)
     spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
@@ -65,8 +69,20 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
         sealer=snapshot.translation_state.seal(backend.name, model),
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
+        efforts=efforts,
     )
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
+
+
+def _fit_efforts(profile: Profile, efforts: tuple[str, ...] | None, options: BackendOptions) -> Profile:
+    """The profile with the efforts that the model takes, where they are known; what the user says of the backend's
+    habits counts first."""
+    if efforts is None or "efforts" in options.profile or "reasoning" in options.profile:
+        return profile
+    if not efforts:
+        drops = profile.reasoning in _BY_EFFORT
+        return msgspec.structs.replace(profile, reasoning="none", efforts=()) if drops else profile
+    return msgspec.structs.replace(profile, efforts=efforts)
 
 
 async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: bool = False) -> tuple[Edited, bool]:
