@@ -195,3 +195,25 @@ def test_a_server_is_asked_again_once_it_has_answered_with_an_unknown_model(made
         assert not runtime.snapshot.facts.is_unloaded("box", "m")
 
     kept(runtime, use)
+
+
+def test_a_server_that_never_says_what_it_has_allocated(made, server, monkeypatch):
+    """It is asked ever more rarely, however often it answers."""
+    runtime = made(configured("box", vendor="ollama", key="", auth="none"))
+    asked = []
+    listed = calls.fetch_catalog
+
+    async def count(backend, key, **options):
+        asked.append(trio.current_time())
+        return await listed(backend, key, **options)
+
+    monkeypatch.setattr(calls, "fetch_catalog", count)
+
+    async def use():
+        await runtime.catalogs.wait_complete()
+        for _ in range(1800):
+            runtime.catalogs.note_served("box")
+            await trio.sleep(1)
+
+    kept(runtime, use)
+    assert 8 <= len(asked) <= 14
