@@ -119,7 +119,16 @@ def _fill(
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
-    edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+    edit(
+        body,
+        top,
+        call=call,
+        route=route,
+        target=target,
+        probe=probe,
+        notes=found.edits,
+        taken=lambda: known.facts.efforts,
+    )
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

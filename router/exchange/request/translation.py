@@ -172,7 +172,16 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
     other = calls.call(plan.path)
     # The translation has put the model's new name in already.
     route = msgspec.structs.replace(route, renamed=False)
-    edited = edit(sent.body, peek(sent.body), call=other, route=route, target=target, probe=False, notes=notes)
+    edited = edit(
+        sent.body,
+        peek(sent.body),
+        call=other,
+        route=route,
+        target=target,
+        probe=False,
+        notes=notes,
+        taken=lambda: plan.ctx.efforts,
+    )
     return edited, sent.usage, notes
 
 
