@@ -57,8 +57,9 @@ LITELLM_VENDORS = {
     "dashscope": "alibaba",
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# Levels that pi-ai assumes unless its map says otherwise.
+# Levels that pi-ai assumes unless its map says otherwise. Anthropic's API has no `minimal`; pi-ai sends another form.
 USUAL_EFFORTS = ("minimal", "low", "medium", "high")
+NO_MINIMAL = "anthropic-messages"
 MODALITIES = ("text", "image", "audio", "video", "file")
 MODES = ("chat", "responses", "completion")
 TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
@@ -101,14 +102,15 @@ def read_pi_ai(path: Path) -> dict[str, dict[str, Row]]:
             file = archive.extractfile(f"package/dist/providers/data/{name}.json")
             if file is None:
                 raise BuildError(f"{path} has no data of {name}")
-            for models in json.load(file).values():
+            for api, models in json.load(file).items():
+                usual = USUAL_EFFORTS[1:] if api == NO_MINIMAL else USUAL_EFFORTS
                 for model in models.values():
                     if model["type"] == "chat" and not BATCH.search(model["id"]):
-                        found.setdefault(vendor, {}).setdefault(model["id"].lower(), _read_pi_model(model))
+                        found.setdefault(vendor, {}).setdefault(model["id"].lower(), _read_pi_model(model, usual))
     return found
 
 
-def _read_pi_model(model: Mapping[str, Any]) -> Row:
+def _read_pi_model(model: Mapping[str, Any], usual: Iterable[str]) -> Row:
     row: Row = {"window": model.get("contextWindow"), "max_output": model.get("maxTokens")}
     row["modalities"] = [name for name in MODALITIES if name in model.get("input", ())]
     tiers = [tier["inputTokensAbove"] for tier in model.get("cost", {}).get("tiers", ())]
@@ -117,7 +119,7 @@ def _read_pi_model(model: Mapping[str, Any]) -> Row:
     if model.get("reasoning") is False:
         row["efforts"] = []
     elif "thinkingLevelMap" in model:
-        levels = {**{name: name for name in USUAL_EFFORTS}, **model["thinkingLevelMap"]}
+        levels = {**{name: name for name in usual}, **model["thinkingLevelMap"]}
         row["efforts"] = [name for name in EFFORTS if name in levels.values()]
     return row
 

@@ -123,7 +123,16 @@ def _fill(
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     restored, top = unseal(body, top, call, target, snapshot)
     found.edits += [UNSEALED] if restored is not body else []
-    edit(restored, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+    edit(
+        restored,
+        top,
+        call=call,
+        route=route,
+        target=target,
+        probe=probe,
+        notes=found.edits,
+        taken=lambda: known.facts.efforts,
+    )
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

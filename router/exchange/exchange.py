@@ -73,7 +73,8 @@ class Exchange:
                 return
             failover = Failover(context)
             try:
-                await failover.keep_fitting()
+                if failover.suspect:
+                    await failover.keep_fitting()
                 while (attempt := await failover.next_attempt()) is not None:
                     self.attempt, self._relay = attempt, None
                     self._early = EarlyStream(attempt) if context.facts.stream else None

@@ -42,6 +42,8 @@ TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
 #: Seconds between two readings of what a server has allocated.
 ALLOCATED_SECONDS = 20.0
+# Up to about an hour.
+_MOST_DOUBLINGS = 12
 #: More models than this are compared in a thread.
 _THREAD_MODELS = 500
 
@@ -63,6 +65,8 @@ class Catalog:
     facts: BackendFacts = NOTHING_SAID
     #: When to ask a server again what it has allocated, on trio's clock.
     facts_due: float = math.inf
+    #: How often it was asked so without saying anything new.
+    asked_in_vain: int = 0
     #: Further documents are being read.
     reads_facts: bool = False
     #: What was told of its facts: each kind is told once.
@@ -136,10 +140,12 @@ class Catalogs(Mapping[str, Catalog]):
                 await self._facts_read.wait()
 
     def note_served(self, name: str) -> None:
-        """Ask a server soon what it has allocated: it has answered with a model of which that was not known."""
+        """Ask a server soon what it has allocated: it has answered with a model of which that was not known. One that
+        does not say it is asked ever more rarely."""
         entry = self._entries.get(name)
         if entry is not None and entry.facts_due == math.inf:
-            entry.facts_due = trio.current_time() + TICK_SECONDS
+            entry.facts_due = trio.current_time() + TICK_SECONDS * 2 ** min(entry.asked_in_vain, _MOST_DOUBLINGS)
+            entry.asked_in_vain += 1
 
     async def read_again(self, name: str, seconds: float) -> None:
         """Read what a backend says of its models anew, and wait for it, `seconds` at most."""
@@ -264,6 +270,8 @@ class Catalogs(Mapping[str, Catalog]):
             update = await _update(entry.facts, join_listed(listed, more), asks_server=local, whole=whole)
             self._tell(entry, update)
             if self._entries.get(backend.name) is entry and update.facts != entry.facts:
+                if update.facts.allocated.keys() != entry.facts.allocated.keys():
+                    entry.asked_in_vain = 0
                 entry.facts = update.facts
                 refresh.on_change()
         finally:

@@ -213,3 +213,24 @@ def test_lists_tell_clients_what_is_known(tmp_path):
             assert (second["context_window"], second["display_name"]) == (8192, "Model M (via two)")
             assert [level["effort"] for level in second["supported_reasoning_levels"]] == ["low", "high"]
             assert second["base_instructions"]
+
+
+def test_an_effort_that_the_model_does_not_take(tmp_path):
+    """It becomes the nearest weaker one that it takes, which is named; for a model without any it is left out."""
+    with scripted() as peer:
+        peer.answers["/v1/models"] = reply({"data": [{"id": "gpt-oss-x"}, {"id": "gpt-oss-y"}]})
+        peer.answers["/v1/chat/completions"] = reply(ANSWER)
+        home = tmp_path / "home"
+        home.mkdir(mode=0o700)
+        (home / "config.toml").touch(mode=0o600)
+        (home / "config.toml").write_text('[models]\ngpt-oss-x.efforts = ["low", "high"]\ngpt-oss-y.efforts = []\n')
+        entries = [backend("box", peer.root, protocols=("chat",), vendor="groq")]
+        with Proxy(tmp_path, "--demo", "off", backends=entries) as proxy:
+            proxy.settled("box")
+            for model, effort in (("gpt-oss-x", "low"), ("gpt-oss-y", None)):
+                body = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+                body |= {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}
+                answer = ask(proxy.port, "/v1/messages", json.dumps(body).encode())
+                assert answer.status == 200
+                assert json.loads(sent(peer)[-1][3]).get("reasoning_effort") == effort
+                assert b"=" in answer.field(b"x-fairlead-loss")

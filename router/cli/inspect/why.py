@@ -13,6 +13,7 @@ from router.cli.common.flush import flush_history
 from router.cli.common.layout import find_width, print_json, wrap_row
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
+from router.cli.inspect.model_notice import find_notice
 from router.cli.inspect.next_step import find_next_step
 from router.errors import CommandError
 from router.net.server.cancel_reason import CancelReason
@@ -52,11 +53,14 @@ def run(argv: list[str]) -> int:
     found = _found(home, options.id)
     captures.sweep(home)
     bodies = captures.path_of(home, found.id)
+    notice = find_notice(home, found.backend, found.served_model or found.model)
     if options.json:
         capture = None if bodies is None else str(bodies)
-        print_json({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture})
+        request = msgspec.to_builtins(found)
+        print_json({"schema": WHY_SCHEMA, "request": request, "capture": capture, "notice": notice})
     else:
-        lines = [*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]
+        lines = [*_lines(found), *([_row("model", clean(notice, 400))] if notice else [])]
+        lines += [] if bodies is None else [_row("captured", shown(bodies))]
         width = find_width()
         print("\n".join(part for line in lines for part in _lay_out(line, width)))
     return 0

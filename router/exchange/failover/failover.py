@@ -13,7 +13,7 @@ from router.exchange.attempt import Attempt, Place
 from router.exchange.context import RequestContext
 from router.exchange.failover.candidates import Candidates
 from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
-from router.exchange.failover.fitting import select_fitting
+from router.exchange.failover.fitting import is_suspect, select_fitting
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
 from router.net.server.cancel_reason import CancelReason
@@ -94,8 +94,13 @@ class Failover:
 
     # Before an attempt
 
+    @property
+    def suspect(self) -> bool:
+        """True for a request that may be too large for one of its models."""
+        return is_suspect(self._context, self._candidates.routes)
+
     async def keep_fitting(self) -> None:
-        """Leave out the routes whose models cannot hold the request. Raises ContextOverflow when none can."""
+        """Leave out the routes whose models cannot hold a suspect request. Raises ContextOverflow when none can."""
         self._candidates.keep(await select_fitting(self._context, self._candidates.routes))
 
     async def next_attempt(self) -> Attempt | None:

@@ -30,16 +30,21 @@ _ASK_SECONDS = 3.0
 _LARGER_WINDOW = b"context-1m"
 
 
-async def select_fitting(context: RequestContext, routes: Sequence[Route]) -> Sequence[Route]:
-    """The routes whose models may hold the request. Raises ContextOverflow when none can."""
+def is_suspect(context: RequestContext, routes: Sequence[Route]) -> bool:
+    """True for a request that is large enough to be judged. Most are not, and cost a few look-ups here."""
     if not context.call.writes or isinstance(context.body, Upload):
-        return routes
+        return False
     size = len(context.body.data)
+    limits = find_limits(context.snapshot.facts, routes, raised=asks_larger_window(context.request.fields))
+    return any(limit is not None and may_exceed(size, limit) for limit in limits)
+
+
+async def select_fitting(context: RequestContext, routes: Sequence[Route]) -> Sequence[Route]:
+    """The routes whose models may hold a request that is suspect. Raises ContextOverflow when none can."""
+    data = context.body.data
+    size = len(data)
     raised = asks_larger_window(context.request.fields)
     limits = find_limits(context.snapshot.facts, routes, raised=raised)
-    if not any(limit is not None and may_exceed(size, limit) for limit in limits):
-        return routes
-    data = context.body.data
     tokens = await context.run_in_thread(estimate_least, data) if size > THREAD_BYTES else estimate_least(data)
     if await _ask_again(context, routes, limits, tokens):
         limits = find_limits(context.runtime.snapshot.facts, routes, raised=raised)

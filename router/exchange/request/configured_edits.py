@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from router.backends.known import refuses_max_tokens
-from router.settings.tables import Edits, Effort
+from router.settings.tables import Edits
 from router.wire import protocol
 from router.wire.calls import Call
+from router.wire.openai import find_nearest_effort
 from router.wire.raw.splice import Splice
 
 # Fields that routing and the relay decide.
@@ -24,16 +25,32 @@ _encode = msgspec.json.encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def change_body(splice: Splice, all_edits: Sequence[Edits], *, call: Call, vendor: str, notes: list[str]) -> None:
-    """Apply fields, effort and cap; vendor: the backend's. Raises BadRequest for a body with doubled keys."""
+def change_body(
+    splice: Splice,
+    all_edits: Sequence[Edits],
+    *,
+    call: Call,
+    vendor: str,
+    notes: list[str],
+    taken: tuple[str, ...] | None = None,
+) -> None:
+    """Apply fields, effort and cap; vendor: the backend's; taken: the efforts that the model takes, None where they are
+    not known. Raises BadRequest for a body with doubled keys."""
     for edits in all_edits:
         for path in edits.remove_fields:
             _note(notes, f"field {path} removed", _remove(splice, path))
         for path, value in edits.set_fields.items():
             _note(notes, f"field {path} set", _put(splice, path, value))
-    efforts: list[Effort] = [edits.effort for edits in all_edits if edits.effort is not None]
+    efforts = [edits.effort for edits in all_edits if edits.effort is not None]
     if efforts and call.writes and call.entry.effort is not None:
-        _note(notes, f"effort {efforts[-1]}", _put_effort(splice, call.entry.effort, efforts[-1]))
+        effort = _fit_effort(splice, call.entry.effort, efforts[-1], taken)
+        if effort:
+            text = (
+                f"effort {effort}" if effort == efforts[-1] else f"effort {efforts[-1]} fitted to the model: {effort}"
+            )
+            _note(notes, text, _put_effort(splice, call.entry.effort, effort))
+        else:
+            notes.append("effort left alone: the model does not take it")
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
     if caps:
         notes.extend(_cap_output(splice, call, vendor, min(caps)))
@@ -125,7 +142,15 @@ def _delete(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 # Effort and output cap
 
 
-def _put_effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
+def _fit_effort(splice: Splice, form: protocol.Effort, effort: str, taken: tuple[str, ...] | None) -> str:
+    """The effort itself where the model takes it, or turns its thinking off by other fields; else the nearest, '' for
+    none."""
+    if taken is None or effort in taken or (effort == "none" and form.off(str(splice.value("model")))):
+        return effort
+    return find_nearest_effort(effort, taken)
+
+
+def _put_effort(splice: Splice, form: protocol.Effort, effort: str) -> str | None:
     """Put the effort where the protocol has it, with the protocol's name for it."""
     off: Mapping[str, object] = form.off(str(splice.value("model"))) if effort == "none" else {}
     if not off:

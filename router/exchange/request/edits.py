@@ -1,6 +1,6 @@
 """The edits of a passed-through body: the record names each, and all other bytes stay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -27,9 +27,20 @@ class Edited(msgspec.Struct):
     probed: bool = False
 
 
-def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]) -> Edited:
+def edit(
+    body: bytes,
+    top: Top,
+    *,
+    call: Call,
+    route: Route,
+    target: Target,
+    probe: bool,
+    notes: list[str],
+    taken: Callable[[], tuple[str, ...] | None] = lambda: None,
+) -> Edited:
     """The body with the model's new name, the configured edits of rule and backend, the usage probe, a cache mark, and
-    without the billing line of another vendor. Raises BadRequest when a doubled key leaves open what is to change."""
+    without the billing line of another vendor. taken: finds the efforts that the model takes; called only where one is
+    set. Raises BadRequest when a doubled key leaves open what is to change."""
     splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:
@@ -38,7 +49,8 @@ def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, pro
         notes.append(route.note_renaming())
     all_edits = edits_of(route, target)
     if all_edits and route.model is not None:
-        change_body(splice, all_edits, call=call, vendor=target.backend.vendor, notes=notes)
+        found = taken() if any(edits.effort is not None for edits in all_edits) else None
+        change_body(splice, all_edits, call=call, vendor=target.backend.vendor, notes=notes, taken=found)
         probe = probe and not touches(all_edits, call.entry.usage_field)
     entry = call.entry
     if probe and call.writes and entry.ask_usage is not None and entry.ask_usage(splice):

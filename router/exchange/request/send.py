@@ -102,8 +102,17 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
 def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
     """The body to send upstream; its changes are noted in the record."""
     notes: list[str] = []
+    route, target = attempt.route, attempt.target
+    facts = attempt.context.snapshot.facts
     edited = edit(
-        body, top, call=attempt.context.call, route=attempt.route, target=attempt.target, probe=probe, notes=notes
+        body,
+        top,
+        call=attempt.context.call,
+        route=route,
+        target=target,
+        probe=probe,
+        notes=notes,
+        taken=lambda: facts.find(route.backend.name, route.model or "").facts.efforts,
     )
     if notes:
         attempt.context.record.note(*notes)

@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from router import __version__
+from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
 from router.exchange.body.body import is_much
@@ -34,6 +35,8 @@ from router.wire.responses.input.hosted_tools import FORMS as IN_RESPONSES
 from router.wire.translate import Plan, Sent
 
 _THREADS = trio.CapacityLimiter(2)
+# Forms of reasoning that name an effort.
+_BY_EFFORT = ("reasoning_effort", "openrouter")
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 JSON = (b"Content-Type", b"content-type", b"application/json")
 
@@ -61,7 +64,8 @@ def plan_translation(
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
-    profile = habits_of(backend, options, model)
+    efforts = snapshot.facts.find(backend.name, model).facts.efforts
+    profile = _fit_efforts(habits_of(backend, options, model), efforts, options)
     if route.rule.startswith(f"{SERVER_TOOLS}."):
         # The user sends such requests there for the tool, forced or not.
         profile = msgspec.structs.replace(profile, offered_search=True)
@@ -84,6 +88,7 @@ def plan_translation(
         sealer=snapshot.translation_state.seal(backend.name, model),
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
+        efforts=efforts,
     )
     if call.entry.compaction is not None and call.path == call.entry.compaction.path:
         ctx.compaction = "object"
@@ -101,6 +106,17 @@ def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
     if not needs_translation(call, route):
         return False
     return bool(profile.search_tool or profile.web_search or "web_search" in profile.hosted)
+
+
+def _fit_efforts(profile: Profile, efforts: tuple[str, ...] | None, options: BackendOptions) -> Profile:
+    """The profile with the efforts that the model takes, where they are known; what the user says of the backend's
+    habits counts first."""
+    if efforts is None or "efforts" in options.profile or "reasoning" in options.profile:
+        return profile
+    if not efforts:
+        drops = profile.reasoning in _BY_EFFORT
+        return msgspec.structs.replace(profile, reasoning="none", efforts=()) if drops else profile
+    return msgspec.structs.replace(profile, efforts=efforts)
 
 
 async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: bool = False) -> tuple[Edited, bool]:
@@ -200,7 +216,16 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
     other = calls.call(plan.path)
     # The translation has put the model's new name in already.
     route = msgspec.structs.replace(route, renamed=False)
-    edited = edit(sent.body, peek(sent.body), call=other, route=route, target=target, probe=False, notes=notes)
+    edited = edit(
+        sent.body,
+        peek(sent.body),
+        call=other,
+        route=route,
+        target=target,
+        probe=False,
+        notes=notes,
+        taken=lambda: plan.ctx.efforts,
+    )
     return edited, sent.usage, notes
 
 

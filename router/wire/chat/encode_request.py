@@ -109,7 +109,8 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
         if known:
             body["reasoning_effort"] = known
     elif profile.reasoning == "openrouter":
-        body["reasoning"] = {"effort": effort} if on else {"enabled": False}
+        known = find_nearest_effort(effort, profile.efforts) if on else ""
+        body["reasoning"] = {"effort": known} if known else {"enabled": on}
     elif profile.reasoning == "thinking_type":
         body["thinking"] = {"type": "enabled" if on else "disabled"}
     elif profile.reasoning == "enable_thinking":

@@ -3,6 +3,9 @@
 The shape is `ModelInfo` of codex-rs/protocol/src/openai_models.rs (openai/codex, Apache-2.0): one entry that lacks a
 required field makes Codex refuse the whole list. Codex starts each conversation with the instructions of the entry, so
 each has some: they are fairlead's own, and shorter than those that Codex has for models it knows.
+
+A model whose window is not known is left out. Codex then assumes a window of its own and shortens the conversation
+before that is full, which it never does for a listed model without one.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,19 +62,19 @@ def page(names: Sequence[str], describe: Callable[[Sequence[str]], list[ListedMo
     """OpenAI's list of models, and for Codex its own beside it."""
     found = openai.page(names, describe, query)
     if any(name == "client_version" for name, _ in parse_qsl(query)):
-        found["models"] = list_models(describe(names[:LIMIT]))
+        found["models"] = list_models(describe(names))
     return found
 
 
 def list_models(models: Sequence[ListedModel]) -> list[Json]:
-    """The entries, in the order in which Codex shows them."""
-    return [_describe(model, place) for place, model in enumerate(models[:LIMIT])]
+    """The entries of the models whose window is known, in the order in which Codex shows them."""
+    known = [(model, window) for model in models if (window := model.max_input or model.window) is not None]
+    return [_describe(model, window, place) for place, (model, window) in enumerate(known[:LIMIT])]
 
 
-def _describe(model: ListedModel, place: int) -> Json:
+def _describe(model: ListedModel, window: int, place: int) -> Json:
     efforts = [effort for effort in _EFFORTS if effort in (model.efforts or ())]
     modalities = [kind for kind in _MODALITIES if model.modalities is None or kind in model.modalities]
-    window = model.max_input or model.window
     entry: Json = {
         "slug": model.name,
         "display_name": model.label,
@@ -90,13 +93,12 @@ def _describe(model: ListedModel, place: int) -> Json:
         "apply_patch_tool_type": None,
         "truncation_policy": {"mode": "tokens", "limit": _TOOL_OUTPUT},
         "supports_parallel_tool_calls": False,
+        "context_window": window,
+        "max_context_window": window,
         "effective_context_window_percent": _USED_PERCENT,
         "experimental_supported_tools": [],
         "input_modalities": modalities or ["text"],
     }
     if efforts:
         entry["default_reasoning_level"] = "medium" if "medium" in efforts else efforts[len(efforts) // 2]
-    if window is not None:
-        entry["context_window"] = window
-        entry["max_context_window"] = window
     return entry

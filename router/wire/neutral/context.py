@@ -68,6 +68,8 @@ class Context:
     #: Gives 24 hex digits, different ones at each call.
     new_id: Callable[[], str]
     profile: Profile
+    #: The reasoning efforts that the model takes, the weakest first; None where they are not known.
+    efforts: tuple[str, ...] | None = None
     #: The backend's name.
     upstream: str = ""
     #: The model's name at the upstream.

@@ -110,6 +110,18 @@ def test_a_request_that_failed(fairlead, width, shown):
     assert done.out == shown.replace("TIME", moment)
 
 
+def test_a_model_that_ends(fairlead):
+    """It is named with its day, its successor and the source; other models are not mentioned."""
+    assert fairlead("backend", "add", "anthropic", "--key-env", "NOT_SET").code == 0
+    common = {"backend": "anthropic", "account": "default", "status": 200, "attempts": 1}
+    add(fairlead.home, {"id": "req_1", "model": "fast", "served": "claude-sonnet-4-5-20250929", **common})
+    told = "ends 2026-11-30, its successor is claude-sonnet-5-5 (shipped table 2026-11-20)"
+    assert f"  model      {told}\n" in fairlead("why", "-").out
+    assert json.loads(fairlead("why", "-", "--json").out)["notice"] == told
+    add(fairlead.home, {"id": "req_2", "model": "claude-opus-5", "served": "claude-opus-5", **common})
+    assert "  model " not in fairlead("why", "req_2").out
+
+
 def test_as_json(fairlead):
     """The texts and the route are fields, of the request and of each attempt."""
     add(fairlead.home, FAILED)

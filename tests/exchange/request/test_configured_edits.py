@@ -243,3 +243,32 @@ def test_values_no_header_can_have(value):
     notes = []
     assert header_changes([Edits(set_headers={"x-a": value})], {}, notes) == {}
     assert notes == ["header x-a left alone"]
+
+
+@pytest.mark.parametrize(
+    ("effort", "taken", "sent", "note"),
+    [
+        ("xhigh", ("low", "high"), "high", "effort xhigh fitted to the model: high"),
+        ("low", ("low", "high"), "low", "effort low"),
+        ("minimal", ("low", "high"), "low", "effort minimal fitted to the model: low"),
+        ("high", None, "high", "effort high"),
+        ("high", (), None, "effort left alone: the model does not take it"),
+    ],
+)
+def test_an_effort_is_fitted_to_the_model(effort, taken, sent, note):
+    """One that it does not take becomes the nearest, which the record says; a model without any keeps its own."""
+    splice, notes = Splice(b'{"model":"m"}', peek(b'{"model":"m"}')), []
+    call = calls.call("/v1/chat/completions")
+    change_body(splice, [Edits(effort=effort)], call=call, vendor="", notes=notes, taken=taken)
+    assert json.loads(b"".join(splice.parts())).get("reasoning_effort") == sent
+    assert notes == [note]
+
+
+def test_thinking_is_turned_off_whatever_efforts_a_model_takes():
+    """Messages has fields of its own for it."""
+    body = b'{"model":"claude-opus-4-8"}'
+    splice, notes = Splice(body, peek(body)), []
+    call = calls.call("/v1/messages")
+    change_body(splice, [Edits(effort="none")], call=call, vendor="", notes=notes, taken=("low", "high"))
+    assert json.loads(b"".join(splice.parts()))["thinking"] == {"type": "disabled"}
+    assert notes == ["effort none"]

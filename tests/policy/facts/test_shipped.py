@@ -4,6 +4,7 @@ import base64
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 from router.backends.known import KNOWN
 from router.backends.profile import EFFORTS
@@ -43,6 +44,13 @@ def test_the_whole_table_is_sound():
             assert set(facts.modalities or ()) <= set(MODALITIES)
             assert set(facts.efforts or ()) <= set(EFFORTS)
             assert facts.retires is None or date.fromisoformat(facts.retires)
+
+
+def test_the_reference_says_what_is_shipped():
+    """How many models, of how many providers, from when."""
+    page = (Path(__file__).parents[3] / "packaging/reference/models.md").read_text("utf-8")
+    count = sum(map(len, _load().values()))
+    assert f"{count:,} models of {len(_load())} providers, as of {read_date()}" in " ".join(page.split())
 
 
 def test_it_is_small():

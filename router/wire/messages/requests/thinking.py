@@ -5,6 +5,7 @@ from typing import cast
 from router.ir import Reasoning, Request
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude, find_claude
+from router.wire.openai import find_nearest_effort
 from router.wire.raw.json_values import Json
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
@@ -52,11 +53,13 @@ def _put_effort(body: Json, wanted: Reasoning, claude: Claude, ctx: Context, *, 
     path = ctx.caller_path("reasoning")
     if wanted.effort:
         effort = "low" if wanted.effort == "minimal" else wanted.effort
-        if effort not in claude.efforts:
-            effort = "high" if effort == "xhigh" else "low"
+        efforts = claude.efforts if ctx.efforts is None else ctx.efforts
+        if effort not in efforts:
+            effort = find_nearest_effort(effort, efforts)
         if effort != wanted.effort:
             ctx.note_weakened(path)
-        body["output_config"] = {"effort": effort}
+        if effort:
+            body["output_config"] = {"effort": effort}
     if forced and claude.forced == "without thinking":
         # The effort stays: it applies to text and calls too.
         (ctx.note_weakened if wanted.effort else ctx.note_dropped)(path)
