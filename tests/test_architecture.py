@@ -61,7 +61,7 @@ SUB_ROOMS = {
     "policy/accounts": set(),
     "policy/budget": set(),
     "policy/facts": set(),
-    "policy/routing": set(),
+    "policy/routing": {"facts"},
     "net/client": {""},
     "net/control": {"", "client"},
     "net/server": {""},

@@ -1,6 +1,7 @@
 """Predicts what would happen to a request, by the code that serves requests; nothing is sent."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import msgspec
 
@@ -14,6 +15,8 @@ from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
+from router.policy.facts.token_estimates import SizedRequest, TokenEstimates
+from router.policy.routing.clients import identify_client
 from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import RequestTraits
@@ -23,6 +26,7 @@ from router.upstream.account_state import room_words, why_not
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, protocols
+from router.wire.costs.text_size import measure_text
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.raw.top_level import peek
 
@@ -97,7 +101,10 @@ def _fill(
     if owners is not None:
         facts = msgspec.structs.replace(facts, owner=find_owner(owners, call, body, top))
     found.model = facts.model
-    route = decide(facts, snapshot.table, RequestTraits(fields, call.protocol, len(body), top), found.steps)
+    sized = SizedRequest(identify_client(fields), facts.model or "", "", len(body), measure_text(body))
+    estimate = partial(TokenEstimates().estimate, sized)
+    traits = RequestTraits(fields, call.protocol, len(body), top, estimate)
+    route = decide(facts, snapshot.table, traits, found.steps)
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule

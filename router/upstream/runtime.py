@@ -13,6 +13,7 @@ from router.host.health import Health
 from router.host.memory_bound import MemoryBound
 from router.net.client.pool import ConnectionPool
 from router.operator_api.status import RunningRequest
+from router.policy.facts.token_estimates import TokenEstimates
 from router.policy.routing.dead_references import find_dead_references
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
@@ -71,6 +72,8 @@ class Runtime:
     health: Health = field(default_factory=Health)
     #: The responses made in the background that were counted.
     counted_responses: CountedResponses = field(default_factory=CountedResponses)
+    #: What answers told of the tokens of requests.
+    token_estimates: TokenEstimates = field(default_factory=TokenEstimates)
     #: Requests that were refused before they were looked at.
     gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.

@@ -8,10 +8,10 @@ import msgspec
 
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
+from router.exchange.request.token_estimate import estimate_input
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import Fault, Usage
 from router.overflow import Overflow
-from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
@@ -37,7 +37,8 @@ def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
         if known is not None:
             found = msgspec.structs.replace(found, window=known.window, max_input=known.max_input)
     if found.limit is not None and found.requested is None:
-        estimate = int(attempt.context.record.request_bytes / BYTES_PER_TOKEN)
+        body = attempt.context.body.data
+        estimate = estimate_input(attempt.context, body if len(body) <= _LIMIT else b"").estimate
         if estimate > found.limit:
             found = msgspec.structs.replace(found, input=estimate, output=None, total=None)
     return msgspec.structs.replace(fault, overflow=found)

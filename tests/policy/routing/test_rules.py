@@ -16,7 +16,7 @@ BODY = (
     b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'
     b'[{"type":"image","source":{}}]}]}'
 )
-FULL = RequestTraits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
+FULL = RequestTraits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 45_000, peek(BODY))
 
 
 def unmet(traits=NO_TRAITS, **when):
