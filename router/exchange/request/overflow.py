@@ -50,6 +50,12 @@ def _learn(attempt: Attempt, found: Overflow) -> None:
         limits.learn(*_name_model(attempt), window=found.window, max_input=found.max_input)
 
 
+def find_limit(attempt: Attempt) -> int | None:
+    """The known limit of the model for input and output together, in tokens; None where there is none."""
+    known = attempt.context.runtime.learned_limits.learned(*_name_model(attempt))
+    return known.window if known is not None else None
+
+
 def check_limit(attempt: Attempt, usage: Usage) -> None:
     """Forget the learned limit of a model when a good answer shows that it takes more. usage: of that answer."""
     tokens = (usage.input or 0) + (usage.cache_read or 0) + (usage.cache_write or 0)
