@@ -14,7 +14,9 @@ from router.policy.facts.token_estimates import (
 # Client -> bytes of a recorded body without files, and the tokens of its texts by o200k, one turn after the other.
 RECORDED = {
     "claude-code": ((48_024, 9_927), (83_002, 18_354), (93_290, 22_870)),
+    "claude-code, newer": ((86_284, 18_741), (86_617, 18_790)),
     "codex": ((65_632, 13_096),),
+    "codex, another model": ((40_492, 8_187),),
 }
 
 
@@ -22,11 +24,11 @@ def sized(size, text=None, *, client="claude-code", model="m", session="s"):
     return SizedRequest(client, model, session, size, size if text is None else text)
 
 
-@pytest.mark.parametrize("client", RECORDED)
-def test_recorded_bodies_are_within_a_tenth(client):
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_bodies_are_within_a_tenth(name):
     """A session of a coding agent, from its first request on, each estimated before its answer is known."""
-    estimates = TokenEstimates()
-    for size, tokens in RECORDED[client]:
+    estimates, client = TokenEstimates(), name.partition(",")[0]
+    for size, tokens in RECORDED[name]:
         found = estimates.estimate(sized(size, client=client))
         assert abs(found.estimate - tokens) <= 0.1 * tokens, (size, found)
         assert found.lower <= tokens <= found.upper
