@@ -64,7 +64,7 @@ SUB_ROOMS = {
     "policy/budget": set(),
     "policy/cache": set(),
     "policy/facts": set(),
-    "policy/routing": set(),
+    "policy/routing": {"facts"},
     "net/client": {""},
     "net/control": {"", "client"},
     "net/server": {""},

@@ -1,6 +1,7 @@
 """Predicts what would happen to a request, by the code that serves requests; nothing is sent."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -18,16 +19,19 @@ from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
 from router.policy.facts.fit import Fit, estimate_least
+from router.policy.facts.token_estimates import SizedRequest, TokenEstimates
 from router.policy.facts.words import describe_end, describe_facts, format_origin
+from router.policy.routing.clients import identify_client
 from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.gaps import Gap
-from router.policy.routing.request_traits import BYTES_PER_TOKEN, RequestTraits
+from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words, why_not
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, protocols
+from router.wire.costs.text_size import measure_text
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.raw.top_level import peek
 
@@ -102,7 +106,10 @@ def _fill(
     if owners is not None:
         facts = msgspec.structs.replace(facts, owner=find_owner(owners, call, body, top))
     found.model = facts.model
-    route = decide(facts, snapshot.table, RequestTraits(fields, call.protocol, len(body), top), found.steps)
+    sized = SizedRequest(identify_client(fields), facts.model or "", "", len(body), measure_text(body))
+    estimate = partial(TokenEstimates().estimate, sized)
+    traits = RequestTraits(fields, call.protocol, len(body), top, estimate)
+    route = decide(facts, snapshot.table, traits, found.steps)
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
@@ -114,7 +121,7 @@ def _fill(
     found.limits, found.notice = describe_facts(known), describe_end(known)
     hops = _fill_pool(found, call, route, snapshot)
     if call.writes and call.entry.conversation in top:
-        _fill_fit(found, body, call, [route, *hops], fields, snapshot)
+        _fill_fit(found, body, call, [route, *hops], traits.tokens, fields, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
     if translation.is_rewritten(call, route, target):
@@ -190,13 +197,14 @@ def _fill_fit(
     body: bytes,
     call: calls.Call,
     routes: Sequence[Route],
+    tokens: int,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
 ) -> None:
-    """Fill in whether the request fits the model it would go to. Raises ContextOverflow when it fits none of the routes
+    """Fill in whether the request, of about so many tokens, fits the model it would go to. Raises ContextOverflow when it fits none of the routes
     it might take."""
     least = estimate_least(body)
-    about = max(least, round(len(body) / BYTES_PER_TOKEN))
+    about = max(least, tokens)
     limits = find_limits(snapshot.facts, routes, raised=asks_larger_window(fields))
     fits = [Fit(least, limit) for limit in limits if limit is not None]
     first = limits[0]

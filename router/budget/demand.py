@@ -29,8 +29,8 @@ class Demand(NamedTuple):
     path: str
     #: True when a model answers, so that tokens are spent.
     generates: bool
-    #: Bytes of the body.
-    size: int
+    #: Tokens of the input, by the upper edge of an estimate.
+    input_tokens: int
     #: True when the provider says in each answer what it charged, so that no price is needed to count it.
     tells_charge: bool = False
     #: What the request says of its cost.

@@ -29,7 +29,6 @@ from router.settings import Settings
 from router.store.history.entry import HistoryEntry
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens
-from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import is_free
 
 #: After how many seconds a client does well to repeat a request that found no room in time.
@@ -94,7 +93,7 @@ class Guard:
         rates = await self._find_rates(demand, rules) if any(one.unit == "usd" for one in budgets) else None
         if not demand.generates:
             return None
-        size = estimate_tokens(demand.size, demand.traits, bytes_per_token=BYTES_PER_TOKEN)
+        size = estimate_tokens(demand.input_tokens, demand.traits)
         expected = await self._reserve(demand, scopes, (size, rates), wait)
         self._sync.wake()
         return expected

@@ -7,6 +7,7 @@ from router.budget.demand import Demand
 from router.errors import BudgetBusy, Halted
 from router.exchange.attempt import Attempt
 from router.exchange.request.edits import edits_of
+from router.exchange.request.token_estimate import estimate_roughly
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.retry import format_duration
 from router.telemetry.accesslog import BUDGET, RequestRecord
@@ -41,7 +42,7 @@ async def admit(attempt: Attempt) -> None:
         context.request.method,
         call.path,
         call.counted,
-        record.request_bytes,
+        (await estimate_roughly(context, context.body.data)).upper if call.counted else 0,
         attempt.target.profile.charge != "",
         traits,
         attempt.left(),

@@ -9,13 +9,14 @@ from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.request.overflow import check_limit
 from router.exchange.request.prompt_cache import judge_prompt
+from router.exchange.request.token_estimate import estimate_input, learn_ratio
 from router.exchange.usage import copy_usage
 from router.ir import Extras, Usage
 from router.policy.budget.reservations import TYPICAL_OUTPUT
 from router.policy.routing.clients import identify_client
 from router.policy.routing.table import Route
 from router.telemetry.accesslog import RequestRecord
-from router.telemetry.recorder import BYTES_PER_TOKEN, make_entry
+from router.telemetry.recorder import make_entry
 from router.wire.headers.agent_hints import hint_headers
 from router.wire.headers.rate_limits import limit_headers
 from router.wire.neutral.context import NOTE_LIMIT, format_losses
@@ -62,8 +63,9 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         and arrival.call.counted
     ):
         _complete_usage(record, attempt)
-    if attempt is not None and told and not record.error:
+    if attempt is not None and told and not record.error and arrival.call.generates:
         check_limit(attempt, usage)
+        learn_ratio(arrival, usage)
     if record.prompt is not None:
         record.cache_loss = None if attempt is None else judge_prompt(record, attempt)
         record.prompt = None
@@ -119,7 +121,9 @@ def _complete_usage(record: RequestRecord, attempt: Attempt) -> None:
     missing = usage.input is None or usage.output is None
     if (missing or record.error) and attempt.sent:
         stream = record.stream or context.facts.stream
-        estimate(record, _judge_end(record, attempt, stream=stream), writes=context.call.path != EMBEDDINGS.path)
+        read = estimate_input(context, b"").estimate
+        end = _judge_end(record, attempt, stream=stream)
+        estimate(record, end, read, writes=context.call.path != EMBEDDINGS.path)
     usage = record.usage
     if (record.tier or record.uncounted) and usage.input is not None:
         extras = usage.extras or Extras()
@@ -141,8 +145,9 @@ def _judge_end(record: RequestRecord, attempt: Attempt, *, stream: bool) -> End:
     return "cut"
 
 
-def estimate(record: RequestRecord, end: End, *, writes: bool) -> None:
-    """Estimate the token counts that the upstream did not give. writes: the answer is a model's text, no embeddings.
+def estimate(record: RequestRecord, end: End, tokens: int, *, writes: bool) -> None:
+    """Estimate the token counts that the upstream did not give. tokens: of the input, by its size. writes: the answer
+    is a model's text, no embeddings.
 
     What was refused is not billed, but for what its answer tells. The output of a cut stream, or of an answer that the
     client left, is estimated by what came; another answer that was cut may have been written whole.
@@ -153,7 +158,7 @@ def estimate(record: RequestRecord, end: End, *, writes: bool) -> None:
     if usage.input is None:
         record.estimated = True
         read = (usage.cache_read or 0) + (usage.cache_write or 0)
-        usage.input = min(max(0, round(record.request_bytes / BYTES_PER_TOKEN) - read), MOST_TOKENS)
+        usage.input = min(max(0, tokens - read), MOST_TOKENS)
     if writes and (usage.output is None or end != "whole"):
         # Of an answer that was cut, the count is the one at the beginning of the stream, which is too low.
         record.estimated = True

@@ -87,8 +87,8 @@ class Edits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """When a rule applies: every given condition must hold. None and '' are not given. Input tokens are estimated as
-    bytes of the body / 3.6."""
+    """When a rule applies: every given condition must hold. None and '' are not given. Input tokens are estimated by
+    the text of the body, and by what earlier answers of the session told."""
 
     model: str = _declare(MODEL, "", "glob on the model's name after aliases, such as claude-*; case does not matter")
     protocol: str = _declare(choice(*PROTOCOLS), "", "protocol of the request")

@@ -106,6 +106,8 @@ class RequestRecord(msgspec.Struct, gc=False):
     cache_loss: CacheLoss | None = None
     #: The length of the body.
     request_bytes: int = 0
+    #: The bytes of text in it, known once an estimate of its tokens was asked for.
+    text_bytes: int | None = None
     #: An estimate of the output tokens, by the part of the answer that came.
     guess: int = 0
     #: The output tokens that it may have, as the request limits them or as they are usual; None where unknown.

@@ -14,8 +14,6 @@ from router.store.interfaces import EntryWriter, Price, StoreWriter
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.metrics_counts import Counters
 
-#: Bytes of a request's body for each token, to estimate input tokens; routing rules estimate with the same number.
-BYTES_PER_TOKEN = 3.6
 #: How many of the last requests are held for new listeners.
 RECENT = 50
 #: The most requests that wait to be processed; at FLUSH_AT the ledger's thread is asked to begin at once.

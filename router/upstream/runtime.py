@@ -15,6 +15,7 @@ from router.net.client.pool import ConnectionPool
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.turn_states import TurnStates
 from router.policy.cache.sessions import PromptSessions
+from router.policy.facts.token_estimates import TokenEstimates
 from router.policy.routing.dead_references import find_dead_references
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
@@ -76,6 +77,8 @@ class Runtime:
     #: The last prompts of sessions, to tell why one was not read from a cache.
     prompt_sessions: PromptSessions = field(default_factory=PromptSessions)
     turn_states: TurnStates = field(default_factory=TurnStates)
+    #: What answers told of the tokens of requests.
+    token_estimates: TokenEstimates = field(default_factory=TokenEstimates)
     #: Requests that were refused before they were looked at.
     gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.

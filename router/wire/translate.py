@@ -23,7 +23,7 @@ from router.wire.raw import json_values, large_json, lenient_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.sse import payloads
 from router.wire.split_characters import CharacterJoiner
-from router.wire.translate_errors import failure_in, make_fault
+from router.wire.translate_errors import failure_in, find_silent_overflow, make_fault
 
 if TYPE_CHECKING:
     from router.wire.dialect import Failure
@@ -140,6 +140,8 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
         found = fault or BY_NAME[source].codec.decode_answer(data, ctx)
         if found is None:
             return None
+        if isinstance(found, Answer) and not found.blocks:
+            found = find_silent_overflow(found, ctx) or found
         if isinstance(found, Answer):
             made = encode_answer(found, target, ctx, stream=stream, large=len(body) > LARGE)
             return Made(200, made, found.usage)
@@ -256,6 +258,8 @@ class Stream:
         for event in events:
             if recorder is not None and event.__class__ in recorder.EVENTS:
                 recorder.record(event)
+            if event.__class__ is Ended and not self.meaningful:
+                event = find_silent_overflow(event, self._ctx) or event  # pyright: ignore[reportArgumentType]
             if event.__class__ is Ended:
                 self._ended = True
                 out.append(self._format_late_losses())

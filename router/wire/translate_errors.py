@@ -2,10 +2,11 @@
 
 import msgspec
 
-from router.ir import Fault
+from router.ir import Answer, Ended, Fault
+from router.overflow import Overflow
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
-from router.wire.errors import texts
+from router.wire.errors import overflow, texts
 from router.wire.neutral.context import Context
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values
@@ -44,6 +45,21 @@ def failure_in(events: bytes, source: str) -> Failure | None:
         if found is not None:
             return found
     return None
+
+
+def find_silent_overflow(ended: Ended | Answer, ctx: Context) -> Fault | None:
+    """The error for an answer without any content that ended at its limit, since the input filled the whole context:
+    some servers say so in no other way. None where that is not certain. ended: its end, or all of it."""
+    usage = ended.usage
+    if ended.stop != "length" or usage.output != 0 or not usage.input or ctx.find_limit is None:
+        return None
+    read = usage.input + (usage.cache_read or 0) + (usage.cache_write or 0)
+    limit = ctx.find_limit()
+    if limit is None or read < limit:
+        return None
+    # It was cut: there was more by one token at least.
+    numbers = Overflow(input=read + 1, window=limit)
+    return Fault(400, "invalid_request_error", "The input fills the whole context.", overflow.CODE, overflow=numbers)
 
 
 def make_fault(name: str, payload: bytes) -> Fault:

@@ -42,7 +42,8 @@ class Site:
     async def ask(self, name="r1", *, size=SIZE, backend="box", account="main", **fields):
         """Admit one request; the Halted that refuses it, or None."""
         usual = {"tag": "", "root": ROOT, "model": "m", "method": "POST", "path": "/v1/messages", "generates": True}
-        demand = Demand(request=name, backend=backend, account=account, size=size, **{**usual, **fields})
+        whose = {"request": name, "backend": backend, "account": account}
+        demand = Demand(**whose, input_tokens=round(size / 3.6), **{**usual, **fields})
         try:
             await self.guard.admit(demand, self.guard.rules, self.waits.append)
         except Halted as error:

@@ -48,13 +48,15 @@ def find(program):
     return shutil.which(program, path=os.pathsep.join(filter(None, (folder, os.environ.get("PATH", "")))))
 
 
-def run(name, folder, root, wire, *, model=None, seconds=120):
-    """Run an agent with PROMPT to its end, in a folder that holds nothing else."""
+def run(name, folder, root, wire, *, model=None, seconds=120, command=None):
+    """Run an agent with PROMPT to its end, in a folder that holds nothing else. command: in place of the usual one, for
+    an agent that ran there before."""
     agent = AGENTS[name]
     home = folder / "agent"
     work = home / "work"
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=command is not None)
     setup = agent.prepare(home, root, model or agent.model, wire)
+    setup = setup if command is None else setup._replace(command=command)
     program = find(agent.program)
     path = os.pathsep.join(filter(None, (os.environ.get("FAIRLEAD_CLIENT_PROGRAMS", ""), os.environ.get("PATH", ""))))
     environ = {

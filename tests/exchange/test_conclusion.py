@@ -9,8 +9,9 @@ from router.exchange.conclusion import PATH_LIMIT, estimate
 from router.ir import Usage
 from router.net.server.cancel_reason import CancelReason
 from router.policy.budget.reservations import TYPICAL_OUTPUT
+from router.policy.facts.token_estimates import FIRST_RATIO
 from router.telemetry.accesslog import RequestRecord
-from router.telemetry.recorder import BYTES_PER_TOKEN, make_entry
+from router.telemetry.recorder import make_entry
 from router.wire.headers.agent_hints import AgentHints
 from router.wire.raw import sse
 
@@ -102,7 +103,7 @@ def test_usage_that_was_not_said(one, script, options, used):
     record = played.record
     if used == "estimated":
         assert record.estimated
-        assert record.usage.input == round(record.request_bytes / BYTES_PER_TOKEN)
+        assert record.usage.input == round(record.request_bytes / FIRST_RATIO)
         assert record.usage.output == record.guess
     else:
         assert (record.estimated, (record.usage.input, record.usage.output)) == (False, used or (None, None))
@@ -220,7 +221,7 @@ def ended(usage=None, *, guess=0, sent=360, expected=None):
 def test_estimates(found, end, writes, counts, estimated):
     """What was said stays; what was not is estimated and marked, never zero for a missing count; refusals are free, and
     a plain answer that was cut counts as written whole."""
-    estimate(found, end, writes=writes)
+    estimate(found, end, round(found.request_bytes / 3.6), writes=writes)
     assert (found.usage.input, found.usage.output) == counts
     assert found.estimated is estimated
 

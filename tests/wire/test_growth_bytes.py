@@ -14,6 +14,7 @@ from router.exchange.upstream_response import content_coding as codings
 from router.ir import BlockEnded, CallBegan, CallDelta, Ended, TextDelta, Usage
 from router.telemetry.accesslog import AccessLog
 from router.wire import protocols, translate
+from router.wire.costs.text_size import measure_text
 from router.wire.errors.history_text import read_error_text
 from router.wire.messages.encode_stream import MessagesEncoder
 from router.wire.neutral.answer_bounds import decode_bounded
@@ -149,6 +150,9 @@ READS = {
     "a page of titles": (read_error_text, lambda size: b"<title>" * (size // 7), MIB),
     "a page of title tags": (read_error_text, lambda size: b"<title" * (size // 6), MIB),
     "an error of spaces": (read_error_text, lambda size: b'{"error":{"message":"' + b" " * size + b'"}}', MIB),
+    "names of files in a body": (measure_text, lambda size: b'"data":' * (size // 7), MIB),
+    "beginnings of files in a body": (measure_text, lambda size: b'"data":"' * (size // 8), MIB),
+    "a large file in a body": (measure_text, lambda size: b'{"data":"%b"}' % (b"A" * size), 8 * MIB),
     "an error of points": (read_error_text, lambda size: b'{"detail":"' + b". " * size + b'"}', MIB),
 }
 

@@ -14,13 +14,13 @@ from router.exchange.context import RequestContext
 from router.exchange.failover.candidates import Candidates
 from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
 from router.exchange.failover.fitting import is_suspect, select_fitting
+from router.exchange.request.token_estimate import estimate_input
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts import retry
 from router.policy.accounts.attempt import BindingRecord
 from router.policy.accounts.retry import Fault, RetryState, format_duration
-from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.telemetry.accesslog import KEY, QUEUE, RETRY
 from router.upstream.queue import QueueTimeout
 from router.upstream.services import Service
@@ -174,7 +174,7 @@ class Failover:
         """Tokens to count against the limits of a backend that has any."""
         if not service.counts_tokens:
             return 0
-        return round(self._context.record.request_bytes / BYTES_PER_TOKEN)
+        return estimate_input(self._context, b"").estimate
 
     def _begin(self, service: Service, tokens: int) -> Attempt:
         """Make the attempt for the place that was taken."""

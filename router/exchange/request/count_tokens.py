@@ -4,16 +4,14 @@ The backend counts where it can; else the count is estimated by the size of the 
 missing endpoint is never an error: Claude Code asks for dozens of counts.
 """
 
-import math
-
 from router.exchange.attempt import Attempt
 from router.exchange.body.body import is_much
 from router.exchange.request.edits import Edited, edit
+from router.exchange.request.token_estimate import estimate_any
 from router.exchange.request.translation import JSON, needs_translation, plan_translation, rewrite
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.error_peek import peek_body
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
-from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.wire import count_tokens
 from router.wire.neutral.losses import Loss
 from router.wire.protocol import fill_model
@@ -68,7 +66,7 @@ async def lacks_count(attempt: Attempt) -> bool:
     return found is None or count_tokens.count_in(found, protocol) is None
 
 
-def estimate_count(attempt: Attempt, body: bytes) -> UpstreamResponse:
+async def estimate_count(attempt: Attempt, body: bytes) -> UpstreamResponse:
     """An estimate in place of a count that the upstream does not offer; it is flagged as one."""
     record, call = attempt.context.record, attempt.context.call
     loss = Loss("input_tokens", "weakened")
@@ -80,7 +78,7 @@ def estimate_count(attempt: Attempt, body: bytes) -> UpstreamResponse:
         attempt.losses = (loss,)
     record.estimated = True
     record.note("tokens estimated")
-    return _make_answer(call.entry.name, math.ceil(len(body) / BYTES_PER_TOKEN))
+    return _make_answer(call.entry.name, (await estimate_any(attempt.context, body)).estimate)
 
 
 def _make_plan(attempt: Attempt) -> Plan:

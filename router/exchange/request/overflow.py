@@ -8,10 +8,10 @@ import msgspec
 
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
+from router.exchange.request.token_estimate import estimate_input
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import Fault, Usage
 from router.overflow import Overflow
-from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
@@ -37,7 +37,8 @@ def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
         if known is not None:
             found = msgspec.structs.replace(found, window=known.window, max_input=known.max_input)
     if found.limit is not None and found.requested is None:
-        estimate = int(attempt.context.record.request_bytes / BYTES_PER_TOKEN)
+        body = attempt.context.body.data
+        estimate = estimate_input(attempt.context, body if len(body) <= _LIMIT else b"").estimate
         if estimate > found.limit:
             found = msgspec.structs.replace(found, input=estimate, output=None, total=None)
     return msgspec.structs.replace(fault, overflow=found)
@@ -47,6 +48,12 @@ def _learn(attempt: Attempt, found: Overflow) -> None:
     if found.limit is not None:
         limits = attempt.context.runtime.learned_limits
         limits.learn(*_name_model(attempt), window=found.window, max_input=found.max_input)
+
+
+def find_limit(attempt: Attempt) -> int | None:
+    """The known limit of the model for input and output together, in tokens; None where there is none."""
+    known = attempt.context.runtime.learned_limits.learned(*_name_model(attempt))
+    return known.window if known is not None else None
 
 
 def check_limit(attempt: Attempt, usage: Usage) -> None:
@@ -89,7 +96,7 @@ def reword_events(attempt: Attempt, events: bytes, tap: Tap) -> bytes:
     for end, event in sse.parse_events(events):
         data = json_values.decode_object(event.data)
         data = dialect.wrap_error(data) if data is not None and event.name == "error" else data
-        fault = entry.codec.decode_error(data, 0) if data is not None and b"error" in event.data.encode() else None
+        fault = entry.codec.decode_error(data, 0) if data is not None and "error" in event.data else None
         if data is not None and fault is not None and fault.overflow is not None:
             completed = complete_fault(attempt, fault)
             if entry.knows_overflow(_find_error(data)):

@@ -1,5 +1,7 @@
 """Reads a request and finds its route."""
 
+from functools import partial
+
 from router.backends import speaks_api
 from router.errors import BadRequest, UnknownModel
 from router.exchange.body.body import THREAD_BYTES
@@ -8,6 +10,7 @@ from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
 from router.exchange.request.caller_login import check_login
+from router.exchange.request.token_estimate import estimate_input
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts
 from router.net.server.cancel_reason import CancelReason
@@ -41,7 +44,7 @@ async def read_request(arrival: Arrival) -> RequestContext:
     facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
     record.model, record.stream = facts.model, facts.stream
     issues_id = resource_ids.issues(call, arrival.request.method, top)
-    route = await _resolve_route(arrival, facts, len(body.data), top)
+    route = await _resolve_route(arrival, facts, body.data, top)
     return RequestContext(arrival, facts, body, route, issues_id=issues_id)
 
 
@@ -57,7 +60,7 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
     facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
     record.model = upload.model
     issues_id = resource_ids.issues(call, arrival.request.method, None)
-    route = await _resolve_route(arrival, facts, 0, None)
+    route = await _resolve_route(arrival, facts, b"", None)
     if route.model is not None and route.model != upload.model:
         upload.rename(route.model)
         record.note(route.note_renaming())
@@ -76,8 +79,8 @@ def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
     return RoutingFacts(call.protocol, model, stream=stream, generates=writes)
 
 
-async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: Top | None) -> Route:
-    traits = await _find_traits(arrival, size, top) if arrival.snapshot.table.asks else NO_TRAITS
+async def _resolve_route(arrival: Arrival, facts: RoutingFacts, body: bytes, top: Top | None) -> Route:
+    traits = await _find_traits(arrival, body, top) if arrival.snapshot.table.asks else NO_TRAITS
     route = _decide_now(arrival, facts, traits)
     unknown = isinstance(route, UnknownModel)
     if arrival.runtime.catalogs.loading and (unknown or route.floats or route.why == "default"):
@@ -85,10 +88,10 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
         arrival.connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
         await arrival.runtime.catalogs.wait_complete()
         arrival.snapshot = arrival.runtime.snapshot
-        traits = await _find_traits(arrival, size, top) if arrival.snapshot.table.asks else NO_TRAITS
+        traits = await _find_traits(arrival, body, top) if arrival.snapshot.table.asks else NO_TRAITS
         route = _decide_now(arrival, facts, traits)
     if isinstance(route, UnknownModel) and traits is NO_TRAITS:
-        route = _decide_now(arrival, facts, await _find_traits(arrival, size, top))
+        route = _decide_now(arrival, facts, await _find_traits(arrival, body, top))
     if isinstance(route, UnknownModel):
         raise route
     record = arrival.record
@@ -110,10 +113,11 @@ def _decide_now(arrival: Arrival, facts: RoutingFacts, traits: RequestTraits) ->
         return error
 
 
-async def _find_traits(arrival: Arrival, size: int, top: Top | None) -> RequestTraits:
+async def _find_traits(arrival: Arrival, body: bytes, top: Top | None) -> RequestTraits:
     """The traits that rules may ask for; those inside a large body are found in a thread."""
-    traits = RequestTraits(arrival.request.fields, arrival.call.protocol, size, top)
-    if size > THREAD_BYTES and arrival.snapshot.table.looks_inside:
+    estimate = partial(estimate_input, arrival, body)
+    traits = RequestTraits(arrival.request.fields, arrival.call.protocol, len(body), top, estimate)
+    if len(body) > THREAD_BYTES and arrival.snapshot.table.looks_inside:
         await arrival.run_in_thread(traits.look_inside)
     return traits
 

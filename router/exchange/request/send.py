@@ -69,7 +69,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         edited = await _resend_passed_through(attempt, deadline, data, top, edited)
     if context.call.counts and await lacks_count(attempt):
         attempt.upstream.release()
-        attempt.upstream = estimate_count(attempt, data)
+        attempt.upstream = await estimate_count(attempt, data)
     return edited.hide_usage
 
 
@@ -172,7 +172,7 @@ async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) ->
     if question is not None:
         await _send_with_retry(attempt, deadline, question)
         found = await read_count(attempt, attempt.upstream)
-    attempt.upstream = estimate_count(attempt, body) if found is None else found
+    attempt.upstream = await estimate_count(attempt, body) if found is None else found
 
 
 async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> None:

@@ -15,7 +15,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import is_much
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
-from router.exchange.request.overflow import complete_fault
+from router.exchange.request.overflow import complete_fault, find_limit
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
@@ -130,7 +130,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
         context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream, searches=searches
     )
     plan.ctx.drop_reasoning = forget_thinking
-    plan.ctx.complete_fault = partial(complete_fault, attempt)
+    plan.ctx.complete_fault, plan.ctx.find_limit = partial(complete_fault, attempt), partial(find_limit, attempt)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
     if stored is not None and plan.spoken != plan.caller:

@@ -13,6 +13,8 @@ from router.wire.raw.top_level import Top, decode_value
 
 #: Headers that name a conversation, the first one that is there counts.
 HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")
+#: Names the agent of a session that has several, each with a conversation of its own.
+AGENT_HEADER = b"x-claude-code-agent-id"
 TEXT_LIMIT = 4096
 
 _SESSION = re.compile(r"session_([0-9a-zA-Z-]{8,64})$")
@@ -23,6 +25,16 @@ _FAMILY = re.compile(r"opus|sonnet|haiku")
 Add = Callable[[bytes], None]
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def name_session(fields: Mapping[bytes, bytes]) -> str:
+    """The name of a conversation by its headers alone, that of an agent within it included; '' for none. It is as long
+    as its client makes it."""
+    for name in HEADERS:
+        value = fields.get(name)
+        if value:
+            return (value + b" " + fields.get(AGENT_HEADER, b"")).decode("latin-1")
+    return ""
 
 
 def derive_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:

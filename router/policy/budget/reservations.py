@@ -265,9 +265,9 @@ def _measure(unit: Unit, counts: TokenCounts, rates: Rates | None, charge: int |
     return min(charge, MOST_AMOUNT) if unit == "usd" and charge is not None else measure_tokens(unit, counts, rates)
 
 
-def estimate_tokens(size: int, traits: CostTraits, *, bytes_per_token: float) -> Size:
-    """The tokens that a generation may use. size: bytes of its request."""
-    read = min(round(size / bytes_per_token), MOST_AMOUNT)
+def estimate_tokens(read: int, traits: CostTraits) -> Size:
+    """The tokens that a generation may use. read: those of its input, by an estimate."""
+    read = min(read, MOST_AMOUNT)
     # What may be written to a cache costs more than other input.
     minutes, hour = read if traits.cached == "5m" else 0, read if traits.cached == "1h" else 0
     output = TYPICAL_OUTPUT * traits.choices if traits.output is None else traits.output

@@ -1,27 +1,33 @@
 """What a rule may ask for of a request beyond its RoutingFacts; each is worked out when it is first asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
+from router.policy.facts.token_estimates import FIRST_RATIO, TokenRange
 from router.policy.routing.clients import identify_client
 from router.wire import inspect, protocols
 from router.wire.headers.agent_hints import hint_headers, read_hints
 from router.wire.raw.top_level import Top
 
-# Of the body's JSON, measured over coding agents' requests.
-BYTES_PER_TOKEN = 3.6
-
 
 class RequestTraits:
     """The traits of one request."""
 
-    def __init__(self, fields: Mapping[bytes, bytes], protocol: str | None, size: int, top: Top | None):
-        """fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON."""
+    def __init__(
+        self,
+        fields: Mapping[bytes, bytes],
+        protocol: str | None,
+        size: int,
+        top: Top | None,
+        estimate: Callable[[], TokenRange] | None = None,
+    ):
+        """fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON. estimate:
+        estimates the tokens of the body; None where its size alone is known."""
         self._fields = fields
         self._entry = protocols.entry_of(protocol)
         self._top = top
-        #: By estimate.
-        self.tokens = int(size / BYTES_PER_TOKEN)
+        self._size = size
+        self._estimate = estimate
 
     @cached_property
     def client(self) -> str:
@@ -32,6 +38,11 @@ class RequestTraits:
     def request_class(self) -> str:
         """What kind of request the client says that it is, '' when it does not."""
         return read_hints(hint_headers(self._fields)).request_class
+
+    @cached_property
+    def tokens(self) -> int:
+        """The tokens of the input, by an estimate."""
+        return int(self._size / FIRST_RATIO) if self._estimate is None else self._estimate().estimate
 
     @cached_property
     def tools(self) -> bool:
@@ -55,7 +66,7 @@ class RequestTraits:
 
     def look_inside(self) -> None:
         """Work out what takes time on a large body."""
-        _ = self.tools, self.server_tool, self.thinking, self.images
+        _ = self.tools, self.server_tool, self.thinking, self.images, self.tokens
 
 
 NO_TRAITS = RequestTraits({}, None, 0, None)

@@ -34,7 +34,8 @@ class PreparedRule:
     def looks_inside(self) -> bool:
         """True when it asks for what is inside the body."""
         when = self.rule.when
-        return bool(when.server_tool) or any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
+        asked = (when.tools, when.thinking, when.images, when.tokens_over, when.tokens_under)
+        return bool(when.server_tool) or any(wanted is not None for wanted in asked)
 
     def unmet(self, model: str, facts: RoutingFacts, traits: RequestTraits) -> str | None:
         """What the request lacks, in words; None when the rule applies."""

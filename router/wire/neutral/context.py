@@ -125,6 +125,8 @@ class Context:
     store: Callable[[FinishedAnswer], None] | None = None
     #: Completes an error of the upstream by what is known of its model; None where nothing is.
     complete_fault: Callable[[Fault], Fault] | None = None
+    #: The limit of the model's context that is known, in tokens; None where none is.
+    find_limit: Callable[[], int | None] | None = None
     #: The items of a Responses request, to be stored with the answer.
     request_items: list[Json] = field(default_factory=list[Json])
     #: How the answer, the summary of a conversation, is written: as the one output item of a response, or as the object

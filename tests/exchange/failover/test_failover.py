@@ -180,7 +180,7 @@ def test_an_error_of_the_request_goes_before_the_faults_of_accounts(made, status
     for fault in (refuses(529), refuses(429, wait(900)), [Break()]):
         runtime = made(box("box", "a0", "a1"), settings=in_order())
         played = playing(runtime, CHAT, chat(), fault, refuses(status, message=TOO_LONG))
-        assert (played.status, played.json()["error"]["message"]) == (status, TOO_LONG)
+        assert (played.status, TOO_LONG in played.json()["error"]["message"]) == (400, True)
         assert b"retry-after" not in played.fields
 
 

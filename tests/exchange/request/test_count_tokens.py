@@ -1,14 +1,13 @@
 """Counting tokens: by the backend where it can, else by an estimate that is flagged."""
 
 import json
-import math
 import threading
 
 import pytest
 
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.request import count_tokens
-from router.policy.routing.request_traits import BYTES_PER_TOKEN
+from router.policy.facts.token_estimates import FIRST_RATIO
 
 from ..playbook import playing
 from ..upstreams import Break, says
@@ -16,7 +15,7 @@ from ..worlds import box, in_order, message, refuses
 
 COUNT = "/v1/messages/count_tokens"
 ASKED = {"model": "box:m", "messages": [{"role": "user", "content": "hi"}]}
-ESTIMATE = math.ceil(len(json.dumps(ASKED)) / BYTES_PER_TOKEN)
+ESTIMATE = round(len(json.dumps(ASKED)) / FIRST_RATIO)
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from router.exchange.request.send import COMMIT_SECONDS
 from router.policy.facts.learned import LearnedLimit
 
-from ...overflows import OTHERS, WORDINGS
+from ...overflows import OTHERS, WORDINGS, said
 from ..playbook import play
-from ..upstreams import answer, says
+from ..upstreams import Silence, answer, says
 from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, response
 
 ASKS = {"messages": (MESSAGES, message), "chat": (CHAT, chat), "responses": (RESPONSES, response)}
@@ -114,8 +115,8 @@ def test_other_errors_keep_their_words(world, caller, spoken):
     """A limit of a rate or an output is no reason to shorten the conversation."""
 
     async def main():
-        for kind, (status, said) in OTHERS.items():
-            body = {"error": {"message": said, "type": "some_error"}}
+        for kind, (status, text) in OTHERS.items():
+            body = {"error": {"message": text, "type": "some_error"}}
             script = says(status, {"type": "error", **body} if spoken == "messages" else body)
             played = await ask(world, caller, spoken, script)
             error = error_of(played)
@@ -216,5 +217,79 @@ def test_a_good_answer_says_nothing_of_limits(world):
         played = await ask(world, "chat", "chat", good())
         assert played.status == 200
         assert world.learned_limits.learned("chat", "m") is None
+
+    run(main)
+
+
+QUIET = {"prompt_tokens": 4096, "completion_tokens": 0, "total_tokens": 4096}
+
+
+def without_content(*, stream, used=QUIET):
+    """A Chat answer that ended at its limit before it began."""
+    shell = {"id": "c", "created": 1, "model": "m"}
+    if not stream:
+        choice = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "length"}
+        return says(200, {**shell, "object": "chat.completion", "choices": [choice], "usage": used})
+    choices = [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]
+    ending = [{"index": 0, "delta": {}, "finish_reason": "length"}]
+    events = [{"choices": choices}, {"choices": ending}, {"choices": [], "usage": used}]
+    lines = [json.dumps({**shell, "object": "chat.completion.chunk", **event}) for event in events]
+    return answer(200, EVENTS, body="".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("caller", ["messages", "responses"])
+def test_an_answer_for_which_no_room_was_left(world, caller, stream):
+    """Some servers cut the input, fill the context with it, and write nothing: where the limit is known, that is the
+    same error; else, and where anything is left, it is an answer that ended early."""
+
+    async def main():
+        played = await ask(world, caller, "chat", without_content(stream=stream), stream=stream)
+        assert played.status == 200
+        world.learned_limits.learn("chat", "m", window=4096, max_input=None)
+        less = {**QUIET, "prompt_tokens": 4000, "total_tokens": 4000}
+        played = await ask(world, caller, "chat", without_content(stream=stream, used=less), stream=stream)
+        assert played.status == 200
+        played = await ask(world, caller, "chat", without_content(stream=stream), stream=stream)
+        assert played.status == 400
+        if caller == "messages":
+            assert error_of(played)["message"].startswith("prompt is too long: 4097 tokens > 4096 maximum")
+        else:
+            assert error_of(played)["code"] == "context_length_exceeded"
+
+    run(main)
+
+
+def out_of_money(spoken):
+    """The error of an account without credit, as the protocol has it."""
+    if spoken == "messages":
+        return says(402, {"type": "error", "error": {"type": "billing_error", "message": "No money."}})
+    error = {"type": "insufficient_quota", "code": "insufficient_quota", "message": "No money."}
+    return says(429, {"error": error})
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("code", ["context_length_exceeded", "insufficient_quota"])
+def test_codes_in_a_stream_that_began_before_its_upstream_answered(world, spoken, code):
+    """A Responses client that was sent the head of a stream meanwhile reads the code in the failed response."""
+
+    async def main():
+        too_long = says(400, body_of(said(SAID), spoken))
+        failed = too_long if code == "context_length_exceeded" else out_of_money(spoken)
+        script = [Silence(COMMIT_SECONDS + 5), *failed]
+        played = await ask(world, "responses", spoken, script, stream=True)
+        assert played.status == 200
+        assert last_error("responses", played)["code"] == code
+
+    run(main)
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+def test_money_that_is_used_up(world, spoken):
+    """Codex does not repeat a 429 with this code; a 402 it repeats five times."""
+
+    async def main():
+        played = await ask(world, "responses", spoken, out_of_money(spoken))
+        assert (played.status, error_of(played)["code"]) == (429, "insufficient_quota")
 
     run(main)

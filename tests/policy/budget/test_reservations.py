@@ -287,7 +287,7 @@ def test_a_process_alone_needs_no_other():
 def test_estimates_follow_what_requests_use():
     """A request that used more is remembered at once, one that used less by and by."""
     reservations = Reservations()
-    size = estimate_tokens(3600, CostTraits(), bytes_per_token=3.6)
+    size = estimate_tokens(1000, CostTraits())
 
     def estimate():
         [amount] = reservations.estimate([BUDGET], size, None, MODEL, NOW).amounts.values()

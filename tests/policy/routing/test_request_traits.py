@@ -25,7 +25,7 @@ class Unreadable:
 def test_nothing_is_read_before_it_is_asked():
     """Making traits costs nothing; each is worked out once."""
     fields = Watched({b"originator": b"codex", b"session-id": b"1"})
-    traits = RequestTraits(fields, "chat", 360, Unreadable())
+    traits = RequestTraits(fields, "chat", 450, Unreadable())
     assert (fields.reads, traits.tokens) == (0, 100)
     assert traits.client == "codex"
     reads = fields.reads

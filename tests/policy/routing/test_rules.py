@@ -17,7 +17,7 @@ BODY = (
     b'[{"type":"image","source":{}}]}]}'
 )
 HEADERS = {b"x-claude-code-session-id": b"1", b"x-app": b"cli", b"x-claude-code-request-class": b"subagent"}
-FULL = RequestTraits(HEADERS, "messages", 36_000, peek(BODY))
+FULL = RequestTraits(HEADERS, "messages", 45_000, peek(BODY))
 
 
 def unmet(traits=NO_TRAITS, **when):

@@ -1,0 +1,82 @@
+"""How much of a body is text: files, sealed reasoning and escapes are not what their bytes are."""
+
+import base64
+import json
+
+import pytest
+
+from router.wire.costs.text_size import IMAGE_BYTES, measure_text
+
+FILE = base64.b64encode(bytes(range(256)) * 1000).decode()
+TEXT = "Some words of a conversation. " * 40
+
+
+def messages(*blocks):
+    return json.dumps({"model": "m", "messages": [{"role": "user", "content": list(blocks)}]}).encode()
+
+
+def text(said=TEXT):
+    return {"type": "text", "text": said}
+
+
+def image(data=FILE):
+    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+
+
+NOT_TEXT = {
+    "an image": (image(), image(""), IMAGE_BYTES),
+    "an image of Chat": (
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{FILE}"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}},
+        IMAGE_BYTES,
+    ),
+    "reasoning of Responses": (
+        {"type": "reasoning", "encrypted_content": FILE},
+        {"type": "reasoning", "encrypted_content": ""},
+        0,
+    ),
+    "a signature": (
+        {"type": "thinking", "thinking": "So.", "signature": FILE},
+        {"type": "thinking", "thinking": "So.", "signature": ""},
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_TEXT)
+def test_what_is_no_text(kind):
+    """A body with it counts as one without, but for what a model reads of it; many of them count many times."""
+    whole, empty, counted = NOT_TEXT[kind]
+    for number in (1, 3):
+        with_it = measure_text(messages(text(), *[whole] * number))
+        without = measure_text(messages(text(), *[empty] * number))
+        assert abs(with_it - without - number * counted) <= 8 * number
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        text(),
+        text('He said: "data": and ;base64, and "signature":'),
+        {"type": "tool_use", "id": "t", "name": "f", "input": {"data": TEXT}},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {"data": {"signature": None}, "n": 1}},
+        image("AAAA"),
+    ],
+)
+def test_all_else_is_text(block):
+    """Arguments that are named like a file, texts that speak of them, and what is small."""
+    body = messages(block)
+    assert measure_text(body) == len(body)
+
+
+def test_escaped_characters_are_two_bytes():
+    """A Russian or Chinese text has as many tokens however it was written."""
+    said = "\u0414\u043e\u0431\u0440\u043e " * 200
+    escaped = json.dumps({"text": said}).encode()
+    assert abs(measure_text(escaped) - len(json.dumps({"text": said}, ensure_ascii=False).encode())) < 10
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'"data":', b'"data":"', b'"data": ' + b" " * 500, b";base64,"])
+def test_broken_bodies(body):
+    """No body makes it fail, and none has less than one byte of text."""
+    assert measure_text(body) >= 1
