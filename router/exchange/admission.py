@@ -17,8 +17,11 @@ from router.wire.headers.rate_limits import billing_and_usage
 _NOTED_SECONDS = 0.1
 
 
-async def admit(attempt: Attempt) -> None:
-    """Admit an attempt, or raise Halted with the status on which clients of the caller's protocol do not retry."""
+async def admit(attempt: Attempt, *, rounds: int = 1) -> None:
+    """Admit an attempt, or raise Halted with the status on which clients of the caller's protocol do not retry.
+
+    rounds: how many requests the answer takes so far, all of which are reserved again.
+    """
     context = attempt.context
     guard = context.runtime.guard
     rules = guard.rules
@@ -31,6 +34,8 @@ async def admit(attempt: Attempt) -> None:
         caps.append(attempt.target.profile.max_output_cap)
         traits = read_cost_traits(call, body.top, body.data, tuple(caps))
         record.tier, record.uncounted = traits.tier, traits.uncounted
+        if rounds > 1 and traits.output is not None:
+            traits = traits._replace(output=traits.output * rounds)
     demand = Demand(
         record.id,
         record.backend,
@@ -41,7 +46,7 @@ async def admit(attempt: Attempt) -> None:
         context.request.method,
         call.path,
         call.counted,
-        record.request_bytes,
+        record.request_bytes * rounds,
         attempt.target.profile.charge != "",
         traits,
         attempt.left(),

@@ -1,7 +1,12 @@
-"""The text of an error for the history: one line that says what went wrong, without advice and markup."""
+"""The text of an error: for the history one line that says what went wrong, without advice and markup; for a caller
+what an upstream said in no protocol's form."""
 
 import re
 
+import msgspec
+
+from router.ir import Fault
+from router.wire.dialect import QUOTE_LIMIT
 from router.wire.errors import texts
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -80,3 +85,17 @@ def _find_message(data: Json) -> str:
 
 def _clean(text: str) -> str:
     return _SPACE.sub(" ", texts.cut_text(text, READ_LIMIT)).strip()
+
+
+def shorten_value(value: object) -> str:
+    """A value of an upstream's error as a short text without control characters."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "".join(char if char.isprintable() else " " for char in texts.cut_text(text, QUOTE_LIMIT))
+
+
+def make_event_fault(name: str, payload: bytes) -> Fault:
+    """The error for an event that is no JSON object: an error event's text, or that."""
+    text = shorten_value(payload.decode("utf-8", "replace")).strip()
+    if name == "error" and text:
+        return Fault(500, "api_error", text)
+    return Fault(500, "api_error", "The upstream sent an event that is no JSON object.")

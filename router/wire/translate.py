@@ -12,19 +12,21 @@ from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, ToolCall, Turn, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
+from router.wire.error_text import make_event_fault, shorten_value
 from router.wire.errors import texts
 from router.wire.neutral import assemble
 from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.conversation_prefix import prefix_hashes
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
+from router.wire.neutral.split_characters import CharacterJoiner
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
+from router.wire.neutral.tool_forms.own_search import declare_search, drop_searches
 from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, large_json, lenient_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.sse import payloads
-from router.wire.split_characters import CharacterJoiner
 
 #: Bytes of the largest request that is translated.
 REQUEST_LIMIT = 32 << 20
@@ -107,6 +109,8 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
             neutral = recall_calls(neutral, prefixes, ctx.memory, ctx.sealer, replays=replays)
         if ctx.drop_reasoning:
             neutral = _drop_thinking(neutral, ctx)
+        if ctx.searches_itself:
+            neutral = declare_search(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
     except RecursionError:
@@ -172,6 +176,8 @@ def _decode_answer(body: bytes, ctx: Context) -> Json | None:
 
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, large: bool = False) -> bytes:
     """A whole answer for the client. large: it takes megabytes."""
+    if ctx.own_search is not None:
+        found = drop_searches(found, ctx)
     events: Iterable[Event] = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
@@ -216,7 +222,7 @@ def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, by
         text = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
         error = {name: data[name] for name in ("type", "code", "param") if isinstance(data.get(name), str)}
         fault = BY_NAME[source].codec.decode_error(
-            {"type": "error", "error": {**error, "message": _shorten(text)}}, status
+            {"type": "error", "error": {**error, "message": shorten_value(text)}}, status
         )
     return BY_NAME[target].codec.encode_error(fault) if fault is not None else None
 
@@ -230,11 +236,6 @@ def failure_in(events: bytes, source: str) -> Failure | None:
         if found is not None:
             return found
     return None
-
-
-def _shorten(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return "".join(char if char.isprintable() else " " for char in texts.cut_text(text, wire_dialect.QUOTE_LIMIT))
 
 
 class Stream:
@@ -355,7 +356,7 @@ class Stream:
                 yield from found if self._joiner is None else self._joiner.apply(found)
             elif payload != b"null" and not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
-                yield _make_fault(name, payload)
+                yield make_event_fault(name, payload)
 
     def _finish(self) -> list[Event]:
         try:
@@ -378,14 +379,6 @@ class Stream:
         for path in found.replaced:
             self._ctx.note_weakened(path)
         return found.value
-
-
-def _make_fault(name: str, payload: bytes) -> Fault:
-    """The error for an event that is no JSON object: an error event's text, or that."""
-    text = _shorten(payload.decode("utf-8", "replace")).strip()
-    if name == "error" and text:
-        return Fault(500, "api_error", text)
-    return Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
 
 
 def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Event]:

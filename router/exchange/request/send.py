@@ -51,7 +51,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         await _send_upload(attempt, deadline, body)
         return False
     if body.top is None:
-        await _send_with_retry(attempt, deadline, Edited((body.data,)))
+        await send_with_retry(attempt, deadline, Edited((body.data,)))
         return False
     if needs_translation(context.call, attempt.route):
         if context.call.counts:
@@ -64,7 +64,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         stored.check_passed_through(body.top, attempt.route.backend.name)
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
     edited = _edit(attempt, body.data, body.top, probe=probe)
-    await _send_with_retry(attempt, deadline, edited)
+    await send_with_retry(attempt, deadline, edited)
     if attempt.upstream.status == 400:
         edited = await _resend_passed_through(attempt, deadline, body.data, body.top, edited)
     if context.call.counts and await lacks_count(attempt):
@@ -95,7 +95,7 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
             probe = False
         _note_resend(attempt, rule)
         edited = _edit(attempt, body, top, probe=probe)
-        await _send_with_retry(attempt, deadline, edited)
+        await send_with_retry(attempt, deadline, edited)
     return edited
 
 
@@ -115,7 +115,7 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
     thinks = True
     edited, hide_usage = await translate_request(attempt, body)
     with _count_body(attempt, edited):
-        await _send_with_retry(attempt, deadline, edited)
+        await send_with_retry(attempt, deadline, edited)
     while attempt.upstream.status == 400:
         rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinks))
         if rule is None:
@@ -125,7 +125,7 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
         _note_resend(attempt, rule)
         edited, hide_usage = await translate_request(attempt, body, forget_thinking=not thinks)
         with _count_body(attempt, edited):
-            await _send_with_retry(attempt, deadline, edited)
+            await send_with_retry(attempt, deadline, edited)
     return hide_usage
 
 
@@ -161,7 +161,7 @@ async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) ->
     question = await ask_count(attempt, body, top)
     found: UpstreamResponse | None = None
     if question is not None:
-        await _send_with_retry(attempt, deadline, question)
+        await send_with_retry(attempt, deadline, question)
         found = await read_count(attempt, attempt.upstream)
     attempt.upstream = estimate_count(attempt, body) if found is None else found
 
@@ -169,7 +169,7 @@ async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) ->
 async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> None:
     """Send a multipart body: at once when it was read whole, else as it comes."""
     if upload.ended:
-        await _send_with_retry(attempt, deadline, Edited(upload.parts))
+        await send_with_retry(attempt, deadline, Edited(upload.parts))
         return
     # A streamed body cannot be sent again: use no idle connection, which may be stale.
     upstream, _ = await _open_exchange(attempt, deadline, fresh=True)
@@ -190,7 +190,7 @@ def _note_resend(attempt: Attempt, rule: Resend) -> None:
     record.note(rule.note)
 
 
-async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
+async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
     """Send the request; an idle connection that proves stale is replaced once, if nothing was received on it and the
     request may be sent twice, or was not sent at all."""
     lines = _build_headers(attempt)

@@ -19,6 +19,7 @@ from router.net.headers import Lines, apply_changes
 from router.policy.routing.routes import Route
 from router.policy.routing.rules import SERVER_TOOLS
 from router.settings.tables import BackendOptions
+from router.upstream.search import engine_of
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
@@ -75,6 +76,8 @@ def plan_translation(
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
+    if searches and stream and engine_of(settings) is not None and not has_web_search(call, route, snapshot):
+        ctx.searches_itself, ctx.search_memory = True, snapshot.translation_state.searches
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
