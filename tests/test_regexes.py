@@ -316,6 +316,8 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/messages/foreign_thinking.py": {
         "REFUSED": BODY,
+        "UNREADABLE": BODY,
+        "_EMPTY": BODY,
     },
     "wire/messages/requests/encode_request.py": {
         "_PRIVATE": BODY,

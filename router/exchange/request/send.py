@@ -77,19 +77,31 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
     """Send a request that was answered with 400 again in other forms, as long as a rule says so; returns the last form.
     edited: the first one."""
     context = attempt.context
-    probe, thinks = edited.probed, True
-    drop_thinking = context.call.entry.drop_foreign_thinking if context.call.writes else None
+    entry, probe = context.call.entry, edited.probed
+    strips = {ResendChange.THINKING: entry.drop_foreign_thinking, ResendChange.SEARCHES: entry.tell_foreign_searches}
+    if not context.call.writes:
+        strips.clear()
+    large = len(body) > THREAD_BYTES
     while attempt.upstream.status == 400:
-        thinking = thinks and drop_thinking is not None
-        rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinking))
+        foreign = entry.has_foreign_searches
+        has_searches = ResendChange.SEARCHES in strips and (
+            await context.run_in_thread(foreign, body) if large else foreign(body)
+        )
+        sent = SendResult(
+            status=400,
+            probed=edited.probed,
+            thinking=strips.get(ResendChange.THINKING) is not None,
+            searches=has_searches,
+        )
+        rule = await _choose_resend(attempt, sent)
         if rule is None:
             break
-        if rule.change is ResendChange.THINKING and drop_thinking is not None:
-            large = len(body) > THREAD_BYTES
-            stripped = await context.run_in_thread(drop_thinking, body) if large else drop_thinking(body)
+        strip = strips.pop(rule.change, None)
+        if strip is not None:
+            stripped = await context.run_in_thread(strip, body) if large else strip(body)
             if stripped is None:
                 break
-            thinks, probe = False, False
+            probe = False
             body, top = stripped, peek(stripped)
         else:
             probe = False
