@@ -342,6 +342,8 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/messages/foreign_thinking.py": {
         "REFUSED": BODY,
+        "UNREADABLE": BODY,
+        "_EMPTY": BODY,
     },
     "wire/messages/requests/encode_request.py": {
         "_PRIVATE": BODY,
@@ -349,7 +351,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/neutral/context.py": {
         "_INDEX": OWN,
     },
-    "wire/neutral/identifiers.py": {
+    "wire/conversation/identifiers.py": {
         "_ILLEGAL": BODY,
     },
     "wire/neutral/provider_profiles.py": {
@@ -364,7 +366,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "found.searchers": NAME,
         "found.tool_searchers": NAME,
     },
-    "wire/neutral/replay_memory.py": {
+    "wire/conversation/replay_memory.py": {
         "_DRAWN": END,
     },
     "wire/neutral/tool_forms/freeform_tools.py": {

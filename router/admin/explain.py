@@ -201,8 +201,8 @@ def _fill_fit(
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
 ) -> None:
-    """Fill in whether the request, of about so many tokens, fits the model it would go to. Raises ContextOverflow when it fits none of the routes
-    it might take."""
+    """Fill in whether the request, of about so many tokens, fits the model it would go to. Raises ContextOverflow when
+    it fits none of the routes it might take."""
     least = estimate_least(body)
     about = max(least, tokens)
     limits = find_limits(snapshot.facts, routes, raised=asks_larger_window(fields))

@@ -18,8 +18,11 @@ from router.wire.headers.rate_limits import billing_and_usage
 _NOTED_SECONDS = 0.1
 
 
-async def admit(attempt: Attempt) -> None:
-    """Admit an attempt, or raise Halted with the status on which clients of the caller's protocol do not retry."""
+async def admit(attempt: Attempt, *, rounds: int = 1) -> None:
+    """Admit an attempt, or raise Halted with the status on which clients of the caller's protocol do not retry.
+
+    rounds: how many requests the answer takes so far, all of which are reserved again.
+    """
     context = attempt.context
     guard = context.runtime.guard
     rules = guard.rules
@@ -32,6 +35,8 @@ async def admit(attempt: Attempt) -> None:
         caps.append(attempt.target.profile.max_output_cap)
         traits = read_cost_traits(call, body.top, body.data, tuple(caps))
         record.tier, record.uncounted = traits.tier, traits.uncounted
+        if rounds > 1 and traits.output is not None:
+            traits = traits._replace(output=traits.output * rounds)
     demand = Demand(
         record.id,
         record.backend,
@@ -42,7 +47,7 @@ async def admit(attempt: Attempt) -> None:
         context.request.method,
         call.path,
         call.counted,
-        (await estimate_roughly(context, context.body.data)).upper if call.counted else 0,
+        (await estimate_roughly(context, context.body.data)).upper * rounds if call.counted else 0,
         attempt.target.profile.charge != "",
         traits,
         attempt.left(),

@@ -15,6 +15,7 @@ from router.exchange.client_response.early_stream import EarlyStream
 from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
 from router.exchange.client_response.respond import relay_for, respond
+from router.exchange.client_response.search_answer import answer_search
 from router.exchange.client_response.translation import translate_response
 from router.exchange.conclusion import count_lost
 from router.exchange.context import Arrival
@@ -29,7 +30,6 @@ from router.exchange.request.overflow import reword_error
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
-from router.exchange.search.own_answer import answer_search
 from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.translated import TranslatedStream

@@ -19,6 +19,7 @@ from router.store.home import client_key
 from router.store.home.home import Home
 from router.store.home.permissions import word
 from router.store.keys.own_keys import OwnKeys, read_own_keys
+from router.upstream.search import find_gap
 
 
 class Configuration(NamedTuple):
@@ -65,6 +66,7 @@ def read(
     gaps = [Gap(name, "is disabled", f"fairlead backend enable {name}") for name in disabled]
     gaps += [_make_broken_gap(problem) for problem in problems]
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
+    texts += tuple(filter(None, (find_gap(settings),)))
     way = read_outbound(settings, os.environ if environ is None else environ)
     return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, read_own_keys(home, settings))
 

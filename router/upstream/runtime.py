@@ -182,7 +182,11 @@ class Runtime:
         targets = self.snapshot.all_targets
         self.connections.configure({target.origin for target in targets}, self.snapshot.outbound.roots)
         self.log.hide(secret for target in targets for secret in target.hidden)
-        self.credentials.retain_only({target.reference for target in targets if target.reference is not None})
+        references = {target.reference for target in targets if target.reference is not None}
+        if self.settings.search_key is not None:
+            self.log.hide([self.settings.search_key])
+            references.add(self.settings.search_key.reveal())
+        self.credentials.retain_only(references)
 
     # Keys that are fetched
 

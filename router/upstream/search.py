@@ -60,6 +60,18 @@ def engine_of(settings: Settings) -> Engine | None:
     return Engine(name, address, key, settings.search_usd_per_1000)
 
 
+def find_gap(settings: Settings) -> str:
+    """What keeps the engine that is named from being asked, with the command that helps; '' for nothing."""
+    name = settings.search_provider
+    if name is None:
+        return ""
+    if engine_of(settings) is None:
+        return f"search.provider is {name}, which needs its address. Set it:   fairlead config set search.base_url URL"
+    if ENGINES[name].needs_key and settings.search_key is None:
+        return f"search.provider is {name}, which needs a key. Set it:   fairlead config set search.key --stdin"
+    return ""
+
+
 async def search(
     engine: Engine, query: str, asked: WebSearch, credentials: Credentials, outbound: Outbound
 ) -> list[Result]:

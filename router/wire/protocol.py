@@ -211,6 +211,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     mark_cache: Callable[[Splice], bool] | None = None
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
+    #: A body with the web searches as text that its upstream may refuse as foreign; None when it holds none. And True
+    #: for a body that may hold some.
+    tell_foreign_searches: Callable[[bytes], bytes | None] | None = None
+    has_foreign_searches: Callable[[bytes], bool] = lambda body: False
 
     #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
     replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)

@@ -11,19 +11,20 @@ import msgspec
 from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, ToolCall, Usage
 from router.wire import dialect as wire_dialect
+from router.wire.conversation.conversation_prefix import prefix_hashes
+from router.wire.conversation.replay_memory import CallRecorder, drop_thinking, recall_calls
 from router.wire.neutral import assemble
 from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
-from router.wire.neutral.conversation_prefix import prefix_hashes
-from router.wire.neutral.replay_memory import CallRecorder, drop_thinking, recall_calls
+from router.wire.neutral.split_characters import CharacterJoiner
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
+from router.wire.neutral.tool_forms.own_search import declare_search, drop_searches
 from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, large_json, lenient_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.sse import payloads
-from router.wire.split_characters import CharacterJoiner
-from router.wire.translate_errors import failure_in, find_silent_overflow, make_fault
+from router.wire.translate_errors import failure_in, find_silent_overflow, make_event_fault
 
 if TYPE_CHECKING:
     from router.wire.dialect import Failure
@@ -109,6 +110,8 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
             neutral = recall_calls(neutral, prefixes, ctx.memory, ctx.sealer, replays=replays)
         if ctx.drop_reasoning:
             neutral = drop_thinking(neutral, ctx.note_dropped)
+        if ctx.searches_itself:
+            neutral = declare_search(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
     except RecursionError:
@@ -165,6 +168,8 @@ def _decode_answer(body: bytes, ctx: Context) -> Json | None:
 
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, large: bool = False) -> bytes:
     """A whole answer for the client. large: it takes megabytes. Raises NoAnswer."""
+    if ctx.own_search is not None:
+        found = drop_searches(found, ctx)
     events: Iterable[Event] = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
@@ -323,7 +328,7 @@ class Stream:
                 yield from found if self._joiner is None else self._joiner.apply(found)
             elif payload != b"null" and not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
-                yield make_fault(name, payload)
+                yield make_event_fault(name, payload)
 
     def _finish(self) -> list[Event]:
         try:

@@ -62,7 +62,7 @@ def find_silent_overflow(ended: Ended | Answer, ctx: Context) -> Fault | None:
     return Fault(400, "invalid_request_error", "The input fills the whole context.", overflow.CODE, overflow=numbers)
 
 
-def make_fault(name: str, payload: bytes) -> Fault:
+def make_event_fault(name: str, payload: bytes) -> Fault:
     """The error for an event that is no JSON object: an error event's text, or that."""
     text = _shorten(payload.decode("utf-8", "replace")).strip()
     if name == "error" and text:

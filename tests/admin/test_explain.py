@@ -13,7 +13,7 @@ from router.settings.tables import BackendOptions, Condition, Rule
 from router.store.config import backends
 from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.wire.neutral.sealed_state import StateSealer
+from router.wire.conversation.sealed_state import StateSealer
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import load
 import programs
 
 from router.wire import protocols, translate
+from router.wire.conversation.replay_memory import RecordedCall, ReplayMemory
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import find_profile
-from router.wire.neutral.replay_memory import RecordedCall, ReplayMemory
 from router.wire.raw import sse
 from router.wire.tap import Tap
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from router.wire.neutral.sealed_state import SUMMARY_PREFIX
+from router.wire.conversation.sealed_state import SUMMARY_PREFIX
 
 from ..e2e.processes import Proxy, backend
 from .agents import KEY, find

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from router.wire import translate
-from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.conversation.replay_memory import ReplayMemory
 
 from .kinds import answers_chat as chat
 from .messages_samples import stream as messages_stream

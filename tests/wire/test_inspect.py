@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.wire.inspect import has_images, has_tools
+from router.wire.inspect import find_web_search, has_images, has_tools
 from router.wire.protocols import entry_of
 from router.wire.raw.top_level import peek
 
@@ -167,3 +167,31 @@ def test_tools(text, wanted):
 def test_thinking(protocol, field, wanted):
     """A request for thinking is found by the field of its own protocol."""
     assert entry_of(protocol).asks_thinking(peek(json.dumps({"model": "m", **field}).encode())) is wanted
+
+
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+LOOK = {"name": "look", "input_schema": {}}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"tools": [SEARCH]}, "only"),
+        ({"tools": [{"type": "web_search"}]}, "only"),
+        ({"tools": [SEARCH, {"type": "web_search_preview"}]}, "only"),
+        ({"web_search_options": {}}, "only"),
+        ({"tools": [LOOK, SEARCH]}, "among"),
+        ({"tools": [], "web_search_options": None}, ""),
+        ({"tools": [LOOK], "web_search_options": {}}, ""),
+        ({"tools": [{"type": "function", "name": "web_search"}]}, ""),
+        ({"tools": [{**LOOK, "description": '{"type":"web_search"}'}]}, ""),
+        ({"tools": "web_search"}, ""),
+        ({"tools": ["web_search", 7]}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_web_search_is_found_by_its_type(body, found):
+    """The provider's tool alone, or among others; a function of that name is the caller's own."""
+    assert find_web_search(peek(json.dumps({"model": "m", **body}).encode())) == found
+    spelled = json.dumps({"model": "m", **body}).replace('"web_search', '"\\u0077eb_search')
+    assert find_web_search(peek(spelled.encode())) == found

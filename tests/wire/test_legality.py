@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router.errors import RouterError
 from router.wire import translate
-from router.wire.neutral.sealed_state import PREFIX, StateSealer, make_signer
+from router.wire.conversation.sealed_state import PREFIX, StateSealer, make_signer
 
 from .translations import IMAGE, PDF, context, gpt
 

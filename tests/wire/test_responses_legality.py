@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.errors import RouterError
 from router.wire import translate
-from router.wire.neutral.sealed_state import PREFIX
+from router.wire.conversation.sealed_state import PREFIX
 
 from .responses_samples import LOOK, PATCH, gpt5, say
 from .test_legality import (

@@ -4,9 +4,9 @@ import itertools
 import json
 
 from router.wire import translate
+from router.wire.conversation.sealed_state import StateSealer, make_signer
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import find_profile
-from router.wire.neutral.sealed_state import StateSealer, make_signer
 
 OTHER = {"messages": "chat", "chat": "messages"}
 

@@ -9,11 +9,13 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
+from router.exchange.search.tool_loop import SearchLoop
 from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable, decode_whole
 from router.exchange.upstream_response.large_work import run_json
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
     ANSWER_LIMIT,
+    NextRound,
     TranslatedResponse,
     TranslatedStream,
     translated_lines,
@@ -23,6 +25,7 @@ from router.exchange.usage import note_error_usage
 from router.net.headers import Lines
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
+from router.upstream.search import engine_of
 from router.wire import translate, translate_errors
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
@@ -30,6 +33,7 @@ from router.wire.headers import rate_limit_names
 from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw import json_values, scan
 from router.wire.raw.depth import too_deep
+from router.wire.searching_stream import SearchingStream
 from router.wire.tap import failure_of
 from router.wire.translate import Made, Plan
 
@@ -47,11 +51,7 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
     good = 200 <= upstream.status < 300
     events = kind == b"text/event-stream"
     if good and events and plan.stream:
-        stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
-        lines = _make_lines(upstream, plan, _EVENTS)
-        attempt.translated = TranslatedStream(
-            upstream, lines, stream, attempt.memory.hold, calls=plan.spoken == RESPONSES.name
-        )
+        attempt.translated = _make_stream(attempt, plan)
         return
     waiting = waiting if good and plan.stream else None
     if good:
@@ -76,6 +76,21 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
     if made is None or made.status >= 400:
         note_error_usage(attempt, body)
     attempt.translated = _make_response(upstream, plan, made, failure, body)
+
+
+def _make_stream(attempt: Attempt, plan: Plan) -> TranslatedStream:
+    """The stream in the caller's protocol, in rounds where fairlead searches for its model. Raises Unavailable."""
+    upstream, own = attempt.upstream, plan.ctx.own_search
+    engine = None if own is None else engine_of(attempt.context.snapshot.settings)
+    next_round: NextRound | None = None
+    if own is None or engine is None:
+        stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
+    else:
+        stream = SearchingStream(plan.spoken, plan.caller, plan.ctx)
+        next_round = SearchLoop(attempt, plan, stream, own, engine).next_round
+    lines = _make_lines(upstream, plan, _EVENTS)
+    calls = plan.spoken == RESPONSES.name
+    return TranslatedStream(upstream, lines, stream, attempt.memory.hold, calls=calls, next_round=next_round)
 
 
 def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:

@@ -19,7 +19,7 @@ from router.policy.accounts.session_key import derive_session, find_family
 from router.policy.routing.fallback import build_chain
 from router.policy.routing.routes import Route
 from router.upstream.services import Service
-from router.wire.neutral.sealed_state import PREFIX
+from router.wire.conversation.sealed_state import PREFIX
 from router.wire.protocols import BY_NAME
 
 _SEALED_PREFIX = PREFIX.encode()

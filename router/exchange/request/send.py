@@ -50,7 +50,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         await _send_upload(attempt, deadline, body)
         return False
     if body.top is None:
-        await _send_with_retry(attempt, deadline, Edited((body.data,)))
+        await send_with_retry(attempt, deadline, Edited((body.data,)))
         return False
     if is_rewritten(context.call, attempt.route, attempt.target):
         if context.call.counts:
@@ -64,7 +64,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
     data, top = await unseal_compactions(attempt, body.data, body.top)
     edited = _edit(attempt, data, top, probe=probe)
-    await _send_with_retry(attempt, deadline, edited)
+    await send_with_retry(attempt, deadline, edited)
     if attempt.upstream.status == 400:
         edited = await _resend_passed_through(attempt, deadline, data, top, edited)
     if context.call.counts and await lacks_count(attempt):
@@ -77,25 +77,37 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
     """Send a request that was answered with 400 again in other forms, as long as a rule says so; returns the last form.
     edited: the first one."""
     context = attempt.context
-    probe, thinks = edited.probed, True
-    drop_thinking = context.call.entry.drop_foreign_thinking if context.call.writes else None
+    entry, probe = context.call.entry, edited.probed
+    strips = {ResendChange.THINKING: entry.drop_foreign_thinking, ResendChange.SEARCHES: entry.tell_foreign_searches}
+    if not context.call.writes:
+        strips.clear()
+    large = len(body) > THREAD_BYTES
     while attempt.upstream.status == 400:
-        thinking = thinks and drop_thinking is not None
-        rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinking))
+        foreign = entry.has_foreign_searches
+        has_searches = ResendChange.SEARCHES in strips and (
+            await context.run_in_thread(foreign, body) if large else foreign(body)
+        )
+        sent = SendResult(
+            status=400,
+            probed=edited.probed,
+            thinking=strips.get(ResendChange.THINKING) is not None,
+            searches=has_searches,
+        )
+        rule = await _choose_resend(attempt, sent)
         if rule is None:
             break
-        if rule.change is ResendChange.THINKING and drop_thinking is not None:
-            large = len(body) > THREAD_BYTES
-            stripped = await context.run_in_thread(drop_thinking, body) if large else drop_thinking(body)
+        strip = strips.pop(rule.change, None)
+        if strip is not None:
+            stripped = await context.run_in_thread(strip, body) if large else strip(body)
             if stripped is None:
                 break
-            thinks, probe = False, False
+            probe = False
             body, top = stripped, peek(stripped)
         else:
             probe = False
         _note_resend(attempt, rule)
         edited = _edit(attempt, body, top, probe=probe)
-        await _send_with_retry(attempt, deadline, edited)
+        await send_with_retry(attempt, deadline, edited)
     return edited
 
 
@@ -124,7 +136,7 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
     thinks = True
     edited, hide_usage = await translate_request(attempt, body)
     with _count_body(attempt, edited):
-        await _send_with_retry(attempt, deadline, edited)
+        await send_with_retry(attempt, deadline, edited)
     while attempt.upstream.status == 400:
         rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinks))
         if rule is None:
@@ -134,7 +146,7 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
         _note_resend(attempt, rule)
         edited, hide_usage = await translate_request(attempt, body, forget_thinking=not thinks)
         with _count_body(attempt, edited):
-            await _send_with_retry(attempt, deadline, edited)
+            await send_with_retry(attempt, deadline, edited)
     return hide_usage
 
 
@@ -170,7 +182,7 @@ async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) ->
     question = await ask_count(attempt, body, top)
     found: UpstreamResponse | None = None
     if question is not None:
-        await _send_with_retry(attempt, deadline, question)
+        await send_with_retry(attempt, deadline, question)
         found = await read_count(attempt, attempt.upstream)
     attempt.upstream = await estimate_count(attempt, body) if found is None else found
 
@@ -178,7 +190,7 @@ async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) ->
 async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> None:
     """Send a multipart body: at once when it was read whole, else as it comes."""
     if upload.ended:
-        await _send_with_retry(attempt, deadline, Edited(upload.parts))
+        await send_with_retry(attempt, deadline, Edited(upload.parts))
         return
     # A streamed body cannot be sent again: use no idle connection, which may be stale.
     upstream, _ = await _open_exchange(attempt, deadline, fresh=True)
@@ -199,7 +211,7 @@ def _note_resend(attempt: Attempt, rule: Resend) -> None:
     record.note(rule.note)
 
 
-async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
+async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
     """Send the request; an idle connection that proves stale is replaced once, if nothing was received on it and the
     request may be sent twice, or was not sent at all."""
     lines = _build_headers(attempt)

@@ -22,6 +22,7 @@ from router.net.headers import Lines, apply_changes
 from router.policy.routing.routes import Route
 from router.policy.routing.rules import SERVER_TOOLS
 from router.settings.tables import BackendOptions
+from router.upstream.search import engine_of
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
@@ -92,6 +93,8 @@ def plan_translation(
     )
     if call.entry.compaction is not None and call.path == call.entry.compaction.path:
         ctx.compaction = "object"
+    if searches and stream and engine_of(settings) is not None and not has_web_search(call, route, snapshot):
+        ctx.searches_itself, ctx.search_memory = True, snapshot.translation_state.searches
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 

@@ -1,6 +1,7 @@
 """An upstream's answer in the caller's protocol, behind the same interface as the answer itself."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 import trio
@@ -46,6 +47,27 @@ def translated_lines(lines: Lines, content_type: tuple[bytes, bytes, bytes] | No
     return others if content_type is None else [*others, content_type]
 
 
+class Round(Protocol):
+    """What follows an answer that waits for something before it goes on: work of its own, which a reader that is
+    cancelled does not end."""
+
+    async def wait(self) -> None:
+        """Wait until it is done."""
+        ...
+
+    def take(self) -> "tuple[bytes, UpstreamResponse | None]":
+        """The translated bytes that it adds, and the upstream's next answer, None where the answer is whole."""
+        ...
+
+    def cancel(self) -> None:
+        """End it, and give back what it holds."""
+        ...
+
+
+#: Begins the next round of an answer that waits for one; None where it does not wait.
+NextRound = Callable[[], Round | None]
+
+
 class TranslatedResponse(BufferedResponse):
     """A whole answer that was translated."""
 
@@ -89,8 +111,10 @@ class TranslatedStream:
         "_extras",
         "_hold",
         "_idle",
+        "_next_round",
         "_over",
         "_pieces",
+        "_round",
         "_size",
         "_splitter",
         "_stream",
@@ -109,9 +133,14 @@ class TranslatedStream:
         hold: Callable[[int], None],
         *,
         calls: bool = False,
+        next_round: NextRound | None = None,
     ):
-        """calls: its last event lists the calls of hosted tools, as that of Responses does."""
+        """calls: its last event lists the calls of hosted tools, as that of Responses does. next_round: for an answer
+        that may go on with another one of the upstream."""
         self._upstream = upstream
+        self._next_round = next_round
+        # The round under way, None while the upstream is read.
+        self._round: Round | None = None
         self._stream = stream
         self._pieces: list[bytes] = []
         self._splitter = sse.Splitter()
@@ -159,6 +188,8 @@ class TranslatedStream:
             return pieces
         if self._batch:
             return [await self._translate_waiting()]
+        if self._round is not None or self._begins_round():
+            return [await self._end_round()]
         if self._over:
             return []
         try:
@@ -174,7 +205,31 @@ class TranslatedStream:
             out = self._translate(got)
             return [await self._translate_large() if is_large_json(len(self._batch)) else out]
         out = await self._end()
+        if self._begins_round():
+            return [out]
         return [out] if out else []
+
+    def _begins_round(self) -> bool:
+        """True when the answer waits for another round, which has begun now."""
+        if self._next_round is None or (found := self._next_round()) is None:
+            return False
+        self._round = found
+        self._upstream.release()
+        return True
+
+    async def _end_round(self) -> bytes:
+        """The translated bytes of the round under way, once it is done."""
+        if self._round is None:
+            return b""
+        await self._round.wait()
+        out, upstream = self._round.take()
+        self._round = None
+        self._splitter = sse.Splitter()
+        self._over = upstream is None
+        if upstream is not None:
+            self._upstream = upstream
+            self._decoder = translation_decoder_of(upstream)
+        return self._bound(out, 0)
 
     async def _read_upstream(self) -> list[bytes]:
         """The next read; [] when the upstream's stream is finished and its body does not end in SETTLE_SECONDS."""
@@ -265,7 +320,7 @@ class TranslatedStream:
     @property
     def ended(self) -> bool:
         """True when nothing more comes."""
-        return self._over and not self._pieces and not self._batch
+        return self._over and not self._pieces and not self._batch and self._round is None
 
     def put_back(self, data: bytes) -> None:
         """Have the next `read` return this first."""
@@ -273,11 +328,17 @@ class TranslatedStream:
 
     def release(self) -> None:
         """Give the upstream's answer back."""
+        self._cancel_round()
         self._upstream.release()
 
     def drop(self) -> None:
         """Close the upstream's connection."""
+        self._cancel_round()
         self._upstream.drop()
+
+    def _cancel_round(self) -> None:
+        if self._round is not None:
+            self._round.cancel()
 
 
 #: An answer in the caller's protocol; `usage` and `failure` are the upstream's own.

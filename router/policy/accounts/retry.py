@@ -11,6 +11,8 @@ false, so none follows itself.
                  fairlead had added to learn the usage
     THINKING     400: the signature of earlier reasoning is     yes    yes              no
                  invalid, since another upstream wrote it
+    SEARCHES     400 about the results of earlier web           yes    yes              no
+                 searches, which another upstream made
     KEY          401 to a key that was fetched (by a command,   yes    yes              no
                  from a keyring), once a request
 
@@ -67,6 +69,7 @@ class ResendChange(enum.Enum):
     CONNECTION = "a new connection"
     PROBE = "without stream_options"
     THINKING = "without earlier thinking"
+    SEARCHES = "with earlier searches as text"
     KEY = "a newly fetched key"
 
 
@@ -86,6 +89,8 @@ class SendResult(NamedTuple):
     probed: bool = False
     #: The request went out in the Messages protocol with all the reasoning of earlier turns.
     thinking: bool = False
+    #: It did so with results of web searches that no upstream can read.
+    searches: bool = False
     #: The key was fetched from where a reference points, and not yet fetched anew for this request.
     fetched_key: bool = False
 
@@ -116,6 +121,10 @@ def _may_reject_thinking(sent: SendResult) -> bool:
     return sent.status == 400 and sent.thinking
 
 
+def _may_reject_searches(sent: SendResult) -> bool:
+    return sent.status == 400 and sent.searches
+
+
 def _has_old_key(sent: SendResult) -> bool:
     return sent.status == 401 and sent.fetched_key
 
@@ -126,6 +135,13 @@ RESENDS = (
     Resend(ResendChange.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),
     Resend(
         ResendChange.THINKING, _may_reject_thinking, _THINKING, "upstream_error", "sent again without earlier thinking"
+    ),
+    Resend(
+        ResendChange.SEARCHES,
+        _may_reject_searches,
+        foreign_thinking.UNREADABLE,
+        "upstream_error",
+        "sent again with earlier searches as text",
     ),
     Resend(ResendChange.KEY, _has_old_key, None, "upstream_error"),
 )

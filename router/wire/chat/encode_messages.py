@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire.chat.answer.call_reader import BESIDE
 from router.wire.chat.answer.reasoning_details import FIELD, decode_details, join_details
+from router.wire.conversation.identifiers import to_chat_id
+from router.wire.conversation.sealed_state import SealedState
 from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import to_chat_id
-from router.wire.neutral.sealed_state import SealedState
 from router.wire.neutral.tool_forms.root_unions import wrap_arguments
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw import json_values

@@ -25,13 +25,13 @@ from router.ir import (
     ThinkingDelta,
     Usage,
 )
+from router.wire.conversation.identifiers import AnswerCallIds
 from router.wire.messages import errors, usage
 from router.wire.messages.citations import decode_citation, decode_citations
 from router.wire.messages.search_reader import RESULT, SearchReader, is_call
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.answer_bounds import CALLS, CITATIONS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

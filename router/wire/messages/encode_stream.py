@@ -29,12 +29,12 @@ from router.ir import (
     ThinkingDelta,
     Usage,
 )
+from router.wire.conversation.identifiers import to_messages_id
 from router.wire.messages import usage
 from router.wire.messages.dialect import Messages
 from router.wire.messages.errors import encode_error
 from router.wire.messages.searches import SearchWriter
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values, large_json, sse
 from router.wire.raw.json_values import Json
 from router.wire.raw.object_end import ObjectEnd

@@ -1,6 +1,7 @@
 """Decodes and encodes whole answers of Messages."""
 
 from router.ir import Answer, AnswerBlock, Searched, Text, Thinking, ToolCall, Usage
+from router.wire.conversation.identifiers import AnswerCallIds, to_messages_id
 from router.wire.messages import usage
 from router.wire.messages.citations import decode_citations
 from router.wire.messages.decode_stream import decode_refusal, decode_stop
@@ -10,7 +11,6 @@ from router.wire.messages.searches import SearchWriter
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.answer_bounds import CALLS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import AnswerCallIds, to_messages_id
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

@@ -7,11 +7,12 @@ from typing import Literal, NamedTuple, cast
 
 from router.backends.profile import Profile
 from router.errors import BadRequest
-from router.ir import Fault
-from router.wire.neutral.identifiers import ToolNames
+from router.ir import Fault, Request, WebSearch
+from router.wire.conversation.identifiers import ToolNames
+from router.wire.conversation.replay_memory import ReplayMemory
+from router.wire.conversation.sealed_state import StateSealer
+from router.wire.conversation.search_memory import SearchMemory
 from router.wire.neutral.losses import Loss
-from router.wire.neutral.replay_memory import ReplayMemory
-from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw.json_values import Json
 
 LossPolicy = Literal["warn", "strict", "silent"]
@@ -57,6 +58,20 @@ class FinishedAnswer(NamedTuple):
     def about(self) -> Json:
         """What is stored beside the items: how many of them are the request's, and the response object."""
         return {"inputs": len(self.inputs), "response": self.response}
+
+
+@dataclass(slots=True)
+class OwnSearch:
+    """A web search that fairlead makes for the model, from the request to the end of the answer."""
+
+    #: What the caller set of domains and place.
+    limits: WebSearch
+    #: The searches that may still be made.
+    left: int
+    #: The request as it was sent last.
+    request: Request
+    #: Requests that were sent.
+    rounds: int = 1
 
 
 @dataclass(slots=True)
@@ -109,6 +124,11 @@ class Context:
     declared_tools: frozenset[str] = frozenset()
     #: The upstream was asked to search the web.
     searching: bool = False
+    #: A search that the request offers is one that fairlead makes itself; and that search, once there is one.
+    searches_itself: bool = False
+    own_search: OwnSearch | None = None
+    #: The searches of earlier answers that wait for their conversation.
+    search_memory: SearchMemory | None = None
     #: The names of a Chat caller's tools that take free text in place of arguments.
     custom_tools: set[str] = field(default_factory=set[str])
     #: The names of tools whose schema is a union at its root, which the upstream got wrapped.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
+from router.wire.conversation.identifiers import CALL_ID_LIMIT, to_chat_id
 from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import CALL_ID_LIMIT, to_chat_id
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json

@@ -7,8 +7,8 @@ import msgspec
 
 from router.errors import BadRequest
 from router.ir import Choice, HostedTool, Request, Tool, WebSearch
+from router.wire.conversation.identifiers import CALL_ID_LIMIT as NAME_LIMIT
 from router.wire.neutral.context import CallForm, Context
-from router.wire.neutral.identifiers import CALL_ID_LIMIT as NAME_LIMIT
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.openai import is_strict_schema
 from router.wire.raw import json_values

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from router.exchange.request.unseal import NOTE
-from router.wire.neutral.sealed_state import SUMMARY_PREFIX
+from router.wire.conversation.sealed_state import SUMMARY_PREFIX
 
 from ...answers import GOOD
 from ...wire.responses.test_compaction import chat_stream, claude_stream, responses_stream

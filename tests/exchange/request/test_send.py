@@ -141,6 +141,27 @@ def test_foreign_thinking_is_left_out_once(one):
     assert (len(played.sent), played.status) == (2, 400)
 
 
+def test_foreign_searches_are_told_as_text(one):
+    """An upstream that cannot read the results of another one's search gets them as text; its own stay as they are."""
+    page = {"type": "web_search_result", "url": "https://a.com", "title": "A", "encrypted_content": ""}
+    blocks = []
+    for name, sealed in (("s1", ""), ("s2", "own")):
+        blocks.append({"type": "server_tool_use", "id": name, "name": "web_search", "input": {"query": "q"}})
+        found = [{**page, "encrypted_content": sealed}]
+        blocks.append({"type": "web_search_tool_result", "tool_use_id": name, "content": found})
+    turns = [TURNS[0], {"role": "assistant", "content": blocks}, {"role": "user", "content": "x"}]
+    complaint = refuses(400, message="Invalid `encrypted_content` in `web_search_result` block")
+    played = playing(one, MESSAGES, message(messages=turns), complaint, good("messages"))
+    first, second = (sent.json()["messages"][1]["content"] for sent in played.sent)
+    assert first == blocks
+    assert [block["type"] for block in second] == ["text", "text", "server_tool_use", "web_search_tool_result"]
+    assert "https://a.com" in second[1]["text"]
+    assert second[2:] == blocks[2:]
+    assert "sent again with earlier searches as text" in played.record.notes
+    played = playing(one, MESSAGES, message(messages=turns[:1]), complaint)
+    assert (len(played.sent), played.status) == (1, 400)
+
+
 def test_nothing_to_leave_out(one):
     """A complaint about reasoning that is not there is given as it came."""
     played = playing(one, MESSAGES, message(), BAD_SIGNATURE)

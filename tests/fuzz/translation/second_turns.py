@@ -5,7 +5,7 @@ import json
 
 from router.errors import RouterError
 from router.wire import translate
-from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.conversation.replay_memory import ReplayMemory
 
 from ...wire.translations import context, streamed
 from .callers import first_request, second_request, wrapper_of_union

@@ -65,6 +65,8 @@ BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature`
         (SendResult(400, answered=True, thinking=True), BODY_OF_400, None),
         (SendResult(400, answered=True, probed=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
         (SendResult(400, answered=True), BAD_SIGNATURE, None),
+        (SendResult(400, answered=True, searches=True), b"Invalid `encrypted_content`", ResendChange.SEARCHES),
+        (SendResult(400, answered=True), b"Invalid `encrypted_content`", None),
         (SendResult(401, answered=True, fetched_key=True), b"", ResendChange.KEY),
         (SendResult(401, answered=True), b"", None),
         (SendResult(403, answered=True, fetched_key=True), b"", None),
@@ -103,6 +105,7 @@ def test_what_is_noted_of_a_change():
         ResendChange.CONNECTION: ("stale_connection", ""),
         ResendChange.PROBE: ("upstream_error", "sent again without stream_options"),
         ResendChange.THINKING: ("upstream_error", "sent again without earlier thinking"),
+        ResendChange.SEARCHES: ("upstream_error", "sent again with earlier searches as text"),
         ResendChange.KEY: ("upstream_error", ""),
     }
 
@@ -111,6 +114,7 @@ MADE_FALSE = {
     ResendChange.CONNECTION: "reused",
     ResendChange.PROBE: "probed",
     ResendChange.THINKING: "thinking",
+    ResendChange.SEARCHES: "searches",
     ResendChange.KEY: "fetched_key",
 }
 
@@ -123,9 +127,10 @@ MADE_FALSE = {
         reused=st.booleans(),
         probed=st.booleans(),
         thinking=st.booleans(),
+        searches=st.booleans(),
         fetched_key=st.booleans(),
     ),
-    st.sampled_from([b"", BODY_OF_400, BAD_SIGNATURE, BODY_OF_400 + BAD_SIGNATURE]),
+    st.sampled_from([b"", BODY_OF_400, BAD_SIGNATURE, BODY_OF_400 + BAD_SIGNATURE, b"encrypted_content"]),
 )
 def test_no_change_follows_itself(sent, body):
     """An upstream that answers the same for ever gets a request once more for each change at most."""

@@ -7,7 +7,7 @@ import pytest
 from router.errors import BadRequest
 from router.ir import McpServer, Request, Shape, Text, Thinking, ToolCall, Turn, WebSearch
 from router.wire.chat.encode_request import encode_request
-from router.wire.neutral.identifiers import to_chat_id
+from router.wire.conversation.identifiers import to_chat_id
 
 from ..translations import context, gpt, sent, user
 

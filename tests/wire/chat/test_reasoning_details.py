@@ -6,7 +6,7 @@ import json
 import pytest
 
 from router.wire import translate
-from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.conversation.replay_memory import ReplayMemory
 
 from ..kinds.answers_chat import (
     CLAUDE,

@@ -7,8 +7,8 @@ import pytest
 from router.ir import Answer, Text, ToolCall
 from router.wire import translate
 from router.wire.chat.response import decode_answer
+from router.wire.conversation.replay_memory import ReplayMemory
 from router.wire.neutral import assemble
-from router.wire.neutral.replay_memory import ReplayMemory
 
 from ..test_translate_streams import FIXTURES
 from ..translations import context

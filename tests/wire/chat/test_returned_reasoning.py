@@ -5,7 +5,7 @@ import json
 import pytest
 
 from router.wire import translate
-from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.conversation.replay_memory import ReplayMemory
 
 from ..responses_samples import began, call_item, ended, frames, reasoning_item, text_item
 from ..translations import TOOL, assistant, context, event, events, gpt, sent, streamed, tool, user

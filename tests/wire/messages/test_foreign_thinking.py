@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.wire.conversation.sealed_state import PREFIX
 from router.wire.messages.foreign_thinking import REFUSED, drop_foreign_thinking
-from router.wire.neutral.sealed_state import PREFIX
 
 from ..translations import assistant, claude, result, use, user
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from router.wire import translate
+from router.wire.conversation.replay_memory import ReplayMemory
 from router.wire.neutral.provider_profiles import find_claude
-from router.wire.neutral.replay_memory import ReplayMemory
 
 from ..translations import assistant, calls, context, event, events, gpt, sent, tool, user
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from router.errors import BadRequest
 from router.ir import Ended, RefusalDelta, TextDelta, Usage
 from router.wire import calls, translate
+from router.wire.conversation.sealed_state import PREFIX, SUMMARY_PREFIX, StateSealer, make_signer
 from router.wire.neutral import summary
-from router.wire.neutral.sealed_state import PREFIX, SUMMARY_PREFIX, StateSealer, make_signer
 from router.wire.protocols import RESPONSES
 from router.wire.raw.top_level import peek
 from router.wire.responses.input import compaction

@@ -11,9 +11,9 @@ import msgspec
 
 from router.ir import CallBegan, CallDelta, Event, Redacted
 from router.wire.chat.answer import fields
+from router.wire.conversation.identifiers import AnswerCallIds
 from router.wire.neutral.answer_bounds import CALLS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json

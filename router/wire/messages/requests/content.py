@@ -1,13 +1,12 @@
 """Decodes and encodes content blocks of Messages."""
 
-from typing import cast
-
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult
+from router.wire.conversation.identifiers import to_messages_id
+from router.wire.messages.requests.server_calls import summarize_server_call
 from router.wire.messages.requests.tools import NAME_LIMIT, TOOL_CHANGES
 from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import to_messages_id
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.neutral.tool_forms.root_unions import wrap_arguments
 from router.wire.raw import json_values
@@ -88,19 +87,8 @@ def _decode_assistant_block(entry: Json, kind: object, path: str, ctx: Context) 
         return [Text(f"Summary of the earlier conversation:\n{summary}")] if summary else []
     if isinstance(kind, str) and (kind in ("server_tool_use", "mcp_tool_use") or kind.endswith("_tool_result")):
         ctx.note_weakened(path)
-        return [Text(_summarize_server_call(entry, kind))]
+        return [Text(summarize_server_call(entry, kind))]
     raise ctx.refuse(path, f"a block of type {kind!s} has no counterpart")
-
-
-def _summarize_server_call(entry: Json, kind: str) -> str:
-    """One line on a call that the server ran itself, or on its result."""
-    if kind.endswith("_use"):
-        return f"[{entry.get('name')}: {json_values.encode_json(entry.get('input'))}]"
-    found = entry.get("content")
-    parts = cast("list[object]", found) if isinstance(found, list) else []
-    pages = [cast("Json", one) for one in parts if isinstance(one, dict)]
-    lines = [f"{one.get('title') or ''} - {one['url']}" for one in pages if one.get("url")]
-    return f"[{kind}: {'; '.join(lines) or 'its content cannot be shown here'}]"
 
 
 def decode_text(entry: Json, path: str) -> Text:

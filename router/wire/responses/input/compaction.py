@@ -12,8 +12,8 @@ from typing import cast
 import msgspec
 
 from router.errors import BadRequest
+from router.wire.conversation.sealed_state import SUMMARY_PREFIX, StateSealer
 from router.wire.neutral.context import Context
-from router.wire.neutral.sealed_state import SUMMARY_PREFIX, StateSealer
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import msgspec
 
 from router.ir import CallBegan, CallDelta, Event
+from router.wire.conversation.identifiers import CALL_ID_LIMIT, AnswerCallIds
 from router.wire.neutral.answer_bounds import CALLS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import CALL_ID_LIMIT, AnswerCallIds
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw.json_values import Json

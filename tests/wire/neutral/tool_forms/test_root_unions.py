@@ -7,7 +7,7 @@ import pytest
 
 from router.ir import CallBegan, CallDelta, Ended, ToolCall, Usage
 from router.wire import translate
-from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.conversation.replay_memory import ReplayMemory
 from router.wire.neutral.tool_forms.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
 
 from ...responses_samples import called as responses_call

@@ -1,7 +1,7 @@
 """What tells two conversations apart, and what does not."""
 
 from router.ir import Image, Text, Thinking, ToolCall, ToolResult, Turn
-from router.wire.neutral.conversation_prefix import prefix_hashes
+from router.wire.conversation.conversation_prefix import prefix_hashes
 
 TURNS = [
     Turn("user", (Text("go"), Image("image/png", "AAAA"))),

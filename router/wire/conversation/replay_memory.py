@@ -31,8 +31,8 @@ from router.ir import (
     ToolResult,
     Turn,
 )
-from router.wire.neutral.identifiers import to_messages_id
-from router.wire.neutral.sealed_state import StateSealer
+from router.wire.conversation.identifiers import to_messages_id
+from router.wire.conversation.sealed_state import StateSealer
 from router.wire.raw import json_values
 
 ENTRIES, BYTES = 4096, 16 << 20

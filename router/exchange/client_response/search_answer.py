@@ -10,26 +10,21 @@ import time
 import trio
 
 from router.backends.profile import GENERIC
-from router.budget.demand import Demand
-from router.errors import BadGateway, Halted
-from router.exchange.attempt import note_try
 from router.exchange.client_response.head import JSON, own_headers, send_response
 from router.exchange.context import RequestContext
-from router.exchange.error_text import describe_error
 from router.exchange.request.translation import has_web_search
-from router.ir import Answer, Extras, Searched, Text, Usage
+from router.exchange.search.one_search import admit_search, search_once
+from router.ir import Answer, Searched, Text, Usage
 from router.net.headers import Headers, Lines
 from router.net.server.cancel_reason import CancelReason
 from router.policy.routing.clients import identify_client
 from router.policy.routing.table import SEARCH
-from router.telemetry.accesslog import BUDGET, SEARCHING
-from router.upstream.search import Engine, SearchFailed, engine_of, search
+from router.upstream.search import engine_of
 from router.wire import translate
-from router.wire.costs.cost_traits import CostTraits
 from router.wire.messages.requests.search_call import SearchCall, read_search_call
 from router.wire.neutral.context import Context
 from router.wire.protocols import MESSAGES
-from router.wire.search_engines.results import Result, format_results
+from router.wire.search_engines.results import format_results
 
 _CLIENT = "claude-code"
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
@@ -42,13 +37,10 @@ async def answer_search(context: RequestContext) -> bool:
         return False
     record = context.record
     record.backend, record.account, record.sent_model, record.route = SEARCH, engine.name, None, SEARCH
-    await _admit(context, engine)
+    await admit_search(context, record, engine)
     left = context.snapshot.settings.timeouts_total - context.elapsed()
     context.connection.set_deadline(left, CancelReason.TOTAL)
-    found, results = await search_once(context, engine, call)
-    record.usage = Usage(0, 0, charge=0, extras=None)
-    if not found.error:
-        record.usage = Usage(0, 0, charge=engine.charge, extras=Extras(searches=1))
+    found, results = await search_once(context, record, engine, call.query, call.limits)
     await _send(context, found, format_results(call.query, results) if not found.error else "")
     return True
 
@@ -62,60 +54,6 @@ def _find_call(context: RequestContext) -> SearchCall | None:
         return None
     call = read_search_call(top)
     return None if call is None or has_web_search(context.call, context.route, context.snapshot) else call
-
-
-async def search_once(context: RequestContext, engine: Engine, call: SearchCall) -> tuple[Searched, list[Result]]:
-    """Make one search, and note it as a try of the request."""
-    record, runtime = context.record, context.runtime
-    tried = note_try(record, context.elapsed())
-    before, record.waits = record.waits, SEARCHING
-    try:
-        results = await search(engine, call.query, call.limits, runtime.credentials, context.snapshot.outbound)
-    except SearchFailed as failed:
-        tried.status, tried.error, tried.done = failed.status, "search_failed", "given up"
-        tried.text = record.text = describe_error(context, BadGateway(str(failed)))
-        record.error = "search_failed"
-        return Searched((call.query,), error=failed.code), []
-    finally:
-        record.waits = before
-    tried.status = 200
-    return Searched((call.query,), tuple(result.page for result in results)), results
-
-
-async def _admit(context: RequestContext, engine: Engine) -> None:
-    """Ask the guard. Raises Halted."""
-    guard, record = context.runtime.guard, context.record
-    rules = guard.rules
-    if rules is None:
-        return
-    demand = Demand(
-        record.id,
-        SEARCH,
-        engine.name,
-        record.tag,
-        "",
-        "",
-        context.request.method,
-        context.call.path,
-        True,
-        0,
-        engine.charge is not None,
-        CostTraits(output=0, searches=1),
-        context.snapshot.settings.timeouts_total - context.elapsed(),
-    )
-
-    def wait(seconds: float) -> None:
-        record.waits = BUDGET
-        context.connection.set_deadline(seconds, CancelReason.TOTAL)
-
-    before = record.waits
-    try:
-        await guard.admit(demand, rules, wait)
-    except Halted as refusal:
-        refusal.status = context.call.entry.halt_status
-        raise
-    finally:
-        record.waits = before
 
 
 async def _send(context: RequestContext, found: Searched, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 
-from router.wire.neutral.identifiers import AnswerCallIds, to_messages_id
+from router.wire.conversation.identifiers import AnswerCallIds, to_messages_id
 
 
 def ids(*history):

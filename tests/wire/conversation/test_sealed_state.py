@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.neutral.sealed_state import PREFIX, StateSealer, make_signer
+from router.wire.conversation.sealed_state import PREFIX, StateSealer, make_signer
 
 SEAL = StateSealer(make_signer(b"key"), "up", "m")
 

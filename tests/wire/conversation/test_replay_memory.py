@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.ir import Thinking, ToolCall
 from router.wire import translate
-from router.wire.neutral.replay_memory import RecordedCall, ReplayMemory
+from router.wire.conversation.replay_memory import RecordedCall, ReplayMemory
 
 from ...growth import grows_evenly
 from ..translations import (

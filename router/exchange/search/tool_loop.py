@@ -1,0 +1,214 @@
+"""The rounds of an answer whose model calls fairlead's own web search.
+
+A round makes the searches and sends the next request, in a task of its own: the relay cancels a read whenever a ping is
+due. It ends with the request that it belongs to. Each round is admitted by the guard, with all rounds so far reserved
+again, and each search is a request of its own in the history.
+"""
+
+import msgspec
+import trio
+
+from router.errors import BadGateway, CommandError, Halted, RouterError
+from router.exchange import admission
+from router.exchange.attempt import Attempt
+from router.exchange.deadline import Waiting
+from router.exchange.request.edits import Edited, edit
+from router.exchange.request.send import send_with_retry
+from router.exchange.search.one_search import admit_search, make_record, search_once
+from router.exchange.upstream_errors import make_disconnect_error
+from router.exchange.upstream_response.content_coding import decode_readable
+from router.exchange.upstream_response.large_work import run_json
+from router.exchange.upstream_response.response import UpstreamResponse
+from router.exchange.upstream_response.translated import Round
+from router.ir import Fault, Request, Searched
+from router.net.client.exchange import UpstreamDisconnected
+from router.net.server.cancel_reason import CancelReason
+from router.upstream.search import Engine
+from router.wire import calls
+from router.wire.dialect import anthropic_kind
+from router.wire.errors.history_text import read_error_text
+from router.wire.neutral.context import OwnSearch
+from router.wire.neutral.tool_forms.own_search import NAME, ROUNDS, DueSearches, continue_request
+from router.wire.raw.top_level import peek
+from router.wire.search_engines.results import QUERY_LIMIT, format_results, tidy
+from router.wire.searching_stream import SearchingStream, encode_round
+from router.wire.translate import Plan
+
+_NO_QUERY = "The search was not made: say what to search for in the argument query."
+_USED_UP = "The search was not made: no more searches are left for this answer. Answer with what is known."
+
+
+class SearchLoop:
+    """The rounds of one answer."""
+
+    def __init__(self, attempt: Attempt, plan: Plan, stream: SearchingStream, own: OwnSearch, engine: Engine):
+        self._attempt = attempt
+        self._plan = plan
+        self._stream = stream
+        self._own = own
+        self._engine = engine
+        self._searches = 0
+        # The request stays in memory to its end, since the next one begins with it.
+        attempt.memory.hold(attempt.context.record.request_bytes)
+
+    def next_round(self) -> Round | None:
+        """Begin the next round; None where the answer waits for none."""
+        due = self._stream.due
+        if due is None or self._stream.failed:
+            return None
+        return _SearchRound(self, due)
+
+    async def run(self, due: DueSearches) -> tuple[list[Searched], UpstreamResponse | None]:
+        """Make the searches, and send the next request where the answer goes on. Raises RouterError,
+        UpstreamDisconnected."""
+        found: list[Searched] = []
+        texts: dict[str, str] = {}
+        for name, query in due.queries.items():
+            searched, texts[name] = await self._search(tidy(query, QUERY_LIMIT))
+            found += [searched] if searched is not None else []
+        if due.others:
+            memory = self._plan.ctx.search_memory
+            if memory is not None:
+                memory.put(NAME, due.others, due.queries, texts)
+            return found, None
+        if self._own.rounds > ROUNDS or not due.queries:
+            return found, None
+        self._own.request = continue_request(self._own.request, due, texts, self._plan.ctx)
+        return found, await self._send(self._own.request)
+
+    async def _search(self, query: str) -> tuple[Searched | None, str]:
+        """One search: what the client is told of it, and what the model is."""
+        if not query:
+            return None, _NO_QUERY
+        if self._own.left <= 0:
+            return Searched((query,), error="max_uses_exceeded"), _USED_UP
+        self._own.left -= 1
+        self._searches += 1
+        context = self._attempt.context
+        record = make_record(context, self._engine, self._searches)
+        began = trio.current_time()
+        try:
+            await admit_search(context, record, self._engine)
+            searched, results = await search_once(context, record, self._engine, query, self._own.limits)
+            record.status = 502 if searched.error else 200
+        except Halted as refusal:
+            record.status, record.error = refusal.status, "halted"
+            raise
+        finally:
+            record.total = trio.current_time() - began
+            context.runtime.recorder.add_finished(record)
+        if searched.error:
+            return searched, f"The search failed ({searched.error})."
+        return searched, format_results(query, results)
+
+    async def _send(self, request: Request) -> UpstreamResponse:
+        attempt, own = self._attempt, self._own
+        context = attempt.context
+        edited = await run_json(context.record.request_bytes, self._encode, request)
+        own.rounds += 1
+        if context.runtime.guard.rules is not None:
+            await admission.admit(attempt, rounds=own.rounds)
+        size = sum(map(len, edited.parts))
+        attempt.memory.hold(size)
+        before = context.record.tries[-1]
+        before.status, before.done = attempt.upstream.status, "searched"
+        try:
+            await send_with_retry(attempt, _NoDeadline(), edited)
+        except BaseException:
+            attempt.upstream.drop()
+            raise
+        finally:
+            attempt.memory.hold(-size)
+        upstream = attempt.upstream
+        if upstream.status != 200:
+            body = await decode_readable(upstream, b"".join(await upstream.read()))
+            upstream.release()
+            text = read_error_text(body) or f"Backend {attempt.route.backend.name} answered {upstream.status}."
+            error = BadGateway(text)
+            error.status, error.kind = max(upstream.status, 400), anthropic_kind(max(upstream.status, 400))
+            raise error
+        return upstream
+
+    def _encode(self, request: Request) -> Edited:
+        """The request of a round as it is sent, with the configured edits."""
+        plan, attempt = self._plan, self._attempt
+        sent = encode_round(request, plan.spoken, plan.ctx)
+        # The model's new name is in the request already.
+        route = msgspec.structs.replace(attempt.route, renamed=False)
+        other = calls.call(plan.path)
+        notes: list[str] = []
+        return edit(
+            sent.body, peek(sent.body), call=other, route=route, target=attempt.target, probe=False, notes=notes
+        )
+
+    def end(self, found: list[Searched], *, goes_on: bool) -> bytes:
+        """The client's events for a round that is done."""
+        return self._stream.resume(found, goes_on=goes_on)
+
+    def fail(self, error: Exception) -> bytes:
+        """The client's events for a round that failed."""
+        if isinstance(error, UpstreamDisconnected):
+            error = make_disconnect_error(error, self._attempt)
+        if isinstance(error, RouterError):
+            record = self._attempt.context.record
+            record.error = record.error or error.word or error.kind
+            return self._stream.fail(Fault(error.status, error.kind, error.message))
+        if isinstance(error, CommandError):
+            return self._stream.fail(Fault(502, "api_error", str(error)))
+        return self._stream.fail(Fault(500, "api_error", "The web search of this answer failed."))
+
+
+class _NoDeadline:
+    """The deadlines of a round are those of the stream that it belongs to."""
+
+    waiting: Waiting | None = None
+
+    def move(self, seconds: float, reason: CancelReason) -> None:
+        """Nothing."""
+
+    def await_whole(self, seconds: float, now: float) -> None:
+        """Nothing."""
+
+    def reach_head(self) -> None:
+        """Nothing."""
+
+
+class _SearchRound:
+    """One round under way."""
+
+    def __init__(self, loop: SearchLoop, due: DueSearches):
+        self._loop = loop
+        self._due = due
+        self._done = trio.Event()
+        self._scope = trio.CancelScope()
+        self._found: list[Searched] = []
+        self._upstream: UpstreamResponse | None = None
+        self._error: Exception | None = None
+        trio.lowlevel.spawn_system_task(self._run)
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                self._found, self._upstream = await self._loop.run(self._due)
+        except Exception as error:  # a system task that raises would end the proxy
+            self._error = error
+        finally:
+            self._done.set()
+            if self._scope.cancel_called and self._upstream is not None:
+                self._upstream.drop()
+
+    async def wait(self) -> None:
+        """Wait until it is done."""
+        await self._done.wait()
+
+    def take(self) -> tuple[bytes, UpstreamResponse | None]:
+        """The translated bytes that it adds, and the upstream's next answer."""
+        if self._error is not None:
+            return self._loop.fail(self._error), None
+        return self._loop.end(self._found, goes_on=self._upstream is not None), self._upstream
+
+    def cancel(self) -> None:
+        """End it."""
+        self._scope.cancel()
+        if self._done.is_set() and self._upstream is not None:
+            self._upstream.drop()
