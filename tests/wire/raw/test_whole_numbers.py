@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from router.errors import BadRequest
 from router.wire import stored_responses
 from router.wire.chat.answer.call_reader import _read_index
-from router.wire.messages import model_list
+from router.wire.model_lists import anthropic
+from router.wire.model_lists.listed import ListedModel
 from router.wire.raw.whole_numbers import parse_whole
 
 ODD = [
@@ -40,7 +41,9 @@ def test_any_limit_is_a_page_or_a_refusal(text):
     query = f"limit={quote(text)}"
     entry = {"items": [], "inputs": 0}
     for read in (
-        lambda: model_list.page({"m": "b"}, query),
+        lambda: anthropic.page(
+            ["m"], lambda names: [ListedModel(name=name, owner="b", label=name) for name in names], query
+        ),
         lambda: stored_responses.list_inputs("resp_1", {"resp_1": entry}, query),
     ):
         with contextlib.suppress(BadRequest):
