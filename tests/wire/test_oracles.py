@@ -232,6 +232,8 @@ def test_errors_are_the_callers_exceptions(source, target, status):
     body = json.dumps({"type": "error", "error": error} if source == "messages" else {"error": error}).encode()
     told, made = translate_errors.failure(body, status, source, target)
     library, named = (anthropic, ERRORS[status][0]) if target == "messages" else (openai, ERRORS[status][1])
+    if (target, status) == ("responses", 402):
+        named = "RateLimitError"  # OpenAI's own for a used-up quota, at which Codex stops
     kind = getattr(library, named, None) or getattr(library._exceptions, named)
     with pytest.raises(kind, match="out of order") as caught:
         by_python(target, made, status=told)
