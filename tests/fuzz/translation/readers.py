@@ -127,7 +127,7 @@ def messages_stream(data):
             jsons[event["index"]] += delta.get("partial_json", "")
             if "citation" in delta:
                 block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
-        elif kind == "content_block_stop" and message["content"][event["index"]]["type"] == "tool_use":
+        elif kind == "content_block_stop" and message["content"][event["index"]]["type"].endswith("tool_use"):
             said = jsons[event["index"]]
             if said:
                 message["content"][event["index"]]["input"] = json.loads(said)
