@@ -216,7 +216,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             body = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
             lines = [line for line in lines if line[1] != b"content-encoding"]
     elif context.call.generates:
-        problem = _find_coding(response, body, readable) or await _find_problem(response, readable)
+        large = is_large(len(readable))
+        found = await run_large(_find_problem, response, readable) if large else _find_problem(response, readable)
+        problem = _find_coding(response, body, readable) or found
         if problem:
             raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -228,7 +230,6 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if _ERROR_IN_200.match(readable) and translated is not response:
             # Not in the form of the protocol, but it may say as much as one that is.
             return await _respond_whole(attempt, response, body, failed=True)
-        large = is_large(len(readable))
         record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
         if context.call.entry is protocols.RESPONSES:
@@ -336,12 +337,12 @@ def _find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: 
     return f"a body in the content coding {_clean(coding[:40])}, which cannot be read" if coding else ""
 
 
-async def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
+def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     """What is wrong with a 2xx answer of a model, "" when nothing is."""
-    small = not is_large(len(body))
-    if response.status != 204 and (scan.is_blank(body) if small else await run_large(scan.is_blank, body)):
+    if response.status != 204 and scan.is_blank(body):
         return "an empty body"
     # A larger error is not passed on, whatever it is.
+    small = not is_large(len(body))
     if small and _ERROR_IN_200.match(body) and json_values.look_at_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
