@@ -1,7 +1,7 @@
 """Answers of Chat upstreams, by the kind of trouble they stand for: as streams and as whole answers."""
 
-from .answers_chat_calls import CALLS
 from .case import Case
+from .chat_calls import CALLS
 from .chat_pieces import DONE, SO, USAGE, WEATHER, calls, chunk, cite, entry, part, stream, whole
 
 GEMINI = {"type": "reasoning.encrypted", "data": "EjQK+/c7", "format": "google-gemini-v1", "id": "call_a", "index": 0}
