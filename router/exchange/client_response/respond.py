@@ -216,9 +216,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
             body = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
             lines = [line for line in lines if line[1] != b"content-encoding"]
     elif context.call.generates:
-        large = is_large(len(readable))
-        found = await run_large(_find_problem, response, readable) if large else _find_problem(response, readable)
-        problem = _find_coding(response, body, readable) or found
+        what, large = (response, body, readable), is_large(len(readable))
+        problem = await run_large(_find_problem, *what) if large else _find_problem(*what)
         if problem:
             raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -337,8 +336,10 @@ def _find_coding(response: UpstreamResponse, body: bytes | bytearray, readable: 
     return f"a body in the content coding {_clean(coding[:40])}, which cannot be read" if coding else ""
 
 
-def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
-    """What is wrong with a 2xx answer of a model, "" when nothing is."""
+def _find_problem(response: UpstreamResponse, coded: bytes | bytearray, body: bytes | bytearray) -> str:
+    """What is wrong with a 2xx answer of a model, "" when nothing is. coded: its body as it came."""
+    if coding := _find_coding(response, coded, body):
+        return coding
     if response.status != 204 and scan.is_blank(body):
         return "an empty body"
     # A larger error is not passed on, whatever it is.
