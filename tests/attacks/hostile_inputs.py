@@ -176,6 +176,15 @@ def wide(size):
     return whole_of({"content": [{"type": "text", "text": "a"}] * (size // 29)})
 
 
+def probable(tokens):
+    """An answer with 20 log probabilities for each token."""
+    one = {"token": " word", "logprob": -1.25, "bytes": [32, 119, 111, 114, 100]}
+    entry = json.dumps({**one, "top_logprobs": [one] * 20}).encode()
+    choice = {"index": 0, "message": {"role": "assistant", "content": "word"}, "finish_reason": "stop"}
+    made = json.dumps({"id": "c", "model": "m", "choices": [{**choice, "logprobs": {"content": ["HERE"]}}]}).encode()
+    return made.replace(b'"HERE"', b",".join([entry] * tokens))
+
+
 def pieces_of_text(size):
     """A Chat stream of single letters."""
     one = event(delta({"content": "a"}))
@@ -195,6 +204,13 @@ CASES: dict[str, Callable[[object], int | None]] = {
     "whole answer of calls, 60 MiB": answered(lambda: plain(calls_of(60 * MIB))),
     "whole answer of parts, 1 MiB": answered(lambda: plain(wide(MIB - 5000))),
     "whole answer of parts, 8 MiB": answered(lambda: plain(wide(8 * MIB))),
+    "whole answer of text, 15 MiB": answered(lambda: plain(whole_of({"content": "a" * (15 * MIB)}))),
+    "whole answer with 640,000 log probabilities": answered(
+        lambda: plain(probable(32_000)),
+        path="/v1/responses",
+        include=["message.output_text.logprobs"],
+        top_logprobs=20,
+    ),
     "16 whole answers of text, 7.9 MiB": together(16, lambda: plain(whole_of({"content": "a" * 7_900_000}))),
     "stream of 8,000 calls": answered(lambda: stream_of_calls(8000), stream=True),
     "stream of 32,000 calls": answered(lambda: stream_of_calls(32000), stream=True),

@@ -12,7 +12,7 @@ import pytest
 from router.wire import translate
 from router.wire.conversation.replay_memory import ReplayMemory
 
-from .kinds import answers_chat as chat
+from .kinds import chat_pieces as chat
 from .messages_samples import stream as messages_stream
 from .messages_samples import whole as messages_whole
 from .responses_samples import (

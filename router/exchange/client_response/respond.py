@@ -204,7 +204,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         await respond_with_error(attempt, response, body, readable)
         return None
     if context.call.generates:
-        problem = find_coding(response, body, readable) or await _find_problem(response, readable)
+        what, large = (response, body, readable), is_large(len(readable))
+        problem = await run_large(_find_problem, *what) if large else _find_problem(*what)
         if problem:
             raise BadGateway(f"Backend {attempt.route.backend.name} answered {status} with {problem}.")
         # What was translated has no error in it: one of the upstream's was found before.
@@ -216,7 +217,6 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if _ERROR_IN_200.match(readable) and translated is not response:
             # Not in the form of the protocol, but it may say as much as one that is.
             return await _respond_whole(attempt, response, body, failed=True)
-        large = is_large(len(readable))
         record.usage = await run_large(_read_usage, attempt, readable) if large else _read_usage(attempt, readable)
         record.guess = len(readable or body) // _BYTES_PER_TOKEN
         if context.call.entry is protocols.RESPONSES:
@@ -295,12 +295,14 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
-async def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
-    """What is wrong with a 2xx answer of a model, "" when nothing is."""
-    small = not is_large(len(body))
-    if response.status != 204 and (scan.is_blank(body) if small else await run_large(scan.is_blank, body)):
+def _find_problem(response: UpstreamResponse, coded: bytes | bytearray, body: bytes | bytearray) -> str:
+    """What is wrong with a 2xx answer of a model, "" when nothing is. coded: its body as it came."""
+    if coding := find_coding(response, coded, body):
+        return coding
+    if response.status != 204 and scan.is_blank(body):
         return "an empty body"
     # A larger error is not passed on, whatever it is.
+    small = not is_large(len(body))
     if small and _ERROR_IN_200.match(body) and json_values.look_at_object(bytes(body)) is None:
         return "an error in broken JSON"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":

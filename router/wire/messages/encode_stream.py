@@ -274,7 +274,7 @@ class MessagesEncoder:
         """A piece of the block. opened: what is sent before it."""
         if len(text) > large_json.LONG_TEXT:
             begin = opened + _DELTA % (self._index, kind, name)
-            return large_json.frame_text(begin, text, b"}}\n\n")
+            return large_json.frame(begin, text, b"}}\n\n")
         return opened + _WHOLE_DELTA % (self._index, kind, name, _encode(text))
 
 

@@ -358,6 +358,9 @@ def encode(value: object) -> bytes:
 def _write(out: BytesIO, value: object, levels: int) -> None:
     if isinstance(value, str) and len(value) > LONG_TEXT:
         write_text(out, value)
+    elif isinstance(value, msgspec.Raw):
+        for at in range(0, len(value), LONG_TEXT):
+            out.write(memoryview(value)[at : at + LONG_TEXT])
     elif isinstance(value, dict) and value and levels:
         mark = b"{"
         for name, entry in cast("dict[object, object]", value).items():
@@ -384,10 +387,10 @@ def write_text(out: BytesIO, text: str) -> None:
     out.write(b'"')
 
 
-def frame_text(before: bytes, text: str, behind: bytes) -> bytes:
-    """A text as JSON between other bytes: no part of it is copied twice."""
+def frame(before: bytes, value: object, behind: bytes) -> bytes:
+    """A value as JSON between other bytes: no part of it is copied twice."""
     out = BytesIO()
     out.write(before)
-    write_text(out, text)
+    _write(out, value, _LEVELS)
     out.write(behind)
     return out.getvalue()

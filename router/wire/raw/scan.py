@@ -63,6 +63,8 @@ def search(pattern: re.Pattern[bytes], data: Data, longest: int) -> re.Match[byt
 
 def is_blank(data: Data) -> bool:
     """As `not data.strip()`."""
+    if len(data) <= STEP:
+        return not data.strip()
     return all(not data[at : at + STEP].strip() for at in range(0, len(data), STEP))
 
 

@@ -39,7 +39,7 @@ from router.wire.responses.calls import FUNCTION
 from router.wire.responses.dialect import Responses
 from router.wire.responses.output.call_writer import CallWriter
 from router.wire.responses.output.event_sequence import EventSequence
-from router.wire.responses.output.message_writer import MessageWriter
+from router.wire.responses.output.message_writer import MessageWriter, is_large
 from router.wire.responses.output.reasoning_writer import ReasoningWriter
 from router.wire.responses.output.searches import write_search
 from router.wire.responses.response_object import ResponseObject
@@ -53,10 +53,11 @@ class ResponsesEncoder:
 
     _response_object: ResponseObject
 
-    def __init__(self, ctx: Context):
+    def __init__(self, ctx: Context, *, silent: bool = False):
+        """silent: the events are not asked for, only `response` is."""
         self._ctx = ctx
         self._begun = False
-        self._events = EventSequence()
+        self._events = EventSequence(silent=silent)
         self._output: list[Json] = []
         # What is open besides calls: at most one of them.
         self._message: MessageWriter | None = None
@@ -202,7 +203,8 @@ class ResponsesEncoder:
         out.append(self._close_item(cut))
         out += [self._end_call(call, status=cut if call is last else "completed") for call in calls]
         usage = responses_usage.encode_usage(event.usage)
-        self.response = self._response_object.encode(cut, self._output, usage, reason=reason)
+        large = self._events.silent and any(is_large(item) for item in self._output)
+        self.response = self._response_object.encode(cut, self._output, usage, reason=reason, large=large)
         if self._ctx.store is not None:
             before = str(self._ctx.request_fields.get("previous_response_id") or "")
             name, said = self._response_object.id, self._response_object.describe(cut, usage, reason=reason)

@@ -24,7 +24,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
 
 def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:
     """The answer in the form of Responses."""
-    encoder = make_encoder(ctx)
+    encoder = make_encoder(ctx, silent=True)
     for event in assemble.split_answer(answer):
         encoder.encode(event)
     return msgspec.Raw(encoder.response)

@@ -4,6 +4,7 @@ import msgspec
 
 from router.wire import stored_responses
 from router.wire.neutral.context import Context
+from router.wire.raw import large_json
 from router.wire.raw.json_values import Json
 
 _encode = msgspec.json.encode
@@ -57,10 +58,14 @@ class ResponseObject:
         *,
         error: Json | None = None,
         reason: str = "",
+        large: bool = False,
     ) -> bytes:
-        """Encode a response object. reason: why it is incomplete."""
+        """Encode a response object. reason: why it is incomplete. large: its output takes megabytes."""
         said: Json = {"status": status, "error": error, "incomplete_details": _describe_reason(reason)}
         said |= {"output": output, "usage": usage}
+        if large:
+            written = msgspec.Raw(memoryview(large_json.encode(said))[1:-1])
+            return large_json.frame(self._head + b",", written, self._repeated)
         return self._head + b"," + _encode(said)[1:-1] + self._repeated
 
     def describe(self, status: str, usage: Json | None, *, reason: str = "") -> Json:

@@ -8,24 +8,8 @@ import pytest
 from router.wire import translate
 from router.wire.conversation.replay_memory import ReplayMemory
 
-from ..kinds.answers_chat import (
-    CLAUDE,
-    DETAILS,
-    DONE,
-    GEMINI,
-    GPT,
-    GROK,
-    SO,
-    SUMMARY,
-    USAGE,
-    WEATHER,
-    calls,
-    chunk,
-    entry,
-    part,
-    stream,
-    whole,
-)
+from ..kinds.answers_chat import CLAUDE, DETAILS, GEMINI, GPT, GROK, SUMMARY
+from ..kinds.chat_pieces import DONE, SO, USAGE, WEATHER, calls, chunk, entry, part, stream, whole
 from ..translations import context, events
 
 SENT = {

@@ -111,7 +111,7 @@ def test_a_value_is_encoded_as_by_the_encoder(value):
 @given(TEXTS)
 def test_a_text_is_framed(text):
     """Between the bytes before it and behind it."""
-    assert large_json.frame_text(b"<", text, b">") == b"<" + msgspec.json.encode(text) + b">"
+    assert large_json.frame(b"<", text, b">") == b"<" + msgspec.json.encode(text) + b">"
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from router.wire.responses.encode_stream import ResponsesEncoder
 from router.wire.responses.input import compaction
 
 
-def make_encoder(ctx: Context) -> ResponsesEncoder:
-    """The encoder for the answer to a request."""
-    return CompactionEncoder(ctx) if ctx.compaction else ResponsesEncoder(ctx)
+def make_encoder(ctx: Context, *, silent: bool = False) -> ResponsesEncoder:
+    """The encoder for the answer to a request. silent: the events are not asked for, only `response` is."""
+    return CompactionEncoder(ctx, silent=silent) if ctx.compaction else ResponsesEncoder(ctx, silent=silent)
 
 
 class CompactionEncoder(ResponsesEncoder):

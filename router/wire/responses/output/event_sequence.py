@@ -8,11 +8,13 @@ _encode = msgspec.json.encode
 
 
 class EventSequence:
-    """The numbered events of one stream."""
+    """The numbered events of one stream. silent: they are not written, where only the answer that they make up is asked
+    for: each of its last ones repeats all of a text."""
 
-    __slots__ = ("number",)
+    __slots__ = ("number", "silent")
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        self.silent = silent
         #: The number of the next event.
         self.number = 0
 
@@ -20,12 +22,16 @@ class EventSequence:
         """A whole event."""
         number = self.number
         self.number = number + 1
+        if self.silent:
+            return b""
         return sse.frame(_encode({"type": kind, "sequence_number": number, **said}), kind)
 
     def delta(self, head: bytes, text: str) -> bytes:
         """The beginning of an event that adds to an item; the caller closes it. head: from `delta_head`."""
         number = self.number
         self.number = number + 1
+        if self.silent:
+            return b""
         return b'%b"sequence_number":%d,"delta":%b' % (head, number, _encode(text))
 
 

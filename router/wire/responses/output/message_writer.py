@@ -1,14 +1,18 @@
 """Writes a message of a Responses answer: parts of text and of refusal, one open at a time."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from router.ir import Citation
 from router.wire.neutral.logprobs import Logprob
+from router.wire.raw import large_json
 from router.wire.raw.json_values import Json
 from router.wire.responses.output.event_sequence import EventSequence, delta_head
 from router.wire.responses.output.parts import encode_citation, encode_logprobs
+
+# Each takes some hundred bytes.
+_LARGE_LOGPROBS = 1024
 
 
 class MessageWriter:
@@ -46,6 +50,8 @@ class MessageWriter:
         if not logprobs:
             return out + b',"logprobs":[]}\n\n'
         self._logprobs += logprobs
+        if self._events.silent:
+            return b""
         return out + b',"logprobs":%b}\n\n' % msgspec.json.encode(logprobs)
 
     def add_citation(self, citation: Citation) -> bytes:
@@ -101,3 +107,12 @@ class MessageWriter:
         out = self.end_part()
         item = self.collect(status)
         return out + self._events.event("response.output_item.done", output_index=self.index, item=item), item
+
+
+def is_large(item: Json) -> bool:
+    """True for a message whose texts or log probabilities take megabytes."""
+    parts = item.get("content") if item.get("type") == "message" else None
+    return isinstance(parts, list) and any(
+        len(part.get("logprobs") or ()) > _LARGE_LOGPROBS or len(part.get("text") or "") > large_json.LONG_TEXT
+        for part in cast("list[dict[str, list[object]]]", parts)
+    )
