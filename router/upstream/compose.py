@@ -44,7 +44,7 @@ def compose(
     guard = Guard(store.shared_budgets, log.add)
     credentials = Credentials(environ, configuration.own_keys, log.hide)
     state = translation_state or TranslationState()
-    snapshots = SnapshotBuilder(credentials, guard, store.account_states, state)
+    snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, store.learned_limits)
     recorder = Recorder(store.ledger, store.history, price)
     prompts = PromptSessions()
     for forget in (state.forget, recorder.forget_recent, prompts.forget):
