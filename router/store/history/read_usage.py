@@ -64,9 +64,10 @@ class UsageSums(msgspec.Struct, kw_only=True):
     cache_read: int
     cache_write: int
     reasoning: int
-    #: Tokens that a cache should have had and did not, and what they cost more.
-    cache_lost: int
-    cache_lost_usd: float
+    #: Tokens that a cache should have had and did not, and what they cost more. Older proxies do not tell them, nor the
+    #: lists with a default below.
+    cache_lost: int = 0
+    cache_lost_usd: float = 0.0
     #: The cost of the requests with a known price.
     cost_usd: float
     #: The share of all input that was read from the cache; None when there was no input.
@@ -118,11 +119,11 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     billing_classes: list[UsageSums]
     errors: list[UsageSums]
     #: The requests that lost tokens of a cache, by why.
-    cache_losses: list[UsageSums]
+    cache_losses: list[UsageSums] = msgspec.field(default_factory=list[UsageSums])
     #: By the class of the request, as far as the client says.
-    classes: list[UsageSums]
+    classes: list[UsageSums] = msgspec.field(default_factory=list[UsageSums])
     #: By the client's agent that made the request, as far as it says.
-    agents: list[UsageSums]
+    agents: list[UsageSums] = msgspec.field(default_factory=list[UsageSums])
     rate: UsageRate
     limits: list[LimitForecast]
     #: Where the latest costs are from, with the date of the data.
