@@ -45,10 +45,12 @@ def test_the_unit_of_a_control_group(groups, case):
     assert find_service_unit({"SYSTEMD_EXEC_PID": str(os.getpid())}, proc=groups(text)) == unit
 
 
-@pytest.mark.parametrize("said", [None, "", "1", str(os.getppid()), f"0{os.getpid()}", "x"])
+@pytest.mark.parametrize("said", [None, "", "1", "PARENT", "0OWN", "x"])
 def test_a_child_of_a_unit_is_none(groups, said):
     """What a service has started, as a desktop its terminals, has its control group and is not restarted with it."""
     proc = groups(f"0::{USER}/app.slice/konsole.service\n")
+    if said is not None:
+        said = said.replace("PARENT", str(os.getppid())).replace("OWN", str(os.getpid()))
     assert find_service_unit({} if said is None else {"SYSTEMD_EXEC_PID": said}, proc=proc) is None
 
 
