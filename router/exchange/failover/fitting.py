@@ -14,7 +14,7 @@ from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
 from router.exchange.failover.failure import passed_over
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 from router.policy.facts.book import FactBook
 from router.policy.facts.fit import Fit, estimate_least, may_exceed
 from router.policy.facts.model_facts import ALLOCATED, Fact

@@ -11,7 +11,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.request.token_estimate import estimate_input
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import Fault, Usage
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
