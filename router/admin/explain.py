@@ -231,7 +231,7 @@ def _fill_fit(
     if first is not None and not Fit(least, first).fits:
         found.fits = f"no: {explain_unfit(Fit(least, first))}"
         if len(fits) == len(routes) and not any(fit.fits for fit in fits):
-            raise make_error(call.entry, fits)
+            raise make_error(call.entry, fits, about)
         found.fits += "; it would go along the chain"
     elif shown is None or not isinstance(shown.value, int):
         found.fits = f"not known: about {about:,} tokens, no limit of the model is known"

@@ -14,7 +14,7 @@ from router.errors import ContextOverflow
 from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
 from router.exchange.failover.failure import passed_over
-from router.exchange.request.token_estimate import find_lower_edge, gauge_lower_edge
+from router.exchange.request.token_estimate import estimate_input, find_lower_edge, gauge_lower_edge
 from router.ir.overflow import Overflow
 from router.policy.facts.book import FactBook
 from router.policy.facts.fit import Fit, may_exceed
@@ -57,7 +57,8 @@ async def select_fitting(context: RequestContext, routes: Sequence[Route]) -> Se
         if fit is not None and not fit.fits:
             context.record.note(passed_over(format_route(route), explain_unfit(fit)))
     if not fitting:
-        raise make_error(context.call.entry, [fit for fit in fits if fit is not None])
+        about = estimate_input(context, b"").estimate
+        raise make_error(context.call.entry, [fit for fit in fits if fit is not None], about)
     return fitting
 
 
@@ -98,7 +99,8 @@ def explain_unfit(fit: Fit) -> str:
     return f"at least {fit.tokens:,} tokens do not fit {fit.most:,} ({format_origin(fit.limit)})"
 
 
-def make_error(entry: WireProtocol, fits: Sequence[Fit]) -> ContextOverflow:
-    """The error in the words of the caller's API, with the largest of all limits."""
+def make_error(entry: WireProtocol, fits: Sequence[Fit], about: int) -> ContextOverflow:
+    """The error in the words of the caller's API, with the largest of all limits. about: the estimate of the input's
+    tokens; a client that shortens its conversation by the numbers needs that rather than the least."""
     fit = max(fits, key=lambda one: one.most)
-    return ContextOverflow(entry.say_overflow(Overflow(input=fit.tokens, max_input=fit.most), ""))
+    return ContextOverflow(entry.say_overflow(Overflow(input=max(fit.tokens, about), max_input=fit.most), ""))

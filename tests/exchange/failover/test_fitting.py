@@ -1,6 +1,7 @@
 """Which models a large request is kept away from, and what is asked before it is refused."""
 
 import dataclasses
+import re
 import time
 
 import pytest
@@ -64,5 +65,18 @@ def test_a_limit_that_was_allocated_since_is_not_asked_for(world, monkeypatch):
     async def main():
         played = await play(world, CHAT, chat(**LONG), good())
         assert played.status == 200
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def test_the_error_has_the_estimate(world):
+    """Not the least that the request can have, by which a client would shorten it too little."""
+
+    async def main():
+        played = await play(world, CHAT, chat(**LONG))
+        found = re.search(r"maximum context length is 8192 tokens.* (\d+) tokens", played.json()["error"]["message"])
+        assert found is not None, played.json()
+        bytes_of_text = len(LONG["messages"][0]["content"])
+        assert bytes_of_text / 5 < int(found[1]) < bytes_of_text / 4
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
