@@ -6,7 +6,6 @@ backend's model list says, the shipped table. Each fact keeps its source and its
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -45,6 +44,8 @@ class _Lower(NamedTuple):
     #: Before what was learned, and behind it.
     own: list[Layer]
     rest: list[Layer]
+    #: The limit of the input by the sources behind, in tokens; None where none is known.
+    other: int | None
     joined: KnownFacts
 
 
@@ -66,17 +67,12 @@ class FactBook:
         self._learned = LearnedLimits() if learned is None else learned
         #: All but what was learned, which changes at any time.
         self._lower: dict[tuple[str, str], _Lower] = {}
-        #: What was learned, and what counts with it.
-        self._known: dict[tuple[str, str], tuple[LearnedLimit | None, KnownFacts]] = {}
+        #: What counts, with the limit that was learned.
+        self._known: dict[tuple[str, str, LearnedLimit], KnownFacts] = {}
 
     def find(self, backend: str, model: str) -> KnownFacts:
         """What is known of a model. backend: its name. model: as the backend names it."""
-        lower, learned = self._find_lower(backend, model), self._find_learned(backend, model)
-        key = (backend, model)
-        held = self._known.get(key)
-        if held is None or held[0] != learned:
-            held = self._known[key] = (learned, _join(lower, learned))
-        return held[1]
+        return self._join(backend, model, self._find_learned(backend, model))
 
     def find_refusing_limit(
         self, backend: str, model: str, *, now: float, raised: bool = False, of_chain: bool = False
@@ -97,10 +93,9 @@ class FactBook:
         options, said = self._find_options(backend, model), self._said.get(backend, NOTHING_SAID)
         if options is None and learned is None and not said.allocated:
             return None
-        lower = self._find_lower(backend, model)
         if learned is not None:
-            learned = self._keep_credible(backend, model, learned, lower)
-        found = lower.joined if learned is None else _join(lower, learned)
+            learned = self._keep_credible(backend, model, learned)
+        found = self._join(backend, model, learned)
         return found.input_limit if of_chain else found.hard_limit
 
     def allocates(self, backend: str) -> bool:
@@ -136,16 +131,26 @@ class FactBook:
         outdated = allocated is not None and allocated.at > found.at and allocated.window > told
         return None if outdated else found
 
-    def _keep_credible(self, backend: str, model: str, told: LearnedLimit, lower: "_Lower") -> LearnedLimit | None:
-        other = join_layers(lower.rest).input_limit
-        judge = partial(
-            is_credible,
-            other=other.value if other is not None and isinstance(other.value, int) else None,
-            taken=self._learned.taken(backend, model),
+    def _keep_credible(self, backend: str, model: str, told: LearnedLimit) -> LearnedLimit | None:
+        other, taken = self._find_lower(backend, model).other, self._learned.taken(backend, model)
+        window, max_input = (
+            one if one is not None and is_credible(one, other=other, taken=taken) else None for one in told[:2]
         )
-        window = told.window if told.window is not None and judge(told.window) else None
-        max_input = told.max_input if told.max_input is not None and judge(told.max_input) else None
         return None if window is None and max_input is None else LearnedLimit(window, max_input, told.at)
+
+    def _join(self, backend: str, model: str, learned: LearnedLimit | None) -> KnownFacts:
+        lower = self._find_lower(backend, model)
+        if learned is None:
+            return lower.joined
+        key = (backend, model, learned)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= KNOWN_LIMIT:
+                self._known.clear()
+            day = datetime.fromtimestamp(learned.at, UTC).date().isoformat()
+            layer = Layer(ModelFacts(window=learned.window, max_input=learned.max_input), LEARNED, day)
+            found = self._known[key] = join_layers([*lower.own, layer, *lower.rest])
+        return found
 
     def _find_options(self, backend: str, model: str) -> ModelOptions | None:
         if not self._options:
@@ -159,7 +164,6 @@ class FactBook:
         if found is None:
             if len(self._lower) >= KNOWN_LIMIT:
                 self._lower.clear()
-                self._known.clear()
             found = self._lower[key] = self._read_layers(backend, model)
         return found
 
@@ -180,7 +184,9 @@ class FactBook:
         shipped = self._find_shipped(backend, model)
         if shipped is not None:
             rest.append(shipped)
-        return _Lower(own, rest, join_layers([*own, *rest]))
+        other = join_layers(rest).input_limit
+        most = other.value if other is not None and isinstance(other.value, int) else None
+        return _Lower(own, rest, most, join_layers([*own, *rest]))
 
     def _find_shipped(self, backend: str, model: str) -> Layer | None:
         one = self._backends.get(backend)
@@ -194,11 +200,3 @@ class FactBook:
             return None
         facts, by_name = found
         return Layer(facts, SHIPPED + BY_NAME * by_name, read_date())
-
-
-def _join(lower: _Lower, learned: LearnedLimit | None) -> KnownFacts:
-    if learned is None:
-        return lower.joined
-    day = datetime.fromtimestamp(learned.at, UTC).date().isoformat()
-    layer = Layer(ModelFacts(window=learned.window, max_input=learned.max_input), LEARNED, day)
-    return join_layers([*lower.own, layer, *lower.rest])

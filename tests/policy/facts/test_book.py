@@ -4,7 +4,7 @@ import pytest
 
 from router.backends import Backend
 from router.policy.facts.book import KNOWN_LIMIT, LEARNED_SECONDS, FactBook
-from router.policy.facts.learned import LearnedLimit
+from router.policy.facts.learned import LearnedLimit, LearnedLimits
 from router.policy.facts.listed import Allocated, BackendFacts, Said
 from router.policy.facts.model_facts import ModelFacts
 from router.policy.facts.words import describe_end, describe_facts, describe_limits
@@ -136,7 +136,7 @@ def test_any_number_of_names_may_be_asked_for():
     one = book()
     for place in range(KNOWN_LIMIT + 10):
         one.find("up", f"m{place}")
-    assert len(one._known) <= KNOWN_LIMIT
+    assert len(one._lower) <= KNOWN_LIMIT
     assert window(one.find("up", "gpt-5"))[0] == 400_000
 
 
@@ -186,3 +186,13 @@ def test_a_server_that_was_started_with_more(at, allocated, counts):
     assert one.find_refusing_limit("up", "gpt-5", now=NOW).source == counts
     less = book(learned=told(window=8192, at=at), allocated=4096)
     assert less.find("up", "gpt-5").origin_of("window").source == "learned from an error"
+
+
+def test_any_number_of_limits_may_be_told():
+    """An upstream that tells another one each time fills no memory."""
+    limits = LearnedLimits()
+    one = FactBook({"up": backend()}, {}, {}, limits)
+    for place in range(KNOWN_LIMIT + 10):
+        limits.learn("up", "m", window=4096 + place, at=NOW)
+        assert window(one.find("up", "m"))[0] == 4096 + place
+    assert len(one._known) <= KNOWN_LIMIT
