@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 
 
 class Wording(NamedTuple):

@@ -172,10 +172,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "match": NAME,
         "'[\\\\w.-]'": NAME,
     },
-    "policy/facts/fit.py": {
-        "_ENCODED": BODY,
-        "_REPEATED": BODY,
-    },
     "policy/routing/family_shortcuts.py": {
         "_LONG_SUFFIX": NAME,
         "_PIN": NAME,
@@ -282,6 +278,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "upstream/credentials.py": {
         "_NAMED": OUTPUT,
         "_WORD": OUTPUT,
+    },
+    "wire/costs/text_size.py": {
+        "_ENCODED": BODY,
+        "_REPEATED": BODY,
     },
     "wire/calls.py": {
         "_PREFIX": HEAD,

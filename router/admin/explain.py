@@ -1,7 +1,7 @@
 """Predicts what would happen to a request, by the code that serves requests; nothing is sent."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,9 +17,9 @@ from router.host.clock import boot_time
 from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
-from router.policy.accounts.session_key import find_family
-from router.policy.facts.fit import Fit, estimate_least
-from router.policy.facts.token_estimates import SizedRequest, TokenEstimates
+from router.policy.accounts.session_key import find_family, name_session
+from router.policy.facts.fit import Fit
+from router.policy.facts.token_estimates import SizedRequest, TokenEstimates, TokenRange
 from router.policy.facts.words import describe_end, describe_facts, format_origin
 from router.policy.routing.clients import identify_client
 from router.policy.routing.fallback import build_chain, format_route
@@ -31,16 +31,21 @@ from router.upstream.account_state import room_words, why_not
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, protocols
-from router.wire.costs.text_size import measure_text
+from router.wire.costs.text_size import measure_least_text, measure_text
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.raw.top_level import peek
 
 
 def explain(
-    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: ResourceOwners | None = None
+    question: Question,
+    snapshot: Snapshot,
+    refuses_usage: Collection[str] = (),
+    owners: ResourceOwners | None = None,
+    estimates: TokenEstimates | None = None,
 ) -> Explanation:
     """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
-    which account issued which id; None skips the lookup. Blocks on the disk."""
+    which account issued which id; None skips the lookup. estimates: what answers told of the tokens of requests; None
+    for a proxy that has just started. Blocks on the disk."""
     fields: dict[bytes, bytes] = {}
     for name, value in question.headers:
         fields.setdefault(name.lower().encode(), value.strip().encode())
@@ -51,7 +56,9 @@ def explain(
             f"The body is not a valid question: there is no protocol '{question.protocol}'; expected one of {known}."
         )
     names = [question.protocol] if question.protocol else _assume_protocols(question, fields)
-    found = [_explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners) for name in names]
+    found = [
+        _explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners, estimates) for name in names
+    ]
     # For a name alone, prefer a protocol that needs no translation.
     served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
     best = served[0] if served else found[0]
@@ -77,10 +84,11 @@ def _explain_as(
     snapshot: Snapshot,
     refuses_usage: Collection[str],
     owners: ResourceOwners | None,
+    estimates: TokenEstimates | None,
 ) -> Explanation:
     found = Explanation(protocol=protocol)
     try:
-        _fill(found, body, protocol, model, fields, snapshot, refuses_usage, owners)
+        _fill(found, body, protocol, model, fields, snapshot, refuses_usage, owners, estimates)
     except RouterError as error:
         found.status, found.error = error.status, error.message
     # Each once, as in the record of a request.
@@ -97,6 +105,7 @@ def _fill(
     snapshot: Snapshot,
     refuses_usage: Collection[str],
     owners: ResourceOwners | None,
+    estimates: TokenEstimates | None,
 ) -> None:
     """Take the steps of exchange/request up to sending. Raises RouterError as they do."""
     top = peek(body)
@@ -106,9 +115,8 @@ def _fill(
     if owners is not None:
         facts = msgspec.structs.replace(facts, owner=find_owner(owners, call, body, top))
     found.model = facts.model
-    sized = SizedRequest(identify_client(fields), facts.model or "", "", len(body), measure_text(body))
-    estimate = partial(TokenEstimates().estimate, sized)
-    traits = RequestTraits(fields, call.protocol, len(body), top, estimate)
+    size = _estimate_size(body, facts.model or "", fields, estimates or TokenEstimates())
+    traits = RequestTraits(fields, call.protocol, len(body), top, lambda: size.about)
     route = decide(facts, snapshot.table, traits, found.steps)
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
@@ -121,7 +129,7 @@ def _fill(
     found.limits, found.notice = describe_facts(known), describe_end(known)
     hops = _fill_pool(found, call, route, snapshot)
     if call.writes and call.entry.conversation in top:
-        _fill_fit(found, body, call, [route, *hops], traits.tokens, fields, snapshot)
+        _fill_fit(found, call, [route, *hops], size, fields, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
     if translation.is_rewritten(call, route, target):
@@ -192,19 +200,30 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     return hops
 
 
+class _Size(NamedTuple):
+    """The tokens of the input: those it has at least, and an estimate."""
+
+    least: int
+    about: TokenRange
+
+
+def _estimate_size(body: bytes, model: str, fields: Mapping[bytes, bytes], estimates: TokenEstimates) -> _Size:
+    session = name_session(fields)
+    sized = SizedRequest(identify_client(fields), model, session, len(body), measure_text(body))
+    return _Size(estimates.find_lower_edge(sized, measure_least_text(body)), estimates.estimate(sized))
+
+
 def _fill_fit(
     found: Explanation,
-    body: bytes,
     call: calls.Call,
     routes: Sequence[Route],
-    tokens: int,
+    size: _Size,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
 ) -> None:
-    """Fill in whether the request, of about so many tokens, fits the model it would go to. Raises ContextOverflow when
-    it fits none of the routes it might take."""
-    least = estimate_least(body)
-    about = max(least, tokens)
+    """Fill in whether the request fits the model it would go to. Raises ContextOverflow when it fits none of the routes
+    it might take."""
+    least, about = size.least, max(size.least, size.about.estimate)
     limits = find_limits(snapshot.facts, routes, raised=asks_larger_window(fields))
     fits = [Fit(least, limit) for limit in limits if limit is not None]
     first = limits[0]
@@ -212,7 +231,7 @@ def _fill_fit(
     if first is not None and not Fit(least, first).fits:
         found.fits = f"no: {explain_unfit(Fit(least, first))}"
         if len(fits) == len(routes) and not any(fit.fits for fit in fits):
-            raise make_error(call.entry, fits)
+            raise make_error(call.entry, fits, about)
         found.fits += "; it would go along the chain"
     elif shown is None or not isinstance(shown.value, int):
         found.fits = f"not known: about {about:,} tokens, no limit of the model is known"

@@ -27,9 +27,8 @@ async def answer_question(ask: Ask) -> None:
             await runtime.catalogs.wait_complete()
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
         # In a thread: it looks up in history.db which account issued an id.
-        explanation = await THREAD.run(
-            None, sum(reserved), explain, question, snapshot, refused, runtime.resource_owners
-        )
+        owners, estimates = runtime.resource_owners, runtime.token_estimates
+        explanation = await THREAD.run(None, sum(reserved), explain, question, snapshot, refused, owners, estimates)
     finally:
         runtime.memory.release(sum(reserved))
     await ask.respond(explanation)

@@ -13,7 +13,7 @@ from router.ir.hosted import McpServer as McpServer
 from router.ir.hosted import Searched as Searched
 from router.ir.hosted import WebPage as WebPage
 from router.ir.hosted import WebSearch as WebSearch
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 
 #: Why an answer ended. `refusal`: it was cut off or withheld. A model that refuses in its own words and ends by itself
 #: has the stop `end`, and the words as its refusal.

@@ -17,7 +17,7 @@ from router.policy.accounts.pool import Member
 from router.policy.budget.budgets import BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
-from router.policy.facts.learned import LearnedLimit
+from router.policy.facts.learned import ReadLimits
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
@@ -218,20 +218,16 @@ class AccountStates(Protocol):
         ...
 
 
-class LearnedLimitStore(Protocol):
+class LearnedLimitStore(ReadLimits, Protocol):
     """The limits of models that upstreams told in their errors. They are no history of requests, and stay when that is
     erased."""
-
-    def learned(self, backend: str, model: str) -> LearnedLimit | None:
-        """What errors told of a model, None for nothing. model: as the backend names it."""
-        ...
 
     def learn(self, backend: str, model: str, *, window: int | None, max_input: int | None) -> None:
         """Store what an error told, in tokens; None for what it did not tell."""
         ...
 
-    def contradict(self, backend: str, model: str, tokens: int) -> None:
-        """Forget the limit of a model if it is less than the input tokens that an answer shows it has taken."""
+    def note_taken(self, backend: str, model: str, tokens: int) -> None:
+        """Note how many input tokens an answer shows a model to take, and forget its limit if that was less."""
         ...
 
 

@@ -267,9 +267,9 @@ class Catalogs(Mapping[str, Catalog]):
             except ControlError:
                 whole = False
             local = is_local(backend, owner)
-            update = await _update(entry.facts, join_listed(listed, more), asks_server=local, whole=whole)
+            update, is_new = await _update(entry.facts, listed, more, asks_server=local, whole=whole)
             self._tell(entry, update)
-            if self._entries.get(backend.name) is entry and update.facts != entry.facts:
+            if self._entries.get(backend.name) is entry and is_new:
                 if update.facts.allocated.keys() != entry.facts.allocated.keys():
                     entry.asked_in_vain = 0
                 entry.facts = update.facts
@@ -302,15 +302,24 @@ class Catalogs(Mapping[str, Catalog]):
             )
 
 
-async def _update(before: BackendFacts, read: Mapping[str, Listed], *, asks_server: bool, whole: bool) -> Update:
-    """The facts after a reading."""
+async def _update(
+    before: BackendFacts,
+    listed: Mapping[str, Listed],
+    more: Mapping[str, Listed],
+    *,
+    asks_server: bool,
+    whole: bool,
+) -> tuple[Update, bool]:
+    """The facts after a reading of a catalog and the further documents, and whether they are others than before."""
     at = time.time()
     day = datetime.fromtimestamp(at, UTC).date().isoformat()
 
-    def work() -> Update:
-        return update_facts(before, read, at=at, date=day, asks_server=asks_server, whole=whole)
+    def work() -> tuple[Update, bool]:
+        read = join_listed(listed, more)
+        update = update_facts(before, read, at=at, date=day, asks_server=asks_server, whole=whole)
+        return update, update.facts != before
 
-    return await trio.to_thread.run_sync(work) if len(read) > _THREAD_MODELS else work()
+    return await trio.to_thread.run_sync(work) if len(listed) > _THREAD_MODELS else work()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from router.backends.known import KNOWN
 from router.budget.guard import Guard
 from router.net.client.outbound import Outbound
 from router.policy.facts.book import FactBook
+from router.policy.facts.learned import ReadLimits
 from router.policy.facts.listed import BackendFacts
-from router.policy.facts.model_facts import LearnedLimits
 from router.policy.routing.gaps import Gap
 from router.policy.routing.rules import build_server_tool_rules
 from router.policy.routing.table import Table
@@ -56,7 +56,7 @@ class SnapshotBuilder:
         guard: Guard,
         account_states: AccountStates,
         translation_state: TranslationState,
-        learned: LearnedLimits | None = None,
+        learned: ReadLimits | None = None,
     ):
         """learned: the limits that errors told; None where nothing is learned."""
         self._credentials = credentials

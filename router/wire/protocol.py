@@ -10,7 +10,7 @@ import msgspec
 from router.backends import Api
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames

@@ -3,7 +3,7 @@
 import msgspec
 
 from router.ir import Answer, Ended, Fault
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
 from router.wire.errors import overflow, texts

@@ -4,10 +4,13 @@ import base64
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import tomllib
 import zipfile
 import zlib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,25 @@ def test_the_licences_of_the_sources_are_shipped(facts_script):
     for package in (facts_script.PI_AI, facts_script.LITELLM):
         assert package.name in text
     assert text.count("Permission is hereby granted") == 2
+
+
+def test_a_wheel_and_a_program_have_the_licence_texts(tmp_path, script, monkeypatch):
+    """Byte for byte: a wheel that is built here, and the texts that are collected for a program from what it
+    installs."""
+    pytest.importorskip("hatchling")
+    pytest.importorskip("PyInstaller")
+    build = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"
+    command = [sys.executable, "-c", build, str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    wheel = tmp_path / ran.stdout.split()[-1]
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    [info] = (tmp_path / "installed").glob("*.dist-info")
+    text = (ROOT / "router/policy/facts/LICENSES.txt").read_bytes()
+    assert (info / "licenses" / "router" / "policy" / "facts" / "LICENSES.txt").read_bytes() == text
+    find = metadata.distribution
+    installed = metadata.PathDistribution(info)
+    monkeypatch.setattr(metadata, "distribution", lambda name: installed if name == "fairlead" else find(name))
+    script("licenses").collect_licenses(tmp_path / "texts")
+    assert (tmp_path / "texts" / "fairlead" / "LICENSES.txt").read_bytes() == text
+    assert (tmp_path / "texts" / "fairlead" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()

@@ -121,7 +121,7 @@ class MemoryLearnedLimits:
 
     def __init__(self, found):
         self._found = found
-        self.learned, self.contradict = found.learned, found.contradict
+        self.learned, self.taken, self.note_taken = found.learned, found.taken, found.note_taken
 
     def learn(self, backend, model, *, window, max_input):
         self._found.learn(backend, model, window=window, max_input=max_input, at=time.time())

@@ -8,16 +8,17 @@ asked for again before a request is refused for it.
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from router.errors import ContextOverflow
-from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
 from router.exchange.failover.failure import passed_over
-from router.overflow import Overflow
+from router.exchange.request.token_estimate import estimate_input, find_lower_edge, gauge_lower_edge
+from router.ir.overflow import Overflow
 from router.policy.facts.book import FactBook
-from router.policy.facts.fit import Fit, estimate_least, may_exceed
-from router.policy.facts.model_facts import ALLOCATED, Fact
+from router.policy.facts.fit import Fit, may_exceed
+from router.policy.facts.model_facts import ALLOCATED, LEARNED, Fact
 from router.policy.facts.words import format_origin
 from router.policy.routing.fallback import format_route
 from router.policy.routing.routes import Route
@@ -35,17 +36,19 @@ def is_suspect(context: RequestContext, routes: Sequence[Route]) -> bool:
     if not context.call.writes or isinstance(context.body, Upload):
         return False
     size = len(context.body.data)
-    limits = find_limits(context.snapshot.facts, routes, raised=asks_larger_window(context.request.fields))
-    return any(limit is not None and may_exceed(size, limit) for limit in limits)
+    found = find_limits(context.snapshot.facts, routes, raised=asks_larger_window(context.request.fields))
+    limits = [limit for limit in found if limit is not None and may_exceed(size, limit)]
+    if not limits:
+        return False
+    tokens = gauge_lower_edge(context)
+    return not all(Fit(tokens, limit).fits for limit in limits)
 
 
 async def select_fitting(context: RequestContext, routes: Sequence[Route]) -> Sequence[Route]:
     """The routes whose models may hold a request that is suspect. Raises ContextOverflow when none can."""
-    data = context.body.data
-    size = len(data)
     raised = asks_larger_window(context.request.fields)
     limits = find_limits(context.snapshot.facts, routes, raised=raised)
-    tokens = await context.run_in_thread(estimate_least, data) if size > THREAD_BYTES else estimate_least(data)
+    tokens = await find_lower_edge(context, context.body.data)
     if await _ask_again(context, routes, limits, tokens):
         limits = find_limits(context.runtime.snapshot.facts, routes, raised=raised)
     fits = [None if limit is None else Fit(tokens, limit) for limit in limits]
@@ -54,7 +57,8 @@ async def select_fitting(context: RequestContext, routes: Sequence[Route]) -> Se
         if fit is not None and not fit.fits:
             context.record.note(passed_over(format_route(route), explain_unfit(fit)))
     if not fitting:
-        raise make_error(context.call.entry, [fit for fit in fits if fit is not None])
+        about = estimate_input(context, b"").estimate
+        raise make_error(context.call.entry, [fit for fit in fits if fit is not None], about)
     return fitting
 
 
@@ -68,19 +72,20 @@ def find_limits(facts: FactBook, routes: Sequence[Route], *, raised: bool) -> li
     are those of the chain. raised: as `asks_larger_window` says."""
     first, *hops = routes
     now = time.time()
-    limit = facts.find_hard_limit(first.backend.name, first.model or "", now=now, raised=raised)
-    return [limit, *(facts.find(hop.backend.name, hop.model or "").input_limit for hop in hops)]
+    find = partial(facts.find_refusing_limit, now=now, raised=raised)
+    limit = find(first.backend.name, first.model or "")
+    return [limit, *(find(hop.backend.name, hop.model or "", of_chain=True) for hop in hops)]
 
 
 async def _ask_again(
     context: RequestContext, routes: Sequence[Route], limits: Sequence[Fact | None], tokens: int
 ) -> bool:
-    """Ask the servers again whose allocated window is too small, unless they said so a moment ago; True when one was
-    asked."""
+    """Ask the servers again that say what they have allocated, where that or an error is the limit, unless they said
+    so a moment ago; True when one was asked."""
     facts = context.snapshot.facts
     asked = False
     for route, limit in zip(routes, limits, strict=True):
-        if limit is None or limit.source != ALLOCATED or Fit(tokens, limit).fits:
+        if limit is None or limit.source not in (ALLOCATED, LEARNED) or Fit(tokens, limit).fits:
             continue
         at = facts.allocated_at(route.backend.name, route.model or "")
         if at is not None and not 0 <= time.time() - at < ALLOCATED_SECONDS:
@@ -94,7 +99,8 @@ def explain_unfit(fit: Fit) -> str:
     return f"at least {fit.tokens:,} tokens do not fit {fit.most:,} ({format_origin(fit.limit)})"
 
 
-def make_error(entry: WireProtocol, fits: Sequence[Fit]) -> ContextOverflow:
-    """The error in the words of the caller's API, with the largest of all limits."""
+def make_error(entry: WireProtocol, fits: Sequence[Fit], about: int) -> ContextOverflow:
+    """The error in the words of the caller's API, with the largest of all limits. about: the estimate of the input's
+    tokens; a client that shortens its conversation by the numbers needs that rather than the least."""
     fit = max(fits, key=lambda one: one.most)
-    return ContextOverflow(entry.say_overflow(Overflow(input=fit.tokens, max_input=fit.most), ""))
+    return ContextOverflow(entry.say_overflow(Overflow(input=max(fit.tokens, about), max_input=fit.most), ""))

@@ -11,7 +11,8 @@ from router.exchange.attempt import Attempt
 from router.exchange.request.token_estimate import estimate_input
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import Fault, Usage
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
+from router.policy.facts.model_facts import HARD_SOURCES, KnownFacts
 from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
@@ -32,16 +33,24 @@ def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
     if found is None:
         return fault
     run_on_loop(_learn, attempt, found)
+    body = attempt.context.body.data
+    tokens = estimate_input(attempt.context, body if len(body) <= _LIMIT else b"")
     if found.limit is None:
-        known = attempt.context.runtime.learned_limits.learned(*_name_model(attempt))
-        if known is not None:
-            found = msgspec.structs.replace(found, window=known.window, max_input=known.max_input)
-    if found.limit is not None and found.requested is None:
-        body = attempt.context.body.data
-        estimate = estimate_input(attempt.context, body if len(body) <= _LIMIT else b"").estimate
-        if estimate > found.limit:
-            found = msgspec.structs.replace(found, input=estimate, output=None, total=None)
+        most = max(tokens.upper, found.requested or 0)
+        window, max_input = (_find_broken(attempt, name, most) for name in ("window", "max_input"))
+        found = msgspec.structs.replace(found, window=window, max_input=max_input)
+    if found.limit is not None and found.requested is None and tokens.estimate > found.limit:
+        found = msgspec.structs.replace(found, input=tokens.estimate, output=None, total=None)
     return msgspec.structs.replace(fault, overflow=found)
+
+
+def _find_broken(attempt: Attempt, name: str, most: int) -> int | None:
+    """A known limit that a request breaks which is too long. name: of the fact. most: the tokens that it has at most; a
+    list or a table that gives the model as many is wrong, so that its limit is not told."""
+    fact = _find_facts(attempt).origin_of(name)
+    if fact is None or not isinstance(fact.value, int):
+        return None
+    return fact.value if fact.source in HARD_SOURCES or fact.value < most else None
 
 
 def _learn(attempt: Attempt, found: Overflow) -> None:
@@ -52,14 +61,18 @@ def _learn(attempt: Attempt, found: Overflow) -> None:
 
 def find_limit(attempt: Attempt) -> int | None:
     """The known limit of the model for input and output together, in tokens; None where there is none."""
-    known = attempt.context.runtime.learned_limits.learned(*_name_model(attempt))
-    return known.window if known is not None else None
+    return _find_facts(attempt).facts.window
 
 
 def check_limit(attempt: Attempt, usage: Usage) -> None:
-    """Forget the learned limit of a model when a good answer shows that it takes more. usage: of that answer."""
+    """Note what a good answer shows the model to take; a learned limit that is less is forgotten. usage: of that
+    answer."""
     tokens = (usage.input or 0) + (usage.cache_read or 0) + (usage.cache_write or 0)
-    attempt.context.runtime.learned_limits.contradict(*_name_model(attempt), tokens)
+    attempt.context.runtime.learned_limits.note_taken(*_name_model(attempt), tokens)
+
+
+def _find_facts(attempt: Attempt) -> KnownFacts:
+    return attempt.context.runtime.snapshot.facts.find(*_name_model(attempt))
 
 
 def _name_model(attempt: Attempt) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from router.ir import Usage
 from router.policy.accounts.session_key import name_session
 from router.policy.facts.token_estimates import SizedRequest, TokenRange
 from router.policy.routing.clients import identify_client
-from router.wire.costs.text_size import measure_text
+from router.wire.costs.text_size import measure_least_text, measure_text
 
 # Bytes of a body that is taken for text as a whole.
 _SMALL = 256 << 10
@@ -19,6 +19,26 @@ def estimate_input(arrival: Arrival, body: bytes) -> TokenRange:
     if record.text_bytes is None and body:
         record.text_bytes = measure_text(body)
     return arrival.runtime.token_estimates.estimate(_size(arrival))
+
+
+def gauge_lower_edge(arrival: Arrival) -> int:
+    """The tokens that the input has at least, if its whole body was text: a first look, without reading it."""
+    sized = _size(arrival)
+    return arrival.runtime.token_estimates.find_lower_edge(sized, sized.size)
+
+
+async def find_lower_edge(arrival: Arrival, body: bytes | bytearray) -> int:
+    """The tokens that the input of a request has at least. Reads the body, a large one in a thread."""
+    if len(body) > THREAD_BYTES:
+        return await arrival.run_in_thread(_measure_lower_edge, arrival, body)
+    return _measure_lower_edge(arrival, body)
+
+
+def _measure_lower_edge(arrival: Arrival, body: bytes | bytearray) -> int:
+    record = arrival.record
+    if record.text_bytes is None:
+        record.text_bytes = measure_text(body)
+    return arrival.runtime.token_estimates.find_lower_edge(_size(arrival), measure_least_text(body))
 
 
 async def estimate_roughly(arrival: Arrival, body: bytes) -> TokenRange:

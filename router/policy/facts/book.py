@@ -6,11 +6,13 @@ backend's model list says, the shipped table. Each fact keeps its source and its
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 from router.backends import Backend
 from router.backends.known import known
+from router.policy.facts.learned import LearnedLimit, LearnedLimits, ReadLimits, is_credible
 from router.policy.facts.listed import NOTHING_SAID, BackendFacts
 from router.policy.facts.model_facts import (
     ALLOCATED,
@@ -19,13 +21,11 @@ from router.policy.facts.model_facts import (
     CONFIGURED,
     LEARNED,
     SHIPPED,
+    TOKENS_MOST,
     Fact,
     KnownFacts,
     Layer,
-    LearnedLimit,
-    LearnedLimits,
     ModelFacts,
-    NothingLearned,
     join_layers,
 )
 from router.policy.facts.shipped import find_shipped, read_date
@@ -38,6 +38,17 @@ KNOWN_LIMIT = 2000
 LEARNED_SECONDS = 86_400.0
 
 
+class _Lower(NamedTuple):
+    """What all sources but errors say of a model."""
+
+    #: Before what was learned, and behind it.
+    own: list[Layer]
+    rest: list[Layer]
+    #: The limit of the input by the sources behind, in tokens; None where none is known.
+    other: int | None
+    joined: KnownFacts
+
+
 class FactBook:
     """The facts of all models, for one state of the configuration and the model lists."""
 
@@ -46,42 +57,46 @@ class FactBook:
         backends: Mapping[str, Backend],
         options: Mapping[str, ModelOptions],
         said: Mapping[str, BackendFacts],
-        learned: LearnedLimits | None = None,
+        learned: ReadLimits | None = None,
     ):
         """backends: the enabled ones, by name. options: the user's, by model or BACKEND:MODEL in lower case. said: what
         backends said of their models, by name."""
         self._backends = backends
         self._options = options
         self._said = said
-        self._learned = NothingLearned() if learned is None else learned
+        self._learned = LearnedLimits() if learned is None else learned
         #: All but what was learned, which changes at any time.
-        self._lower: dict[tuple[str, str], tuple[list[Layer], list[Layer]]] = {}
-        self._known: dict[tuple[str, str], KnownFacts] = {}
+        self._lower: dict[tuple[str, str], _Lower] = {}
+        #: What counts, with the limit that was learned.
+        self._known: dict[tuple[str, str, LearnedLimit], KnownFacts] = {}
 
     def find(self, backend: str, model: str) -> KnownFacts:
         """What is known of a model. backend: its name. model: as the backend names it."""
-        key = (backend, model)
-        learned = self._learn(backend, model)
-        if learned is None and (found := self._known.get(key)) is not None:
-            return found
-        own, rest = self._find_lower(backend, model)
-        found = join_layers([*own, *([] if learned is None else [learned]), *rest])
-        if learned is None:
-            self._known[key] = found
-        return found
+        return self._join(backend, model, self._find_learned(backend, model))
 
-    def find_hard_limit(self, backend: str, model: str, *, now: float, raised: bool = False) -> Fact | None:
-        """The tightest limit of the input that may have a request refused; None where none is known. now: seconds since
-        1970. raised: the request asks for a larger window than the usual, so that what an error told does not count."""
-        options, said = self._find_options(backend, model), self._said.get(backend, NOTHING_SAID)
-        learned = self._learned.learned(backend, model)
-        if options is None and learned is None and not said.allocated:
-            return None
+    def find_refusing_limit(
+        self, backend: str, model: str, *, now: float, raised: bool = False, of_chain: bool = False
+    ) -> Fact | None:
+        """The tightest limit of the input for which a request is not sent to a model; None where none is known. now:
+        seconds since 1970. raised: the request asks for a larger window than the usual, so that what an error told does
+        not count. of_chain: the model is one that a request is handed on to, so that any source counts; for the one
+        that was asked for only those do that speak of this backend as it runs.
+
+        What an error told counts for a day, and where it is credible: `is_credible` says when. An incredible limit is
+        shown and told to clients, and no request is refused for it.
+        """
+        learned = self._find_learned(backend, model)
         if learned is not None and (raised or now - learned.at > LEARNED_SECONDS):
             learned = None
-        own, rest = self._find_lower(backend, model)
-        layers = [*own, *([] if learned is None else [self._make_learned(learned)]), *rest]
-        return join_layers(layers).hard_limit
+        if learned is None and of_chain:
+            return self._find_lower(backend, model).joined.input_limit
+        options, said = self._find_options(backend, model), self._said.get(backend, NOTHING_SAID)
+        if options is None and learned is None and not said.allocated:
+            return None
+        if learned is not None:
+            learned = self._keep_credible(backend, model, learned)
+        found = self._join(backend, model, learned)
+        return found.input_limit if of_chain else found.hard_limit
 
     def allocates(self, backend: str) -> bool:
         """True for a server that says what window it has allocated for a model."""
@@ -105,31 +120,54 @@ class FactBook:
         said = self._said.get(backend, NOTHING_SAID).find_said(model)
         return (said.facts.title or "") if said is not None else ""
 
-    def _learn(self, backend: str, model: str) -> Layer | None:
+    def _find_learned(self, backend: str, model: str) -> LearnedLimit | None:
+        """What an error told of a model, None where nothing did, or where the server has said since that it has
+        allocated more: then it was started anew."""
         found = self._learned.learned(backend, model)
-        return None if found is None else self._make_learned(found)
+        if found is None:
+            return None
+        allocated = self._said.get(backend, NOTHING_SAID).find_allocated(model)
+        told = min(one for one in (found.window, found.max_input, TOKENS_MOST) if one is not None)
+        outdated = allocated is not None and allocated.at > found.at and allocated.window > told
+        return None if outdated else found
 
-    def _make_learned(self, found: LearnedLimit) -> Layer:
-        day = datetime.fromtimestamp(found.at, UTC).date().isoformat()
-        return Layer(ModelFacts(window=found.window, max_input=found.max_input), LEARNED, day)
+    def _keep_credible(self, backend: str, model: str, told: LearnedLimit) -> LearnedLimit | None:
+        other, taken = self._find_lower(backend, model).other, self._learned.taken(backend, model)
+        window, max_input = (
+            one if one is not None and is_credible(one, other=other, taken=taken) else None for one in told[:2]
+        )
+        return None if window is None and max_input is None else LearnedLimit(window, max_input, told.at)
+
+    def _join(self, backend: str, model: str, learned: LearnedLimit | None) -> KnownFacts:
+        lower = self._find_lower(backend, model)
+        if learned is None:
+            return lower.joined
+        key = (backend, model, learned)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= KNOWN_LIMIT:
+                self._known.clear()
+            day = datetime.fromtimestamp(learned.at, UTC).date().isoformat()
+            layer = Layer(ModelFacts(window=learned.window, max_input=learned.max_input), LEARNED, day)
+            found = self._known[key] = join_layers([*lower.own, layer, *lower.rest])
+        return found
 
     def _find_options(self, backend: str, model: str) -> ModelOptions | None:
         if not self._options:
             return None
         return self._options.get(f"{backend}:{model}".lower()) or self._options.get(model.lower())
 
-    def _find_lower(self, backend: str, model: str) -> tuple[list[Layer], list[Layer]]:
-        """The layers before and behind what was learned."""
+    def _find_lower(self, backend: str, model: str) -> "_Lower":
+        """All that is known but for what was learned."""
         key = (backend, model)
         found = self._lower.get(key)
         if found is None:
             if len(self._lower) >= KNOWN_LIMIT:
                 self._lower.clear()
-                self._known.clear()
             found = self._lower[key] = self._read_layers(backend, model)
         return found
 
-    def _read_layers(self, backend: str, model: str) -> tuple[list[Layer], list[Layer]]:
+    def _read_layers(self, backend: str, model: str) -> "_Lower":
         own: list[Layer] = []
         rest: list[Layer] = []
         options = self._find_options(backend, model)
@@ -146,7 +184,9 @@ class FactBook:
         shipped = self._find_shipped(backend, model)
         if shipped is not None:
             rest.append(shipped)
-        return own, rest
+        other = join_layers(rest).input_limit
+        most = other.value if other is not None and isinstance(other.value, int) else None
+        return _Lower(own, rest, most, join_layers([*own, *rest]))
 
     def _find_shipped(self, backend: str, model: str) -> Layer | None:
         one = self._backends.get(backend)

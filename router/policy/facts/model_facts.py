@@ -5,7 +5,7 @@ sources name one of them or another.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -81,41 +81,6 @@ class Layer(NamedTuple):
     facts: ModelFacts
     source: str
     date: str = ""
-
-
-class LearnedLimit(Protocol):
-    """A limit that an upstream's error told."""
-
-    @property
-    def window(self) -> int | None:
-        """Tokens of input and output together."""
-        ...
-
-    @property
-    def max_input(self) -> int | None:
-        """Tokens of input."""
-        ...
-
-    @property
-    def at(self) -> float:
-        """When it was told, in seconds since 1970."""
-        ...
-
-
-class LearnedLimits(Protocol):
-    """The limits that upstreams' errors have told."""
-
-    def learned(self, backend: str, model: str) -> LearnedLimit | None:
-        """The limit of a model at a backend, None when none was told."""
-        ...
-
-
-class NothingLearned:
-    """The book of a process that learns nothing."""
-
-    def learned(self, backend: str, model: str) -> LearnedLimit | None:
-        """None."""
-        return None
 
 
 class KnownFacts(msgspec.Struct, frozen=True):

@@ -2,6 +2,9 @@
 
 A session grows: its last total is known, and what was added since is divided by the bytes that a token of it took. The
 first request of a session is estimated by the ratio of its client and model, and that by a common one at first.
+
+What may have a request refused errs to the small side on purpose: a request that is refused for a wrong estimate cannot
+be sent at all, and its client throws a part of the conversation away; one that is sent in vain costs a moment.
 """
 
 from typing import NamedTuple
@@ -10,7 +13,10 @@ from typing import NamedTuple
 FIRST_RATIO = 4.5
 _FIRST_RATIOS = {"codex": 5.0}
 #: A ratio outside of these is of something else: pictures that were not measured, or a history that the backend keeps.
-_LEAST_RATIO, _MOST_RATIO = 1.5, 8.0
+LEAST_BYTES_PER_TOKEN, _MOST_BYTES_PER_TOKEN = 1.5, 8.0
+#: The most bytes that a token stands for, of texts and code in JSON without long runs: coding agents' requests have 4.8
+#: to 5.1.
+_CERTAIN_BYTES_PER_TOKEN = 6
 #: Most pairs of client and model, and most sessions, that are held; those not used for longest go first.
 RATIOS, SESSIONS = 500, 2000
 #: A request that is this much smaller or larger than the one before is no continuation of it.
@@ -47,12 +53,18 @@ class SizedRequest(NamedTuple):
     #: Bytes of text in that; None where it was not measured.
     text: int | None
 
+    def count_text(self) -> int:
+        """The bytes of text; all where they were not measured."""
+        return self.size if self.text is None else self.text
+
 
 class _Total(NamedTuple):
     size: int
     text: int | None
     tokens: int
     ratio: float
+    #: Its tokens are those of a text of its size.
+    plausible: bool
 
 
 class TokenEstimates:
@@ -64,11 +76,10 @@ class TokenEstimates:
 
     def observe(self, request: SizedRequest, tokens: int) -> None:
         """Note how many tokens the input of a request had, by its answer."""
-        text = request.size if request.text is None else request.text
         if tokens <= 0 or max(len(request.client), len(request.model), len(request.session)) > _KEY_LIMIT:
             return
-        ratio = text / tokens
-        plausible = _LEAST_RATIO <= ratio <= _MOST_RATIO
+        ratio = request.count_text() / tokens
+        plausible = LEAST_BYTES_PER_TOKEN <= ratio <= _MOST_BYTES_PER_TOKEN
         if plausible:
             key = (request.client, request.model)
             before = self._ratios.pop(key, ratio)
@@ -79,25 +90,47 @@ class TokenEstimates:
             held = (request.session, request.model)
             self._sessions.pop(held, None)
             own = ratio if plausible else self._find_ratio(request)
-            self._sessions[held] = _Total(request.size, request.text, tokens, own)
+            self._sessions[held] = _Total(request.size, request.text, tokens, own, plausible)
             if len(self._sessions) > SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
 
     def estimate(self, request: SizedRequest) -> TokenRange:
         """Estimate the tokens of a request's input."""
-        text = request.size if request.text is None else request.text
-        last = self._sessions.get((request.session, request.model)) if request.session else None
-        if last is not None and last.size * _SMALLER <= request.size <= last.size * _LARGER:
-            both_measured = last.text is not None and request.text is not None
-            added = text - (last.text or 0) if both_measured else min(request.size - last.size, text)
+        last = self._find_last(request)
+        if last is not None:
+            if last.text is not None and request.text is not None:
+                added = request.text - last.text
+            else:
+                added = min(request.size - last.size, request.count_text())
             edges = sorted((added / _DENSE, added / _SPARSE))
             tokens = last.tokens + added / last.ratio
             margin = last.tokens * _SHARE
             return _make_range(last.tokens + edges[0] - margin, tokens, last.tokens + edges[1] + margin)
-        known = self._ratios.get((request.client, request.model))
-        tokens = text / (known or self._find_ratio(request))
-        margin = tokens * (_UNKNOWN if known is None else _LEARNED)
+        tokens = request.count_text() / self._find_ratio(request)
+        margin = tokens * (_LEARNED if (request.client, request.model) in self._ratios else _UNKNOWN)
         return _make_range(tokens - margin, tokens, tokens + margin)
+
+    def find_lower_edge(self, request: SizedRequest, least_text: int) -> int:
+        """The tokens that the input of a request has at least, for which it may be refused. least_text: the bytes of
+        text that its body has at least.
+
+        In a session whose last total is known that is the lower edge of the estimate. Else it is what a text of that
+        size cannot be below, or the lower edge by the ratio of its client and model if that is less still: such a
+        ratio is that of other texts.
+        """
+        found = self.estimate(request)
+        last = self._find_last(request)
+        if last is not None and last.plausible:
+            return found.lower
+        certain = least_text // _CERTAIN_BYTES_PER_TOKEN
+        learned = last is None and (request.client, request.model) in self._ratios
+        return min(certain, found.lower) if learned else certain
+
+    def _find_last(self, request: SizedRequest) -> _Total | None:
+        """What the last request of the session had; None where this one does not continue it."""
+        last = self._sessions.get((request.session, request.model)) if request.session else None
+        continues = last is not None and last.size * _SMALLER <= request.size <= last.size * _LARGER
+        return last if continues else None
 
     def _find_ratio(self, request: SizedRequest) -> float:
         key = (request.client, request.model)

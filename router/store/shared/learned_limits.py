@@ -48,9 +48,13 @@ class SqliteLearnedLimits:
             self._changed = True
             self._ledger.add(_INSERT, (backend, model, *found))
 
-    def contradict(self, backend: str, model: str, tokens: int) -> None:
-        """Forget the limit of a model if it is less than the input tokens that an answer shows it has taken."""
-        if self._known.contradict(backend, model, tokens):
+    def taken(self, backend: str, model: str) -> int:
+        """The most input tokens that an answer has shown a model to take since the start, 0 where none has."""
+        return self._known.taken(backend, model)
+
+    def note_taken(self, backend: str, model: str, tokens: int) -> None:
+        """Note how many input tokens an answer shows a model to take, and forget its limit if that was less."""
+        if self._known.note_taken(backend, model, tokens):
             self._changed = True
             self._ledger.add(_DELETE, (backend, model))
 

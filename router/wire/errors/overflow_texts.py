@@ -11,7 +11,7 @@ follows in parentheses.
 
 import re
 
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 from router.wire.errors import overflow, texts
 from router.wire.raw.json_values import Json
 

@@ -2,10 +2,14 @@
 
 The shape is `ModelInfo` of codex-rs/protocol/src/openai_models.rs (openai/codex, Apache-2.0): one entry that lacks a
 required field makes Codex refuse the whole list. Codex starts each conversation with the instructions of the entry, so
-each has some: they are fairlead's own, and shorter than those that Codex has for models it knows.
+each has some: they are fairlead's own, and far shorter than those that Codex has (1,400 characters, against 18,000).
 
-A model whose window is not known is left out. Codex then assumes a window of its own and shortens the conversation
-before that is full, which it never does for a listed model without one.
+An entry replaces what Codex knows of its name, and makes an agent worse in all but its window. So it has only the
+models that Codex is wrong about. What Codex itself has an entry for is left out; that entry counts, as the list is laid
+over it. Of a model that it does not know Codex assumes a window of 272,000 tokens, and uses its own instructions; so
+one with at least as much is left out too, which costs what it has beyond. What is left are models with smaller windows,
+which Codex would overrun at the end of each. A model whose window is not known is left out as well: Codex never
+shortens the conversation for a listed model without one.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +21,10 @@ from router.wire.raw.json_values import Json
 
 #: Models on the list; each entry repeats the instructions.
 LIMIT = 1000
+#: Tokens of the window that Codex assumes for a model it does not know.
+_ASSUMED_WINDOW = 272_000
+#: How the names begin that Codex has entries for: those of version 0.171.
+_OWN_NAMES = ("gpt-5", "gpt-6", "gpt-daybreak", "codex-")
 #: What Codex's own list has: efforts, and kinds of input.
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _MODALITIES = ("text", "image")
@@ -67,9 +75,15 @@ def page(names: Sequence[str], describe: Callable[[Sequence[str]], list[ListedMo
 
 
 def list_models(models: Sequence[ListedModel]) -> list[Json]:
-    """The entries of the models whose window is known, in the order in which Codex shows them."""
+    """The entries of the models that Codex would give too large a window, in the order in which Codex shows them."""
     known = [(model, window) for model in models if (window := model.max_input or model.window) is not None]
-    return [_describe(model, window, place) for place, (model, window) in enumerate(known[:LIMIT])]
+    smaller = [(model, window) for model, window in known if window < _ASSUMED_WINDOW and not _is_own(model.name)]
+    return [_describe(model, window, place) for place, (model, window) in enumerate(smaller[:LIMIT])]
+
+
+def _is_own(name: str) -> bool:
+    """True for a model that Codex has an entry for, whatever backend is named before it."""
+    return name.rpartition(":")[2].rpartition("/")[2].startswith(_OWN_NAMES)
 
 
 def _describe(model: ListedModel, window: int, place: int) -> Json:

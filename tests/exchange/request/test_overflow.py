@@ -1,5 +1,6 @@
 """A request that is too long: what each caller is told, whichever protocol the backend speaks, and what is learned."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,10 @@ import trio
 from trio.testing import MockClock
 
 from router.exchange.request.send import COMMIT_SECONDS
+from router.policy.facts.book import FactBook
 from router.policy.facts.learned import LearnedLimit
+from router.policy.facts.listed import BackendFacts, Said
+from router.policy.facts.model_facts import ModelFacts
 
 from ...overflows import OTHERS, WORDINGS, said
 from ..playbook import play
@@ -256,6 +260,44 @@ def test_an_answer_for_which_no_room_was_left(world, caller, stream):
             assert error_of(played)["message"].startswith("prompt is too long: 4097 tokens > 4096 maximum")
         else:
             assert error_of(played)["code"] == "context_length_exceeded"
+
+    run(main)
+
+
+BARE = says(400, {"error": {"message": "the input length exceeds the context length"}})
+
+
+def listed(world, spoken, window):
+    """Have the backend's list give its model this window."""
+    said = BackendFacts(said={"m": Said(ModelFacts(window=window), "2026-11-29")})
+    facts = FactBook(world.snapshot.table.named, {}, {spoken: said}, world.learned_limits)
+    world.snapshot = dataclasses.replace(world.snapshot, facts=facts)
+
+
+@pytest.mark.parametrize("caller", ASKS)
+def test_the_numbers_of_what_is_known(world, caller):
+    """An error without a number is told with the limit of any source that the request can have broken; one that is
+    larger than the request is wrong, and is not told."""
+
+    async def main():
+        words = "A word. " * 200
+        text = {"input": words} if caller == "responses" else {"messages": [{"role": "user", "content": words}]}
+        for window, told in ((100, True), (200_000, False)):
+            listed(world, "chat", window)
+            played = await ask(world, caller, "chat", BARE, **text)
+            assert played.status == 400
+            assert (str(window) in error_of(played)["message"]) is told
+
+    run(main)
+
+
+def test_a_full_window_of_any_source_is_an_overflow(world):
+    """An answer without content that ended at the window which the list gives is one to a request that was cut."""
+
+    async def main():
+        listed(world, "chat", 4096)
+        played = await ask(world, "messages", "chat", without_content(stream=False))
+        assert (played.status, error_of(played)["type"]) == (400, "invalid_request_error")
 
     run(main)
 

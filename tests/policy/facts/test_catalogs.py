@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from router.policy.facts.catalogs import TEXT_LIMIT, read_entry
 from router.policy.facts.model_facts import MODALITIES, TOKENS_LEAST, TOKENS_MOST, ModelFacts
+from router.settings.kinds import escape_controls
 
 # Provider -> an entry of its list as its API reference and SDK have it, and what it says.
 ENTRIES = {
@@ -170,6 +171,7 @@ def test_any_entry_gives_sound_facts(entry):
     for tokens in (facts.window, facts.max_input, facts.max_output, facts.trained_window, found.allocated):
         assert tokens is None or TOKENS_LEAST <= tokens <= TOKENS_MOST
     assert set(facts.modalities or ()) <= set(MODALITIES)
-    assert facts.title is None or (0 < len(facts.title) <= TEXT_LIMIT * 6 and facts.title.isprintable())
+    title = facts.title
+    assert title is None or (0 < len(title) <= TEXT_LIMIT * 6 and escape_controls(title) == title)
     assert facts.retires is None or len(facts.retires) == 10
     assert len(found.owner) <= TEXT_LIMIT

@@ -1,65 +1,21 @@
-"""The least number of tokens of a request errs to the small side."""
-
-import base64
-import json
-import random
+"""Whether a request fits a model, and which are looked at."""
 
 import pytest
 
-from router.policy.facts.fit import Fit, estimate_least, may_exceed
+from router.policy.facts.fit import Fit, may_exceed
 from router.policy.facts.model_facts import Fact
 
-from ...growth import grows_evenly
-
 LIMIT = Fact(1000, "allocated by the server")
-PROSE = "The quick brown fox jumps over the lazy dog, and then it does so again. "
 
 
-def body(*parts):
-    return json.dumps({"messages": [{"role": "user", "content": list(parts)}]}).encode()
-
-
-def test_prose_counts():
-    """Far more text than a window holds is seen as such; about as much is not."""
-    long = body(PROSE * 1000)  # some 16,000 tokens
-    assert 10_000 < estimate_least(long) < 16_000
-    assert not Fit(estimate_least(long), Fact(4096, "x")).fits
-    assert Fit(estimate_least(long), Fact(16_000, "x")).fits
-
-
-@pytest.mark.parametrize("what", ["image", "escapes", "spaces", "rule", "signature"])
-def test_what_is_large_and_has_few_tokens(what):
-    """Base64, escaped letters and runs of one character do not make a request too long."""
-    data = base64.b64encode(random.Random(1).randbytes(300_000)).decode()
-    text = {
-        "image": body({"type": "image", "source": {"data": data}}),
-        "escapes": body("я" * 60_000),
-        "spaces": body("x" + " " * 400_000),
-        "rule": body("-" * 400_000),
-        "signature": body({"type": "thinking", "signature": data}),
-    }[what]
-    assert len(text) > 300_000
-    assert estimate_least(text) < {"escapes": 21_000}.get(what, 8000)
+@pytest.mark.parametrize(("tokens", "fits"), [(999, True), (1000, True), (1001, False)])
+def test_as_many_tokens_as_the_limit_fit(tokens, fits):
+    """One more does not."""
+    assert Fit(tokens, LIMIT).fits is fits
+    assert Fit(tokens, LIMIT).most == 1000
 
 
 def test_most_requests_are_not_looked_at():
-    """A body is read for it only when it has more bytes than the limit's tokens can stand for."""
-    assert not may_exceed(6000, LIMIT)
-    assert may_exceed(6001, LIMIT)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda size: b"a " * (size // 2),
-        lambda size: b"a" * size,
-        lambda size: b"-" * size,
-        lambda size: b"-------" + b"+-------" * (size // 8),
-        lambda size: (b"A" * 399 + b" ") * (size // 400),
-        lambda size: b"\\u0431" * (size // 6),
-    ],
-    ids=["words", "one run", "one sign", "short runs", "nearly encoded", "escapes"],
-)
-def test_the_time_grows_with_the_size_alone(make):
-    """Whatever a caller sends."""
-    grows_evenly(make, estimate_least, 1 << 20)
+    """Their bytes cannot be as many tokens as the limit, however dense the text is."""
+    assert not may_exceed(1500, LIMIT)
+    assert may_exceed(1501, LIMIT)

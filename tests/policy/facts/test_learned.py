@@ -44,9 +44,9 @@ def test_an_answer_contradicts_a_limit():
     """A model that took more has another limit by now."""
     limits = LearnedLimits()
     limits.learn("box", "m", window=4096, max_input=4000, at=0.0)
-    assert not limits.contradict("box", "m", 4000)
-    assert not limits.contradict("box", "other", 9000)
-    assert limits.contradict("box", "m", 4001)
+    assert not limits.note_taken("box", "m", 4000)
+    assert not limits.note_taken("box", "other", 9000)
+    assert limits.note_taken("box", "m", 4001)
     assert limits.learned("box", "m") is None
 
 
@@ -71,3 +71,15 @@ def test_stored_limits_replace_those_in_memory():
     assert limits.learned("box", "old") is None
     assert limits.learned("box", "new") == LearnedLimit(4096, None, 30.0)
     assert limits.learned("box", "other") == LearnedLimit(None, 9000, 5.0)
+
+
+def test_what_answers_have_shown_is_remembered():
+    """The most of it, by model, for a bounded number of them."""
+    limits = LearnedLimits()
+    assert limits.taken("box", "m") == 0
+    for tokens in (10, 4000, 300):
+        limits.note_taken("box", "m", tokens)
+    assert (limits.taken("box", "m"), limits.taken("box", "other")) == (4000, 0)
+    for place in range(ENTRIES):
+        limits.note_taken("box", f"m{place}", 1)
+    assert (limits.taken("box", "m"), len(limits._taken)) == (0, ENTRIES)

@@ -86,3 +86,33 @@ def test_memory_is_bounded():
     assert (len(estimates._ratios), len(estimates._sessions)) == (RATIOS, SESSIONS)
     estimates.observe(sized(4_000, model="m" * 300), 1_000)
     assert ("claude-code", "m" * 300) not in estimates._ratios
+
+
+def lower_edge(estimates, request):
+    return estimates.find_lower_edge(request, request.size if request.text is None else request.text)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_lower_edge_is_never_over_the_truth(name):
+    """For recorded bodies, and it is no less than three quarters of that."""
+    estimates, client = TokenEstimates(), name.partition(",")[0]
+    for size, tokens in RECORDED[name]:
+        found = lower_edge(estimates, sized(size, client=client))
+        assert 0.75 * tokens <= found <= tokens, (size, found)
+        estimates.observe(sized(size, client=client), tokens)
+
+
+def test_a_ratio_of_other_texts_refuses_nothing():
+    """It can only lower what a text has at least: the first file of figures says nothing of the next one of prose."""
+    estimates = TokenEstimates()
+    estimates.observe(sized(60_000, session="", model="dense"), 30_000)
+    assert lower_edge(estimates, sized(60_000, session="", model="dense")) == 10_000
+    estimates.observe(sized(60_000, session="", model="sparse"), 8_000)
+    assert lower_edge(estimates, sized(60_000, session="", model="sparse")) == 6_400
+
+
+def test_an_absurd_total_refuses_nothing():
+    """A server that claims a thousand tokens for each byte does not end the session."""
+    estimates = TokenEstimates()
+    estimates.observe(sized(40_000), 40_000_000)
+    assert lower_edge(estimates, sized(42_000)) == 7_000

@@ -60,7 +60,7 @@ def test_other_processes_see_changes(begun, clock):
     second.flush(10)
     second.flush(10)  # the look follows what was written for the flush before
     assert other.learned("box", "m") == (None, 9000, clock.now)
-    other.contradict("box", "m", 9001)
+    other.note_taken("box", "m", 9001)
     second.flush(10)
     first.flush(10)
     first.flush(10)

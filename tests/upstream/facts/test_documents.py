@@ -1,6 +1,7 @@
 """What backends are asked for beside their catalogs, and what becomes of the answers."""
 
 import json
+import threading
 
 import pytest
 import trio
@@ -9,6 +10,7 @@ from trio.testing import MockClock
 from router.net.control import calls
 from router.net.control.calls import ControlError, fetch_catalog, fetch_document
 from router.policy.facts.catalogs import read_entry
+from router.upstream import catalogs
 from router.upstream.catalogs import REFRESH_SECONDS, RETRY_SECONDS
 from router.upstream.facts.documents import OLLAMA_MODELS, read_documents
 
@@ -111,6 +113,39 @@ def test_a_catalog_of_100_000_models():
         found = trio.run(lambda: fetch_catalog(backend(peer.root), KEY, read_entry=count_entries, timeout=60))
     assert len(found.names) == len(found.entries) == count == calls.MODELS
     assert found.entries["m0"].facts.window == 8192
+
+
+def test_a_large_catalog_is_read_beside_the_loop(made, monkeypatch):
+    """Over a real socket: its entries, and what they say together with a further document, are looked at in threads, so
+    that requests go on meanwhile."""
+    threads = {}
+
+    def watched(name, work):
+        def watch(*args, **options):
+            threads.setdefault(name, set()).add(threading.current_thread())
+            return work(*args, **options)
+
+        return watch
+
+    for name in ("read_entry", "join_listed", "update_facts"):
+        monkeypatch.setattr(catalogs, name, watched(name, getattr(catalogs, name)))
+    entries = [{"id": f"m{place}"} for place in range(100_000)]
+    props = {"default_generation_settings": {"n_ctx": 4096}}
+
+    async def main(runtime):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runtime.refresh_catalogs)
+            await runtime.catalogs.read_again("box", 60)
+            assert runtime.catalogs.facts["box"].said
+            nursery.cancel_scope.cancel()
+
+    with scripted() as peer:
+        peer.answers["/v1/models"] = reply({"data": entries})
+        peer.answers["/props"] = reply(props)
+        runtime = made(configured("box", root=peer.root, vendor="llamacpp"))
+        trio.run(main, runtime)
+    assert threads.keys() == {"read_entry", "join_listed", "update_facts"}
+    assert threading.main_thread() not in set().union(*threads.values())
 
 
 def kept(runtime, use):

@@ -2,10 +2,13 @@
 
 import base64
 import json
+import random
 
 import pytest
 
-from router.wire.costs.text_size import IMAGE_BYTES, measure_text
+from router.wire.costs.text_size import IMAGE_BYTES, measure_least_text, measure_text
+
+from ...growth import grows_evenly
 
 FILE = base64.b64encode(bytes(range(256)) * 1000).decode()
 TEXT = "Some words of a conversation. " * 40
@@ -80,3 +83,40 @@ def test_escaped_characters_are_two_bytes():
 def test_broken_bodies(body):
     """No body makes it fail, and none has less than one byte of text."""
     assert measure_text(body) >= 1
+
+
+def test_prose_is_text_at_least():
+    """All of it."""
+    assert len(TEXT) < measure_least_text(messages(text())) <= len(messages(text()))
+
+
+@pytest.mark.parametrize("what", ["image", "escapes", "spaces", "rule", "signature"])
+def test_what_is_large_and_may_be_no_text(what):
+    """Base64 under any name, escaped letters and runs of one character are left out of the least."""
+    data = base64.b64encode(random.Random(1).randbytes(300_000)).decode()
+    body = {
+        "image": messages({"type": "image", "source": {"blob": data}}),
+        "escapes": messages(text("я" * 60_000)),
+        "spaces": messages(text("x" + " " * 400_000)),
+        "rule": messages(text("-" * 400_000)),
+        "signature": messages({"type": "thinking", "sig": data}),
+    }[what]
+    assert len(body) > 300_000
+    assert measure_least_text(body) < {"escapes": 126_000}.get(what, 51_000)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda size: b"a " * (size // 2),
+        lambda size: b"a" * size,
+        lambda size: b"-" * size,
+        lambda size: b"-------" + b"+-------" * (size // 8),
+        lambda size: (b"A" * 399 + b" ") * (size // 400),
+        lambda size: b"\\u0431" * (size // 6),
+    ],
+    ids=["words", "one run", "one sign", "short runs", "nearly encoded", "escapes"],
+)
+def test_the_time_grows_with_the_size_alone(make):
+    """Whatever a caller sends."""
+    grows_evenly(make, measure_least_text, 1 << 20)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.overflow import Overflow
+from router.ir.overflow import Overflow
 from router.wire import translate, translate_errors
 from router.wire.errors.overflow import is_overflow, read_overflow
 from router.wire.errors.overflow_texts import say_to_anthropic, say_to_openai

@@ -1,5 +1,6 @@
 """The list of models in the shape of each API."""
 
+import msgspec
 import pytest
 
 from router.errors import BadRequest
@@ -80,12 +81,33 @@ def test_openai_s_entry():
 
 def test_codex_s_list():
     """Every field that Codex requires, only words that it knows, and no model without a window."""
-    page = codex.page([*MODELS], describe, "client_version=0.171.0")
+    small = msgspec.structs.replace(FULL, max_input=262_144)
+    page = codex.page([*MODELS], lambda names: [small, BARE][: len(names)], "client_version=0.171.0")
     assert len(page["data"]) == 2
     [entry] = page["models"]
     assert set(entry) >= REQUIRED
-    assert (entry["slug"], entry["context_window"]) == ("a:m", 272_000)
+    assert (entry["slug"], entry["context_window"]) == ("a:m", 262_144)
     assert [level["effort"] for level in entry["supported_reasoning_levels"]] == ["none", "low", "high"]
     assert entry["default_reasoning_level"] == "low"
     assert entry["input_modalities"] == ["text", "image"]
     assert "models" not in codex.page([*MODELS], describe, "limit=5")
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "listed"),
+    [
+        ("qwen3", 271_999, True),
+        ("qwen3", 272_000, False),
+        ("claude-opus-5", 1_000_000, False),
+        ("gpt-oss-120b", 131_072, True),
+        ("openai/gpt-4o", 128_000, True),
+        ("gpt-6-sol", 200_000, False),
+        ("codex:gpt-5.6-sol", 200_000, False),
+        ("openrouter:openai/gpt-5.5", 200_000, False),
+    ],
+)
+def test_codex_is_told_only_what_it_has_wrong(name, window, listed):
+    """An entry replaces Codex's own instructions: models that it knows, and those with at least the window that it
+    assumes, are left to it."""
+    model = ListedModel(name=name, owner="box", label=name, window=window)
+    assert [entry["slug"] for entry in codex.list_models([model])] == [name] * listed
