@@ -298,8 +298,27 @@ def test_a_later_error_of_a_whole_answer_is_the_answer(searching):
     beta.script(whole(SEARCH))
     beta.default = (plain(b'{"error":{"message":"too much"}}', b"400 Bad Request"),)
     answer = ask(searching.proxy.port, MESSAGES.path, asking(stream=False))
-    assert (answer.status, b"too much" in answer.body) == (400, True)
+    assert (answer.status, json.loads(answer.body)["type"]) == (400, "error")
+    assert "too much" in json.loads(answer.body)["error"]["message"]
     assert searching.noted(answer)["tokens_in"] == 10
+
+
+def test_a_limit_that_a_later_round_meets_parks_the_account(tmp_path, engine):
+    """It is a limit like that of a first request: the client is told when to come back."""
+    own = Site(tmp_path)
+    try:
+        own.configure([own.entry("beta", protocols=("chat",))], queue_timeout=0, **own_search(engine))
+        engine.default = (plain(FOUND),)
+        beta = own.upstreams["beta"]
+        beta.script(whole(SEARCH))
+        limit = (b"Retry-After", b"7000")
+        beta.default = (plain(b'{"error":{"message":"too much"}}', b"429 Too Many Requests", limit),)
+        answer = ask(own.proxy.port, MESSAGES.path, asking(stream=False))
+        assert (answer.status, json.loads(answer.body)["error"]["type"]) == (429, "rate_limit_error")
+        again = ask(own.proxy.port, MESSAGES.path, asking(stream=False))
+        assert (again.status, len(beta.seen)) == (429, 2)
+    finally:
+        own.stop()
 
 
 def test_a_client_that_leaves_ends_the_rounds_of_a_whole_answer(searching, engine):

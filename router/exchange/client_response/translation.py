@@ -45,21 +45,21 @@ from router.wire.translate import Made, Plan
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
 
 
-async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | None = None) -> None:
+async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | None = None) -> bool:
     """Set `attempt.translated` to the upstream's answer in the caller's protocol: a stream is translated as it is read,
     all else is read whole here. Counts and redirects are passed on as they are. waiting: what a client that asked for a
     stream is told until a whole answer is there. An answer whose model searches the web by fairlead may take further
-    requests; where one of them is answered with an error, that is `attempt.upstream`, and nothing is translated.
+    requests: False where one of them was answered with an error, which is `attempt.upstream` then and not translated.
     Raises RouterError, UpstreamDisconnected."""
     upstream = attempt.upstream
     if attempt.context.call.counts or 300 <= upstream.status < 400:
-        return
+        return True
     kind = upstream.fields.get(b"content-type", b"")[:17].lower()
     good = 200 <= upstream.status < 300
     events = _is_stream(upstream)
     if good and events and plan.stream:
         attempt.translated = _make_stream(attempt, plan)
-        return
+        return True
     waiting = waiting if good and plan.stream else None
     if good:
         body = await _read_good(attempt, waiting)
@@ -68,7 +68,7 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
     if good and plan.ctx.own_search is not None:
         found = await _search(attempt, plan, plan.ctx.own_search, body, waiting)
         if found is None:
-            return
+            return False
         body, (made, failure) = found
         upstream = attempt.upstream
     else:
@@ -85,6 +85,7 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
     if made is None or made.status >= 400:
         note_error_usage(attempt, body)
     attempt.translated = _make_response(upstream, plan, made, failure, body)
+    return True
 
 
 def _make_stream(attempt: Attempt, plan: Plan) -> TranslatedStream:
@@ -129,8 +130,10 @@ async def _search(
             found, upstream = await _run_round(rounds, whole.due, waiting)
             whole.resume(found, goes_on=upstream is not None)
             if upstream is not None:
-                if upstream.status >= 300:
+                if upstream.status >= 400:
                     return None
+                if upstream.status >= 300:
+                    raise BadGateway(f"Backend {attempt.route.backend.name} answered a round with {upstream.status}.")
                 body = await _read_good(attempt, waiting)
                 continue
         return body, (await run_json(total, _join_rounds, whole, body, plan), None)
