@@ -37,6 +37,10 @@ class Demand(NamedTuple):
     traits: CostTraits = NO_COST_TRAITS
     #: Seconds that are left of the time the request may take as a whole.
     left: float = math.inf
+    #: What it costs beside its tokens, in billionths of a US dollar.
+    fee: int = 0
+    #: The id of the running request that it is a part of, which has reserved what it may use; '' for none.
+    within: str = ""
 
 
 class UncountedRequests:

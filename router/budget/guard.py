@@ -23,8 +23,8 @@ from router.policy.budget.budgets import ALL, BudgetState, Rates
 from router.policy.budget.extra_prices import is_beyond_rates
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
-from router.policy.budget.reservations import Estimate, Model, Reservations, Size, estimate_tokens
-from router.policy.routing.table import DEMO
+from router.policy.budget.reservations import Estimate, Model, Reservations, Size, estimate_size
+from router.policy.routing.table import DEMO, SEARCH
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
@@ -93,10 +93,22 @@ class Guard:
         rates = await self._find_rates(demand, rules) if any(one.unit == "usd" for one in budgets) else None
         if not demand.generates:
             return None
-        size = estimate_tokens(demand.input_tokens, demand.traits)
+        size = estimate_size(demand.input_tokens, demand.traits, demand.fee)
+        if demand.within:
+            await self._admit_part(demand, rules, scopes, size)
+            return None
         expected = await self._reserve(demand, scopes, (size, rates), wait)
         self._sync.wake()
         return expected
+
+    async def _admit_part(self, demand: Demand, rules: Rules, scopes: Sequence[str], size: Size) -> None:
+        """Admit a part of a running request. That has reserved what the part may use, and would be waited for in vain:
+        a part goes while anything is left. Raises Halted."""
+        budgets = rules.budgets_of(scopes)
+        model = Model(demand.root, demand.model)
+        estimate = self._reservations.estimate(budgets, size, None, model, self._clock())
+        if await self._trip_used_up(rules, estimate, demand.request):
+            self._check(scopes)
 
     def finished(self, entry: HistoryEntry) -> None:
         """Replace the reservation of a request that has ended by what it used."""
@@ -109,7 +121,7 @@ class Guard:
         keys = self._reservations.settle(entry.id, counts, entry.charge, whole=whole)
         budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
         model = Model(entry.root, entry.served_model)
-        if entry.root and any(one.unit == "usd" for one in budgets):
+        if (entry.root or entry.backend == SEARCH) and any(one.unit == "usd" for one in budgets):
             if any(counts) and self._prices.lacks(model):
                 self._uncounted.note(entry)
             elif extras is not None and extras.uncounted:
@@ -147,6 +159,8 @@ class Guard:
             return None
         if refuses and demand.traits.uncounted and not demand.tells_charge:
             raise _make_refusal(policy.explain_uncounted(demand.traits.uncounted), "unpriced")
+        if demand.backend == SEARCH:
+            return None  # it has no other price than its fee
         model = Model(demand.root, demand.model, demand.traits.tier, demand.traits.audio)
         if self._prices.ask(model, self._clock()):
             await self._sync.next_exchange()

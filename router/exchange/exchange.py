@@ -159,14 +159,13 @@ class Exchange:
             hide_usage = await _send_within(attempt, self._early)
         else:
             hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection, self._early))
-        upstream = attempt.upstream
-        if upstream.status >= 400:
-            fault = await find_fault(upstream, sealed=failover.sealed)
-            if fault is not None or self._is_early or failover.outranks(upstream.status):
-                return await read_failure(attempt, fault)
+        if attempt.upstream.status >= 400 and (failed := await self._find_failed(attempt, failover)) is not None:
+            return failed
         failover.note_answer(attempt)
-        if attempt.plan is not None:
-            await translate_response(attempt, attempt.plan, self._early)
+        if attempt.plan is not None and not await translate_response(attempt, attempt.plan, self._early):
+            if (failed := await self._find_failed(attempt, failover)) is not None:
+                return failed
+            await translate_response(attempt, attempt.plan)
         if not attempt.movable:
             attempt.context.body.release()
         early = self._is_early
@@ -186,6 +185,14 @@ class Exchange:
             return judge_error(attempt, failure)
         if relay is None or relay.early_failure is None:
             failover.note_success(attempt)
+        return None
+
+    async def _find_failed(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
+        """The failure that an error answer is; None for one that is given to the client as it is."""
+        upstream = attempt.upstream
+        fault = await find_fault(upstream, sealed=failover.sealed)
+        if fault is not None or self._is_early or failover.outranks(upstream.status):
+            return await read_failure(attempt, fault)
         return None
 
     async def _give(self, best: AttemptFailure, failover: Failover) -> None:

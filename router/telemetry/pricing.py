@@ -22,8 +22,10 @@ class Pricing:
         """Compute what a request cost. For threads, as it may load the price data."""
         own = self._settings().prices
         if entry.charge is not None:
-            # fairlead's own search is no backend with prices: the user said what it costs.
-            return entry.charge, REPORTED if entry.root or entry.backend != SEARCH else CONFIGURED
+            # Of fairlead's own search the user said what it costs.
+            return entry.charge, REPORTED if entry.backend != SEARCH else CONFIGURED
+        if entry.backend == SEARCH:
+            return None, ""
         model = entry.served_model
         if not own and not can_be_priced(entry.root, model):
             return None, ""

@@ -18,7 +18,7 @@ from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.split_characters import CharacterJoiner
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
-from router.wire.neutral.tool_forms.own_search import declare_search, drop_searches
+from router.wire.neutral.tool_forms.own_search import declare_search
 from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, large_json, lenient_json, sse
@@ -135,24 +135,42 @@ def _decode_request(body: bytes, ctx: Context) -> object:
 def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool) -> Made | None:
     """A whole answer of the upstream as the client gets it; None when it is not an answer of the source protocol.
     stream: the client asked for a stream, and gets one."""
+    found = read_answer(body, source, ctx)
+    return None if found is None else write_answer(found, target, ctx, stream=stream, large=len(body) > LARGE)
+
+
+def read_answer(body: bytes, source: str, ctx: Context) -> Answer | Fault | None:
+    """A whole answer of the upstream, or its error; None when it is not an answer of the source protocol."""
     try:
         data = _decode_answer(body, ctx)
         if data is None:
             return None
-        fault = BY_NAME[source].codec.decode_error(data, 0)
-        found = fault or BY_NAME[source].codec.decode_answer(data, ctx)
-        if found is None:
-            return None
-        if isinstance(found, Answer) and not found.blocks:
-            found = find_silent_overflow(found, ctx) or found
-        if isinstance(found, Answer):
-            made = encode_answer(found, target, ctx, stream=stream, large=len(body) > LARGE)
-            return Made(200, made, found.usage)
-        return Made(*BY_NAME[target].codec.encode_error(ctx.settle(found)))
+        codec = BY_NAME[source].codec
+        found = codec.decode_error(data, 0) or codec.decode_answer(data, ctx)
     except (TooMany, assemble.NoAnswer) as error:
-        return Made(*BY_NAME[target].codec.encode_error(error.fault))
+        return error.fault
     except (UnicodeEncodeError, RecursionError):
         return None
+    if isinstance(found, Answer) and not found.blocks:
+        return find_silent_overflow(found, ctx) or found
+    return found
+
+
+def write_answer(
+    found: Answer | Fault, target: str, ctx: Context, *, stream: bool, large: bool = False, filtered: bool = False
+) -> Made | None:
+    """An answer, or its error, as the client gets it; None for one that cannot be written. filtered: what the upstream
+    does not do itself was done to it."""
+    try:
+        if isinstance(found, Answer):
+            passed = found if filtered else filter_answer(found, ctx)
+            return Made(200, encode_answer(passed, target, ctx, stream=stream, large=large), found.usage)
+        found = ctx.settle(found)
+    except (TooMany, assemble.NoAnswer) as error:
+        found = error.fault
+    except (UnicodeEncodeError, RecursionError):
+        return None
+    return Made(*BY_NAME[target].codec.encode_error(found))
 
 
 def _decode_answer(body: bytes, ctx: Context) -> Json | None:
@@ -166,17 +184,20 @@ def _decode_answer(body: bytes, ctx: Context) -> Json | None:
     return data if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
-def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, large: bool = False) -> bytes:
-    """A whole answer for the client. large: it takes megabytes. Raises NoAnswer."""
-    if ctx.own_search is not None:
-        found = drop_searches(found, ctx)
-    events: Iterable[Event] = assemble.split_answer(found)
+def filter_answer(found: Answer, ctx: Context) -> Answer:
+    """A whole answer with what the upstream does not do itself. Raises NoAnswer."""
     for stream_filter in stream_filters(ctx):
-        events = [passed for event in events for passed in stream_filter.apply(event)]
+        events = [passed for event in assemble.split_answer(found) for passed in stream_filter.apply(event)]
         filtered = assemble.assemble_answer(events, ctx)
         if isinstance(filtered, Fault):
             raise assemble.NoAnswer(filtered)
         found = filtered or found
+    return found
+
+
+def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, large: bool = False) -> bytes:
+    """A whole answer for the client. large: it takes megabytes. Raises NoAnswer."""
+    events: Iterable[Event] = assemble.split_answer(found)
     if ctx.memory is not None:
         # As the caller has it: that is what comes back.
         recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix)
@@ -192,19 +213,18 @@ def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool, lar
 
 def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made | None:
     """A stream that answered a plain request, as a whole answer; None when it does not end."""
-    stream = Stream(source, target, ctx)
+    found = read_stream(body, source, ctx)
+    return None if found is None else write_answer(found, target, ctx, stream=False)
+
+
+def read_stream(body: bytes, source: str, ctx: Context) -> Answer | Fault | None:
+    """The whole answer of a stream, or its error; None when it does not end."""
+    stream = Stream(source, source, ctx)
     events = stream.all_events(body)
     found = assemble.assemble_answer(events, ctx)
     for _ in events:
         pass  # Usage may follow the end.
-    if found is None:
-        return None
-    if isinstance(found, Answer):
-        try:
-            return Made(200, encode_answer(found, target, ctx, stream=False), stream.usage)
-        except assemble.NoAnswer as error:
-            found = error.fault
-    return Made(*BY_NAME[target].codec.encode_error(ctx.settle(found)))
+    return msgspec.structs.replace(found, usage=stream.usage) if isinstance(found, Answer) else found
 
 
 class Stream:

@@ -194,7 +194,8 @@ def chunks_of_a_byte(world):
 
 
 def a_million_values(world):
-    body = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}],"x":[' + b"[]," * 1_100_000 + b"1]}\n\n"
+    lists = (b"[" + b"[]," * 100_000 + b"1],") * 11
+    body = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}],"x":[' + lists + b"1]}\n\n"
     found = world.ask(streamed(body + DONE))
     assert found.status >= 500
     assert "over 1,000,000 JSON values" in found.json()["error"]["message"]

@@ -11,6 +11,7 @@ from router.budget.guard import Guard
 from router.errors import Halted
 from router.ir import Extras
 from router.policy.budget.extra_prices import WITHOUT
+from router.policy.routing.table import SEARCH
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.store.history.entry import HistoryEntry
@@ -348,6 +349,54 @@ def test_parts_that_cannot_be_counted(guarded, traits, refused):
         assert await site.ask(traits=traits, tells_charge=True) is None
 
     guarded(use, guard_day_usd=10_000.0, guard_unpriced="refuse")
+
+
+def test_what_it_costs_beside_its_tokens_is_reserved(guarded):
+    """The fee counts in dollars whatever the model's price, and not in tokens."""
+
+    async def use(site):
+        assert await site.ask(model="free-m", fee=3 * 10**9) is None
+        reserved = {state.budget.unit: state.reserved for state in site.guard.budget_states("all")}
+        assert reserved["usd"] == 3 * 10**9
+        assert reserved["tokens"] < 10**9
+
+    guarded(use, guard_day_usd=10.0, guard_day_tokens=100_000)
+
+
+SEARCHING = {"backend": SEARCH, "root": "", "model": "", "size": 0, "traits": CostTraits(output=0)}
+
+
+def test_a_part_of_a_request_does_not_wait_for_it(guarded):
+    """A request that needs all that is left goes alone, and its searches with it, until that is spent."""
+
+    async def use(site):
+        assert await site.ask("r1", fee=50 * 10**9) is None
+        part = {**SEARCHING, "fee": 3 * 10**9, "within": "r1"}
+        for number in range(2):
+            assert await site.ask(f"r1-s{number}", **part) is None
+            site.end(f"r1-s{number}", 0, backend=SEARCH, root="", model="", charge=3 * 10**9)
+        assert site.waits == []
+        refusal = await site.ask("r1-s2", **part)
+        assert isinstance(refusal, Halted)
+        assert "daily budget" in refusal.message
+
+    guarded(use, guard_day_usd=5.0)
+
+
+def test_searches_without_a_price(guarded):
+    """They are refused where the user wants that, and else named as not counted."""
+    told = "web searches"
+
+    async def use(site):
+        refusal = await site.ask(**{**SEARCHING, "traits": CostTraits(output=0, uncounted=told)})
+        assert (refusal is not None) is (site.guard.rules.refuse_unpriced)
+        assert refusal is None or told in refusal.message
+        extras = Extras(searches=1, uncounted=told)
+        site.end("r1", 0, backend=SEARCH, root="", model="", extras=extras, status=200)
+        assert [(one.part, one.requests) for one in site.guard.status().not_counted] == [(told, 1)]
+
+    guarded(use, guard_day_usd=5.0, guard_unpriced="refuse")
+    guarded(use, guard_day_usd=5.0)
 
 
 def test_a_dear_tier_reserves_more(guarded):

@@ -160,9 +160,14 @@ def test_claude_codes_search_is_answered_here(site, engine, protocol):
     assert usage["server_tool_use"]["web_search_requests"] == 1
     assert asked_engine(engine) == ["cats & dogs -site:c.com"]
     assert site.upstreams["beta"].seen == []
-    assert (answer.field(b"x-fairlead-backend"), answer.field(b"x-fairlead-account")) == (b"search", b"searxng")
+    assert (answer.field(b"x-fairlead-backend"), answer.field(b"x-fairlead-account")) == (b"web search", b"searxng")
     noted = site.noted(answer)
-    assert (noted["backend"], noted["account"], noted["tokens_in"], noted["status"]) == ("search", "searxng", 0, 200)
+    assert (noted["backend"], noted["account"], noted["tokens_in"], noted["status"]) == (
+        "web search",
+        "searxng",
+        0,
+        200,
+    )
 
 
 def test_a_whole_answer_and_another_wording(site, engine):

@@ -2,8 +2,14 @@
 
 import sys
 
+import pytest
+
+from router.errors import CommandError
+from router.ir import Extras
+from router.policy.routing.table import SEARCH
 from router.settings import Frozen, Settings
 from router.settings.tables import Price
+from router.store.config.backends import check_name
 from router.store.history.entry import HistoryEntry
 from router.telemetry.pricing import Pricing
 
@@ -27,6 +33,22 @@ def test_a_charge_of_the_provider():
     assert price(entry(model="m", charge=7, tokens_in=1, tokens_out=1)) == (7, "reported by the provider")
     assert price(entry(model="m", charge=0)) == (0, "reported by the provider")
     assert price(entry(model="m", tokens_in=1, tokens_out=1)) == (2000, "config.toml")
+
+
+def test_searches_of_fairlead():
+    """The user says what they cost; a price of models, whatever names it has, is not one of searches."""
+    price = Pricing(lambda: Settings(prices=Frozen({"": Price(input=1.0, output=1.0)}))).price
+    search = {"backend": SEARCH, "tokens_in": 0, "tokens_out": 0, "extras": Extras(searches=1)}
+    assert price(entry(charge=5_000_000, **search)) == (5_000_000, "config.toml")
+    assert price(entry(charge=0, **search)) == (0, "config.toml")
+    assert price(entry(**search)) == (None, "")
+
+
+def test_a_backend_named_search_is_another():
+    """No backend can have the name of fairlead's own, so that the history tells them apart."""
+    assert check_name("search") == "search"
+    with pytest.raises(CommandError):
+        check_name(SEARCH)
 
 
 def test_what_is_kept_for_an_hour():

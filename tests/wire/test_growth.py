@@ -9,8 +9,11 @@ import sys
 
 import pytest
 
+from router.ir import Searched
 from router.wire import translate
 from router.wire.conversation.replay_memory import ReplayMemory
+from router.wire.conversation.search_memory import SearchMemory
+from router.wire.searching import SearchingStream
 
 from .kinds import chat_pieces as chat
 from .messages_samples import stream as messages_stream
@@ -59,6 +62,13 @@ def count_work(run):
 
 def page(at):
     return f"https://a.example/{at}"
+
+
+def searched(at, *pages):
+    """The blocks of a web search in Messages."""
+    call = {"type": "server_tool_use", "id": f"s{at}", "name": "web_search", "input": {"query": f"q{at}"}}
+    found = [{"type": "web_search_result", "url": one, "title": "a", "encrypted_content": "e"} for one in pages]
+    return [call, {"type": "web_search_tool_result", "tool_use_id": f"s{at}", "content": found}]
 
 
 # Answers: of each the streams and the whole answers with `count` of something. A stream is a list of events.
@@ -139,6 +149,8 @@ def of_messages(count):
         "opaque reasoning": [{"type": "redacted_thinking", "data": "a"}] * count,
         "server calls": [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"a": 1}}] * count,
         "reasoning in turns": [{"type": "thinking", "thinking": "a", "signature": "s"}, texts[0], use("t")] * count,
+        "searches": [one for at in range(count) for one in searched(at, page(at))],
+        "pages of a search": [*searched(0, *map(page, range(count))), *texts[:1]],
     }
     for name, found in blocks.items():
         yield name, messages_stream(*found), json.dumps(messages_whole(*found)).encode()
@@ -152,6 +164,7 @@ def of_messages(count):
 
 def of_responses(count):
     cites = [{"type": "url_citation", "url": page(at), "start_index": 0, "end_index": 1} for at in range(count)]
+    sources = [{"type": "url", "url": page(at)} for at in range(count)]
     token = {"token": "a", "logprob": -1.0, "bytes": [97], "top_logprobs": []}
     part = {"type": "output_text", "text": "a", "annotations": []}
     items = {
@@ -163,6 +176,7 @@ def of_responses(count):
         "reasoning": [reasoning_item(at, "a", proof=f"p{at}") for at in range(count)],
         "parts of a summary": [reasoning_item(0, *["a"] * count)],
         "searches": [[done(at, "web_search_call", action={"type": "search"})] for at in range(count)],
+        "pages of a search": [[done(0, "web_search_call", action={"type": "search", "sources": sources})]],
         "parts": [[done(0, "message", role="assistant", content=[part] * count)]],
         "parts with annotations": [
             [done(0, "message", role="assistant", content=[{**part, "annotations": [one]} for one in cites])]
@@ -330,6 +344,10 @@ def from_messages(count):
     yield "properties", claude(go, tools=[{**TOOL, "strict": True, "input_schema": schema_of(count)}])
     yield "reasoning", claude(go, *[assistant([thought, text]), go] * count)
     yield "reasoning of a turn", claude(go, assistant([*[thought] * count, text]), go)
+    told = [searched(at, page(at)) for at in range(count)]
+    yield "searches", claude(go, *[one for blocks in told for one in (assistant([*blocks, text]), go)])
+    yield "searches of a turn", claude(go, assistant([*[one for blocks in told for one in blocks], text]), go)
+    yield "pages of a search", claude(go, assistant([*searched(0, *map(page, range(count))), text]), go)
     yield "text between calls", claude(go, assistant([one for call in calls for one in (text, call)]), user(results))
 
 
@@ -360,6 +378,9 @@ def from_responses(count):
     yield "namespaces", gpt5(go, tools=[{"type": "namespace", "name": one["name"], "tools": [LOOK]} for one in tools])
     yield "tools that were found", gpt5(go, {**found, "type": "tool_search_call", "arguments": {}}, found, go)
     yield "searches", gpt5(go, *[{"type": "web_search_call", "action": {"type": "search", "query": "a"}}] * count, go)
+    sources = [{"type": "url", "url": page(at)} for at in range(count)]
+    action = {"type": "search", "query": "a", "sources": sources}
+    yield "pages of a search", gpt5(go, {"type": "web_search_call", "action": action}, go)
     yield "unknown items", gpt5(go, *[{"type": "agent_message", "content": [part]}] * count, go)
     yield "definitions", gpt5(go, text={"format": shape})
 
@@ -390,3 +411,53 @@ def test_a_request(source, target, name):
             translate.request(body, source, target, context(vendor, model=model, memory=ReplayMemory()))
 
         check_growth(run, lambda count: requests(source, count)[name])
+
+
+def searching(count, memory):
+    """A request that offers a search fairlead makes, whose history has searches beside the client's own calls."""
+    look = {"name": "look", "input_schema": {"type": "object", "properties": {}}}
+    offer = {"type": "web_search_20250305", "name": "web_search"}
+    turns = []
+    for at in range(count):
+        memory.put("web_search", (f"c{at}",), {f"s{at}": "q"}, {f"s{at}": "found"})
+        turns += [assistant([use(f"c{at}")]), user([result("ok", f"c{at}")])]
+    return json.dumps(claude(user("go"), *turns, tools=[look, offer])).encode()
+
+
+def test_a_history_with_searches_of_fairlead():
+    """They are put back into the conversation at once."""
+
+    def make(count):
+        memory = SearchMemory()
+        return searching(count, memory), memory
+
+    def run(made):
+        ctx = context(searches_itself=True, search_memory=made[1])
+        sent = json.loads(translate.request(made[0], "messages", "chat", ctx).body)
+        assert sum(one["role"] == "tool" for one in sent["messages"]) == 2 * (len(made[1]))
+
+    check_growth(run, make)
+
+
+@pytest.mark.parametrize("target", ["messages", "responses"])
+def test_rounds_of_an_answer(target):
+    """Texts, calls and fragments of a round whose model searches."""
+
+    def make(count):
+        look = [chat.entry(("look", {"at": at}), f"c{at}", at) for at in range(count)]
+        find = chat.entry(("web_search", {}), "s", count)
+        pieces = [{"tool_calls": [chat.entry(None, index=count, arguments=" ")]}] * count
+        texts = [{"content": "a"}] * count
+        return split(chat.stream(*texts, *({"tool_calls": [one]} for one in look), {"tool_calls": [find]}, *pieces))
+
+    def run(data):
+        ctx = asked("chat")
+        stream = SearchingStream("chat", target, ctx)
+        for event in data:
+            stream.feed(event)
+        stream.end()
+        assert stream.due is not None
+        stream.resume([Searched(("q",), ())], goes_on=False)
+        assert not stream.failed
+
+    check_growth(run, make)

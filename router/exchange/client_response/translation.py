@@ -9,7 +9,7 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting, await_told
 from router.exchange.request.translation import JSON
-from router.exchange.search.tool_loop import SearchLoop
+from router.exchange.search.tool_loop import SearchLoop, SearchRounds, SearchTask
 from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable, decode_whole
 from router.exchange.upstream_response.large_work import run_json
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
@@ -22,6 +22,7 @@ from router.exchange.upstream_response.translated import (
     translation_decoder_of,
 )
 from router.exchange.usage import note_error_usage
+from router.ir import Answer, Fault, Searched
 from router.net.headers import Lines
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
@@ -30,41 +31,49 @@ from router.wire import translate, translate_errors
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
+from router.wire.neutral.answer_bounds import LARGE
+from router.wire.neutral.assemble import NoAnswer
+from router.wire.neutral.context import OwnSearch
+from router.wire.neutral.tool_forms.own_search import DueSearches
 from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw import json_values, scan
 from router.wire.raw.depth import too_deep
-from router.wire.searching_stream import SearchingStream
+from router.wire.searching import SearchingAnswer, SearchingStream
 from router.wire.tap import failure_of
 from router.wire.translate import Made, Plan
 
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
 
 
-async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | None = None) -> None:
+async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | None = None) -> bool:
     """Set `attempt.translated` to the upstream's answer in the caller's protocol: a stream is translated as it is read,
     all else is read whole here. Counts and redirects are passed on as they are. waiting: what a client that asked for a
-    stream is told until a whole answer is there. Raises BadGateway, UpstreamDisconnected."""
+    stream is told until a whole answer is there. An answer whose model searches the web by fairlead may take further
+    requests: False where one of them was answered with an error, which is `attempt.upstream` then and not translated.
+    Raises RouterError, UpstreamDisconnected."""
     upstream = attempt.upstream
     if attempt.context.call.counts or 300 <= upstream.status < 400:
-        return
+        return True
     kind = upstream.fields.get(b"content-type", b"")[:17].lower()
     good = 200 <= upstream.status < 300
-    events = kind == b"text/event-stream"
+    events = _is_stream(upstream)
     if good and events and plan.stream:
         attempt.translated = _make_stream(attempt, plan)
-        return
+        return True
     waiting = waiting if good and plan.stream else None
     if good:
-        translation_decoder_of(upstream)  # one that is not known is said before its body is read
-    body = await _read_whole(attempt, waiting)
-    if good:
-        coded = len(body)
-        body = await decode_whole(upstream, body, ANSWER_LIMIT)
-        attempt.memory.hold(len(body) - coded)
+        body = await _read_good(attempt, waiting)
     else:
-        body = await decode_readable(upstream, body)
+        body = await decode_readable(upstream, await _read_whole(attempt, None))
+    if good and plan.ctx.own_search is not None:
+        found = await _search(attempt, plan, plan.ctx.own_search, body, waiting)
+        if found is None:
+            return False
+        body, (made, failure) = found
+        upstream = attempt.upstream
+    else:
+        made, failure = await run_json(len(body), _translate, body, upstream.status, events, plan)
     size = len(body)
-    made, failure = await run_json(size, _translate, body, upstream.status, events, plan)
     if made is None and good and kind[:9] != b"text/html":
         what = await run_json(size, _describe_foreign, body)
         if what:
@@ -76,6 +85,7 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
     if made is None or made.status >= 400:
         note_error_usage(attempt, body)
     attempt.translated = _make_response(upstream, plan, made, failure, body)
+    return True
 
 
 def _make_stream(attempt: Attempt, plan: Plan) -> TranslatedStream:
@@ -87,10 +97,86 @@ def _make_stream(attempt: Attempt, plan: Plan) -> TranslatedStream:
         stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
     else:
         stream = SearchingStream(plan.spoken, plan.caller, plan.ctx)
-        next_round = SearchLoop(attempt, plan, stream, own, engine).next_round
+        next_round = SearchLoop(attempt, SearchRounds(attempt, plan, own, engine), stream).next_round
     lines = _make_lines(upstream, plan, _EVENTS)
     calls = plan.spoken == RESPONSES.name
     return TranslatedStream(upstream, lines, stream, attempt.memory.hold, calls=calls, next_round=next_round)
+
+
+async def _search(
+    attempt: Attempt, plan: Plan, own: OwnSearch, body: bytes, waiting: Waiting | None
+) -> tuple[bytes, tuple[Made | None, Failure | None]] | None:
+    """The answer of all rounds of a whole answer whose model may search the web, and the upstream's last body; None
+    where the upstream answered a further request with an error. body: its first. Raises RouterError,
+    UpstreamDisconnected."""
+    whole = SearchingAnswer(plan.ctx)
+    rounds: SearchRounds | None = None
+    total = 0
+    while True:
+        total += len(body)
+        if total > ANSWER_LIMIT:
+            raise _make_too_large()
+        events = _is_stream(attempt.upstream)
+        ended = await run_json(len(body), _add_round, whole, body, events, plan)
+        if ended is not None:
+            return body, ended
+        # What was used counts, whatever becomes of the next round.
+        attempt.context.record.usage = whole.usage
+        engine = engine_of(attempt.context.snapshot.settings)
+        if rounds is None and engine is not None:
+            rounds = SearchRounds(attempt, plan, own, engine)
+        if whole.due is not None and rounds is not None:
+            attempt.upstream.release()
+            found, upstream = await _run_round(rounds, whole.due, waiting)
+            whole.resume(found, goes_on=upstream is not None)
+            if upstream is not None:
+                if upstream.status >= 400:
+                    return None
+                if upstream.status >= 300:
+                    raise BadGateway(f"Backend {attempt.route.backend.name} answered a round with {upstream.status}.")
+                body = await _read_good(attempt, waiting)
+                continue
+        return body, (await run_json(total, _join_rounds, whole, body, plan), None)
+
+
+async def _run_round(
+    rounds: SearchRounds, due: DueSearches, waiting: Waiting | None
+) -> tuple[list[Searched], UpstreamResponse | None]:
+    """Run a round; what the client is told meanwhile does not end it."""
+    if waiting is None:
+        return await rounds.run(due)
+    task = SearchTask(rounds.run, due)
+    try:
+        await await_told(task.wait, waiting)
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _add_round(
+    whole: SearchingAnswer, body: bytes, events: bool, plan: Plan
+) -> tuple[Made | None, Failure | None] | None:
+    """Add the upstream's answer of a round; what the client gets where that is an error, or no answer."""
+    found = None if too_deep(body) else _read(body, events, plan)
+    if isinstance(found, Answer):
+        try:
+            whole.add(found)
+        except NoAnswer as error:
+            found = error.fault
+        else:
+            return None
+    return _write(found, body, events, plan)
+
+
+def _join_rounds(whole: SearchingAnswer, body: bytes, plan: Plan) -> Made | None:
+    """The answer of all rounds for the client. body: the last one, which tells what it cost beside its tokens."""
+    try:
+        found = whole.join()
+    except NoAnswer as error:
+        return translate.write_answer(error.fault, plan.caller, plan.ctx, stream=plan.stream)
+    made = translate.write_answer(found, plan.caller, plan.ctx, stream=plan.stream, large=True, filtered=True)
+    usage = add_extras(whole.usage, body, calls=plan.spoken == RESPONSES.name)
+    return None if made is None else made._replace(usage=usage)
 
 
 def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:
@@ -139,6 +225,24 @@ def _make_lines(response: UpstreamResponse, plan: Plan, content_type: tuple[byte
     return rate_limit_names.rename_limits(lines, BY_NAME[plan.caller].limits, plan.ctx.now)
 
 
+def _is_stream(upstream: UpstreamResponse) -> bool:
+    return upstream.fields.get(b"content-type", b"")[:17].lower() == b"text/event-stream"
+
+
+async def _read_good(attempt: Attempt, waiting: Waiting | None) -> bytes:
+    """The whole body of a good answer, without content coding. waiting: what the client is told meanwhile. Raises
+    BadGateway, UpstreamDisconnected."""
+    translation_decoder_of(attempt.upstream)  # one that is not known is said before its body is read
+    coded = await _read_whole(attempt, waiting)
+    body = await decode_whole(attempt.upstream, coded, ANSWER_LIMIT)
+    attempt.memory.hold(len(body) - len(coded))
+    return body
+
+
+def _make_too_large() -> BadGateway:
+    return BadGateway(f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers.")
+
+
 async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
     """Read all of an answer. waiting: what the client is told meanwhile. Raises BadGateway when it is larger than
     ANSWER_LIMIT, and UpstreamDisconnected."""
@@ -153,9 +257,7 @@ async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
         for piece in got:
             buffer.append(piece)
         if size > ANSWER_LIMIT:
-            raise BadGateway(
-                f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers."
-            )
+            raise _make_too_large()
     return buffer.join()
 
 
@@ -167,11 +269,22 @@ def _translate(body: bytes, status: int, events: bool, plan: Plan) -> tuple[Made
     if status >= 400:
         failure = translate_errors.failure(body, status, plan.spoken, plan.caller, plan.ctx)
         return (None if failure is None else Made(*failure)), None
-    if events:
-        made = translate.assemble_stream(body, plan.spoken, plan.caller, plan.ctx)
-    else:
-        made = translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
+    return _write(_read(body, events, plan), body, events, plan)
+
+
+def _read(body: bytes, events: bool, plan: Plan) -> Answer | Fault | None:
+    """A good body as an answer or an error; None for one that is not of the upstream's protocol."""
+    read = translate.read_stream if events else translate.read_answer
+    return read(body, plan.spoken, plan.ctx)
+
+
+def _write(found: Answer | Fault | None, body: bytes, events: bool, plan: Plan) -> tuple[Made | None, Failure | None]:
+    """What the client gets for what was read from a good body, with all that it cost, and the error in it."""
+    made: Made | None = None
+    if found is not None:
+        large = len(body) > LARGE
+        made = translate.write_answer(found, plan.caller, plan.ctx, stream=plan.stream, large=large)
     if made is not None and made.usage is not None:
         made = made._replace(usage=add_extras(made.usage, body, calls=plan.spoken == RESPONSES.name))
-    failed = made is not None and 200 <= status < 300 and made.status >= 400
+    failed = made is not None and made.status >= 400
     return made, _find_failure(body, made, plan, events=events) if made is not None and failed else None

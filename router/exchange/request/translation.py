@@ -93,7 +93,7 @@ def plan_translation(
     )
     if call.entry.compaction is not None and call.path == call.entry.compaction.path:
         ctx.compaction = "object"
-    if searches and stream and engine_of(settings) is not None and not has_web_search(call, route, snapshot):
+    if searches and engine_of(settings) is not None and not has_web_search(call, route, snapshot):
         ctx.searches_itself, ctx.search_memory = True, snapshot.translation_state.searches
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 

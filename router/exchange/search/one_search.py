@@ -16,6 +16,9 @@ from router.upstream.search import Engine, SearchFailed, search
 from router.wire.costs.cost_traits import CostTraits
 from router.wire.search_engines.results import Result
 
+#: What of a search has no price while the user has not said what it costs.
+UNPRICED = "web searches (search.usd_per_1000 is not set)"
+
 
 async def search_once(
     context: RequestContext, record: RequestRecord, engine: Engine, query: str, limits: WebSearch
@@ -35,12 +38,14 @@ async def search_once(
     finally:
         record.waits = before
     tried.status = 200
-    record.usage = Usage(0, 0, charge=engine.charge, extras=Extras(searches=1))
+    uncounted = "" if engine.charge is not None else UNPRICED
+    record.usage = Usage(0, 0, charge=engine.charge, extras=Extras(searches=1, uncounted=uncounted))
     return Searched((query,), tuple(result.page for result in results)), results
 
 
-async def admit_search(context: RequestContext, record: RequestRecord, engine: Engine) -> None:
-    """Ask the guard for a search, which counts under the record's id. Raises Halted."""
+async def admit_search(context: RequestContext, record: RequestRecord, engine: Engine, *, within: str = "") -> None:
+    """Ask the guard for a search, which counts under the record's id. within: the id of the request that it is made
+    for, whose reservation holds its price. Raises Halted."""
     guard = context.runtime.guard
     rules = guard.rules
     if rules is None:
@@ -57,8 +62,10 @@ async def admit_search(context: RequestContext, record: RequestRecord, engine: E
         True,
         0,
         engine.charge is not None,
-        CostTraits(output=0, searches=1),
+        CostTraits(output=0, uncounted="" if engine.charge is not None else UNPRICED),
         context.snapshot.settings.timeouts_total - context.elapsed(),
+        fee=engine.charge or 0,
+        within=within,
     )
 
     def wait(seconds: float) -> None:

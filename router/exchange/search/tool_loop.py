@@ -1,9 +1,12 @@
 """The rounds of an answer whose model calls fairlead's own web search.
 
 A round makes the searches and sends the next request, in a task of its own: the relay cancels a read whenever a ping is
-due. It ends with the request that it belongs to. Each round is admitted by the guard, with all rounds so far reserved
-again, and each search is a request of its own in the history.
+due. It ends with the request that it belongs to. Each round is admitted by the guard, with all rounds so far and the
+searches that are left reserved again, and each search is a request of its own in the history. What was searched for
+before in the same answer is not searched for again.
 """
+
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import trio
@@ -31,38 +34,37 @@ from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import NAME, ROUNDS, DueSearches, continue_request
 from router.wire.raw.top_level import peek
 from router.wire.search_engines.results import QUERY_LIMIT, format_results, tidy
-from router.wire.searching_stream import SearchingStream, encode_round
+from router.wire.searching import SearchingStream, encode_round
 from router.wire.translate import Plan
 
 _NO_QUERY = "The search was not made: say what to search for in the argument query."
+_MADE_BEFORE = "This search was made before, and its results are above. Answer with them, or search for something else."
+_HALTED = "The search was not made: no budget allows it. Answer with what is known."
 _USED_UP = "The search was not made: no more searches are left for this answer. Answer with what is known."
 
 
-class SearchLoop:
+class SearchRounds:
     """The rounds of one answer."""
 
-    def __init__(self, attempt: Attempt, plan: Plan, stream: SearchingStream, own: OwnSearch, engine: Engine):
+    def __init__(self, attempt: Attempt, plan: Plan, own: OwnSearch, engine: Engine):
         self._attempt = attempt
         self._plan = plan
-        self._stream = stream
         self._own = own
         self._engine = engine
         self._searches = 0
+        # What was searched for in this answer, in lower case.
+        self._made: set[str] = set()
         # The request stays in memory to its end, since the next one begins with it.
         attempt.memory.hold(attempt.context.record.request_bytes)
 
-    def next_round(self) -> Round | None:
-        """Begin the next round; None where the answer waits for none."""
-        due = self._stream.due
-        if due is None or self._stream.failed:
-            return None
-        return _SearchRound(self, due)
-
     async def run(self, due: DueSearches) -> tuple[list[Searched], UpstreamResponse | None]:
-        """Make the searches, and send the next request where the answer goes on. Raises RouterError,
-        UpstreamDisconnected."""
+        """Make the searches, and send the next request where the answer goes on; its answer may be an error. Raises
+        RouterError, UpstreamDisconnected."""
         found: list[Searched] = []
         texts: dict[str, str] = {}
+        if self._own.rounds > ROUNDS and not due.others:
+            # The model would not read what is found.
+            self._own.left = 0
         for name, query in due.queries.items():
             searched, texts[name] = await self._search(tidy(query, QUERY_LIMIT))
             found += [searched] if searched is not None else []
@@ -80,6 +82,8 @@ class SearchLoop:
         """One search: what the client is told of it, and what the model is."""
         if not query:
             return None, _NO_QUERY
+        if query.casefold() in self._made:
+            return None, _MADE_BEFORE
         if self._own.left <= 0:
             return Searched((query,), error="max_uses_exceeded"), _USED_UP
         self._own.left -= 1
@@ -88,17 +92,19 @@ class SearchLoop:
         record = make_record(context, self._engine, self._searches)
         began = trio.current_time()
         try:
-            await admit_search(context, record, self._engine)
+            await admit_search(context, record, self._engine, within=context.record.id)
             searched, results = await search_once(context, record, self._engine, query, self._own.limits)
             record.status = 502 if searched.error else 200
         except Halted as refusal:
-            record.status, record.error = refusal.status, "halted"
-            raise
+            # The answer goes on without it: what the model has found so far was paid for.
+            record.status, record.error, record.text = refusal.status, "halted", refusal.message
+            return Searched((query,), error="unavailable"), _HALTED
         finally:
             record.total = trio.current_time() - began
             context.runtime.recorder.add_finished(record)
         if searched.error:
             return searched, f"The search failed ({searched.error})."
+        self._made.add(query.casefold())
         return searched, format_results(query, results)
 
     async def _send(self, request: Request) -> UpstreamResponse:
@@ -107,7 +113,7 @@ class SearchLoop:
         edited = await run_json(context.record.request_bytes, self._encode, request)
         own.rounds += 1
         if context.runtime.guard.rules is not None:
-            await admission.admit(attempt, rounds=own.rounds)
+            await admission.admit(attempt, rounds=own.rounds, searches=own.left)
         size = sum(map(len, edited.parts))
         attempt.memory.hold(size)
         before = context.record.tries[-1]
@@ -119,15 +125,7 @@ class SearchLoop:
             raise
         finally:
             attempt.memory.hold(-size)
-        upstream = attempt.upstream
-        if upstream.status != 200:
-            body = await decode_readable(upstream, b"".join(await upstream.read()))
-            upstream.release()
-            text = read_error_text(body) or f"Backend {attempt.route.backend.name} answered {upstream.status}."
-            error = BadGateway(text)
-            error.status, error.kind = max(upstream.status, 400), anthropic_kind(max(upstream.status, 400))
-            raise error
-        return upstream
+        return attempt.upstream
 
     def _encode(self, request: Request) -> Edited:
         """The request of a round as it is sent, with the configured edits."""
@@ -140,6 +138,37 @@ class SearchLoop:
         return edit(
             sent.body, peek(sent.body), call=other, route=route, target=attempt.target, probe=False, notes=notes
         )
+
+
+class SearchLoop:
+    """The rounds of one stream."""
+
+    def __init__(self, attempt: Attempt, rounds: SearchRounds, stream: SearchingStream):
+        self._attempt = attempt
+        self._rounds = rounds
+        self._stream = stream
+
+    def next_round(self) -> Round | None:
+        """Begin the next round; None where the answer waits for none."""
+        due = self._stream.due
+        if due is None or self._stream.failed:
+            return None
+        return _SearchRound(self, due)
+
+    async def run(self, due: DueSearches) -> tuple[list[Searched], UpstreamResponse | None]:
+        """Make the searches, and send the next request where the answer goes on. Raises RouterError,
+        UpstreamDisconnected."""
+        found, upstream = await self._rounds.run(due)
+        if upstream is None or upstream.status == 200:
+            return found, upstream
+        body = await decode_readable(upstream, b"".join(await upstream.read()))
+        upstream.release()
+        status = max(upstream.status, 400)
+        error = BadGateway(
+            read_error_text(body) or f"Backend {self._attempt.route.backend.name} answered {upstream.status}."
+        )
+        error.status, error.kind = status, anthropic_kind(status)
+        raise error
 
     def end(self, found: list[Searched], *, goes_on: bool) -> bytes:
         """The client's events for a round that is done."""
@@ -173,11 +202,15 @@ class _NoDeadline:
         """Nothing."""
 
 
-class _SearchRound:
-    """One round under way."""
+class SearchTask:
+    """One round under way, in a task of its own. run: makes the round."""
 
-    def __init__(self, loop: SearchLoop, due: DueSearches):
-        self._loop = loop
+    def __init__(
+        self,
+        run: Callable[[DueSearches], Awaitable[tuple[list[Searched], UpstreamResponse | None]]],
+        due: DueSearches,
+    ):
+        self._run_round = run
         self._due = due
         self._done = trio.Event()
         self._scope = trio.CancelScope()
@@ -189,7 +222,7 @@ class _SearchRound:
     async def _run(self) -> None:
         try:
             with self._scope:
-                self._found, self._upstream = await self._loop.run(self._due)
+                self._found, self._upstream = await self._run_round(self._due)
         except Exception as error:  # a system task that raises would end the proxy
             self._error = error
         finally:
@@ -201,14 +234,32 @@ class _SearchRound:
         """Wait until it is done."""
         await self._done.wait()
 
-    def take(self) -> tuple[bytes, UpstreamResponse | None]:
-        """The translated bytes that it adds, and the upstream's next answer."""
+    def result(self) -> tuple[list[Searched], UpstreamResponse | None]:
+        """What was found, and the upstream's next answer, None where the answer is whole. Raises what the round
+        raised. Once it was taken, the answer is the caller's to end."""
         if self._error is not None:
-            return self._loop.fail(self._error), None
-        return self._loop.end(self._found, goes_on=self._upstream is not None), self._upstream
+            raise self._error
+        upstream, self._upstream = self._upstream, None
+        return self._found, upstream
 
     def cancel(self) -> None:
         """End it."""
         self._scope.cancel()
         if self._done.is_set() and self._upstream is not None:
             self._upstream.drop()
+
+
+class _SearchRound(SearchTask):
+    """One round of a stream under way."""
+
+    def __init__(self, loop: SearchLoop, due: DueSearches):
+        super().__init__(loop.run, due)
+        self._loop = loop
+
+    def take(self) -> tuple[bytes, UpstreamResponse | None]:
+        """The translated bytes that it adds, and the upstream's next answer."""
+        try:
+            found, upstream = self.result()
+        except Exception as error:
+            return self._loop.fail(error), None
+        return self._loop.end(found, goes_on=upstream is not None), upstream

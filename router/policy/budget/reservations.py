@@ -74,6 +74,8 @@ class Size(NamedTuple):
     counts: TokenCounts
     #: True when the request itself limits its output.
     limited: bool = False
+    #: What it costs beside its tokens, in billionths of a US dollar.
+    fee: int = 0
 
 
 class Estimate(NamedTuple):
@@ -121,7 +123,8 @@ class Reservations:
         for budget in budgets:
             ratio = 1.0 if size.limited else self._ratios.get((model, budget.unit), 1.0)
             most = max(most, ratio)
-            amounts[self._open(budget, now)] = round(measure_tokens(budget.unit, size.counts, rates) * ratio)
+            amount = round(measure_tokens(budget.unit, size.counts, rates) * ratio)
+            amounts[self._open(budget, now)] = amount + (size.fee if budget.unit == "usd" else 0)
         return Estimate(amounts, size, rates, model, min(round(size.counts.output * most), MOST_AMOUNT))
 
     def find_full(self, estimate: Estimate) -> list[str]:
@@ -265,11 +268,11 @@ def _measure(unit: Unit, counts: TokenCounts, rates: Rates | None, charge: int |
     return min(charge, MOST_AMOUNT) if unit == "usd" and charge is not None else measure_tokens(unit, counts, rates)
 
 
-def estimate_tokens(read: int, traits: CostTraits) -> Size:
-    """The tokens that a generation may use. read: those of its input, by an estimate."""
+def estimate_size(read: int, traits: CostTraits, fee: int = 0) -> Size:
+    """What a generation may use. read: the tokens of its input, by an estimate. fee: as of Size."""
     read = min(read, MOST_AMOUNT)
     # What may be written to a cache costs more than other input.
     minutes, hour = read if traits.cached == "5m" else 0, read if traits.cached == "1h" else 0
     output = TYPICAL_OUTPUT * traits.choices if traits.output is None else traits.output
     counts = TokenCounts(read - minutes - hour, output, 0, minutes, hour, traits.searches)
-    return Size(counts, limited=traits.output is not None)
+    return Size(counts, limited=traits.output is not None, fee=fee)

@@ -15,8 +15,9 @@ from router.policy.routing.vendor_names import VendorNames, Vendors
 from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
-#: The name of fairlead's own web search among backends, in answers and records.
-SEARCH = "search"
+#: The name of fairlead's own web search among backends, in answers and records. No backend can have it: theirs hold no
+#: space.
+SEARCH = "web search"
 CLAUDE, ANTHROPIC = "claude", "anthropic"
 _DEMO_OFF = Gap(DEMO, "is off", "fairlead config set demo on")
 

@@ -5,7 +5,7 @@ import os
 import random
 
 from router.policy.budget.budgets import ALL, Budget, BudgetView, TokenCounts, compute_share
-from router.policy.budget.reservations import Model, Need, Reservations, Size, estimate_tokens
+from router.policy.budget.reservations import Model, Need, Reservations, Size, estimate_size
 from router.store.shared.budgets import waits_longer
 from router.wire.costs.cost_traits import CostTraits
 
@@ -287,7 +287,7 @@ def test_a_process_alone_needs_no_other():
 def test_estimates_follow_what_requests_use():
     """A request that used more is remembered at once, one that used less by and by."""
     reservations = Reservations()
-    size = estimate_tokens(1000, CostTraits())
+    size = estimate_size(1000, CostTraits())
 
     def estimate():
         [amount] = reservations.estimate([BUDGET], size, None, MODEL, NOW).amounts.values()

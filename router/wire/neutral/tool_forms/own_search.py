@@ -5,6 +5,8 @@ it has made no other call, the answer goes on with the next request, which holds
 one answer with a search in it.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from router.ir import (
@@ -18,6 +20,7 @@ from router.ir import (
     Event,
     Pinged,
     Request,
+    Searched,
     Text,
     Thinking,
     Tool,
@@ -79,16 +82,6 @@ def declare_search(request: Request, ctx: Context) -> Request:
     if search.max_uses > ROUNDS:
         ctx.note_weakened(f"{search.path}.max_uses")
     return made
-
-
-def drop_searches(answer: Answer, ctx: Context) -> Answer:
-    """A whole answer without calls of the search, which cannot go on: the upstream was asked for a stream."""
-    blocks = tuple(one for one in answer.blocks if not isinstance(one, ToolCall) or one.name != NAME)
-    if len(blocks) == len(answer.blocks):
-        return answer
-    ctx.note_dropped(f"tool call {NAME}")
-    ends = answer.stop == "tool" and not any(isinstance(one, ToolCall) for one in blocks)
-    return msgspec.structs.replace(answer, blocks=blocks, stop="end" if ends else answer.stop)
 
 
 def continue_request(request: Request, due: DueSearches, found: dict[str, str], ctx: Context) -> Request:
@@ -179,13 +172,19 @@ class OwnSearchFilter:
         # The text that is open ends here, so that what follows the search is a text of its own.
         return [BlockEnded()] if blocks and not self._others else []
 
-    def resume(self) -> None:
-        """Begin the next round."""
-        if self.due is not None:
-            self.before = self.due.ended.usage
-        self.due = None
+    def resume(self, found: Sequence[Searched], *, goes_on: bool) -> list[Event]:
+        """The events of the searches that were made. goes_on: another answer of the upstream follows; else the answer
+        ends as its last round did."""
+        due, self.due = self.due, None
         self._others.clear()
         self._other_ids.clear()
+        if due is None:
+            return list(found)
+        if goes_on:
+            self.before = due.ended.usage
+            return list(found)
+        stop = due.ended.stop if due.others or due.ended.stop != "tool" else "end"
+        return [*found, msgspec.structs.replace(due.ended, stop=stop)]
 
 
 def add_usage(one: Usage, other: Usage) -> Usage:
