@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.policy.cache.canonical import Extent, Item, read_item
+from router.policy.cache.canonical import Extent, Item, read_item, read_items
 from router.wire.raw.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
@@ -133,8 +133,7 @@ class Reading(msgspec.Struct):
 def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     """Read a conversation. known: the part of it that was recognized."""
     end = known.end if known is not None else 0
-    raws = _decode(text.read(end, text.size), known=end > 0)
-    items = [read_item(bytes(one)) for one in raws]
+    raws, items = _read_items(text.read(end, text.size), known=end > 0)
     hashes = [item.hash for item in items]
     folded, fold, kept = 0, 0, array("q")
     segments: tuple[Segment, ...] = ()
@@ -197,14 +196,19 @@ def _sign(text: Extent, start: int, stop: int) -> int:
     return text.sign(start, stop, _LATER if start else _FIRST)
 
 
-def _decode(raw: bytes, *, known: bool) -> list[msgspec.Raw]:
+def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], list[Item]]:
     """The items of a list, or of the rest of one whose beginning is known; the whole as one item where it is none."""
+    if known:
+        if not raw.startswith(b","):
+            return [], []
+        rest, raw = raw, b"[" + raw[1:]
+    else:
+        rest = raw
     try:
-        if known:
-            return _items.decode(b"[" + raw[1:]) if raw.startswith(b",") else []
-        return _items.decode(raw)
+        raws = _items.decode(raw)
     except UNREADABLE:
-        return [msgspec.Raw(raw)]
+        return [msgspec.Raw(rest)], [read_item(rest)]
+    return raws, read_items(raw, raws)
 
 
 def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
@@ -229,20 +233,28 @@ def _extend(
     segments: tuple[Segment, ...], text: Extent, raws: Sequence[msgspec.Raw], items: Sequence[Item]
 ) -> tuple[Segment, ...]:
     """The segments with one more, up to the first marked item, as far as the items lie side by side."""
-    plain = next((at for at, item in enumerate(items) if item.marks), len(items))
+    plain = size = more = 0
+    for item, one in zip(items, raws, strict=True):
+        if item.marks:
+            break
+        plain += 1
+        size += len(one)
+        more += item.blocks
     if not plain:
         return segments
     at = segments[-1].end if segments else 0
-    sizes = [len(one) for one in raws]
+    total = size
+    for one in raws[plain:]:
+        total += len(one)
     # The first of all items stands behind a bracket, the others behind a comma and, in some encodings, a space.
-    others = len(sizes) - (0 if segments else 1)
-    space = text.size - at - sum(sizes) - len(sizes) - 1
+    others = len(raws) - (0 if segments else 1)
+    space = text.size - at - total - len(raws) - 1
     if space not in (0, others):
         return segments
     between = 2 if space else 1
-    end = at + sum(sizes[:plain]) + plain * between - (0 if segments or not space else 1)
+    end = at + size + plain * between - (0 if segments or not space else 1)
     count, blocks = (segments[-1].items, segments[-1].blocks) if segments else (0, 0)
-    count, blocks = count + plain, blocks + sum(item.blocks for item in items[:plain])
+    count, blocks = count + plain, blocks + more
     if len(segments) >= SEGMENTS_LIMIT:
         return (Segment(end, _sign(text, 0, end), count, blocks),)
     return (*segments, Segment(end, _sign(text, at, end), count, blocks))

@@ -83,6 +83,14 @@ class FactBook:
         layers = [*own, *([] if learned is None else [self._make_learned(learned)]), *rest]
         return join_layers(layers).hard_limit
 
+    def may_limit(self, backend: str, model: str) -> bool:
+        """False for a model of which no source is known that `find_hard_limit` looks at: most have none."""
+        return (
+            bool(self._options)
+            or self._learned.learned(backend, model) is not None
+            or bool(self._said.get(backend, NOTHING_SAID).allocated)
+        )
+
     def allocates(self, backend: str) -> bool:
         """True for a server that says what window it has allocated for a model."""
         return self._said.get(backend, NOTHING_SAID).asks_server
