@@ -19,6 +19,8 @@ ITEMS_LIMIT, FOLDED = 400, 100
 SEGMENTS_LIMIT = 4
 # Leading instructions that are looked at, and bytes of the beginning in which the first other item is looked for.
 _LEADING, _BEGINNINGS = 8, (4096, 65_536)
+# Bytes by which a beginning is looked up, and how many are remembered.
+_START, BEGINNINGS_LIMIT = 256, 500
 # Bytes that signatures cover whole: of the first segment, where agents tell the date, and of others.
 _FIRST, _LATER = 4096, 512
 #: Kinds of items that are named; those of others are the caller's words.
@@ -166,8 +168,37 @@ def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     return Reading(conversation, raws, hashes, before)
 
 
-def find_first(text: Extent) -> int:
-    """The hash of the first item that is no instruction, 0 when it is not near the beginning."""
+class Beginnings:
+    """Where the first items of conversations end: a turn has the beginning of the turn before, which is then hashed and
+    not decoded."""
+
+    __slots__ = ("_ends", "_firsts")
+
+    def __init__(self) -> None:
+        # By a hash of the first bytes, the end of the first item; by one of all bytes up to there, the item's hash.
+        self._ends: dict[int, int] = {}
+        self._firsts: dict[int, int] = {}
+
+    def find_first(self, text: Extent) -> int:
+        """The hash of the first item that is no instruction, 0 when it is not near the beginning."""
+        start = hash(text.read(0, min(_START, text.size)))
+        end = self._ends.get(start)
+        if end is not None and end <= text.size:
+            found = self._firsts.get(hash(text.read(0, end)))
+            if found is not None:
+                return found
+        first, end = _find_near(text)
+        if end:
+            # Not one by one: a large body is read in another thread meanwhile.
+            if len(self._firsts) >= BEGINNINGS_LIMIT or len(self._ends) >= BEGINNINGS_LIMIT:
+                self._ends, self._firsts = {}, {}
+            self._ends[start] = end
+            self._firsts[hash(text.read(0, end))] = first
+        return first
+
+
+def _find_near(text: Extent) -> tuple[int, int]:
+    """The hash of the first item that is no instruction, and its end; 0 and 0 when it is not near the beginning."""
     for size in _BEGINNINGS:
         raw = text.read(0, min(size, text.size))
         try:
@@ -175,21 +206,21 @@ def find_first(text: Extent) -> int:
         except (ValueError, RecursionError):
             if len(raw) < size:
                 break
-    return 0
+    return 0, 0
 
 
-def _find_first(raw: bytes) -> int:
+def _find_first(raw: bytes) -> tuple[int, int]:
     # Each byte becomes one character, so that offsets are the same.
     text, at = raw.decode("latin-1"), 1
     for _ in range(_LEADING):
         _, end = _scanner.raw_decode(text, at)
         item = raw[at:end]
         if _name_kind(item) not in _INSTRUCTING:
-            return read_item(item).hash
+            return read_item(item).hash, end
         at = end + 1
         while text[at : at + 1] in (" ", "\n"):
             at += 1
-    return 0
+    return 0, 0
 
 
 def _sign(text: Extent, start: int, stop: int) -> int:
