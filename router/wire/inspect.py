@@ -39,8 +39,11 @@ def has_tools(top: Top) -> bool:
 def find_web_search(top: Top) -> Literal["", "among", "only"]:
     """Whether the request offers a web search that the provider runs: among other tools, or as the only one."""
     raw = top.raw("tools") or b""
-    if raw[:1] == b"[" and raw[1:-1].strip():
-        if len(raw) > _TOOLS_LIMIT or (b"web_search" not in raw and b"\\u" not in raw):
+    # Mostly the first bytes tell that it is not empty, without a copy.
+    if raw[:1] == b"[" and (raw[1:32].strip() not in (b"", b"]") or raw[1:-1].strip()):
+        # One byte is searched for much faster than two.
+        escaped = b"\\" in raw and b"\\u" in raw
+        if len(raw) > _TOOLS_LIMIT or (b"web_search" not in raw and not escaped):
             return ""
         try:
             tools = _tools.decode(raw)

@@ -35,8 +35,11 @@ def is_suspect(context: RequestContext, routes: Sequence[Route]) -> bool:
     """True for a request that is large enough to be judged. Most are not, and cost a few look-ups here."""
     if not context.call.writes or isinstance(context.body, Upload):
         return False
+    facts, first = context.snapshot.facts, routes[0]
+    if len(routes) == 1 and not facts.may_limit(first.backend.name, first.model or ""):
+        return False
     size = len(context.body.data)
-    found = find_limits(context.snapshot.facts, routes, raised=asks_larger_window(context.request.fields))
+    found = find_limits(facts, routes, raised=asks_larger_window(context.request.fields))
     limits = [limit for limit in found if limit is not None and may_exceed(size, limit)]
     if not limits:
         return False

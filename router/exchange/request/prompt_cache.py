@@ -34,7 +34,7 @@ async def note_prompt(attempt: Attempt) -> None:
     size = len(context.body.data)
     if size < LEAST or size > MOST or record.prompt is not None or top is None or not context.call.writes:
         return
-    if any(name in top for name in _CONTINUING):
+    if _CONTINUING[0] in top or _CONTINUING[1] in top:
         return
     fields = context.request.fields
     session = read_session(fields, top)

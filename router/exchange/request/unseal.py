@@ -17,8 +17,11 @@ async def unseal_compactions(attempt: Attempt, body: bytes, top: Top) -> tuple[b
     BadRequest for an item that neither fairlead nor the backend can read."""
     context, target = attempt.context, attempt.target
     mark = _find_mark(context.call, target)
-    large = len(body) > THREAD_BYTES
-    if not mark or not (await contains(body, mark) if large else mark in body):
+    name, large = context.call.entry.conversation, len(body) > THREAD_BYTES
+    if not mark or name not in top:
+        return body, top
+    # Tools and instructions are a third of an agent's body: they hold no items.
+    if not (await contains(body, mark) if large else body.find(mark, *top.span(name)) >= 0):
         return body, top
     arguments = (body, top, context.call, target, context.snapshot)
     changed, place = await context.run_in_thread(unseal, *arguments) if large else unseal(*arguments)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.policy.cache.canonical import Extent, Item, read_item
+from router.policy.cache.canonical import Extent, Item, read_item, read_items
 from router.wire.raw.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
@@ -19,6 +19,8 @@ ITEMS_LIMIT, FOLDED = 400, 100
 SEGMENTS_LIMIT = 4
 # Leading instructions that are looked at, and bytes of the beginning in which the first other item is looked for.
 _LEADING, _BEGINNINGS = 8, (4096, 65_536)
+# Bytes by which a beginning is looked up, and how many are remembered.
+_START, BEGINNINGS_LIMIT = 256, 500
 # Bytes that signatures cover whole: of the first segment, where agents tell the date, and of others.
 _FIRST, _LATER = 4096, 512
 #: Kinds of items that are named; those of others are the caller's words.
@@ -133,8 +135,7 @@ class Reading(msgspec.Struct):
 def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     """Read a conversation. known: the part of it that was recognized."""
     end = known.end if known is not None else 0
-    raws = _decode(text.read(end, text.size), known=end > 0)
-    items = [read_item(bytes(one)) for one in raws]
+    raws, items = _read_items(text.read(end, text.size), known=end > 0)
     hashes = [item.hash for item in items]
     folded, fold, kept = 0, 0, array("q")
     segments: tuple[Segment, ...] = ()
@@ -167,8 +168,37 @@ def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     return Reading(conversation, raws, hashes, before)
 
 
-def find_first(text: Extent) -> int:
-    """The hash of the first item that is no instruction, 0 when it is not near the beginning."""
+class Beginnings:
+    """Where the first items of conversations end: a turn has the beginning of the turn before, which is then hashed and
+    not decoded."""
+
+    __slots__ = ("_ends", "_firsts")
+
+    def __init__(self) -> None:
+        # By a hash of the first bytes, the end of the first item; by one of all bytes up to there, the item's hash.
+        self._ends: dict[int, int] = {}
+        self._firsts: dict[int, int] = {}
+
+    def find_first(self, text: Extent) -> int:
+        """The hash of the first item that is no instruction, 0 when it is not near the beginning."""
+        start = hash(text.read(0, min(_START, text.size)))
+        end = self._ends.get(start)
+        if end is not None and end <= text.size:
+            found = self._firsts.get(hash(text.read(0, end)))
+            if found is not None:
+                return found
+        first, end = _find_near(text)
+        if end:
+            # Not one by one: a large body is read in another thread meanwhile.
+            if len(self._firsts) >= BEGINNINGS_LIMIT or len(self._ends) >= BEGINNINGS_LIMIT:
+                self._ends, self._firsts = {}, {}
+            self._ends[start] = end
+            self._firsts[hash(text.read(0, end))] = first
+        return first
+
+
+def _find_near(text: Extent) -> tuple[int, int]:
+    """The hash of the first item that is no instruction, and its end; 0 and 0 when it is not near the beginning."""
     for size in _BEGINNINGS:
         raw = text.read(0, min(size, text.size))
         try:
@@ -176,35 +206,40 @@ def find_first(text: Extent) -> int:
         except (ValueError, RecursionError):
             if len(raw) < size:
                 break
-    return 0
+    return 0, 0
 
 
-def _find_first(raw: bytes) -> int:
+def _find_first(raw: bytes) -> tuple[int, int]:
     # Each byte becomes one character, so that offsets are the same.
     text, at = raw.decode("latin-1"), 1
     for _ in range(_LEADING):
         _, end = _scanner.raw_decode(text, at)
         item = raw[at:end]
         if _name_kind(item) not in _INSTRUCTING:
-            return read_item(item).hash
+            return read_item(item).hash, end
         at = end + 1
         while text[at : at + 1] in (" ", "\n"):
             at += 1
-    return 0
+    return 0, 0
 
 
 def _sign(text: Extent, start: int, stop: int) -> int:
     return text.sign(start, stop, _LATER if start else _FIRST)
 
 
-def _decode(raw: bytes, *, known: bool) -> list[msgspec.Raw]:
+def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], list[Item]]:
     """The items of a list, or of the rest of one whose beginning is known; the whole as one item where it is none."""
+    if known:
+        if not raw.startswith(b","):
+            return [], []
+        rest, raw = raw, b"[" + raw[1:]
+    else:
+        rest = raw
     try:
-        if known:
-            return _items.decode(b"[" + raw[1:]) if raw.startswith(b",") else []
-        return _items.decode(raw)
+        raws = _items.decode(raw)
     except UNREADABLE:
-        return [msgspec.Raw(raw)]
+        return [msgspec.Raw(rest)], [read_item(rest)]
+    return raws, read_items(raw, raws)
 
 
 def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
@@ -229,20 +264,28 @@ def _extend(
     segments: tuple[Segment, ...], text: Extent, raws: Sequence[msgspec.Raw], items: Sequence[Item]
 ) -> tuple[Segment, ...]:
     """The segments with one more, up to the first marked item, as far as the items lie side by side."""
-    plain = next((at for at, item in enumerate(items) if item.marks), len(items))
+    plain = size = more = 0
+    for item, one in zip(items, raws, strict=True):
+        if item.marks:
+            break
+        plain += 1
+        size += len(one)
+        more += item.blocks
     if not plain:
         return segments
     at = segments[-1].end if segments else 0
-    sizes = [len(one) for one in raws]
+    total = size
+    for one in raws[plain:]:
+        total += len(one)
     # The first of all items stands behind a bracket, the others behind a comma and, in some encodings, a space.
-    others = len(sizes) - (0 if segments else 1)
-    space = text.size - at - sum(sizes) - len(sizes) - 1
+    others = len(raws) - (0 if segments else 1)
+    space = text.size - at - total - len(raws) - 1
     if space not in (0, others):
         return segments
     between = 2 if space else 1
-    end = at + sum(sizes[:plain]) + plain * between - (0 if segments or not space else 1)
+    end = at + size + plain * between - (0 if segments or not space else 1)
     count, blocks = (segments[-1].items, segments[-1].blocks) if segments else (0, 0)
-    count, blocks = count + plain, blocks + sum(item.blocks for item in items[:plain])
+    count, blocks = count + plain, blocks + more
     if len(segments) >= SEGMENTS_LIMIT:
         return (Segment(end, _sign(text, 0, end), count, blocks),)
     return (*segments, Segment(end, _sign(text, at, end), count, blocks))

@@ -11,10 +11,10 @@ import msgspec
 
 from router.policy.cache.canonical import Extent
 from router.policy.cache.conversation import (
+    Beginnings,
     Conversation,
     Known,
     Reading,
-    find_first,
     read_conversation,
     recognize,
 )
@@ -108,6 +108,7 @@ class PromptSessions:
     def __init__(self) -> None:
         self._lines: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
         self._bytes = 0
+        self._beginnings = Beginnings()
         self._tools, self._system = _Shared(read_tools, WHOLE_TOOLS), _Shared(read_system, WHOLE_SYSTEM)
 
     def __len__(self) -> int:
@@ -122,7 +123,7 @@ class PromptSessions:
         """Begin to read the prompt of a request. session: its key, '' for a request that names none; it is then found
         by its first message. top: of the body. conversation: the field that holds the conversation."""
         text = find_extent(body, top, conversation) or Extent(b"[]", 0, 2)
-        key = session or f"first {find_first(text)}"
+        key = session or f"first {self._beginnings.find_first(text)}"
         known: Known | None = None
         lines = self._lines.get(key, ())
         anew = any(turn.unexplained for turn in lines)

@@ -98,6 +98,14 @@ class FactBook:
         found = self._join(backend, model, learned)
         return found.input_limit if of_chain else found.hard_limit
 
+    def may_limit(self, backend: str, model: str) -> bool:
+        """False for a model of which no source is known that `find_hard_limit` looks at: most have none."""
+        return (
+            bool(self._options)
+            or self._learned.learned(backend, model) is not None
+            or bool(self._said.get(backend, NOTHING_SAID).allocated)
+        )
+
     def allocates(self, backend: str) -> bool:
         """True for a server that says what window it has allocated for a model."""
         return self._said.get(backend, NOTHING_SAID).asks_server

@@ -38,13 +38,12 @@ def decode_object(data: str | bytes) -> Json | None:
 def look_at_object(data: str | bytes) -> Json | None:
     """As `decode_object`, for those who look at some of its fields: of long texts in large JSON they get the beginning
     (large_json)."""
-    if len(data) <= _LARGE:
-        return decode_object(data)
     try:
-        value = _decode_large(data, cut_texts=True)
+        # As above.
+        value: object = _decoder.decode(data) if len(data) <= _LARGE else _decode_large(data, cut_texts=True)
     except UNREADABLE:
         value = look_again(data)
-    return cast("Json", value) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def decode_value(data: str | bytes) -> object:

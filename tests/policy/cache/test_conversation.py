@@ -33,7 +33,7 @@ def recognize(raw, conversation):
 
 
 def find_first(raw):
-    return module.find_first(extent(raw))
+    return module.Beginnings().find_first(extent(raw))
 
 
 def encode(items, separators=(",", ":")):
@@ -153,6 +153,18 @@ def test_leading_instructions_are_no_first_message():
         found = read_conversation(raw).conversation
         assert (found.leading, found.first) == (1, find_first(raw))
         assert found.first == find_first(encode([text(0)]))
+
+
+def test_a_beginning_is_told_apart_from_others_like_it():
+    """What is remembered of one conversation is not taken for the first message of another one."""
+    beginnings = module.Beginnings()
+    system = {"role": "system", "content": "be kind " * 2000}
+    raws = [encode([system, text(number), text(1)]) for number in (0, 2, 0, 4, 2)]
+    found = [beginnings.find_first(extent(raw)) for raw in raws]
+    assert found == [find_first(raw) for raw in raws]
+    assert len(set(found)) == 3
+    grown = encode([system, text(0), text(1), text(2)])
+    assert beginnings.find_first(extent(grown)) == found[0]
 
 
 def test_kinds_that_callers_invent_are_not_repeated():

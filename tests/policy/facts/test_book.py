@@ -103,6 +103,14 @@ def test_only_what_is_known_of_this_backend_may_refuse():
     assert both.find_refusing_limit("up", "gpt-5", **hard).value == 9000
 
 
+@pytest.mark.parametrize("first", range(len(SOURCES)), ids=[entry[0] or "shipped" for entry in SOURCES])
+def test_the_short_look_misses_no_limit(first):
+    """Where it says that there is none, the long one finds none."""
+    given = {name: value for name, value, _, _ in SOURCES[first : first + 1] if name}
+    one = book(**given)
+    assert one.may_limit("up", "gpt-5") == (one.find_hard_limit("up", "gpt-5", now=NOW) is not None)
+
+
 def test_a_setting_for_one_backend_alone():
     """It counts before the one for the model everywhere; both in any case."""
     options = {"up:gpt-5": ModelOptions(window=1000), "gpt-5": ModelOptions(window=2000)}
