@@ -10,9 +10,10 @@ import threading
 
 import pytest
 
+from ..overflows import OTHERS
 from . import kit
 from .agents import end, find, prepare, run
-from .long_conversations import ANSWER, Upstream, refusals
+from .long_conversations import ANSWER, Refusal, Upstream, refusals
 
 pytestmark = pytest.mark.slow
 #: The models whose errors tell that the input fits and leaves room: Claude Code asks for less output instead.
@@ -92,6 +93,23 @@ def judge_claude(model, upstream, refusal, said, compacted):
     if not compacted or not summaries or not all(map(asks_for_summary, summaries)):
         return f"no summary was asked for in {len(later)} requests"
     return "" if begins_with_summary(last) else "the conversation goes on without the summary"
+
+
+def test_claude_code_outlasts_a_limit_of_rate_told_as_a_413(tmp_path):
+    """It asks again, with the same conversation, and the work ends well; at a 413 it would give up."""
+    if find("claude") is None:
+        pytest.skip("claude-code is not installed")
+    (tmp_path / "proxy").mkdir()
+    status, message = OTHERS["groq, the rate of a minute"]
+    refusal = Refusal(status, json.dumps({"error": {"message": message, "type": "tokens"}}).encode(), {})
+    with (
+        Upstream({"mock-m": refusal}, tool="Bash") as upstream,
+        kit.proxied(tmp_path / "proxy", upstream, protocols=("chat",)) as proxy,
+    ):
+        ran = run("claude-code", tmp_path, f"http://127.0.0.1:{proxy.port}", "messages", model="mock-m")
+    assert (ran.code, ANSWER in ran.said) == (0, True), ran.said[-2000:]
+    refused = upstream.refused["mock-m"]
+    assert [body["messages"] for body in upstream.asked[refused:]] == [upstream.asked[refused - 1]["messages"]]
 
 
 def judge_codex(model, upstream, first, resumed):
