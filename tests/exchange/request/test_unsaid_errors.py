@@ -5,10 +5,12 @@ import json
 
 import pytest
 
+from router.exchange.request.send import COMMIT_SECONDS
+
 from ...overflows import WORDINGS
-from ..upstreams import answer, says
+from ..upstreams import Silence, answer, says
 from ..worlds import box, in_order
-from .test_overflow import ASKS, JSON, ask, body_of, error_of, run
+from .test_overflow import ASKS, JSON, ask, body_of, error_of, last_error, run
 
 
 @pytest.fixture
@@ -49,6 +51,19 @@ def test_a_plain_text_that_a_request_is_too_long(world, caller, spoken, status):
         check_told(caller, played)
         assert "9001" in error_of(played)["message"]
         assert world.learned_limits.learned(spoken, "m")[:2] == (None, 4096)
+
+    run(main)
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+def test_a_plain_text_behind_the_head_of_a_stream(world, spoken):
+    """A client that was sent the head of a stream meanwhile reads the code in the failed response."""
+
+    async def main():
+        script = [Silence(COMMIT_SECONDS + 5), *answer(400, TEXT, body=SAID.encode())]
+        played = await ask(world, "responses", spoken, script, stream=True)
+        assert played.status == 200
+        assert last_error("responses", played)["code"] == "context_length_exceeded"
 
     run(main)
 
