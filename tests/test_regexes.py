@@ -317,7 +317,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/errors/overflow.py": {
         "_OVERFLOW": BEGINNING,
-        "_NO_OVERFLOW": BEGINNING,
+        "_OUTPUT_LIMIT": BEGINNING,
         "_INPUT": BEGINNING,
         "_OUTPUT": BEGINNING,
         "_TOTAL": BEGINNING,
@@ -328,6 +328,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NUMBERED": ERRORS,
         "_ANTHROPIC": BEGINNING,
         "_OPENAI": BEGINNING,
+    },
+    "wire/errors/told_status.py": {
+        "RATE": BEGINNING,
     },
     "wire/headers/rate_limit_names.py": {
         "_DURATION": DIGITS,

@@ -10,6 +10,7 @@ from router.errors import BadRequest, RouterError
 from router.ir import Document, Fault, Request, Text
 from router.wire import dialect
 from router.wire.errors import overflow, overflow_texts
+from router.wire.errors.told_status import correct_status
 from router.wire.neutral.context import Context
 from router.wire.neutral.schemas import OPENAI_STRICT, fits
 from router.wire.raw import json_values
@@ -114,7 +115,7 @@ def decode_error(data: Json, status: int) -> Fault | None:
     found_overflow = overflow.read_overflow(error, message, status=status)
     if found_overflow is not None:
         return Fault(400, "invalid_request_error", message, overflow.CODE, param, found_overflow)  # pyright: ignore[reportArgumentType]
-    status = _to_anthropic_status(status)
+    status = _to_anthropic_status(correct_status(status, error, message))
     if code == "insufficient_quota":
         status = 402
     kind = dialect.anthropic_kind(status)

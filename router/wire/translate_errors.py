@@ -9,24 +9,35 @@ from router.wire.dialect import Failure
 from router.wire.errors import overflow, texts
 from router.wire.neutral.context import Context
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values
+from router.wire.raw import json_values, scan
 from router.wire.raw.sse import payloads
 
 
 def failure(body: bytes, status: int, source: str, target: str, ctx: Context | None = None) -> tuple[int, bytes] | None:
     """An upstream's error answer: status and body for the client; None when it is no JSON object, nor a list of one,
-    as Gemini's is. ctx: of the exchange."""
+    as Gemini's is, and says nothing that a client acts on. ctx: of the exchange."""
     fault = read_fault(body, status, source)
-    if fault is None:
+    if fault is not None:
+        return BY_NAME[target].codec.encode_error(fault if ctx is None else ctx.settle(fault))
+    if ctx is None or ctx.find_unsaid_overflow is None or not is_unsaid(body, status):
         return None
-    return BY_NAME[target].codec.encode_error(fault if ctx is None else ctx.settle(fault))
+    unsaid = ctx.find_unsaid_overflow()
+    return None if unsaid is None else BY_NAME[target].codec.encode_error(unsaid)
+
+
+def is_unsaid(body: bytes | bytearray, status: int) -> bool:
+    """True for an error that may be that of a request that is too long, without a word: Cerebras answers so."""
+    return status in (400, 413) and scan.is_blank(body)
 
 
 def read_fault(body: bytes | bytearray, status: int, source: str) -> Fault | None:
-    """The error in an upstream's error answer; None when that is no JSON object, nor a list of one."""
+    """The error in an upstream's error answer; None when that is no JSON object, nor a list of one. Of plain texts only
+    those are errors that clients act on: that the request is too long, or that a limit of rate was told as a 413."""
     data = texts.decode_body(body)
     if data is None:
-        return None
+        fault = BY_NAME[source].codec.decode_error({"type": "error", "error": texts.wrap_plain(body)}, status)
+        acted_on = fault is not None and (fault.overflow is not None or (status == 413 and fault.status == 429))
+        return fault if acted_on else None
     fault = BY_NAME[source].codec.decode_error(data, status)
     if fault is not None:
         return fault

@@ -48,9 +48,10 @@ def find(program):
     return shutil.which(program, path=os.pathsep.join(filter(None, (folder, os.environ.get("PATH", "")))))
 
 
-def run(name, folder, root, wire, *, model=None, seconds=120, command=None):
-    """Run an agent with PROMPT to its end, in a folder that holds nothing else. command: in place of the usual one, for
-    an agent that ran there before."""
+def prepare(name, folder, root, wire, *, model=None, command=None):
+    """The command of an agent, and its folder and environment as options of Popen; writes its settings below `folder`,
+    which holds nothing else. command: the arguments in place of the usual ones, also for an agent that ran there
+    before."""
     agent = AGENTS[name]
     home = folder / "agent"
     work = home / "work"
@@ -71,30 +72,32 @@ def run(name, folder, root, wire, *, model=None, seconds=120, command=None):
         "NO_COLOR": "1",
         **setup.environ,
     }
-    with (home / "out").open("w+b") as out:
-        process = subprocess.Popen(
-            [program, *setup.command],
-            cwd=work,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    return [program, *setup.command], {"cwd": work, "env": environ, "start_new_session": True}
+
+
+def run(name, folder, root, wire, *, model=None, seconds=120, command=None):
+    """Run an agent with PROMPT to its end, in a folder that holds nothing else. command: as for `prepare`."""
+    command, options = prepare(name, folder, root, wire, model=model, command=command)
+    with (folder / "agent" / "out").open("w+b") as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **options)
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            # Some agents ignore SIGTERM, and leave servers of their own behind.
-            if hasattr(os, "killpg"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-            process.wait()
+            end(process)
         out.seek(0)
         return Ran(code, out.read().decode("utf-8", "replace"))
+
+
+def end(process):
+    """End an agent. Some ignore SIGTERM, and leave servers of their own behind."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
 
 
 def _write(path, value):

@@ -1,22 +1,68 @@
-"""An upstream that refuses one request of an agent as too long, and answers all others."""
+"""An upstream that refuses one request of each of its models as too long, in the words of that model's error, and
+answers all others."""
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+from ..overflows import WORDINGS
+from . import model
 
 ANSWER = "MOCK-ANSWER-7431"
+#: No agent's own first request is as long, so that only what the upstream says makes it too long.
+LEAST_LIMIT = 200_000
 _COMMAND = json.dumps({"command": "echo mock-tool-ran"})
+_NUMBER = re.compile(r"[0-9]+(?:,[0-9]{3})*")
+
+
+class Refusal(NamedTuple):
+    """An error, and what its numbers are. body: as it is sent."""
+
+    status: int
+    body: bytes
+    numbers: dict
+
+
+def name_model(provider):
+    """The model that refuses in the words of a provider."""
+    return "mock-" + re.sub("[^a-z0-9]+", "-", provider)
+
+
+def refusals(spoken):
+    """Model -> its error as a backend of the protocol sends it, with limits that agents' requests do not reach."""
+    return {name_model(provider): _make_refusal(wording, spoken) for provider, wording in WORDINGS.items()}
+
+
+def _make_refusal(wording, spoken):
+    status, body, told = wording
+    if spoken == "messages" and isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = {"type": "error", **body}
+    factor = -(-LEAST_LIMIT // told.limit) if told.limit else 1
+    numbers = {name: number * factor for name in told.__struct_fields__ if (number := getattr(told, name))}
+    plain = {number // factor for number in numbers.values()}
+
+    def enlarge(found):
+        number = int(found[0].replace(",", ""))
+        if number not in plain:
+            return found[0]
+        return format(number * factor, "," if "," in found[0] else "")
+
+    return Refusal(status, _NUMBER.sub(enlarge, json.dumps(body)).encode(), numbers)
 
 
 class Upstream:
-    """A server of all three protocols. error: status and body of the refusal. tool: the tool that is called before it,
-    None to refuse the first request. root: its address, without /v1."""
+    """A server of the three protocols. refusals: model -> its Refusal. tool: what is called before it, None to refuse
+    the first request that declares tools. root: its address, without /v1."""
 
-    def __init__(self, error, *, tool=None):
-        self.error, self.tool = error, tool
-        #: (path, body) of each request for text, as they came; and how many had come when one was refused.
+    def __init__(self, refusals, *, tool=None):
+        self._refusals, self._tool = refusals, tool
+        #: The bodies of the requests for text, as they came.
         self.asked = []
-        self.refused = None
+        #: Model -> how many had come when one of it was refused.
+        self.refused = {}
+        self._called = set()
         self._lock = threading.Lock()
         outer = self
 
@@ -25,7 +71,7 @@ class Upstream:
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                self._send(*outer.answer(self.path, body))
+                self._send(*outer._answer(self.path.partition("?")[0], body))
 
             def do_GET(self):
                 self._send(404, "application/json", b'{"error":{"message":"no"}}')
@@ -44,30 +90,25 @@ class Upstream:
         self.root = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def answer(self, path, body):
+    def _answer(self, path, body):
         """Status, type and body of the answer to a request."""
         if path.endswith("count_tokens"):
             return 404, "application/json", b'{"error":{"message":"no such path"}}'
-        text = json.dumps(body)
+        name, tool = body["model"], None
         with self._lock:
-            self.asked.append((path, text))
-            tools = self.tool is None or f'"{self.tool}"' in text
-            if (
-                self.refused is None
-                and tools
-                and (self.tool is None or ("mock-tool-ran" in text and _has_result(text)))
-            ):
-                self.refused = len(self.asked)
-                status, refusal = self.error
-                return status, "application/json", json.dumps(refusal).encode()
-            calls = self.refused is None and tools and self.tool is not None
-        made = _WRITERS[path.split("?")[0].rpartition("/v1/")[2]](self.tool if calls else None)
+            self.asked.append(body)
+            if name in self._refusals and name not in self.refused and body.get("tools"):
+                if self._tool is None or name in self._called:
+                    self.refused[name] = len(self.asked)
+                    refusal = self._refusals[name]
+                    return refusal.status, "application/json", refusal.body
+                self._called.add(name)
+                tool = self._tool
+        spoken = path.rpartition("/v1/")[2]
+        if not body.get("stream"):
+            return 200, "application/json", json.dumps(_WHOLE[spoken]).encode()
+        made = _WRITERS[spoken](tool)
         return 200, "text/event-stream", b"".join(made)
-
-    @property
-    def later(self):
-        """The requests behind the one that was refused."""
-        return [text for _, text in self.asked[self.refused or len(self.asked) :]]
 
     def __enter__(self):
         return self
@@ -75,10 +116,6 @@ class Upstream:
     def __exit__(self, *_):
         self._server.shutdown()
         self._server.server_close()
-
-
-def _has_result(text):
-    return any(mark in text for mark in ('"role": "tool"', '"tool_result"', '"function_call_output"'))
 
 
 def _event(payload):
@@ -128,3 +165,5 @@ def _write_responses(_):
 
 
 _WRITERS = {"chat/completions": _write_chat, "messages": _write_messages, "responses": _write_responses}
+#: The answers to Claude Code's check of a model's name.
+_WHOLE = {"chat/completions": model._WHOLE["chat"], "messages": model._WHOLE["messages"]}

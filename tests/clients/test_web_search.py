@@ -1,5 +1,6 @@
 """The real Claude Code's WebSearch returns links: on a backend that searches, and with a search engine on one that does
-not. It is used where it is installed (see agents.py); the backend and the engine are scripted."""
+not; and the real Codex is told of the searches of a backend that speaks Messages. They are used where they are
+installed (see agents.py); the backends and the engine are scripted."""
 
 import json
 
@@ -81,3 +82,45 @@ def test_links_come_back(tmp_path, monkeypatch, protocol):
         assert len(engine.seen) == (protocol == "chat")
     finally:
         engine.stop()
+
+
+def answer_messages(asking, asked):
+    """The scripted model, which has searched where it may."""
+    if not any(str(tool.get("type")).startswith("web_search_") for tool in asked.get("tools") or ()):
+        yield from _PLAIN_MESSAGES(asking, asked)
+        return
+    usage = {"input_tokens": 10, "output_tokens": 5, "server_tool_use": {"web_search_requests": 1}}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
+    yield {"type": "message_start", "message": message}
+    call = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": QUERY}}
+    page = {"type": "web_search_result", "url": PAGE["url"], "title": PAGE["title"], "encrypted_content": "sealed"}
+    result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [page]}
+    for at, block in enumerate((call, result, {"type": "text", "text": model.DONE})):
+        yield {"type": "content_block_start", "index": at, "content_block": block}
+        yield {"type": "content_block_stop", "index": at}
+    yield {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": usage}
+    yield {"type": "message_stop"}
+
+
+_PLAIN_MESSAGES = model._ANSWERS["messages"]
+
+
+def test_codex_is_told_of_a_search(tmp_path, monkeypatch):
+    """It shows the search that a backend of Anthropic's protocol has made for its request, with the query."""
+    if find(AGENTS["codex"].program) is None:
+        pytest.skip("codex is not installed")
+    monkeypatch.setitem(model._ANSWERS, "messages", answer_messages)
+    path = make_home(tmp_path) / "config.toml"
+    path.touch(mode=0o600)
+    path.write_text("[backends.up.profile]\noffered_search = true\n")
+    own = {"FAIRLEAD_DEFAULT_BACKEND": "up", "FAIRLEAD_DEMO": "off"}
+    with model.Model("messages", "none", {}) as scripted:
+        entry = backend("up", scripted.root, protocols=["messages"], vendor="anthropic")
+        with Proxy(tmp_path, backends=[entry], settings=own) as proxy:
+            command = ["exec", "--json", "--skip-git-repo-check", "-c", 'web_search="live"', f"Search for {QUERY}."]
+            ran = run("codex", tmp_path, f"http://127.0.0.1:{proxy.port}", "responses", command=command)
+    events = [json.loads(line) for line in ran.said.splitlines() if line.startswith("{")]
+    items = [event["item"] for event in events if event["type"] == "item.completed"]
+    searches = [item for item in items if item["type"] == "web_search"]
+    assert (ran.code, [one["query"] for one in searches]) == (0, [QUERY]), ran.said[-3000:]
+    assert any(model.DONE in item.get("text", "") for item in items), ran.said[-3000:]

@@ -36,14 +36,18 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
     sent = body
     if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
         sent = readable = redacted
-    if json_values.look_at_object(bytes(readable)) is None:
-        if texts.decode_body(readable) is None:
-            await respond_without_json(attempt, response, readable, find_coding(response, sent, readable))
-            return
-        sent = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
-    if (reworded := reword_error(attempt, status, readable)) is not None:
+    coding = find_coding(response, sent, readable)
+    reworded = None if coding else reword_error(attempt, status, readable)
+    if reworded is not None:
         status, sent = reworded
         readable = sent
+        record.text = record.text or describe_body(context, sent, redactor_of(attempt))
+        lines = [*(line for line in lines if line[1] != b"content-type"), JSON]
+    elif json_values.look_at_object(bytes(readable)) is None:
+        if texts.decode_body(readable) is None:
+            await respond_without_json(attempt, response, readable, coding)
+            return
+        sent = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
     if sent is not body:
         lines = [line for line in lines if line[1] != b"content-encoding"]
     resource_affinity.remember_answer(attempt, response, readable)

@@ -13,15 +13,17 @@ from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import Fault, Usage
 from router.ir.overflow import Overflow
 from router.policy.facts.model_facts import HARD_SOURCES, KnownFacts
+from router.policy.facts.token_estimates import TokenRange
 from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
-from router.wire.protocols import BY_NAME
+from router.wire.protocols import BY_NAME, MESSAGES
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 from router.wire.tap import Tap
 
 _NOTE = "the error of a request that is too long was put into the words of its protocol"
+_NOTE_RATE = "a limit of rate that was told as a 413 was given the status of one"
 #: Bytes of the largest error that is reworded.
 _LIMIT = 1 << 20
 
@@ -33,8 +35,7 @@ def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
     if found is None:
         return fault
     run_on_loop(_learn, attempt, found)
-    body = attempt.context.body.data
-    tokens = estimate_input(attempt.context, body if len(body) <= _LIMIT else b"")
+    tokens = _estimate(attempt)
     if found.limit is None:
         most = max(tokens.upper, found.requested or 0)
         window, max_input = (_find_broken(attempt, name, most) for name in ("window", "max_input"))
@@ -51,6 +52,28 @@ def _find_broken(attempt: Attempt, name: str, most: int) -> int | None:
     if fact is None or not isinstance(fact.value, int):
         return None
     return fact.value if fact.source in HARD_SOURCES or fact.value < most else None
+
+
+def find_unsaid_overflow(attempt: Attempt) -> Fault | None:
+    """The error for a request that was refused without a word, where it may have more tokens than its model is known to
+    take; None where no limit is known, and where it has fewer. Nothing is learned from it."""
+    if attempt.upstream.fields.get(b"content-encoding"):
+        return None  # there may be words that cannot be read
+    limit = _find_facts(attempt).input_limit
+    if limit is None or not isinstance(limit.value, int):
+        return None
+    tokens = _estimate(attempt)
+    if tokens.upper <= limit.value:
+        return None
+    numbers = Overflow(input=tokens.estimate if tokens.estimate > limit.value else None, max_input=limit.value)
+    return Fault(
+        400, "invalid_request_error", "The upstream refused it without a word.", overflow.CODE, overflow=numbers
+    )
+
+
+def _estimate(attempt: Attempt) -> TokenRange:
+    body = attempt.context.body.data
+    return estimate_input(attempt.context, body if len(body) <= _LIMIT else b"")
 
 
 def _learn(attempt: Attempt, found: Overflow) -> None:
@@ -81,21 +104,33 @@ def _name_model(attempt: Attempt) -> tuple[str, str]:
 
 
 def reword_error(attempt: Attempt, status: int, body: bytes | bytearray) -> tuple[int, bytes] | None:
-    """Status and body for an error of a backend that speaks the caller's protocol, in words that clients of it know;
+    """Status and JSON for an error of a backend that speaks the caller's protocol, in words that clients of it know;
     None to pass it on as it is. status: of the answer, or the one that it should have had."""
     context = attempt.context
     entry = context.call.entry
     if attempt.plan is not None or not context.call.generates or entry.name not in BY_NAME or len(body) > _LIMIT:
         return None
-    fault = translate_errors.read_fault(body, status, entry.name)
-    if fault is None or fault.overflow is None:
+    completed = _find_told(attempt, status, body)
+    if completed is None:
         return None
-    completed = complete_fault(attempt, fault)
     if status == completed.status and entry.knows_overflow(_find_error(json_values.decode_object(bytes(body)) or {})):
         return None
-    context.record.note(_NOTE)
+    context.record.note(_NOTE if completed.overflow is not None else _NOTE_RATE)
     attempt.losses = (*attempt.losses, Loss("error", "weakened"))
     return entry.codec.encode_error(completed)
+
+
+def _find_told(attempt: Attempt, status: int, body: bytes | bytearray) -> Fault | None:
+    """The error of a backend that speaks the caller's protocol, where clients may not act on it as it is."""
+    if translate_errors.is_unsaid(body, status):
+        return find_unsaid_overflow(attempt)
+    entry = attempt.context.call.entry
+    fault = translate_errors.read_fault(body, status, entry.name)
+    if fault is None:
+        return None
+    # Clients of Anthropic's API give up at a 413, whatever it says.
+    corrected = entry is MESSAGES and (status, fault.status) == (413, 429)
+    return complete_fault(attempt, fault) if fault.overflow is not None or corrected else None
 
 
 def reword_events(attempt: Attempt, events: bytes, tap: Tap) -> bytes:

@@ -15,7 +15,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import is_much
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
-from router.exchange.request.overflow import complete_fault, find_limit
+from router.exchange.request.overflow import complete_fault, find_limit, find_unsaid_overflow
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
@@ -134,6 +134,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     )
     plan.ctx.drop_reasoning = forget_thinking
     plan.ctx.complete_fault, plan.ctx.find_limit = partial(complete_fault, attempt), partial(find_limit, attempt)
+    plan.ctx.find_unsaid_overflow = partial(find_unsaid_overflow, attempt)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
     if stored is not None and plan.spoken != plan.caller:

@@ -23,9 +23,11 @@ Then, where no change applies or it did not help, the fault of the attempt decid
     NOT_CONNECTED      no key, no name, no connection, no TLS            yes    yes              yes
     AUTH_REJECTED      401, 403                                          yes    yes              no
     REQUEST_REJECTED   403 about what the request holds, or where it     yes    yes              no
-                       comes from
-    LIMITED            429; 402, or words that say that the account's    yes    yes              no
-                       money is used up
+                       comes from; 413 with more tokens than a limit of
+                       rate allows
+    LIMITED            429, or a 413 that says when to try again; 402,   yes    yes              no
+                       or words that say that the account's money is
+                       used up
     UNREADABLE_STATE   400: it cannot read what the input holds sealed   yes    yes              no
     FAILED             5xx, also as the error inside a 200               yes    no               no
     NO_RESPONSE        no head in time, broke off, or a stream without   yes    no               no

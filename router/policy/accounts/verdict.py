@@ -13,9 +13,11 @@ from router.policy.accounts.session_key import FREE
 from router.wire import protocols
 from router.wire.errors import overflow, texts
 from router.wire.errors.limits import read_body_limit, says_anywhere, says_itself
+from router.wire.errors.told_status import correct_status
 from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE, read_date
 from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
 
 BURST_SECONDS = 5.0
 
@@ -43,18 +45,32 @@ def classify_answer(status: int, body: bytes | bytearray = b"") -> Fault | None:
     if status in (401, 403):
         about_request = status == 403 and says_anywhere(body, _ABOUT_REQUEST)
         return Fault.REQUEST_REJECTED if about_request else Fault.AUTH_REJECTED
+    if status == 413:
+        return _classify_too_large(body)
     if status < 500 or (body and _is_too_long(status, body)):
         return None
     return Fault.FAILED
 
 
+def _classify_too_large(body: bytes | bytearray) -> Fault | None:
+    """The fault of a 413: some tell a limit of rate by it. Where it says no wait, the request alone is over the limit:
+    the account serves others meanwhile."""
+    error = _read_error(body)
+    if correct_status(413, error, texts.find_message(error)) == 413:
+        return None
+    return Fault.REQUEST_REJECTED if read_body_limit(body).wait is None else Fault.LIMITED
+
+
 def _is_too_long(status: int, body: bytes | bytearray) -> bool:
     """True for a request that is too long for its model: some servers say so with a 500."""
-    data = texts.decode_body(body)
-    if data is None:
-        return False
-    error = json_values.read_error(data) or data
+    error = _read_error(body)
     return overflow.is_overflow(texts.find_message(error), error.get("code"), error.get("type"), status=status)
+
+
+def _read_error(body: bytes | bytearray) -> Json:
+    """The error object of a body, {} for one without."""
+    data = texts.decode_body(body) or texts.wrap_plain(body)
+    return json_values.read_error(data) or data
 
 
 class Cooldown(NamedTuple):
@@ -103,7 +119,7 @@ def read_cooldown(
 def _is_quota(status: int, body: bytes | bytearray, wait: float | None) -> bool:
     """True when money is used up, and no limit of rate."""
     words = protocols.quota_words()
-    if status != 429 or says_anywhere(body, words) or says_itself(body, words):
+    if status not in (413, 429) or says_anywhere(body, words) or says_itself(body, words):
         return True
     return wait is None and says_anywhere(body, protocols.quota_hints())
 

@@ -99,7 +99,7 @@ class FactBook:
         return found.input_limit if of_chain else found.hard_limit
 
     def may_limit(self, backend: str, model: str) -> bool:
-        """False for a model of which no source is known that `find_hard_limit` looks at: most have none."""
+        """False for a model of which no source is known that `find_refusing_limit` looks at: most have none."""
         return (
             bool(self._options)
             or self._learned.learned(backend, model) is not None

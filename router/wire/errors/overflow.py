@@ -9,6 +9,7 @@ text is searched with patterns that repeat a bounded number of times.
 import re
 
 from router.ir.overflow import Overflow
+from router.wire.errors.told_status import RATE
 from router.wire.raw.json_values import Json, as_count
 
 #: The code that OpenAI's protocols have for it.
@@ -60,11 +61,8 @@ _WORDINGS: dict[str, str] = {
     r"|exceed(?:s|ed)? (?:the |its )?(?:model(?:'s)? )?(?:max(?:imum)? )?(?:allowed )?context (?:length|window|size)",
 }
 _OVERFLOW = re.compile("|".join(_WORDINGS.values()))
-#: Texts that speak of tokens and mean the rate of requests, or an output limit alone.
-_NO_OVERFLOW = re.compile(
-    r"rate.?limit|per minute|per day|daily|\(tpm\)|throttl|too many requests|wait before trying again"
-    r"|max_(?:completion_)?tokens['\"`]?(?: or .{0,30})? is too large"
-)
+#: Texts that speak of tokens and mean an output limit alone.
+_OUTPUT_LIMIT = re.compile(r"max_(?:completion_)?tokens['\"`]?(?: or .{0,30})? is too large")
 # A limit, a refusal and a missing model are about something else, whatever words they use.
 _OTHER_STATUS = frozenset((401, 402, 403, 404, 429))
 
@@ -110,7 +108,7 @@ def is_overflow(message: str, *words: object, status: int = 0) -> bool:
     if status in _OTHER_STATUS:
         return False
     text = message[:READ_LIMIT].lower()
-    return _OVERFLOW.search(text) is not None and _NO_OVERFLOW.search(text) is None
+    return _OVERFLOW.search(text) is not None and not any(other.search(text) for other in (RATE, _OUTPUT_LIMIT))
 
 
 def read_overflow(error: Json, message: str, *, status: int = 0) -> Overflow | None:

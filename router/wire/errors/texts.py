@@ -7,6 +7,8 @@ from router.wire.raw.json_values import Json
 _SAYS_NOTHING = frozenset(("", "provider returned error", "error"))
 #: Characters of a provider's own text that are passed on.
 _RAW_LIMIT = 2048
+#: Bytes of a plain text that are read.
+_PLAIN_LIMIT = 4096
 _MESSAGES = ("message", "detail", "error_description", "title", "msg")
 
 
@@ -14,6 +16,12 @@ def decode_body(body: bytes | bytearray) -> Json | None:
     """The JSON object of an error answer, also alone in a list, as Gemini sends it; None for anything else."""
     data = bytes(body).strip()
     return json_values.decode_object(data[1:-1] if data[:1] == b"[" and data[-1:] == b"]" else data)
+
+
+def wrap_plain(body: bytes | bytearray) -> Json:
+    """The JSON object for an error that is plain text, with that as its message; {} for a page, and for no text."""
+    text = bytes(body[:_PLAIN_LIMIT]).decode("utf-8", "replace").strip()
+    return {} if text[:1] in ("", "<", "{", "[") else {"message": _clean(text)}
 
 
 def find_message(error: Json) -> str:

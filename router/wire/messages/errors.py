@@ -7,6 +7,7 @@ import msgspec
 from router.ir import Fault
 from router.wire import dialect
 from router.wire.errors import overflow, overflow_texts
+from router.wire.errors.told_status import correct_status
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -19,8 +20,9 @@ def decode_error(data: Json, status: int) -> Fault | None:
     error = json_values.read_error(data)
     if not error and data.get("type") != "error":
         return None
-    kind = error.get("type")
     said = dialect.read_message(error, data)
+    told, status = status, correct_status(status, error, said)
+    kind = error.get("type") if status == told else None
     # Some servers answer 4xx as an api_error, which clients retry: the status decides.
     contradicts_status = kind == "api_error" and 400 <= status < 500
     if not isinstance(kind, str) or kind not in dialect.ANTHROPIC_KINDS or contradicts_status:

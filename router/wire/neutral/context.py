@@ -147,6 +147,9 @@ class Context:
     complete_fault: Callable[[Fault], Fault] | None = None
     #: The limit of the model's context that is known, in tokens; None where none is.
     find_limit: Callable[[], int | None] | None = None
+    #: The error for a request that was refused without a word, where by its size it is too long for its model; None
+    #: where that is not so.
+    find_unsaid_overflow: Callable[[], Fault | None] | None = None
     #: The items of a Responses request, to be stored with the answer.
     request_items: list[Json] = field(default_factory=list[Json])
     #: How the answer, the summary of a conversation, is written: as the one output item of a response, or as the object

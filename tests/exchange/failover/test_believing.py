@@ -181,6 +181,24 @@ def test_a_403_about_the_request_closes_nothing(made, words):
     assert (played.asked, played.status) == (["a", "b"], 200)
 
 
+TPM = "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested {}."
+
+
+def test_more_tokens_than_a_limit_of_rate_has(made):
+    """A 413 that says no wait is about this request: no account is closed, and another backend may take it. One that
+    says it closes the model for so long, and the client is told how long."""
+    pool = made(box("box", "a0", "a1"), settings=in_order())
+    played = playing(pool, MESSAGES, message(), refuses(413, message=TPM.format(9000)))
+    assert (played.asked, played.status, states(pool)) == (["a0"], 429, ["ready", "ready"])
+    assert [one.until("", "m") for one in members(pool)] == [0.0, 0.0]
+    chain = made(box("box", "a"), box("second", "b"), settings=in_order(fallback={"*": ("second:n",)}))
+    played = playing(chain, MESSAGES, message(), refuses(413, message=TPM.format(9000)), good())
+    assert (played.asked, played.status) == (["a", "b"], 200)
+    alone = made(box("box", "a"), settings=in_order(queue_timeout=1.0))
+    played = playing(alone, MESSAGES, message(), refuses(413, message=f"{TPM.format(900)} Please try again in 40s."))
+    assert (played.status, played.fields[b"retry-after"]) == (429, b"40")
+
+
 @pytest.mark.parametrize(
     ("path", "body"), [(CHAT, chat()), (MESSAGES, message())], ids=["passed through", "translated"]
 )

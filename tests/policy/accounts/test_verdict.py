@@ -49,6 +49,22 @@ def test_faults_of_statuses():
     )
 
 
+TPM = "Request too large for model `llama-3` on tokens per minute (TPM): Limit 6000, Requested {}."
+
+
+def test_a_limit_of_rate_that_is_told_as_a_413():
+    """Where it says when to try again it closes the model for so long; else the request alone is over it, and no
+    account of the backend would do better. A request that is too large for anything else stays final."""
+    for body in (said(TPM.format(9000)), said("no", code="rate_limit_exceeded"), TPM.format(9000).encode()):
+        assert classify_answer(413, body) is Fault.REQUEST_REJECTED
+    body = said(TPM.format(900) + " Please try again in 7s.")
+    assert classify_answer(413, body) is Fault.LIMITED
+    cooldown = read_cooldown({}, body, "", "llama-3", status=413)
+    assert (cooldown.kind, cooldown.seconds, cooldown.models) == ("window", 7.0, "llama-3")
+    for body in (b"", said("Request exceeds the maximum size."), said("prompt is too long", type="request_too_large")):
+        assert classify_answer(413, body) is None
+
+
 @pytest.mark.parametrize(
     "body",
     [
