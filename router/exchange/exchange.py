@@ -167,8 +167,8 @@ class Exchange:
         failover.note_answer(attempt)
         if attempt.plan is not None:
             await translate_response(attempt, attempt.plan, self._early)
-        if not attempt.movable:
-            attempt.context.body.release()
+        if not attempt.movable and upstream.status < 400:
+            attempt.context.body.release()  # an error is compared with it, and is short
         early = self._is_early
         relay = self._relay = relay_for(attempt, hide_usage=hide_usage, committed=early)
         if relay is None and early:
