@@ -29,6 +29,12 @@ _NESTED = 3
 # Each removal can only uncover what overlapped with it.
 _PASSES = 4
 
+# What looks like a key of any provider.
+KEYS = re.compile(
+    r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+)
+_DIGIT = re.compile(r"[0-9]")
+
 # Each alternative takes all the ways at once in which one kind of escape is escaped again.
 _ESCAPE = re.compile(
     rb"\\+(u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[nr\x22'/\\])"
@@ -44,6 +50,11 @@ _HEX = re.compile(rb"[0-9A-Fa-f]{16,}")
 _LINE_ENDS = {b"n": b"\n", b"r": b"\r"}
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*[ \t]+(\S+)")
+
+
+def is_like_key(name: str) -> bool:
+    """True for a name that is rather a key than a name: it begins like one, and has digits."""
+    return KEYS.match(name) is not None and _DIGIT.search(name) is not None
 
 
 class Redactor:

@@ -115,6 +115,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "exchange/client_response/respond.py": {
         "_ERROR_IN_200": BODY,
     },
+    "exchange/request/overflow.py": {
+        "_ESCAPED": Input("a request that was too long, up to that size", 1 << 20),
+    },
     "exchange/upstream_response/error_peek.py": {
         "SEALED_REFUSED": BODY,
     },
@@ -195,8 +198,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "redaction.py": {
         "_BASE64": ERRORS,
         "_ESCAPE": ERRORS,
+        "_DIGIT": NAME,
         "_FOLD": ERRORS,
         "_HEX": ERRORS,
+        "KEYS": BODY,
         "b'[A-Za-z0-9+/_-]{%d}' % self._long": ERRORS,
         "_SCHEME": SETTING,
     },
@@ -268,7 +273,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'[\\\\x21-\\\\x7e]+'": SETTING,
     },
     "telemetry/accesslog.py": {
-        "_KEYS": BODY,
         "_VALUES": BODY,
     },
     "upstream/configured_headers.py": {
@@ -436,6 +440,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_ATTACHED": BODY,
         "_QUOTED": BODY,
         "_FIRST": BODY,
+    },
+    "wire/search_engines/engines.py": {
+        "_DOMAIN": BODY,
     },
     "wire/stored_responses.py": {
         "_OWN": BODY,

@@ -18,7 +18,7 @@ from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.policy.cache.causes import CacheLoss
 from router.policy.cache.sessions import Comparison
-from router.redaction import NO_SECRETS, Redactor
+from router.redaction import KEYS, NO_SECRETS, Redactor
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
 from router.settings.secret_names import is_secret_name
@@ -35,10 +35,6 @@ _BATCH_SECONDS = 0.05
 #: fetched, the time of its next attempt, room in a budget, a web search.
 QUEUE, KEY, RETRY, BUDGET, SEARCHING = "queue", "key", "retry", "budget", "web search"
 
-# What looks like a key of any provider.
-_KEYS = re.compile(
-    r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
-)
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
 _VALUES = re.compile(r'((?<!\\)\\*+"\s*+:\s*+\\*+")(?:[^"\\]++|\\.)*+')
@@ -271,7 +267,7 @@ class AccessLog:
         """Make a body text without secrets, which are found by value and by pattern."""
         found = self._redactor.redact(body)
         text = "[redacted]" if found is None else found.decode("utf-8", "replace")
-        return _VALUES.sub(_redact_value, "".join(_KEYS.sub("[redacted]", piece) for piece in _split_at_quotes(text)))
+        return _VALUES.sub(_redact_value, "".join(KEYS.sub("[redacted]", piece) for piece in _split_at_quotes(text)))
 
     def _write(self, descriptor: int, data: bytes, lines: int) -> None:
         try:

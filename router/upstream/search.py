@@ -11,7 +11,7 @@ from router.net.client.outbound import Outbound
 from router.net.control.request import Answer, ControlError, send
 from router.settings import Settings
 from router.upstream.credentials import Credentials
-from router.wire.search_engines.engines import ENGINES, ask_engine, read_results
+from router.wire.search_engines.engines import ENGINES, ask_engine, list_domains, read_results
 from router.wire.search_engines.results import Result
 
 #: Seconds that a search may take.
@@ -80,6 +80,9 @@ async def search(
         key = (await credentials.key(engine.key)).reveal() if engine.key else ""
         if not key and ENGINES[engine.name].needs_key:
             raise SearchFailed(f"search.key is not set, and {engine.name} needs one")
+        if asked.allowed and not list_domains(asked.allowed):
+            # Without them the search would find what the caller excludes.
+            raise SearchFailed("none of the domains that the search is limited to is one", code="invalid_input")
         question = ask_engine(engine.name, query, asked, key)
         url = engine.address + question.path
         answer = await send(question.method, url, question.headers, question.body, SECONDS, outbound)

@@ -1,6 +1,7 @@
 """A model whose backend has no search calls fairlead's: the rounds of one answer reach the client as one stream."""
 
 import json
+import time
 
 import pytest
 
@@ -191,6 +192,22 @@ def test_a_round_that_fails_is_an_error_of_the_stream(searching, script):
     blocks, ending = read(answer)
     assert ending["type"] == "error"
     assert blocks[0]["text"] == "Let me see."
+
+
+def test_a_round_that_is_too_long(searching):
+    """What was found may be too much for the model: the client is told in its own words, and the limit is learned."""
+    beta = searching.upstreams["beta"]
+    said = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens."
+    beta.script(stream(calls(SEARCH, said="Let me see.")))
+    body = json.dumps({"error": {"message": said, "code": "context_length_exceeded"}}).encode()
+    head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    beta.script(head.encode() + body[:40], lambda _: time.sleep(0.05), body[40:])
+    _, ending = read(ask(searching.proxy.port, MESSAGES.path, asking()))
+    assert ending["error"]["type"] == "invalid_request_error"
+    assert ending["error"]["message"].startswith("prompt is too long: 9001 tokens > 8192 maximum")
+    limits = searching.proxy.serving.runtime.learned_limits
+    assert limits.learned("beta", "m").window == 8192
+    searching.proxy.call(lambda: limits.contradict("beta", "m", 9000))
 
 
 def leave_while(searching, waiting, requests):

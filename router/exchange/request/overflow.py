@@ -4,6 +4,8 @@ words that its client knows, with the numbers as far as they are known.
 An error of a backend that speaks the caller's protocol passes as it is where the protocol's clients know its words.
 """
 
+import re
+
 import msgspec
 
 from router.errors import BadRequest
@@ -26,6 +28,12 @@ _NOTE = "the error of a request that is too long was put into the words of its p
 _NOTE_RATE = "a limit of rate that was told as a 413 was given the status of one"
 #: Bytes of the largest error that is reworded.
 _LIMIT = 1 << 20
+#: Bytes of the largest request by whose error a limit is learned.
+_SEARCHED = 8 << 20
+# Characters in front of a limit that are compared with the request.
+_BEFORE = 8
+# A digit or a letter as an escape, which no client writes but one that hides them.
+_ESCAPED = re.compile(rb"\\u00(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])")
 
 
 def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
@@ -34,7 +42,8 @@ def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
     found = fault.overflow
     if found is None:
         return fault
-    run_on_loop(_learn, attempt, found)
+    if not _is_quoted(found, fault.message, attempt.context.body.data):
+        run_on_loop(_learn, attempt, found)
     tokens = _estimate(attempt)
     if found.limit is None:
         most = max(tokens.upper, found.requested or 0)
@@ -74,6 +83,27 @@ def find_unsaid_overflow(attempt: Attempt) -> Fault | None:
 def _estimate(attempt: Attempt) -> TokenRange:
     body = attempt.context.body.data
     return estimate_input(attempt.context, body if len(body) <= _LIMIT else b"")
+
+
+def _is_quoted(found: Overflow, message: str, request: bytes) -> bool:
+    """True where the limit may be in the error because the request says it: errors quote what they are about, and what
+    is learned of a limit has the requests of every other caller refused. request: b"" for one that is not held any
+    more, since its answer began well: such errors quote nothing."""
+    if found.limit is None:
+        return False
+    # In a large one any escape counts, since the expression takes a while.
+    hides = b"\\u00" in request if len(request) > _LIMIT else _ESCAPED.search(request) is not None
+    if len(request) > _SEARCHED or hides:
+        return True
+    text = message[: overflow.READ_LIMIT]
+    for number in (found.window, found.max_input):
+        for told in () if number is None else (str(number), f"{number:,}"):
+            at = text.find(told)
+            while at >= 0:
+                if text[max(0, at - _BEFORE) : at + len(told)].encode("utf-8", "replace") in request:
+                    return True
+                at = text.find(told, at + 1)
+    return False
 
 
 def _learn(attempt: Attempt, found: Overflow) -> None:

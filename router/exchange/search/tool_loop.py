@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import trio
 
-from router.errors import BadGateway, CommandError, Halted, RouterError
+from router.errors import CommandError, Halted, RouterError
 from router.exchange import admission
 from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting
@@ -19,7 +19,7 @@ from router.exchange.request.edits import Edited, edit
 from router.exchange.request.send import send_with_retry
 from router.exchange.search.one_search import admit_search, make_record, search_once
 from router.exchange.upstream_errors import make_disconnect_error
-from router.exchange.upstream_response.content_coding import decode_readable
+from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable
 from router.exchange.upstream_response.large_work import run_json
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.exchange.upstream_response.translated import Round
@@ -27,11 +27,12 @@ from router.ir import Fault, Request, Searched
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.upstream.search import Engine
-from router.wire import calls
+from router.wire import calls, translate_errors
 from router.wire.dialect import anthropic_kind
 from router.wire.errors.history_text import read_error_text
 from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import NAME, ROUNDS, DueSearches, continue_request
+from router.wire.raw.depth import too_deep
 from router.wire.raw.top_level import peek
 from router.wire.search_engines.results import QUERY_LIMIT, format_results, tidy
 from router.wire.searching import SearchingStream, encode_round
@@ -41,6 +42,14 @@ _NO_QUERY = "The search was not made: say what to search for in the argument que
 _MADE_BEFORE = "This search was made before, and its results are above. Answer with them, or search for something else."
 _HALTED = "The search was not made: no budget allows it. Answer with what is known."
 _USED_UP = "The search was not made: no more searches are left for this answer. Answer with what is known."
+
+
+class _Refused(Exception):
+    """The upstream answered a round with an error."""
+
+    def __init__(self, fault: Fault):
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 class SearchRounds:
@@ -56,6 +65,11 @@ class SearchRounds:
         self._made: set[str] = set()
         # The request stays in memory to its end, since the next one begins with it.
         attempt.memory.hold(attempt.context.record.request_bytes)
+
+    @property
+    def spoken(self) -> str:
+        """The protocol of the upstream."""
+        return self._plan.spoken
 
     async def run(self, due: DueSearches) -> tuple[list[Searched], UpstreamResponse | None]:
         """Make the searches, and send the next request where the answer goes on; its answer may be an error. Raises
@@ -161,14 +175,17 @@ class SearchLoop:
         found, upstream = await self._rounds.run(due)
         if upstream is None or upstream.status == 200:
             return found, upstream
-        body = await decode_readable(upstream, b"".join(await upstream.read()))
-        upstream.release()
-        status = max(upstream.status, 400)
-        error = BadGateway(
-            read_error_text(body) or f"Backend {self._attempt.route.backend.name} answered {upstream.status}."
-        )
-        error.status, error.kind = status, anthropic_kind(status)
-        raise error
+        body = await _read_error(upstream)
+        raise _Refused(self._read_refusal(upstream.status, body))
+
+    def _read_refusal(self, status: int, body: bytes) -> Fault:
+        """The error that a round was answered with. body: of it, b"" where that was too large."""
+        status = max(status, 400)
+        fault = None if too_deep(body) else translate_errors.read_fault(body, status, self._rounds.spoken)
+        if fault is None:
+            text = read_error_text(body) or f"Backend {self._attempt.route.backend.name} answered {status}."
+            return Fault(status, anthropic_kind(status), text)
+        return fault
 
     def end(self, found: list[Searched], *, goes_on: bool) -> bytes:
         """The client's events for a round that is done."""
@@ -176,6 +193,10 @@ class SearchLoop:
 
     def fail(self, error: Exception) -> bytes:
         """The client's events for a round that failed."""
+        if isinstance(error, _Refused):
+            record = self._attempt.context.record
+            record.error = record.error or "upstream_error"
+            return self._stream.fail(error.fault)
         if isinstance(error, UpstreamDisconnected):
             error = make_disconnect_error(error, self._attempt)
         if isinstance(error, RouterError):
@@ -185,6 +206,20 @@ class SearchLoop:
         if isinstance(error, CommandError):
             return self._stream.fail(Fault(502, "api_error", str(error)))
         return self._stream.fail(Fault(500, "api_error", "The web search of this answer failed."))
+
+
+async def _read_error(upstream: UpstreamResponse) -> bytes:
+    """The body of an error without content coding; b"" for one that is too large, whose connection is closed."""
+    pieces: list[bytes] = []
+    size = 0
+    while got := await upstream.read():
+        pieces += got
+        size += sum(map(len, got))
+        if size > ERROR_LIMIT:
+            upstream.drop()
+            return b""
+    upstream.release()
+    return await decode_readable(upstream, b"".join(pieces))
 
 
 class _NoDeadline:

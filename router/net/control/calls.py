@@ -13,6 +13,7 @@ from router.net.client.outbound import DIRECT, Outbound
 from router.net.control.request import SHOWN, Answer, ControlError, clean, send
 from router.redaction import NO_SECRETS, Redactor
 from router.settings import Secret
+from router.wire.raw import json_values
 
 PAGES = 20
 MODELS = 20_000
@@ -186,7 +187,10 @@ def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     try:
         data = cast("object", msgspec.json.decode(answer.body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ControlError(f"{urlsplit(url).netloc} answered, but not in JSON", status=answer.status) from None
+        # One absurd number in an entry, such as NaN or 1e999, must not cost the whole list.
+        data = json_values.look_again(answer.body)
+    if data is None:
+        raise ControlError(f"{urlsplit(url).netloc} answered, but not in JSON", status=answer.status)
     if isinstance(data, dict) and cast("dict[str, object]", data).get("error"):
         raise read_refusal(answer, url, key)
     return cast("object", data)

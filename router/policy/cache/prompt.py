@@ -8,6 +8,7 @@ import msgspec
 
 from router.policy.cache.canonical import Extent, count_marks, cut_marks, hash_part, unwrap_text
 from router.policy.cache.conversation import Conversation
+from router.redaction import is_like_key
 from router.wire.raw.json_values import UNREADABLE
 from router.wire.raw.top_level import Top
 
@@ -142,7 +143,7 @@ def _name_tool(item: bytes) -> str:
     except UNREADABLE:
         return ""
     name = found.name or (found.function.name if found.function is not None else "") or found.type
-    return name if _TOOL_NAME.fullmatch(name) else ""
+    return name if _TOOL_NAME.fullmatch(name) and not is_like_key(name) else ""
 
 
 def find_setting(before: Prompt, after: Prompt) -> Change | None:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from router.redaction import is_like_key
+
 _CLASS = b"x-claude-code-request-class"
 _TYPE = b"x-claude-code-agent-type"
 _AGENT = b"x-claude-code-agent-id"
@@ -93,7 +95,12 @@ def read_hints(fields: Mapping[bytes, bytes]) -> AgentHints:
 
 def _read_value(fields: Mapping[bytes, bytes], name: bytes) -> str:
     value = fields.get(name)
-    return value.strip()[:NAME_LIMIT].decode("latin-1") if value else ""
+    return _tidy(value.strip()[:NAME_LIMIT].decode("latin-1")) if value else ""
+
+
+def _tidy(text: str) -> str:
+    """A name or an id, '' for a key that a caller put in its place: what is told is kept in the history."""
+    return "" if is_like_key(text) else text
 
 
 def _read_turn(value: bytes) -> AgentHints:
@@ -102,7 +109,7 @@ def _read_turn(value: bytes) -> AgentHints:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return NO_HINTS
     kind, agent, source = (
-        text.strip()[:NAME_LIMIT] if isinstance(text, str) else ""
+        _tidy(text.strip()[:NAME_LIMIT]) if isinstance(text, str) else ""
         for text in (turn.request_kind, turn.agent_name, turn.thread_source)
     )
     if not kind and not agent:

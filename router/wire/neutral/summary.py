@@ -38,7 +38,8 @@ class SummaryFilter:
         if isinstance(event, Ended):
             return self._finish(event)
         if isinstance(event, TextDelta):
-            self._text.append(event.text[: max(0, self._room)])
+            if self._room > 0:
+                self._text.append(event.text[: self._room])
             self._room -= len(event.text)
         elif isinstance(event, RefusalDelta):
             self._refusal = (self._refusal + event.text)[:_QUOTED]

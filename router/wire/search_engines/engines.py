@@ -3,6 +3,7 @@
 Perplexity (https://docs.perplexity.ai/api-reference/search-post) and SearXNG
 (https://docs.searxng.org/dev/search_api.html)."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple, cast
 from urllib.parse import urlencode
@@ -16,6 +17,9 @@ from router.wire.search_engines.results import QUERY_LIMIT, RESULTS, Result, mak
 
 #: Domains of a request that are passed on.
 DOMAINS = 20
+# A name of a host, also in another alphabet, with the beginning of a path. Anything else would be words of the query,
+# such as operators of the engine, and may have any length.
+_DOMAIN = re.compile(r"[\w.*-]{1,253}+(?:/[\w.~%*/-]{0,200}+)?+")
 # Characters that Exa quotes of a page.
 _QUOTED = 2000
 
@@ -49,6 +53,11 @@ def ask_engine(name: str, query: str, asked: WebSearch, key: str) -> Question:
     return ENGINES[name].ask(tidy(query, QUERY_LIMIT), asked, key)
 
 
+def list_domains(given: tuple[str, ...]) -> list[str]:
+    """Of the domains that a caller names those that are names of domains, DOMAINS at most."""
+    return [domain for domain in given if _DOMAIN.fullmatch(domain)][:DOMAINS]
+
+
 def read_results(name: str, body: bytes) -> list[Result] | None:
     """The results in the answer of an engine; None when it has not the form of one."""
     engine = ENGINES[name]
@@ -69,15 +78,15 @@ def read_results(name: str, body: bytes) -> list[Result] | None:
 
 def _with_sites(query: str, asked: WebSearch) -> str:
     """A query that names its domains itself."""
-    allowed = " OR ".join(f"site:{domain}" for domain in asked.allowed[:DOMAINS])
-    blocked = " ".join(f"-site:{domain}" for domain in asked.blocked[:DOMAINS])
+    allowed = " OR ".join(f"site:{domain}" for domain in list_domains(asked.allowed))
+    blocked = " ".join(f"-site:{domain}" for domain in list_domains(asked.blocked))
     return " ".join(part for part in (query, f"({allowed})" if allowed else "", blocked) if part)
 
 
 def _ask_brave(query: str, asked: WebSearch, key: str) -> Question:
     given = {"q": _with_sites(query, asked), "count": str(RESULTS)}
     country = asked.location.get("country", "")
-    if len(country) == 2 and country.isalpha():
+    if len(country) == 2 and country.isascii() and country.isalpha():
         given["country"] = country.upper()
     headers = {"x-subscription-token": key, "accept": "application/json"}
     return Question("GET", f"/res/v1/web/search?{urlencode(given)}", headers, None)
@@ -91,23 +100,25 @@ def _ask_searxng(query: str, asked: WebSearch, key: str) -> Question:
 
 def _ask_tavily(query: str, asked: WebSearch, key: str) -> Question:
     given: Json = {"query": query, "max_results": RESULTS}
-    given |= {"include_domains": list(asked.allowed[:DOMAINS])} if asked.allowed else {}
-    given |= {"exclude_domains": list(asked.blocked[:DOMAINS])} if asked.blocked else {}
+    allowed, blocked = list_domains(asked.allowed), list_domains(asked.blocked)
+    given |= {"include_domains": allowed} if allowed else {}
+    given |= {"exclude_domains": blocked} if blocked else {}
     return _post("/search", given, {"authorization": f"Bearer {key}"})
 
 
 def _ask_exa(query: str, asked: WebSearch, key: str) -> Question:
     given: Json = {"query": query, "numResults": RESULTS, "contents": {"text": {"maxCharacters": _QUOTED}}}
-    given |= {"includeDomains": list(asked.allowed[:DOMAINS])} if asked.allowed else {}
-    given |= {"excludeDomains": list(asked.blocked[:DOMAINS])} if asked.blocked else {}
+    allowed, blocked = list_domains(asked.allowed), list_domains(asked.blocked)
+    given |= {"includeDomains": allowed} if allowed else {}
+    given |= {"excludeDomains": blocked} if blocked else {}
     return _post("/search", given, {"x-api-key": key})
 
 
 def _ask_perplexity(query: str, asked: WebSearch, key: str) -> Question:
     # One list either allows or, with a sign, blocks.
-    domains = list(asked.allowed) or [f"-{domain}" for domain in asked.blocked]
+    domains = list_domains(asked.allowed) or [f"-{domain}" for domain in list_domains(asked.blocked)]
     given: Json = {"query": query, "max_results": RESULTS}
-    given |= {"search_domain_filter": domains[:DOMAINS]} if domains else {}
+    given |= {"search_domain_filter": domains} if domains else {}
     return _post("/search", given, {"authorization": f"Bearer {key}"})
 
 

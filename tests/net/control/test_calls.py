@@ -93,10 +93,19 @@ def test_a_large_catalog_is_read_beside_the_loop(peer, monkeypatch):
 
 @pytest.mark.parametrize(
     ("body", "names"),
-    [(b'[{"id":"a"}]', ["a"]), (b'{"data":null,"object":"list"}', []), (b'{"data":[]}', [])],
+    [
+        (b'[{"id":"a"}]', ["a"]),
+        (b'{"data":null,"object":"list"}', []),
+        (b'{"data":[]}', []),
+        (
+            b'{"data":[{"id":"a","context_length":NaN,"created":1e999},{"id":"b","max_tokens":18446744073709551616}]}',
+            ["a", "b"],
+        ),
+        (b'{"data":[{"id":"a"},{"id":"\\ud800\x1b"}]}', ["a"]),
+    ],
 )
 def test_other_forms_of_a_catalog(peer, body, names):
-    """A bare list, and a server without any model, are read too."""
+    """A bare list, and a server without any model, are read too; absurd values of an entry do not cost the list."""
     peer.answers["/v1/models"] = (200, {}, body)
     assert models(backend(peer.root)) == names
 

@@ -108,13 +108,35 @@ def _seal(block: Thinking, ctx: Context) -> Thinking:
     return Thinking(block.text, ctx.sealer.seal(kind, block.signature, block.text))
 
 
+class _Call(msgspec.Struct):
+    """A call of the search, while it is written."""
+
+    id: str
+    fragments: list[str] = []
+    #: Characters of the fragments.
+    size: int = 0
+
+    def add(self, fragment: str) -> None:
+        """Add a piece of the arguments; those behind ARGUMENTS_LIMIT are left out."""
+        if fragment and self.size <= ARGUMENTS_LIMIT:
+            self.fragments.append(fragment)
+            self.size += len(fragment)
+
+    @property
+    def query(self) -> str:
+        """What to search for, '' where the arguments do not say."""
+        said = json_values.decode_object("".join(self.fragments))
+        query = (said or {}).get("query")
+        return query if isinstance(query, str) else ""
+
+
 class OwnSearchFilter:
     """Takes the calls of the search out of a stream. `due` has them at the end of a round, which is then held back."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
-        # The upstream's numbers of calls: of searches, with the pieces of their arguments; of others, their new number.
-        self._searches: dict[int, tuple[CallBegan, list[str]]] = {}
+        # By the upstream's numbers of calls: searches, and the new numbers of others.
+        self._searches: dict[int, _Call] = {}
         self._others: dict[int, int] = {}
         self._other_ids: list[str] = []
         self._sent = 0
@@ -142,7 +164,7 @@ class OwnSearchFilter:
 
     def _begin(self, event: CallBegan) -> list[Event]:
         if event.name == NAME:
-            self._searches[event.index] = event, []
+            self._searches[event.index] = _Call(event.id)
             return []
         number = self._others[event.index] = self._sent
         self._sent += 1
@@ -153,18 +175,12 @@ class OwnSearchFilter:
         held = self._searches.get(event.index)
         if held is None:
             return [CallDelta(self._others[event.index], event.fragment)]
-        if sum(map(len, held[1])) <= ARGUMENTS_LIMIT:
-            held[1].append(event.fragment)
+        held.add(event.fragment)
         return []
 
     def _hold(self, event: Ended) -> list[Event]:
-        calls = list(self._searches.values())
+        queries = {call.id: call.query for call in list(self._searches.values())[:CALLS]}
         self._searches.clear()
-        queries: dict[str, str] = {}
-        for began, fragments in calls[:CALLS]:
-            said = json_values.decode_object("".join(fragments))
-            query = (said or {}).get("query")
-            queries[began.id] = query if isinstance(query, str) else ""
         said, self._said = self._said, []
         answer = assemble_answer(said, self._ctx)
         blocks = answer.blocks if isinstance(answer, Answer) else ()
