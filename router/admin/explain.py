@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import BadRequest, RouterError, Unauthenticated
+from router.exchange.client_response.search_answer import find_search
 from router.exchange.failover.fitting import asks_larger_window, explain_unfit, find_limits, make_error
 from router.exchange.request import caller_login, translation
 from router.exchange.request.edits import edit, edit_head
@@ -26,8 +27,10 @@ from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
+from router.policy.routing.table import SEARCH
 from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words, why_not
+from router.upstream.search import engine_of
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, protocols
@@ -125,6 +128,11 @@ def _fill(
     found.edits += route.note_rule()
     check_speaks(call, route)
     _check_login(call, route, fields, snapshot)
+    engine = engine_of(snapshot.settings)
+    if engine is not None and facts.generates and find_search(call, top, fields, route, snapshot) is not None:
+        found.backend, found.account, found.why, found.speaks = SEARCH, engine.name, "search.provider", (protocol,)
+        found.sent_model, found.edits, found.problem = facts.model, [], ""
+        return
     known = snapshot.facts.find(route.backend.name, route.model or "")
     found.limits, found.notice = describe_facts(known), describe_end(known)
     hops = _fill_pool(found, call, route, snapshot)

@@ -99,8 +99,9 @@ def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter 
 def _check_start(home: Home, loaded: Loaded) -> None:
     """Raise CommandError for the first thing that keeps the proxy from starting; print the others, if any."""
     from router.upstream.configuration import list_faults
+    from router.upstream.search import find_gap
 
-    for line in find_unknown_variables(os.environ):
+    for line in (*find_unknown_variables(os.environ), *filter(None, (find_gap(loaded.settings),))):
         note(f"warning: {line}")
     faults = list_faults(home, loaded, os.environ)
     if faults:

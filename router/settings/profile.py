@@ -7,7 +7,7 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.settings.fields import JSON, Map
-from router.settings.kinds import Frozen, InvalidValue
+from router.settings.kinds import SWITCH, Frozen, InvalidValue
 
 #: What a user can say otherwise. Expressions on models choose among the others, which then hold for every model.
 _EXPRESSIONS = ("thinkers", "fixed", "cachers", "stricters", "searchers", "tool_searchers")
@@ -48,7 +48,7 @@ def _describe_type(hint: Any) -> str:
     """The values that a flag of that type takes, for an error."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(hint)).replace("'", '"')
-    return {bool: "true or false", int: "a whole number", str: "a text"}.get(hint, "a list of texts")
+    return {bool: SWITCH.expected, int: "a whole number", str: "a text"}.get(hint, "a list of texts")
 
 
 def _reject_text(_: str) -> Any:

@@ -20,9 +20,9 @@ from router.wire.conversation.sealed_state import StateSealer
 def snapshot(home, silent_log):
     """Makes a snapshot from protocols by backend name; each backend is the default in turn."""
 
-    def make(protocols, **settings):
+    def make(protocols, *, vendor="openai", **settings):
         for name, spoken in protocols.items():
-            one = Backend(name=name, root="https://up.example/v1", protocols=spoken, vendor="openai", auth="none")
+            one = Backend(name=name, root="https://up.example/v1", protocols=spoken, vendor=vendor, auth="none")
             backends.save(home, one)
         return compose(read(home, Settings(**settings)), home, silent_log).snapshot
 
@@ -127,3 +127,18 @@ def test_a_backend_is_translated_as_another_providers(snapshot):
     table = {"up": BackendOptions(translate_as="vllm")}
     told = explain(question, snapshot({"up": ("chat",)}, default_backend="up", backends=table))
     assert (plain.losses, told.losses) == (["top_k=dropped"], [])
+
+
+@pytest.mark.parametrize(
+    ("engine", "client", "backend"), [("searxng", True, "search"), ("searxng", False, "a"), (None, True, "a")]
+)
+def test_a_search_that_the_engine_answers(snapshot, engine, client, backend):
+    """Claude Code's request for one search is explained as it is served: by the engine that the settings name."""
+    tool = {"type": "web_search_20250305", "name": "web_search"}
+    body = {"model": "a:m", "max_tokens": 5, "messages": [{"role": "user", "content": "cats"}], "tools": [tool]}
+    body["tool_choice"] = {"type": "tool", "name": "web_search"}
+    headers = [("x-claude-code-session-id", "s"), ("x-app", "cli")] if client else []
+    made = snapshot({"a": ("chat",)}, vendor="", search_provider=engine, search_base_url="http://127.0.0.1:1")
+    found = explain(Question(model="m", protocol="messages", body=json.dumps(body).encode(), headers=headers), made)
+    assert found.backend == backend
+    assert (found.status, found.account == "searxng") == ((0, True) if backend == "search" else (400, False))

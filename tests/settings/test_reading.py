@@ -213,7 +213,7 @@ BAD = [
         2,
         "backends.x.profile.thinkers cannot be used: it is not a known flag; expected one of",
     ),
-    ("[backends.x.profile]\ntool_images = 1", 2, "backends.x.profile.tool_images is 1; expected true or false"),
+    ("[backends.x.profile]\ntool_images = 1", 2, "backends.x.profile.tool_images is 1; expected on or off"),
     ("[backends.x.profile]\nname_limit = 3", 2, "backends.x.profile.name_limit is 3; expected a whole number"),
     ('[backends.x.profile]\nprefill = "on"', 2, 'backends.x.profile.prefill is "on"; expected one of "", "continue"'),
     ('[backends.x.profile]\nshapes = "x"', 2, 'backends.x.profile.shapes is "x"; expected a list of texts'),

@@ -12,6 +12,7 @@ from router.settings import Loaded, Settings
 from router.store.config import toml
 from router.store.home.home import Home
 from router.upstream.configuration import list_faults
+from router.upstream.search import find_gap
 
 _LINE = re.compile(r"line \d+")
 
@@ -32,12 +33,17 @@ def make_judge(home: Home) -> Callable[[str, str], None]:
             if str(fault) not in known:
                 raise CommandError(f"nothing was saved: {fault}", fault.hint)
         # A change may move lines.
-        said = {_LINE.sub("", warning) for warning in before.warnings}
-        for warning in after.warnings:
+        said = {_LINE.sub("", warning) for warning in _list_warnings(before)}
+        for warning in _list_warnings(after):
             if _LINE.sub("", warning) not in said:
                 note(f"warning: {warning}")
 
     return judge
+
+
+def _list_warnings(loaded: Loaded) -> list[str]:
+    gap = find_gap(loaded.settings)
+    return [*loaded.warnings, *([gap] if gap else [])]
 
 
 def _list_faults(home: Home, loaded: Loaded) -> list[CommandError]:

@@ -1,11 +1,16 @@
 """What a user can do about a request that failed, by what the history holds of it: a sentence, with its command."""
 
 import re
+import shlex
 
 from router.backends.changes import FIRST_ALIAS
+from router.errors import ContextOverflow
 from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
+from router.settings.reading import format_path
 from router.store.history.read_requests import RecordedAttempt, RecordedRequest
+from router.wire.errors.overflow import is_overflow
+from router.wire.neutral.tool_forms.hosted_tools import NO_WEB_SEARCH
 
 _TIMEOUT = re.compile(r"(?<![\d.])([\d.]++) s \(((?:timeouts|queue)\.\w+)\)")
 _OWN_LIMIT = re.compile(r"\bbackends\.[^\s.]++\.(?:rpm|tpm|min_interval)\b")
@@ -28,7 +33,21 @@ def find_next_step(found: RecordedRequest) -> str:
         return _BY_CLASS[found.error].format(backend=clean(found.backend))
     text = found.error_text or ""
     asked = next((one for one in reversed(found.tries) if one.text == text or not one.done), None)
-    return _about_limits(found, text) or (_about_model(found) if asked is None else _about_answer(found, asked, text))
+    known = _about_request(found, text) or _about_limits(found, text)
+    return known or (_about_model(found) if asked is None else _about_answer(found, asked, text))
+
+
+def _about_request(found: RecordedRequest, text: str) -> str:
+    """About a request that asks for more than its model or backend has."""
+    if found.error == ContextOverflow.word or is_overflow(text, status=found.status):
+        chain = shlex.quote(format_path(("fallback", found.model)))
+        return f"shorten the conversation, or name a model that takes more: fairlead config set {chain} BACKEND:MODEL"
+    if NO_WEB_SEARCH in text:
+        return (
+            "send searches to a backend that has them: fairlead config set server_tools.web_search BACKEND:MODEL; or "
+            "name an engine: fairlead config set search.provider NAME"
+        )
+    return ""
 
 
 def _about_limits(found: RecordedRequest, text: str) -> str:

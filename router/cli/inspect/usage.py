@@ -40,6 +40,15 @@ KEYS = {
     "error": "errors",
     "cache": "cache_losses",
 }
+# What no request did or was, where the table of a key is empty.
+_TOLD = "told its {}; Claude Code does with the variables of   fairlead env --tool claude"
+_LACKING = {
+    "class": _TOLD.format("class"),
+    "agent": _TOLD.format("agent"),
+    "tag": "had the header x-fairlead-tag",
+    "error": "failed",
+    "cache": "lost anything that a cache should have had",
+}
 # Rows of a table, where it is one of several and where it was asked for.
 _ROWS, _ALL_ROWS = 15, 400
 # Characters of the label at the beginning of a line, and what is left at least of a name.
@@ -88,7 +97,9 @@ def run(argv: list[str]) -> int:
         return 0
     width = find_width()
     lines = _format_head(found, options.since, unwritten, width)
-    if options.by:
+    if options.by and not group and found.total.requests:
+        lines += wrap(f"No request {_LACKING.get(options.by, f'has a row by {options.by}')}.", width)
+    elif options.by:
         lines += _format_table(options.by, group, width, _ALL_ROWS)
     else:
         lines += _format_rest(found, width)

@@ -6,6 +6,7 @@ the backend that it is routed to has no search and the user named an engine.
 
 import random
 import time
+from collections.abc import Mapping
 
 import trio
 
@@ -18,12 +19,15 @@ from router.ir import Answer, Searched, Text, Usage
 from router.net.headers import Headers, Lines
 from router.net.server.cancel_reason import CancelReason
 from router.policy.routing.clients import identify_client
-from router.policy.routing.table import SEARCH
+from router.policy.routing.table import SEARCH, Route
 from router.upstream.search import engine_of
+from router.upstream.snapshot import Snapshot
 from router.wire import translate
+from router.wire.calls import Call
 from router.wire.messages.requests.search_call import SearchCall, read_search_call
 from router.wire.neutral.context import Context
 from router.wire.protocols import MESSAGES
+from router.wire.raw.top_level import Top
 from router.wire.search_engines.results import format_results
 
 _CLIENT = "claude-code"
@@ -33,7 +37,11 @@ _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8"
 async def answer_search(context: RequestContext) -> bool:
     """Answer a request that is nothing but a web search; False for any other. Raises Halted."""
     engine = engine_of(context.snapshot.settings)
-    if engine is None or (call := _find_call(context)) is None:
+    top = context.body.top
+    if engine is None or top is None or not context.facts.generates:
+        return False
+    call = find_search(context.call, top, context.request.fields, context.route, context.snapshot)
+    if call is None:
         return False
     record = context.record
     record.backend, record.account, record.sent_model, record.route = SEARCH, engine.name, None, SEARCH
@@ -45,15 +53,14 @@ async def answer_search(context: RequestContext) -> bool:
     return True
 
 
-def _find_call(context: RequestContext) -> SearchCall | None:
+def find_search(
+    call: Call, top: Top, fields: Mapping[bytes, bytes], route: Route, snapshot: Snapshot
+) -> SearchCall | None:
     """The search that the request consists of; None for another request, and where its backend can search."""
-    top = context.body.top
-    if context.call.entry is not MESSAGES or top is None or not context.facts.generates:
+    if call.entry is not MESSAGES or identify_client(fields) != _CLIENT:
         return None
-    if identify_client(context.request.fields) != _CLIENT:
-        return None
-    call = read_search_call(top)
-    return None if call is None or has_web_search(context.call, context.route, context.snapshot) else call
+    found = read_search_call(top)
+    return None if found is None or has_web_search(call, route, snapshot) else found
 
 
 async def _send(context: RequestContext, found: Searched, text: str) -> None:

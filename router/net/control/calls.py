@@ -267,7 +267,8 @@ def read_refusal(answer: Answer, url: str, key: Secret | None, *, limit: int = S
         message = message.replace(key.reveal(), "(key)")
         code = code.replace(key.reveal(), "(key)")
     message, code = hidden.redact_text(message[: SHOWN * 4]), hidden.redact_text(code[: SHOWN * 4])
-    return ControlError(clean(message, limit) or f"{host} gave no reason", status=answer.status, code=clean(code, 60))
+    said = clean(message, limit) or f"{host} answered {answer.status} and gave no reason"
+    return ControlError(said, status=answer.status, code=clean(code, 60))
 
 
 def _read_error(data: object) -> tuple[str, str]:

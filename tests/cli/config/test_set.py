@@ -208,3 +208,11 @@ def test_a_backend_that_does_not_exist_is_warned_of(fairlead, key, value, named)
     assert code == 0
     assert f"{named}, which does not exist. Add it:   fairlead backend add " in err
     assert fairlead("config", "set", "aliases.local", "llama3:8b").err == ""
+
+
+def test_an_engine_that_cannot_be_asked_is_warned_of(fairlead):
+    """A search provider without its address is saved, and the command that completes it is said."""
+    code, _, err = fairlead("config", "set", "search.provider", "searxng")
+    assert code == 0
+    assert "which needs its address. Set it:   fairlead config set search.base_url URL" in err
+    assert fairlead("config", "set", "search.base_url", "http://127.0.0.1:1").err == ""

@@ -134,6 +134,12 @@ def test_usage_by(filled, key, names):
     assert found["rows"][0].keys() == found["total"].keys()
 
 
+def test_usage_by_what_no_request_has(filled):
+    """A table without rows says what is missing, and how it comes."""
+    out = " ".join(filled("usage", "--by", "cache").out.split())
+    assert "No request lost anything that a cache should have had." in out
+
+
 def test_usage_by_day(fairlead):
     """Each local day has its own sums, the last one first."""
     now = time.time()

@@ -11,6 +11,7 @@ from router.errors import CommandError
 from router.policy.accounts.attempt import AttemptRecord
 from router.store.history.read_requests import RECORDED, RecordedAttempt
 from router.store.home.home import open_home
+from router.wire.neutral.tool_forms.hosted_tools import NO_WEB_SEARCH
 
 from .test_usage import add
 
@@ -255,6 +256,16 @@ KEY = "give it another key: fairlead backend add a --key-stdin"
             "the provider failed; the tool may send it again, or see whether it works: fairlead backend test a",
         ),
         (recorded(400, "upstream_error", tries=[tried(400)]), ""),
+        (
+            recorded(400, "context_overflow", "prompt is too long: 9 tokens > 8 maximum", model="a b"),
+            "shorten the conversation, or name a model that takes more: fairlead config set 'fallback.a b' "
+            "BACKEND:MODEL",
+        ),
+        (
+            recorded(400, "invalid_request_error", f"tools[0]: {NO_WEB_SEARCH} (translated)."),
+            "send searches to a backend that has them: fairlead config set server_tools.web_search BACKEND:MODEL; or "
+            "name an engine: fairlead config set search.provider NAME",
+        ),
         (recorded(429, "upstream_error", backend="demo", tries=[tried(429)]), ""),
     ],
 )

@@ -136,7 +136,7 @@ def test_gemini_names_are_those_requests_use(peer):
         (b'{"message":"top","code":7}', "", "top"),
         (b'{"detail":"Not authenticated"}', "", "Not authenticated"),
         (b'{"error":{"message":"a\\u001b[2Jb\\u202ec"}}', "", "a [2Jbc"),
-        (b"", "", "gave no reason"),
+        (b"", "", "answered 401 and gave no reason"),
         (b"just text", "", "just text"),
         (b"<html><body>portal</body></html>", "", "a web page"),
         (b"[" * 100_000, "", "[[["),

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from router.ir import HostedTool, WebSearch
 from router.wire.neutral.context import Context
 
+#: Why a search that must be made is refused.
+NO_WEB_SEARCH = "the backend does not search the web"
+
 
 def is_wanted(tool: HostedTool, ctx: Context) -> bool:
     """False for a web search that the request only offers, where the user has not allowed those: each costs money."""
@@ -18,5 +21,5 @@ def leave_out(hosted: Iterable[HostedTool], ctx: Context) -> None:
         if not isinstance(tool, WebSearch):
             raise ctx.refuse(tool.path, "the backend does not call the tools of MCP servers")
         if tool.forced:
-            raise ctx.refuse(tool.path, "the backend does not search the web")
+            raise ctx.refuse(tool.path, NO_WEB_SEARCH)
         ctx.note_dropped(tool.path)
