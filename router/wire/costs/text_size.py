@@ -4,6 +4,8 @@ Not counted are base64 of files and images, sealed reasoning and signatures; an 
 tokens as it takes. A character that is written as `\\uXXXX` counts as the two bytes that most such characters have.
 """
 
+from router.wire.raw import scan
+
 #: Bytes for an image, and for a document: about 1,600 tokens.
 IMAGE_BYTES = 7200
 #: Shorter values are texts, or too small to matter.
@@ -16,19 +18,24 @@ _SPACES = b" \t\r\n"
 
 
 def measure_text(body: bytes | bytearray) -> int:
-    """The bytes of text in a JSON body, at least 1. Linear: the body is searched a few times."""
-    text = len(body) - 4 * body.count(b"\\u")
+    """The bytes of text in a JSON body, at least 1. Linear: the body is searched a few times, in
+    calls of bounded size."""
+    text = len(body) - 4 * scan.count(body, b"\\u")
     for mark, is_file in _MARKS:
-        at = body.find(mark)
+        at = scan.find(body, mark)
         for _ in range(_VALUES):
             if at < 0:
                 break
             start = at + len(mark)
             end = _find_end(body, start, quoted=mark[-1:] == b":")
             size = end - start
-            if size >= _LEAST and b"\\" not in body[start : start + _LEAST] and b" " not in body[start + 2 : end][:64]:
+            if (
+                size >= _LEAST
+                and b"\\" not in body[start : start + _LEAST]
+                and b" " not in body[start + 2 : min(end, start + 66)]
+            ):
                 text -= size - (IMAGE_BYTES if is_file else 0)
-            at = body.find(mark, max(start, end))
+            at = scan.find(body, mark, max(start, end))
     return max(1, text)
 
 
@@ -41,5 +48,5 @@ def _find_end(body: bytes | bytearray, start: int, *, quoted: bool) -> int:
         if body[start : start + 1] != b'"':
             return start
         start += 1
-    end = body.find(b'"', start)
+    end = scan.find(body, b'"', start)
     return len(body) if end < 0 else end

@@ -3,10 +3,11 @@
 import base64
 import json
 import random
+import re
 
 import pytest
 
-from router.policy.facts.fit import Fit, estimate_least, may_exceed
+from router.policy.facts.fit import MOST_BYTES_PER_TOKEN, Fit, estimate_least, may_exceed
 from router.policy.facts.model_facts import Fact
 
 from ...growth import grows_evenly
@@ -63,3 +64,16 @@ def test_most_requests_are_not_looked_at():
 def test_the_time_grows_with_the_size_alone(make):
     """Whatever a caller sends."""
     grows_evenly(make, estimate_least, 1 << 20)
+
+
+@pytest.mark.parametrize(("body", "tokens"), [(b"A" * 3_000_000, 200), (b"A" * 300_000 + b" " + b"B" * 300_000, 400)])
+def test_a_run_is_one_however_long(body, tokens):
+    """A file is looked through in steps, and counts as one file."""
+    assert estimate_least(body) == tokens
+
+
+def test_steps_never_count_more():
+    """Where the text is looked through in steps, runs across their ends are no reason to refuse a request."""
+    text = (b"word " * 20 + b" " * 63) * 20_000
+    assert 0.9 * text.count(b"word") * 5 / MOST_BYTES_PER_TOKEN < estimate_least(text)
+    assert estimate_least(text) <= len(re.sub(rb" {8,}", b" ", text)) / MOST_BYTES_PER_TOKEN
