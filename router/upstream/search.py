@@ -16,8 +16,11 @@ from router.wire.search_engines.results import Result
 
 #: Seconds that a search may take.
 SECONDS = 30.0
-# A larger answer is read in a thread.
+# Bytes of the largest answer: a page of results has a tenth of it. Any number of searches may be made at once.
+_BYTES = 2 << 20
+# A larger answer is read in a thread, one at a time.
 _THREAD_BYTES = 65536
+_READING = trio.CapacityLimiter(1)
 _BUSY: Mapping[int, str] = {429: "too_many_requests"}
 
 
@@ -85,7 +88,7 @@ async def search(
             raise SearchFailed("none of the domains that the search is limited to is one", code="invalid_input")
         question = ask_engine(engine.name, query, asked, key)
         url = engine.address + question.path
-        answer = await send(question.method, url, question.headers, question.body, SECONDS, outbound)
+        answer = await send(question.method, url, question.headers, question.body, SECONDS, outbound, limit=_BYTES)
     except (ControlError, CommandError) as error:
         raise SearchFailed(f"{engine.name}: {error}") from None
     if not 200 <= answer.status < 300:
@@ -100,4 +103,4 @@ async def search(
 async def _read(name: str, answer: Answer) -> list[Result] | None:
     if len(answer.body) <= _THREAD_BYTES:
         return read_results(name, answer.body)
-    return await trio.to_thread.run_sync(read_results, name, answer.body)
+    return await trio.to_thread.run_sync(read_results, name, answer.body, limiter=_READING)

@@ -10,6 +10,7 @@ from typing import Literal, cast
 import msgspec
 
 from router.wire.protocol import WireProtocol
+from router.wire.raw import scan
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
 
@@ -18,6 +19,8 @@ _HOLDERS = ("content", "output")
 # A web search is known by the beginning of its type. Longer lists of tools are those of an agent, never a search alone.
 _SEARCH = "web_search"
 _TOOLS_LIMIT = 1 << 20
+# Bytes of the longest name of an image type, with its quotes.
+_NEEDLE = 32
 
 
 class _Tool(msgspec.Struct):
@@ -58,7 +61,7 @@ def has_images(top: Top, entry: WireProtocol) -> bool:
     """True when the conversation holds a block of an image type, in a turn or in a tool's result."""
     images = entry.images
     raw = top.raw(entry.conversation) if images is not None else None
-    if images is None or raw is None or images.needle.search(raw) is None:
+    if images is None or raw is None or scan.search(images.needle, raw, _NEEDLE) is None:
         return False
     return any(_has_image(turn, images.types) for turn in _as_list(top.value(entry.conversation)))
 

@@ -113,7 +113,8 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         if ctx.searches_itself:
             neutral = declare_search(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
-        return Sent(msgspec.json.encode(written), headers, neutral.usage)
+        encode = large_json.encode if len(body) > LARGE else msgspec.json.encode
+        return Sent(encode(written), headers, neutral.usage)
     except RecursionError:
         raise BadRequest("The JSON body is nested too deep to be translated.") from None
     except UnicodeEncodeError:

@@ -23,16 +23,19 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from ..e2e.processes import Proxy, backend
+from ..e2e.processes import Proxy, backend, make_home
 from ..e2e.upstream import Upstream
 from ..e2e.wire import Client, ask, request
-from .hostile_inputs import ASKED, BACKENDS, CASES, MIB
+from .agent_inputs import AGENT_CASES, CONFIG
+from .hostile_inputs import ASKED, BACKENDS, MIB
+from .hostile_inputs import CASES as PLAIN_CASES
 
 _PROBER = Path(__file__).with_name("livez_prober.py")
 _STEPS = Path(__file__).with_name("loop_steps.py")
 #: A hostile input is repeated for so many seconds, and at least once.
 SECONDS = 3.0
 _PATIENCE = 600.0
+CASES = {**PLAIN_CASES, **AGENT_CASES}
 
 
 class Lag(NamedTuple):
@@ -67,6 +70,10 @@ class World:
 
     def __init__(self, folder, tree=None, *, steps=False, **settings):
         self.up = Upstream(models=("model-a",))
+        self.engine = Upstream()
+        config = make_home(folder) / "config.toml"
+        config.touch(mode=0o600)
+        config.write_text(CONFIG.format(engine=self.engine.root.removesuffix("/v1")))
         backends = [backend(name, self.up.root, protocols=protocols) for name, protocols in BACKENDS.items()]
         if tree:
             settings["PYTHONPATH"] = str(tree)
@@ -82,6 +89,7 @@ class World:
         """End both."""
         self.proxy.kill()
         self.up.stop()
+        self.engine.stop()
 
     def forget_steps(self):
         """Begin to note anew."""
@@ -174,6 +182,25 @@ def measure(world, run, seconds=SECONDS, patience=_PATIENCE):
     return Lag(found[len(found) // 2], found[int(len(found) * 0.99)], found[-1], took, status or 0, ended.is_set())
 
 
+def measure_list(folder, tree=None, seconds=SECONDS):
+    """The lag while the models are listed that a backend with 100,000 has."""
+    up = Upstream(models=[f"m{at}" for at in range(100_000)])
+    settings = {"PYTHONPATH": str(tree)} if tree else {}
+    proxy = Proxy(folder, backends=[backend("chat", up.root)], settings=settings)
+    try:
+        proxy.settled("chat")
+        proxy.loaded()
+
+        def run(_):
+            found = [ask(proxy.port, path, None) for path in ("/v1/models", "/v1/models?client_version=0.99.0")]
+            return max(one.status for one in found)
+
+        return measure(proxy, run, seconds)
+    finally:
+        proxy.kill()
+        up.stop()
+
+
 def measure_catalog(folder, tree=None, seconds=SECONDS):
     """The lag while unknown models are asked for beside a catalog of 20,000 long names."""
     up = Upstream(models=[f"vendor-{at % 97}/{'model-name-' * 20}{at:06d}" for at in range(20_000)])
@@ -196,6 +223,9 @@ def measure_catalog(folder, tree=None, seconds=SECONDS):
 
 
 CATALOG = "unknown model beside 20,000 long names"
+LISTED = "list of 100,000 models"
+#: Cases with a catalog of their own.
+CATALOGS = {CATALOG: measure_catalog, LISTED: measure_list}
 #: The lines above the rows.
 TITLE = ("| hostile input | p50 ms | p99 ms | worst ms | s a round | status |", "|---|---|---|---|---|---|")
 
@@ -226,10 +256,11 @@ def main():
                 print(f"| {name} | {error!r} |", flush=True)
             finally:
                 world.stop()
-        if not options.names or any(one in CATALOG for one in options.names):
-            root = Path(folder) / "catalog"
-            root.mkdir()
-            show(CATALOG, measure_catalog(root, options.tree))
+        for name, measured in CATALOGS.items():
+            if not options.names or any(one in name for one in options.names):
+                root = Path(folder) / name.replace(",", "").replace(" ", "-")
+                root.mkdir()
+                show(name, measured(root, options.tree))
 
 
 def format_row(name, lag):

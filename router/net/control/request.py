@@ -2,7 +2,7 @@
 
 Rules of this file: a fresh client per request, so that a cancelled one cannot spoil a pool (encode/httpcore 1093);
 one deadline per request; proxy and roots are those of the settings, netrc is not read and redirects are not followed;
-an answer is read up to 8 MiB; each failure is raised as ControlError and says what was seen, without keys and without
+an answer is read up to a bound; each failure is raised as ControlError and says what was seen, without keys and without
 characters that could control a terminal.
 """
 
@@ -65,9 +65,17 @@ def _replace_unsafe(char: str) -> str:
 
 
 async def send(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float, outbound: Outbound = DIRECT
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    timeout: float,
+    outbound: Outbound = DIRECT,
+    *,
+    limit: int = BODY_LIMIT,
 ) -> Answer:
-    """Send a request and read its whole answer, whatever its status. Raises ControlError for every failure."""
+    """Send a request and read its whole answer, whatever its status. limit: bytes of the largest answer. Raises
+    ControlError for every failure."""
     import httpx
     import trio
 
@@ -88,37 +96,37 @@ async def send(
                 make_client(proxy, context, connect) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
-                data, first_byte = await _read(response, scope)
+                data, first_byte = await _read(response, scope, limit)
                 if not scope.cancel_called:
-                    data = _decode(data, response.headers.get("content-encoding", ""), host)
+                    data = _decode(data, response.headers.get("content-encoding", ""), host, limit)
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise make_error(error, host, proxy) from None
     finally:
         allows_link_local.reset(token)
     if trio.current_time() < scope.deadline:
-        raise ControlError(f"{host} sent more than 8 MiB")
+        raise ControlError(f"{host} sent more than {limit >> 20} MiB")
     raise ControlError(f"{host} did not answer within {timeout:g} s")
 
 
-async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[bytes, float]:
+async def _read(response: "httpx.Response", scope: "trio.CancelScope", limit: int) -> tuple[bytes, float]:
     first = 0.0
     data = bytearray()
     async for part in response.aiter_raw():
         first = first or time.perf_counter()
         data += part
-        if len(data) > BODY_LIMIT:
+        if len(data) > limit:
             # Cancelled instead of breaking out: leaving the loop does not close the generators httpx nests.
             scope.cancel()
     return bytes(data), first or time.perf_counter()
 
 
-def _decode(data: bytes, coding: str, host: str) -> bytes:
+def _decode(data: bytes, coding: str, host: str, limit: int) -> bytes:
     """The body without a content coding, which was not asked for. httpx would inflate all of it, be it gigabytes."""
     try:
-        return Decoder(coding.encode()).decode(data, BODY_LIMIT)
+        return Decoder(coding.encode()).decode(data, limit)
     except OverLimit:
-        raise ControlError(f"{host} sent more than 8 MiB") from None
+        raise ControlError(f"{host} sent more than {limit >> 20} MiB") from None
     except (UnknownCoding, Malformed) as error:
         raise ControlError(f"{host} sent a body in a content coding that cannot be read: {clean(str(error))}") from None
 

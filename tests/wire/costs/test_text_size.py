@@ -3,10 +3,12 @@
 import base64
 import json
 import random
+import re
 
 import pytest
 
 from router.wire.costs.text_size import IMAGE_BYTES, measure_least_text, measure_text
+from router.wire.raw import scan
 
 from ...growth import grows_evenly
 
@@ -120,3 +122,16 @@ def test_what_is_large_and_may_be_no_text(what):
 def test_the_time_grows_with_the_size_alone(make):
     """Whatever a caller sends."""
     grows_evenly(make, measure_least_text, 1 << 20)
+
+
+@pytest.mark.parametrize(("body", "runs"), [(b"A" * 3_000_000, 1), (b"A" * 300_000 + b" " + b"B" * 300_000, 2)])
+def test_a_run_is_one_however_long(body, runs):
+    """A file is looked through in steps, and counts as one file."""
+    ends_of_steps = len(body) // scan.STEP * 64
+    assert runs * 1200 - ends_of_steps <= measure_least_text(body) <= runs * 1200 + 1
+
+
+def test_steps_never_count_more():
+    """Where the text is looked through in steps, runs across their ends are no reason to refuse a request."""
+    text = (b"word " * 20 + b" " * 63) * 20_000
+    assert 0.9 * text.count(b"word") * 5 < measure_least_text(text) <= len(re.sub(rb" {8,}", b" ", text))
