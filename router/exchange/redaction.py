@@ -50,7 +50,7 @@ def key_of(attempt: Attempt) -> bytes:
 
 def hide_key(body: bytes, key: bytes) -> bytes:
     """The body of a good answer that holds the key plainly, without it unless it is an output of a model."""
-    return body if _is_output(body.decode("utf-8", "replace")) else body.replace(key, MARK)
+    return body if _is_output(body) else body.replace(key, MARK)
 
 
 def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
@@ -70,8 +70,8 @@ def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
     return b"".join((*parts, batch[at:].replace(key, MARK)))
 
 
-def _is_output(text: str) -> bool:
-    found = json_values.look_at_object(text)
+def _is_output(data: bytes) -> bool:
+    found = json_values.look_at_object(data)
     return found is not None and not _OUTPUT.isdisjoint(found)
 
 

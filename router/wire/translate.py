@@ -360,5 +360,5 @@ def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Ev
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that is complete except for the blank line behind it."""
-    event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or json_values.look_at_object(event.data) is not None
+    event = sse.parse_event(tail)
+    return event.is_done or json_values.look_at_object(event.data) is not None

@@ -96,7 +96,7 @@ def reword_events(attempt: Attempt, events: bytes, tap: Tap) -> bytes:
     for end, event in sse.parse_events(events):
         data = json_values.decode_object(event.data)
         data = dialect.wrap_error(data) if data is not None and event.name == "error" else data
-        fault = entry.codec.decode_error(data, 0) if data is not None and "error" in event.data else None
+        fault = entry.codec.decode_error(data, 0) if data is not None and b"error" in event.data else None
         if data is not None and fault is not None and fault.overflow is not None:
             completed = complete_fault(attempt, fault)
             if entry.knows_overflow(_find_error(data)):

@@ -26,7 +26,6 @@ _CONTENT = (
     "images",
     "audio",
 )
-_DONE = "[DONE]"
 
 
 class Chat:
@@ -62,7 +61,7 @@ class Chat:
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
         """Content, reasoning, refusal, tool calls, text or a finish reason commit; role chunks are preamble."""
-        if event.data.strip() == _DONE:
+        if event.is_done:
             return Verdict.COMMIT
         if data is None:
             return Verdict.ERROR if event.name == "error" else Verdict.HOLD
@@ -72,7 +71,7 @@ class Chat:
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """A finish reason or [DONE]; an error wins over a finish reason in the same chunk (OpenRouter sends both)."""
-        if event.data.strip() == _DONE:
+        if event.is_done:
             return True
         if event.name == "error":
             return False
