@@ -270,10 +270,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'/v1/messages/batches(?:/|$)'": HEAD,
         "'/v1/chat/[^/]*/'": HEAD,
     },
-    "wire/raw/large_json.py": {
+    "wire/raw/json/large_json.py": {
         "_SIGN": Input("the brackets and commas of 128 KiB of JSON", 128 << 10),
     },
-    "wire/raw/lenient_json.py": {
+    "wire/raw/json/lenient_json.py": {
         "_HALF": BODY,
     },
     "wire/raw/multipart.py": {
@@ -285,17 +285,17 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_UNSURE": PART,
         "_CONTROL": PART,
     },
-    "wire/raw/object_end.py": {
+    "wire/raw/json/object_end.py": {
         "_INSIDE": BODY,
         "_OUTSIDE": BODY,
     },
     "wire/raw/sse.py": {
         "_BLANK_LINE": BODY,
     },
-    "wire/raw/structure.py": {
+    "wire/raw/json/structure.py": {
         "_BRACKETS": BODY,
     },
-    "wire/raw/top_level.py": {
+    "wire/raw/json/top_level.py": {
         "_SPACE": BODY,
         "_KEY": BODY,
         "_END": BODY,

@@ -16,7 +16,8 @@ from router.net.headers import Lines, index_by_name, relayed_values
 from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
-from router.wire.raw import json_values, scan, sse
+from router.wire.raw import scan, sse
+from router.wire.raw.json import json_values
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
 AT_ONCE = 16_384

@@ -15,7 +15,8 @@ from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
-from router.wire.raw import content_coding, json_values, scan, sse
+from router.wire.raw import content_coding, scan, sse
+from router.wire.raw.json import json_values
 
 _REGION = 16384
 _USAGE_LIMIT = 8192

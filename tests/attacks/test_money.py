@@ -20,7 +20,7 @@ from router.telemetry.pricing import Pricing
 from router.wire import calls
 from router.wire.costs.cost_traits import read_cost_traits
 from router.wire.raw import sse
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 from tests.budget.test_guard import guarded as run_guarded  # noqa: F401 - a fixture
 from tests.e2e.budgets import PATH, query
 from tests.e2e.budgets import proxy as start

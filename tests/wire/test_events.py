@@ -10,7 +10,8 @@ from router.ir import Usage
 from router.settings.profile import Profile
 from router.wire.dialect import Verdict
 from router.wire.protocols import BY_NAME, PLAIN
-from router.wire.raw import json_values, sse
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
 

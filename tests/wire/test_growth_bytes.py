@@ -20,9 +20,10 @@ from router.wire.messages.encode_stream import MessagesEncoder
 from router.wire.neutral.answer_bounds import decode_bounded
 from router.wire.neutral.stream_filters import RootUnionFilter, ThinkTagFilter, WholeCallFilter
 from router.wire.neutral.tool_forms.freeform_tools import Unwrapper
-from router.wire.raw import content_coding, large_json, multipart, sse
-from router.wire.raw.object_end import ObjectEnd
-from router.wire.raw.top_level import peek
+from router.wire.raw import content_coding, multipart, sse
+from router.wire.raw.json import large_json
+from router.wire.raw.json.object_end import ObjectEnd
+from router.wire.raw.json.top_level import peek
 from router.wire.responses.output.item_table import OutputItem
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 

@@ -25,7 +25,7 @@ from router.net.stream import Bytes
 from router.redaction import MARK, NO_SECRETS, Redactor, remove_controls
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, scan, sse
-from router.wire.raw.json_values import look_at_object
+from router.wire.raw.json.json_values import look_at_object
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20

@@ -31,8 +31,9 @@ from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
 from router.wire.protocols import BY_NAME, RESPONSES
-from router.wire.raw import json_values, scan
-from router.wire.raw.depth import too_deep
+from router.wire.raw import scan
+from router.wire.raw.json import json_values
+from router.wire.raw.json.depth import too_deep
 from router.wire.searching_stream import SearchingStream
 from router.wire.tap import failure_of
 from router.wire.translate import Made, Plan

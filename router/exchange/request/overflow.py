@@ -16,8 +16,9 @@ from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.tap import Tap
 
 _NOTE = "the error of a request that is too long was put into the words of its protocol"

@@ -17,7 +17,7 @@ from router.wire import translate
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, scan, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20

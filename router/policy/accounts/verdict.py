@@ -15,7 +15,7 @@ from router.wire.errors import overflow, texts
 from router.wire.errors.limits import read_body_limit, says_anywhere, says_itself
 from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE, read_date
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 BURST_SECONDS = 5.0
 

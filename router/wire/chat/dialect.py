@@ -11,8 +11,9 @@ from router.wire import dialect
 from router.wire.chat import usage as chat_usage
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.openai import encode_own_error
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _PING = b": keep-alive\n\n"
 _CONTENT = (

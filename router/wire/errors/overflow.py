@@ -9,7 +9,7 @@ text is searched with patterns that repeat a bounded number of times.
 import re
 
 from router.overflow import Overflow
-from router.wire.raw.json_values import Json, as_count
+from router.wire.raw.json.json_values import Json, as_count
 
 #: The code that OpenAI's protocols have for it.
 CODE = "context_length_exceeded"
