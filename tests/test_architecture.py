@@ -44,6 +44,7 @@ ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
 SUB_ROOMS = {
     "wire/raw": set(),
+    "wire/raw/json": {"raw"},
     "wire/paths": set(),
     "wire/model_lists": {"raw"},
     "wire/headers": set(),

@@ -7,40 +7,32 @@ again, and an end that does not match.
 
 import re
 import sys
-from typing import NamedTuple
 
 import pytest
 
+from .expression_inputs import (
+    BEGINNING,
+    BODY,
+    DIGITS,
+    END,
+    ERROR,
+    ERRORS,
+    HEAD,
+    NAME,
+    OF_THE_OPERATOR,
+    OUTPUT,
+    OWN,
+    PART,
+    SETTING,
+    TEXT,
+    Input,
+    list_made,
+)
 from .regular_expressions import ROUTER, find_slow, find_uses, pattern_of
-
-
-class Input(NamedTuple):
-    """What an expression reads."""
-
-    what: str
-    #: Characters or bytes of the longest one.
-    longest: int
-
-
-BODY = Input("a body of a request or an answer, or a part of it", 64 << 20)
-HEAD = Input("a field or a line of a head, a path, or a part of it", 65_536)
-PART = Input("the head of a part of a multipart body, or a field of a request", 65_536)
-TEXT = Input("a text of a body that is cut before", 4096)
-BEGINNING = Input("the beginning of an error", 4096)
-ERROR = Input("the beginning of an error that may tell of limits", 16_384)
-ERRORS = Input("an error that is searched for secrets", 1 << 20)
-SHOWN = Input("the text of an error in the history", 200)
-NAME = Input("the name of a model", 256)
-DIGITS = Input("a duration that is cut before", 18)
-END = Input("the end of an id", 64)
-FILE = Input("a file that the user names, or a part of it", 1 << 20)
-SETTING = Input("a setting, a key, or an argument of a command", 1 << 20)
-OUTPUT = Input("the last line that a command wrote", 65_536)
-MANIFEST = Input("a field of the description of a release, whose signature was verified", 1 << 20)
-OWN = Input("a text of fairlead itself, or of a library", 4096)
 
 #: File -> name of the expression, or its source where it has none -> what it reads.
 BOUNDS: dict[str, dict[str, Input]] = {
+    **OF_THE_OPERATOR,
     "admin/dispatch.py": {
         "'/api/(?:chat|generate|tags|show|embed|embeddings|version|ps|pull)/?$'": HEAD,
         "'/v1(?:beta\\\\d*|alpha)(?:/|$)'": HEAD,
@@ -67,47 +59,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
     },
-    "cli/backend/apply.py": {
-        "text": OWN,
-    },
-    "cli/common/layout.py": {
-        "_COMMAND": OWN,
-        "_LABEL": OWN,
-    },
-    "cli/common/parser.py": {
-        "named": SETTING,
-    },
-    "cli/config/import_ccr.py": {
-        "_VARIABLE": FILE,
-        "'[1-9]\\\\d{0,11}'": FILE,
-    },
-    "cli/config/import_litellm.py": {
-        "_VARIABLE": FILE,
-        "family": FILE,
-    },
-    "cli/config/import_plan.py": {
-        "_ENDPOINT": FILE,
-        "_REFERENCE": FILE,
-        "'[^a-z0-9_-]+'": FILE,
-    },
-    "cli/config/import_text.py": {
-        "_COMMENT": FILE,
-        "_TRAILING_COMMA": FILE,
-        "_BRACKET": FILE,
-    },
-    "cli/config/judge.py": {
-        "_LINE": OWN,
-    },
-    "cli/inspect/explain.py": {
-        "_HEADER": SETTING,
-    },
-    "cli/inspect/next_step.py": {
-        "_TIMEOUT": SHOWN,
-        "_OWN_LIMIT": SHOWN,
-    },
-    "cli/inspect/usage.py": {
-        "match": SETTING,
-    },
     "demo/script.py": {
         "_WORD": BODY,
         "_NAME_PART": BODY,
@@ -123,15 +74,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "exchange/usage.py": {
         "_FIELD": BODY,
-    },
-    "host/access.py": {
-        "_HOST": HEAD,
-        "_ORIGIN": HEAD,
-        "_JSON": HEAD,
-    },
-    "installation/upgrade/release.py": {
-        "_NAME": MANIFEST,
-        "_DIGEST": MANIFEST,
     },
     "net/client/pool.py": {
         "_KEEP_ALIVE": HEAD,
@@ -204,73 +146,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "KEYS": BODY,
         "b'[A-Za-z0-9+/_-]{%d}' % self._long": ERRORS,
         "_SCHEME": SETTING,
-    },
-    "settings/fields.py": {
-        "_HEADER_NAME": SETTING,
-        "_HEADER_VALUE": SETTING,
-        "_TAG": SETTING,
-        "_LOSS_PATH": SETTING,
-    },
-    "settings/kinds.py": {
-        "_CONTROL": SETTING,
-        "match": SETTING,
-        "'[\\\\x21-\\\\x7e]+'": SETTING,
-        "'[a-z0-9][a-z0-9_-]{0,63}'": SETTING,
-        "'\\\\s*+[0-9]{4}-[0-9]{2}-[0-9]{2}\\\\s*+'": SETTING,
-        "'\\\\s*+[0-9]{1,15}\\\\s*+'": SETTING,
-        "_JOINERS": SETTING,
-    },
-    "settings/proxies.py": {
-        "'[\\\\x00-\\\\x20\\\\x7f]'": SETTING,
-    },
-    "settings/secret_headers.py": {
-        "_VALUE": SETTING,
-        "_WORD": SETTING,
-        "_ORDINARY": SETTING,
-    },
-    "settings/secret_names.py": {
-        "_CAMEL": HEAD,
-        "_STEMS": HEAD,
-        "_WORDS": HEAD,
-    },
-    "store/config/backends.py": {
-        "_NAME": FILE,
-        "_ALIAS": FILE,
-        "_BYTE": FILE,
-    },
-    "store/config/toml.py": {
-        "_AT": OWN,
-    },
-    "store/config/toml_shape.py": {
-        "_TOKEN": FILE,
-    },
-    "store/history/time_window.py": {
-        "match": HEAD,
-        "'\\\\d{4}-'": HEAD,
-    },
-    "store/home/client_key.py": {
-        "_CONTAINER_GROUPS": OWN,
-    },
-    "store/home/home.py": {
-        "b'[\\\\x21-\\\\x7e]{32,256}\\\\n?'": FILE,
-    },
-    "store/home/other_users.py": {
-        "_ACTION": FILE,
-    },
-    "store/keys/own_keys.py": {
-        "TOKEN": SETTING,
-    },
-    "store/keys/references.py": {
-        "_VARIABLE": SETTING,
-        "_FORM": SETTING,
-        "_LOOKALIKE": SETTING,
-    },
-    "store/keys/secrets.py": {
-        "_BEARER": SETTING,
-        "_ASSIGNMENT": SETTING,
-        "_VARIABLE": SETTING,
-        "_PLACEHOLDER": SETTING,
-        "'[\\\\x21-\\\\x7e]+'": SETTING,
     },
     "telemetry/accesslog.py": {
         "_VALUES": BODY,
@@ -402,10 +277,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'/v1/messages/batches(?:/|$)'": HEAD,
         "'/v1/chat/[^/]*/'": HEAD,
     },
-    "wire/raw/large_json.py": {
+    "wire/raw/json/large_json.py": {
         "_SIGN": Input("the brackets and commas of 128 KiB of JSON", 128 << 10),
     },
-    "wire/raw/lenient_json.py": {
+    "wire/raw/json/lenient_json.py": {
         "_HALF": BODY,
     },
     "wire/raw/multipart.py": {
@@ -417,17 +292,17 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_UNSURE": PART,
         "_CONTROL": PART,
     },
-    "wire/raw/object_end.py": {
+    "wire/raw/json/object_end.py": {
         "_INSIDE": BODY,
         "_OUTSIDE": BODY,
     },
     "wire/raw/sse.py": {
         "_BLANK_LINE": BODY,
     },
-    "wire/raw/structure.py": {
+    "wire/raw/json/structure.py": {
         "_BRACKETS": BODY,
     },
-    "wire/raw/top_level.py": {
+    "wire/raw/json/top_level.py": {
         "_SPACE": BODY,
         "_KEY": BODY,
         "_END": BODY,
@@ -449,40 +324,6 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_ITEM": BODY,
     },
 }
-
-
-def list_made():
-    """Expressions that are made of what is known only when the code runs: the file, and each of them or examples."""
-    from genai_prices.data import providers
-
-    from router.backends import cache_rules, output_limits
-    from router.backends.profile import Profile
-    from router.backends.providers import PROVIDERS
-    from router.policy.routing import family_shortcuts
-    from router.policy.routing.rules import compile_glob
-    from router.redaction import Redactor
-    from router.wire import calls
-    from router.wire.paths import tables
-
-    yield from (("backends/cache_rules.py", one) for one, _ in cache_rules._RULES)
-    yield from (("backends/output_limits.py", one) for one, _ in output_limits._LIMITS)
-    families = [re.compile(one) for entry in PROVIDERS for one in entry.families]
-    yield from (("policy/routing/vendor_names.py", one) for one in families)
-    published = [re.compile(one) for entry in PROVIDERS for one in entry.published]
-    yield from (("policy/routing/vendor_names.py", one) for one in published)
-    yield "redaction.py", Redactor(("a-secret-of-a-usual-length",))._run
-    yield from (("wire/paths/tables.py", one) for one in (tables._free, tables._retold))
-    yield from (("cli/config/import_litellm.py", one) for one in families)
-    yield from (("policy/budget/prices.py", re.compile(one.api_pattern)) for one in providers)
-    for entry in family_shortcuts._NAMES.values():
-        yield from (("policy/routing/family_shortcuts.py", one) for _, one in entry)
-    for glob in ("*", "claude-*", "*a*a*a*a*b", "a*" * 30 + "b", "?*" * 20, "[a]*[!a]*x", "*" * 100 + "a"):
-        yield "policy/routing/rules.py", compile_glob(glob)
-    yield "wire/calls.py", calls._compile_bare()
-    names = ("thinkers", "fixed", "cachers", "stricters", "searchers", "tool_searchers")
-    profiles = [entry.profile for entry in PROVIDERS if isinstance(entry.profile, Profile)]
-    for text in {getattr(one, name) for one in profiles for name in names} - {""}:
-        yield "wire/neutral/provider_profiles.py", re.compile(text, re.IGNORECASE)
 
 
 USES = find_uses()

@@ -36,7 +36,7 @@ from router.upstream.targets import Target
 from router.wire import calls, protocols
 from router.wire.costs.text_size import measure_least_text, measure_text
 from router.wire.detect import protocol_of, usual_protocols
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 
 def explain(

@@ -21,7 +21,7 @@ from router.wire.headers.agent_hints import hint_headers
 from router.wire.headers.rate_limits import limit_headers
 from router.wire.neutral.context import NOTE_LIMIT, format_losses
 from router.wire.protocols import EMBEDDINGS
-from router.wire.raw.json_values import MOST_TOKENS
+from router.wire.raw.json.json_values import MOST_TOKENS
 from router.wire.translate import Plan
 
 #: Characters of a path that is stored: a head may hold one of 64 KiB, and thousands of entries may wait.

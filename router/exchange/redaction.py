@@ -16,7 +16,8 @@ from router.net.headers import Lines, index_by_name, relayed_values
 from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
-from router.wire.raw import json_values, scan, sse
+from router.wire.raw import scan, sse
+from router.wire.raw.json import json_values
 
 #: Searching a text of this size takes a millisecond or two, of hostile text ten times as long.
 AT_ONCE = 16_384
@@ -50,7 +51,7 @@ def key_of(attempt: Attempt) -> bytes:
 
 def hide_key(body: bytes, key: bytes) -> bytes:
     """The body of a good answer that holds the key plainly, without it unless it is an output of a model."""
-    return body if _is_output(body.decode("utf-8", "replace")) else body.replace(key, MARK)
+    return body if _is_output(body) else body.replace(key, MARK)
 
 
 def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
@@ -70,8 +71,8 @@ def hide_key_in_events(batch: bytes, key: bytes) -> bytes:
     return b"".join((*parts, batch[at:].replace(key, MARK)))
 
 
-def _is_output(text: str) -> bool:
-    found = json_values.look_at_object(text)
+def _is_output(data: bytes) -> bool:
+    found = json_values.look_at_object(data)
     return found is not None and not _OUTPUT.isdisjoint(found)
 
 

@@ -14,7 +14,7 @@ from router.exchange.context import Arrival
 from router.store.interfaces import StoredResponses
 from router.wire import resource_ids
 from router.wire import stored_responses as forms
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 _THREADS = trio.CapacityLimiter(2)
 #: The header that says that earlier items of a list are missing.

@@ -15,8 +15,8 @@ from router.ir import Usage
 from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
 from router.wire.protocols import BY_NAME, PLAIN, RESPONSES
-from router.wire.raw import json_values
-from router.wire.raw.top_level import MODEL_LIMIT
+from router.wire.raw.json import json_values
+from router.wire.raw.json.top_level import MODEL_LIMIT
 from router.wire.tap import HEAD_LIMIT, Tail, Tap, usage_of
 
 _BACKGROUND = (b'"background":true', b'"background": true')

@@ -11,7 +11,7 @@ from router.wire.paths import tables
 from router.wire.paths.spelling import spell
 from router.wire.protocol import MODEL, WireProtocol, fill_model
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS, OTHERS
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 
 class Call(NamedTuple):

@@ -5,7 +5,7 @@ import msgspec
 from router.wire import translate
 from router.wire.neutral.context import Context
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 
 def question(body: bytes, source: str, target: str, ctx: Context) -> translate.Sent:

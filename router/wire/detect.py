@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from router.wire import protocols
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 
 def protocol_of(top: Top, fields: Mapping[bytes, bytes]) -> str:

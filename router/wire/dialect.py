@@ -13,7 +13,7 @@ from router.errors import RouterError
 from router.ir import Usage
 from router.wire.errors import codes, overflow, texts
 from router.wire.raw import sse
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 # Most characters of an upstream's text that an error of fairlead quotes.
 QUOTE_LIMIT = 2048

@@ -11,8 +11,8 @@ import msgspec
 
 from router.wire.protocol import WireProtocol
 from router.wire.raw import scan
-from router.wire.raw.json_values import Json
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.top_level import Top
 
 # Fields that hold nested blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
 _HOLDERS = ("content", "output")

@@ -13,8 +13,8 @@ from router.wire.errors import overflow, overflow_texts
 from router.wire.errors.told_status import correct_status
 from router.wire.neutral.context import Context
 from router.wire.neutral.schemas import OPENAI_STRICT, fits
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: Words by which providers of this form say that an account has no money left: codes, then sentences.
 QUOTA_WORDS = (

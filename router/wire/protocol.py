@@ -16,9 +16,9 @@ from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
 from router.wire.model_lists.listed import ListedModel
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import Top
 
 #: Stands for the model's name in a path.
 MODEL = "{model}"

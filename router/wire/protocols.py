@@ -39,8 +39,9 @@ from router.wire.model_lists import codex as codex_models
 from router.wire.model_lists import openai as openai_models
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.protocol import Codec, Compaction, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import decode_request as responses_decode_request
 from router.wire.responses import decode_stream as responses_decode_stream
 from router.wire.responses import encode_request as responses_encode_request

@@ -14,7 +14,7 @@ import msgspec
 
 from router.wire import protocols
 from router.wire.calls import Call
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 ID_LIMIT = 256
 NAMED_LIMIT = 8

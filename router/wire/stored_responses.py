@@ -11,8 +11,8 @@ from typing import cast
 from urllib.parse import parse_qs
 
 from router.errors import BadRequest
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.raw.whole_numbers import parse_whole
 
 # What an id begins with: OpenAI's begin with a time, so that none of its ids does.

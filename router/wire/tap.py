@@ -7,6 +7,7 @@ a few searches a read.
 
 import json
 from functools import lru_cache
+from io import BytesIO
 
 import msgspec
 
@@ -14,7 +15,8 @@ from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
-from router.wire.raw import content_coding, json_values, scan, sse
+from router.wire.raw import content_coding, scan, sse
+from router.wire.raw.json import json_values
 
 _REGION = 16384
 _USAGE_LIMIT = 8192
@@ -98,7 +100,7 @@ class Tap:
         self.model = ""
         #: The response object so far, {} where it is not known.
         self.so_far: json_values.Json = {}
-        self._announced = ""
+        self._announced = b""
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """How to treat an event before the commit point; stores the id, model and usage that the stream announces."""
@@ -143,7 +145,7 @@ class Tap:
             self._note_usage(batch, start)
         for needle in self._endings:
             if seen.find(needle, start) >= 0:
-                self._read_endings(batch[start:])
+                self._read_endings(batch, start)
                 break
         if start > 0:
             self._find_early_error(batch, start)
@@ -170,29 +172,30 @@ class Tap:
         if hit:
             self._usage = _decode_usage(hit, self._dialect, self._usage, self._profile)
 
-    def _read_endings(self, region: bytes) -> None:
-        for _, event in sse.parse_events(region):
+    def _read_endings(self, batch: bytes, start: int) -> None:
+        for _, event in sse.parse_events(batch, start):
             ending = self._judge_ending(event)
             if ending is not None and self.ended is not False:
                 self.ended = ending
+                region = scan.copy(memoryview(batch)[start:]) if start else batch
                 self._usage = add_extras(self._usage, region, calls=self._dialect.name == "responses")
                 if not ending:
-                    self.failed_with = event.data.encode("utf-8", "replace")
+                    self.failed_with = event.data
 
     def _find_early_error(self, batch: bytes, end: int) -> None:
         """Look for an error event before the end of a large read, which goes on behind it."""
         if self.ended is False or all(scan.find(batch, one, 0, end) < 0 for one in _select_failing(self._endings)):
             return
-        for _, event in sse.parse_events(batch[:end]):
+        for _, event in sse.parse_events(batch, 0, end):
             if self._judge_ending(event) is False:
                 self.ended = False
-                self.failed_with = event.data.encode("utf-8", "replace")
+                self.failed_with = event.data
                 return
 
     def _judge_ending(self, event: sse.Event) -> bool | None:
         """Whether an event ends the stream, and how."""
         data = json_values.look_at_object(event.data)
-        if data is None and '"error"' in event.data:
+        if data is None and scan.contains(event.data, b'"error"'):
             self.broken = True
         return self._dialect.ending(event, data)
 
@@ -200,14 +203,14 @@ class Tap:
         seen = batch if len(batch) <= scan.STEP else scan.Steps(batch)
         if not any(needle in seen for needle in self._needles.alone):
             return batch
-        rest: list[bytes] = []
+        rest, view = BytesIO(), memoryview(batch)
         at = 0
         for end, event in sse.parse_events(batch):
             data = json_values.look_at_object(event.data) or {}
             if not self._dialect.is_usage_event(data):
-                rest.append(batch[at:end])
+                scan.write(rest, view[at:end])
             at = end
-        return b"".join(rest)
+        return rest.getvalue()
 
     @property
     def guess(self) -> int:
@@ -224,7 +227,7 @@ class Tap:
     @property
     def in_background(self) -> bool:
         """True when the stream may announce a response that is made in the background."""
-        return '"background":true' in self._announced or '"background": true' in self._announced
+        return b'"background":true' in self._announced or b'"background": true' in self._announced
 
     def collect_response(self) -> json_values.Json:
         """The response object as far as it is known; {} for none."""

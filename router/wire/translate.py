@@ -21,8 +21,9 @@ from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.neutral.tool_forms.own_search import declare_search
 from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values, large_json, lenient_json, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values, large_json, lenient_json
+from router.wire.raw.json.json_values import Json
 from router.wire.raw.sse import payloads
 from router.wire.translate_errors import failure_in, find_silent_overflow, make_event_fault
 
@@ -381,5 +382,5 @@ def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Ev
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that is complete except for the blank line behind it."""
-    event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or json_values.look_at_object(event.data) is not None
+    event = sse.parse_event(tail)
+    return event.is_done or json_values.look_at_object(event.data) is not None

@@ -9,7 +9,8 @@ from router.wire.dialect import Failure
 from router.wire.errors import overflow, texts
 from router.wire.neutral.context import Context
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values, scan
+from router.wire.raw import scan
+from router.wire.raw.json import json_values
 from router.wire.raw.sse import payloads
 
 

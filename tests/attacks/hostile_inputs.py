@@ -185,6 +185,20 @@ def probable(tokens):
     return made.replace(b'"HERE"', b",".join([entry] * tokens))
 
 
+def large_event(*, line_end=b"\n", blanks=b"", ended=True):
+    """A Chat stream with one event of 31 MiB. blanks: around its data. ended: False when its blank line is missing, and
+    everything behind it."""
+    data = b"data: " + blanks + json.dumps(delta({"content": "a" * (31 * MIB)}, "stop")).encode() + blanks
+    return streamed((data + b"\n\n" + DONE).replace(b"\n", line_end) if ended else data)
+
+
+def short_lines(size):
+    """A Chat stream with one event of numerous lines."""
+    line = b"data: 1,\n"
+    text = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}],"x":[\n' + line * (size // len(line))
+    return streamed(text + b"data: 1]}\n\n" + DONE)
+
+
 def pieces_of_text(size):
     """A Chat stream of single letters."""
     one = event(delta({"content": "a"}))
@@ -232,6 +246,17 @@ CASES: dict[str, Callable[[object], int | None]] = {
     "one event of 31 MiB": answered(lambda: streamed(event(delta({"content": "a" * (31 * MIB)})) + DONE), stream=True),
     "one event of 31 MiB, passed": answered(
         lambda: streamed(event(delta({"content": "a" * (31 * MIB)})) + DONE), stream=True, path="/v1/chat/completions"
+    ),
+    "one event of 31 MiB with CR LF, passed": answered(
+        lambda: large_event(line_end=b"\r\n"), stream=True, path="/v1/chat/completions"
+    ),
+    "one event of 31 MiB with blanks around it": answered(lambda: large_event(blanks=b" \t"), stream=True),
+    "one event of 31 MiB without its blank line": answered(lambda: large_event(ended=False), stream=True),
+    "one event of 31 MiB without its blank line, passed": answered(
+        lambda: large_event(ended=False), stream=True, path="/v1/chat/completions"
+    ),
+    "one event of 31 MiB in short lines, passed": answered(
+        lambda: short_lines(31 * MIB), stream=True, path="/v1/chat/completions"
     ),
     "stream of 8 MiB in single letters": answered(lambda: pieces_of_text(8 * MIB), stream=True),
     "4 streams of 8 MiB in single letters": together(4, lambda: pieces_of_text(8 * MIB), stream=True),

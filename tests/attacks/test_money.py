@@ -1,15 +1,12 @@
-"""Attacks on budgets: ways to spend more than they allow, to halt others, or to make counting fail."""
+"""Attacks on what is counted: answers and requests that make a budget count too little, or fail."""
 
-import contextlib
 import gzip
 import json
-import random
 import threading
 import time
 
 import msgspec
 import pytest
-import trio
 
 from router.net.server.cancel_reason import CancelReason
 from router.policy.budget.budgets import ALL, Budget, budget_key, find_term
@@ -21,32 +18,23 @@ from router.store.interfaces import SyncMessage
 from router.store.shared.budgets import SqliteSharedBudgets
 from router.telemetry.pricing import Pricing
 from router.wire import calls
-from router.wire.costs.cost_traits import CostTraits, read_cost_traits
+from router.wire.costs.cost_traits import read_cost_traits
 from router.wire.raw import sse
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 from tests.budget.test_guard import guarded as run_guarded  # noqa: F401 - a fixture
 from tests.e2e.budgets import PATH, query
 from tests.e2e.budgets import proxy as start
 from tests.e2e.conftest import up  # noqa: F401 - a fixture
 from tests.e2e.processes import until
-from tests.e2e.test_burst_budgets import MOST, Writer, body, burst, configured
+from tests.e2e.test_burst_budgets import body, burst, configured
 from tests.e2e.wire import Client, request
 from tests.exchange.playbook import playing
 from tests.exchange.upstreams import Break, Silence, answer, says, streams
 from tests.exchange.worlds import CHAT, MESSAGES, RESPONSES, box, chat, in_order, message
 
-from .probe import Probe
+from .probe import Probe, Runs
 
 PROBES = {
-    "huge first": Probe("one request that may cost ten times the budget", "it goes alone and is the last"),
-    "flood of small": Probe("small requests without end before a large one", "the large one goes next"),
-    "lowered while waiting": Probe(
-        "a reload lowers the budget below what is spent", "those that wait are halted at once"
-    ),
-    "removed while waiting": Probe("a reload removes the budget", "all that wait go at once"),
-    "midnight while waiting": Probe("the day ends while requests wait", "they go on the next day's budget"),
-    "clock set back": Probe("the wall clock jumps back a day", "the wait is not longer, nothing fails"),
-    "a thousand leave": Probe("a thousand clients leave the line in any order", "the next one goes; nothing is held"),
     "huge usage": Probe("an answer tells 2 to the 63 tokens", "estimated; status, metrics and other rows stay"),
     "most usage": Probe("a thousand answers tell a billion tokens at the highest price", "sums stay in 64 bits"),
     "limit in escapes": Probe("max_tokens written with an escape", "it is reserved all the same"),
@@ -61,9 +49,6 @@ PROBES = {
     "tier that was not given": Probe("flex is asked for, the answer tells the usual tier", "it costs the usual price"),
     "one large event": Probe("the whole answer in one event without usage, cut after it", "counted by its bytes"),
     "tiny events": Probe("an upstream sends 100 thousand empty comments", "they count next to nothing"),
-    "dead while alone": Probe("a process is killed while its request runs alone", "another process goes on at once"),
-    "HTTP 1.0 burst": Probe("thirty HTTP 1.0 requests at once, 24 dollars in all", "5 dollars and one request"),
-    "patience is over": Probe("an SDK repeats what found no room", "never a halt; served once there is room"),
     "words of Chat on any path": Probe("3 MB on /v1/ocr with a usage in the names of Chat", "counted by its end"),
     "sum alone": Probe("a reranker tells total_tokens alone", "counted as input"),
     "usage in front": Probe("a usage before 3 MB of a picture", "counted by it, not by the size"),
@@ -73,168 +58,22 @@ PROBES = {
     "last of many": Probe("a limit of one account hides the cut answer of the next", "the cut answer is counted"),
     "large tools": Probe("tools of 2 MB with a web search in them", "not decoded; counted as a tool without price"),
 }
-_RUNS = {}
-
-
-def probe(name):
-    def keep(function):
-        _RUNS[name] = function
-        return function
-
-    return keep
+run = Runs()
 
 
 @pytest.mark.parametrize("name", PROBES)
 def test_money(name, request):
     """Each attack gives what the table says."""
-    run = _RUNS[name]
-    run(*(request.getfixturevalue(wanted) for wanted in run.__code__.co_varnames[: run.__code__.co_argcount]))
+    run(name, request)
 
 
 ALL_DAY = Budget(ALL, "day", "usd", 5 * 10**9)
+
+
 DAY = find_term("day", time.time())
 
 
-def limited(tokens):
-    return {"traits": CostTraits(output=tokens), "size": 0}
-
-
-@probe("huge first")
-def _huge_first(run_guarded):  # noqa: F811
-    async def use(site):
-        assert await site.ask("r1", **limited(10_000)) is None
-        site.end("r1", 10_000)
-        assert (await site.ask("r2", **limited(1))).status == 402
-        assert site.guard.status().budgets[0].spent == 10_000
-
-    run_guarded(use, guard_day_tokens=1000)
-
-
-@probe("flood of small")
-def _flood(run_guarded):  # noqa: F811
-    async def use(site):
-        went = trio.Event()
-
-        async def small(number):
-            name = f"s{number}"
-            if await site.ask(name, **limited(40)) is None:
-                await trio.sleep(0.5)
-                site.end(name, 0)
-
-        async def flood(nursery):
-            for number in range(10_000):
-                if went.is_set():
-                    return
-                nursery.start_soon(small, number)
-                await trio.sleep(0.05)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(flood, nursery)
-            await trio.sleep(2)
-            began = trio.current_time()
-            assert await site.ask("large", **limited(5000)) is None
-            assert trio.current_time() - began < 3
-            site.end("large", 1)
-            went.set()
-
-    run_guarded(use, guard_day_tokens=1000)
-
-
-async def _waiting(site, found, count=20):
-    """A request that runs, and others that wait for it."""
-    assert await site.ask("first", **limited(900)) is None
-
-    async def ask(name):
-        error = await site.ask(name, **limited(500))
-        found.append((None if error is None else error.status, trio.current_time()))
-
-    return [lambda number=number: ask(f"r{number}") for number in range(count)]
-
-
-@probe("lowered while waiting")
-def _lowered(run_guarded):  # noqa: F811
-    async def use(site):
-        await site.spend(300, "before", **limited(300))
-        found = []
-        async with trio.open_nursery() as nursery:
-            site.guard.apply(Settings(guard_day_tokens=1300))
-            for ask in await _waiting(site, found):
-                nursery.start_soon(ask)
-            await trio.sleep(2)
-            began = trio.current_time()
-            site.guard.apply(Settings(guard_day_tokens=200))
-        assert [status for status, _ in found] == [402] * 20
-        assert max(at for _, at in found) - began < 3
-
-    run_guarded(use, guard_day_tokens=1000)
-
-
-@probe("removed while waiting")
-def _removed(run_guarded):  # noqa: F811
-    async def use(site):
-        found = []
-        async with trio.open_nursery() as nursery:
-            for ask in await _waiting(site, found):
-                nursery.start_soon(ask)
-            await trio.sleep(2)
-            began = trio.current_time()
-            site.guard.apply(Settings())
-        assert [status for status, _ in found] == [None] * 20
-        assert max(at for _, at in found) - began < 2
-
-    run_guarded(use, guard_day_tokens=1000)
-
-
-def _jump(run_guarded, seconds):  # noqa: F811
-    async def use(site):
-        now = [1_795_219_200.0 + 3600]
-        site.guard._clock = lambda: now[0]
-        found = []
-        async with trio.open_nursery() as nursery:
-            for ask in await _waiting(site, found, count=1):
-                nursery.start_soon(ask)
-            await trio.sleep(2)
-            began = trio.current_time()
-            now[0] += seconds
-        assert [status for status, _ in found] == [None]
-        assert max(at for _, at in found) - began < 3
-
-    run_guarded(use, guard_day_tokens=1000)
-
-
-@probe("midnight while waiting")
-def _midnight(run_guarded):  # noqa: F811
-    _jump(run_guarded, 86_400)
-
-
-@probe("clock set back")
-def _set_back(run_guarded):  # noqa: F811
-    _jump(run_guarded, -86_400)
-
-
-@probe("a thousand leave")
-def _leave(run_guarded):  # noqa: F811
-    async def use(site):
-        chance = random.Random(1)
-        assert await site.ask("first", **limited(900)) is None
-
-        async def impatient(number):
-            with trio.move_on_after(chance.uniform(0, 3)):
-                await site.ask(f"r{number}", **limited(500))
-                site.end(f"r{number}", 0)
-
-        async with trio.open_nursery() as nursery:
-            for number in range(1000):
-                nursery.start_soon(impatient, number)
-        assert not site.guard._line
-        site.end("first", 1)
-        assert await site.ask("next", **limited(900)) is None
-        assert site.guard._reservations.running == 1
-
-    run_guarded(use, guard_day_tokens=1000)
-
-
-@probe("huge usage")
+@run.of("huge usage")
 def _huge_usage(tmp_path, up):  # noqa: F811
     configured(tmp_path, "guard.day_usd = 5\nguard.day_tokens = 1000000")
     usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 2**63)
@@ -251,7 +90,7 @@ def _huge_usage(tmp_path, up):  # noqa: F811
         until(lambda: query(tmp_path, "SELECT count(*), sum(estimated) FROM requests") == [(8, 8)])
 
 
-@probe("most usage")
+@run.of("most usage")
 def _most_usage(made):
     price = Pricing(lambda: Settings(prices={"m": Price(input=999_999.0, output=999_999.0)})).price
     runtime = made(box("box", "a0"), settings=in_order())
@@ -275,17 +114,17 @@ def _traits(raw):
     return read_cost_traits(calls.call(CHAT), peek(raw), raw)
 
 
-@probe("limit in escapes")
+@run.of("limit in escapes")
 def _escapes():
     assert _traits(rb'{"model":"m","max\u005ftokens":32000}').output == 32_000
 
 
-@probe("limit twice")
+@run.of("limit twice")
 def _twice():
     assert _traits(rb'{"model":"m","max_tokens":1,"max_tokens":32000}').output == 32_000
 
 
-@probe("many answers")
+@run.of("many answers")
 def _many(run_guarded):  # noqa: F811
     async def use(site):
         traits = _traits(b'{"model":"m","n":128}')
@@ -295,7 +134,7 @@ def _many(run_guarded):  # noqa: F811
     run_guarded(use, guard_day_tokens=10**9)
 
 
-@probe("small coded body")
+@run.of("small coded body")
 def _coded(tmp_path, up):  # noqa: F811
     configured(tmp_path, "guard.day_tokens = 1000000000")
     go = threading.Event()
@@ -320,7 +159,7 @@ def _text(text):
     return _event(id="c", choices=[{"index": 0, "delta": {"content": text}}])
 
 
-@probe("late error")
+@run.of("late error")
 def _late_error(one):
     script = streams(_text("a"), _event(error={"message": "no"}, usage=USED))
     record = playing(one, CHAT, chat(stream=True), script).record
@@ -328,7 +167,7 @@ def _late_error(one):
     assert (record.usage.input, record.usage.output) == (40, 8)
 
 
-@probe("coded error")
+@run.of("coded error")
 def _coded_error(one):
     packed = gzip.compress(json.dumps({"error": {"message": "no"}, "usage": USED}).encode())
     fields = (b"content-type", b"application/json"), (b"content-encoding", b"gzip")
@@ -336,7 +175,7 @@ def _coded_error(one):
     assert (record.usage.input, record.usage.output) == (40, 8)
 
 
-@probe("page for a translation")
+@run.of("page for a translation")
 def _page(made):
     runtime = made(box("box", "a0"), settings=in_order())
     page = answer(200, (b"content-type", b"text/html"), body=b"<html>login</html>")
@@ -344,7 +183,7 @@ def _page(made):
     assert (record.usage.output, record.estimated) == (70, True)
 
 
-@probe("background in a text")
+@run.of("background in a text")
 def _background_text(one):
     told = {"id": "resp_9", "status": "completed", "usage": {"input_tokens": 3, "output_tokens": 4}, "output": ["x"]}
     text = json.dumps({**told, "metadata": {"x": 1}, "text": {"background": True}}, separators=(",", ":")).encode()
@@ -353,14 +192,14 @@ def _background_text(one):
     assert record.usage.input is None
 
 
-@probe("no id")
+@run.of("no id")
 def _no_id(one):
     told = {"background": True, "status": "completed", "usage": {"input_tokens": 3, "output_tokens": 4}}
     for _ in range(2):
         assert playing(one, f"{RESPONSES}/r", b"", says(200, told), method="GET").record.usage.output == 4
 
 
-@probe("tier that was not given")
+@run.of("tier that was not given")
 def _tier(one):
     told = {"id": "c", "choices": [], "usage": USED, "service_tier": "default"}
     record = playing(one, CHAT, chat(service_tier="flex"), says(200, told)).record
@@ -368,87 +207,19 @@ def _tier(one):
     assert _traits(b'{"model":"m","service_tier":"flex"}').tier == ""
 
 
-@probe("one large event")
+@run.of("one large event")
 def _large_event(one):
     record = playing(one, CHAT, chat(stream=True), streams(_text("word " * 40_000), Silence(1), Break())).record
     assert (40_000 <= record.usage.output <= 60_000, record.estimated) == (True, True)
 
 
-@probe("tiny events")
+@run.of("tiny events")
 def _tiny(one):
     noise = b": \n\n" * 100_000
     record = playing(one, CHAT, chat(stream=True), streams(_text("a"), noise, Silence(1), Break())).record
     assert record.usage.output < 100
     left = playing(one, CHAT, chat(stream=True), [Silence(99)], cuts={5: CancelReason.CLIENT_GONE}).record
     assert left.usage.output == 0
-
-
-@probe("dead while alone")
-def _dead(tmp_path, up):  # noqa: F811
-    configured(tmp_path, "guard.day_usd = 0.5")
-    go = threading.Event()
-    up.script(lambda sock: go.wait(20))
-    up.default = [Writer(3, seconds=0)]
-    one, two = start(tmp_path, up), start(tmp_path, up)
-    try:
-        with Client(one.port) as first, Client(two.port) as second:
-            first.send(request(PATH, body()))
-            up.wait(lambda up: len(up.seen) == 1)
-            second.send(request(PATH, body()))
-            time.sleep(1)
-            assert len(up.seen) == 1
-            one.kill()
-            assert second.answer().status == 200
-    finally:
-        go.set()
-        with contextlib.suppress(Exception):
-            one.kill()
-        two.stop()
-
-
-@probe("HTTP 1.0 burst")
-def _old_burst(tmp_path, up):  # noqa: F811
-    configured(tmp_path, "guard.day_usd = 5")
-    up.default = [writer := Writer(5, MOST)]
-    with start(tmp_path, up) as one:
-        found, lock = [], threading.Lock()
-
-        def work():
-            with Client(one.port) as client:
-                client.send(request(PATH, body()).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
-                status = client.answer().status
-                with lock:
-                    found.append(status)
-
-        workers = [threading.Thread(target=work) for _ in range(30)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    assert {*found} == {200, 402}
-    assert 5 <= sum(writer.dollars) <= 5 + max(writer.dollars)
-
-
-@probe("patience is over")
-def _patience(run_guarded):  # noqa: F811
-    async def use(site):
-        assert await site.ask("first", **limited(900)) is None
-
-        async def end():
-            await trio.sleep(50)
-            site.end("first", 10)
-
-        statuses = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(end)
-            while (error := await site.ask("again", **limited(500))) is not None:
-                statuses.append(error.status)
-                await trio.sleep(error.retry_after)
-        assert len(statuses) >= 3
-        assert {*statuses} == {503}
-        assert site.guard.status().halts == []
-
-    run_guarded(use, guard_day_tokens=1000, queue_timeout=5.0)
 
 
 PICTURE = "a" * (3 << 20)
@@ -463,23 +234,23 @@ def _counted(runtime, path, told, *, body=None, method="POST"):
     return usage.input, usage.output
 
 
-@probe("words of Chat on any path")
+@run.of("words of Chat on any path")
 def _words(one):
     assert _counted(one, "/v1/ocr", {"pages": [PICTURE], "usage": USED}) == (40, 8)
 
 
-@probe("sum alone")
+@run.of("sum alone")
 def _sum(one):
     assert _counted(one, "/v1/rerank", {"results": [], "usage": {"total_tokens": 48}}) == (48, 0)
 
 
-@probe("usage in front")
+@run.of("usage in front")
 def _front(one):
     content = {"index": 0, "message": {"role": "assistant", "content": PICTURE}, "finish_reason": "stop"}
     assert _counted(one, CHAT, {"id": "c", "usage": USED, "choices": [content]}, body=chat()) == (40, 8)
 
 
-@probe("large background")
+@run.of("large background")
 def _large_background(one):
     used = {"input_tokens": 3, "output_tokens": 4}
     told = {"id": "resp_5", "background": True, "status": "completed", "model": "m", "output": [PICTURE], "usage": used}
@@ -487,14 +258,14 @@ def _large_background(one):
     assert looks == [(3, 4), (None, None)]
 
 
-@probe("stream that retells")
+@run.of("stream that retells")
 def _retells(one):
     script = streams(_event(id="run_1", usage=USED))
     record = playing(one, "/v1/threads/thread_1/runs/run_1/events", b"", script, method="GET").record
     assert record.usage.input is None
 
 
-@probe("thousand threads")
+@run.of("thousand threads")
 def _threads(run_guarded):  # noqa: F811
     async def use(site):
         for number in range(1000):
@@ -507,7 +278,7 @@ def _threads(run_guarded):  # noqa: F811
     run_guarded(use, guard_day_usd=1000.0)
 
 
-@probe("last of many")
+@run.of("last of many")
 def _last(made):
     runtime = made(box("box", "a0", "a1"), settings=in_order())
     counted = []
@@ -524,7 +295,7 @@ def _last(made):
     assert (played.status, [one.tokens_out for one in counted if one.tokens_out]) == (429, [70] * cuts)
 
 
-@probe("large tools")
+@run.of("large tools")
 def _large_tools():
     found = _traits(b'{"model":"m","tools":[{"type":"web_search","x":"' + b"a" * (2 << 20) + b'"}]}')
     assert found.uncounted == "tools of over 1 MiB"
@@ -538,4 +309,4 @@ def one(made):
 
 def test_every_probe_runs():
     """The table and the runs have the same names."""
-    assert [*_RUNS] == [*PROBES]
+    assert run.names == [*PROBES]

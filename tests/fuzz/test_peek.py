@@ -6,8 +6,8 @@ import math
 import pytest
 
 from router.errors import BadRequest
-from router.wire.raw.depth import DEPTH_LIMIT
-from router.wire.raw.top_level import peek, read_model, wants_stream
+from router.wire.raw.json.depth import DEPTH_LIMIT
+from router.wire.raw.json.top_level import peek, read_model, wants_stream
 
 from .mutation import MILLION, cases, spoilt
 

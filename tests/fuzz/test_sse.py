@@ -37,16 +37,16 @@ def borders(data):
 
 def fields(block):
     """Slow and plain: name and data of one event."""
-    text = block.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    name, lines = "", []
-    for line in text.split("\n"):
-        key, _, value = line.partition(":")
-        value = value[1:] if value[:1] == " " else value
-        if key == "event":
-            name = value
-        elif key == "data":
+    text = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removeprefix(b"\xef\xbb\xbf")
+    name, lines = b"", []
+    for line in text.split(b"\n"):
+        key, _, value = line.partition(b":")
+        value = value[1:] if value[:1] == b" " else value
+        if key == b"event":
+            name = value[:256]
+        elif key == b"data":
             lines.append(value)
-    return name, "\n".join(lines)
+    return name.decode("utf-8", "replace"), b"\n".join(lines)
 
 
 def stands_at_border(data, at):

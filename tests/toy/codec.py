@@ -2,7 +2,8 @@
 
 from router.errors import BadRequest
 from router.ir import Answer, Began, Ended, Fault, Request, Text, TextDelta, Turn, Usage
-from router.wire.raw import json_values, sse
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
 
 from . import errors, usage
 

@@ -1,7 +1,8 @@
 """Forms of the toy protocol's errors and events."""
 
 from router.wire.dialect import Failure, Needles, Verdict
-from router.wire.raw import json_values, sse
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
 
 from . import errors, usage
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from router.ir import Fault
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 #: Anthropic type -> (status, word).
 WORDS = {

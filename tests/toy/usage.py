@@ -1,7 +1,7 @@
 """Token counts of the toy protocol, read and written."""
 
 from router.ir import Usage
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 #: Where a usage object begins.
 NEEDLES = (b'"meter":{', b'"meter": {')

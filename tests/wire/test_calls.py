@@ -10,7 +10,7 @@ from router import errors
 from router.wire import calls, protocols
 from router.wire.dialect import Verdict, anthropic_kind, openai_kind
 from router.wire.raw import sse
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 from router.wire.tap import Tap
 
 CALLS = {

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from router.wire.detect import protocol_of
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 
 @pytest.mark.parametrize(

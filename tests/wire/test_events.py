@@ -10,7 +10,8 @@ from router.ir import Usage
 from router.settings.profile import Profile
 from router.wire.dialect import Verdict
 from router.wire.protocols import BY_NAME, PLAIN
-from router.wire.raw import json_values, sse
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
 
@@ -76,13 +77,13 @@ MEANINGS = [
 @pytest.mark.parametrize(("dialect", "name", "data", "verdict", "ending"), MEANINGS, ids=range(len(MEANINGS)))
 def test_an_event_means_what_its_protocol_says(dialect, name, data, verdict, ending):
     """Which events of each protocol hold a stream back, commit it or fail it, and which end it well or as failed."""
-    event = sse.Event(name, "" if data is None else json.dumps(data))
+    event = sse.Event(name, b"" if data is None else json.dumps(data).encode())
     assert dialect.judge(event, data) is verdict
     if dialect is not PLAIN:
         assert dialect.ending(event, data) is ending
 
 
-@pytest.mark.parametrize("text", ["[DONE]", " [DONE]", "[DONE] "])
+@pytest.mark.parametrize("text", [b"[DONE]", b" [DONE]", b"[DONE] "])
 def test_done_ends_a_chat_stream(text):
     """Only [DONE], also with space around it, ends a Chat stream."""
     assert CHAT.judge(sse.Event("", text), None) is C
@@ -154,7 +155,7 @@ JSON = st.recursive(
 def test_no_event_of_an_upstream_raises(dialect, name, value):
     """Any JSON in any place is judged without a crash; an error found in it has an error status and a JSON body."""
     data = json_values.decode_object(json.dumps(value))
-    event = sse.Event(name, json.dumps(value))
+    event = sse.Event(name, json.dumps(value).encode())
     dialect.judge(event, data)
     dialect.ending(event, data)
     if data is not None:

@@ -12,7 +12,7 @@ from router.ir import Usage
 from router.wire.chat.dialect import Chat
 from router.wire.count_tokens import count_in
 from router.wire.messages.dialect import Messages
-from router.wire.raw.json_values import MOST_TOKENS
+from router.wire.raw.json.json_values import MOST_TOKENS
 from router.wire.responses.dialect import Responses
 from router.wire.tap import Tail, Tap, usage_of
 

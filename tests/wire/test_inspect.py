@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.wire.inspect import find_web_search, has_images, has_tools
 from router.wire.protocols import entry_of
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 PROTOCOLS = ("messages", "chat", "responses")
 IMAGES = {

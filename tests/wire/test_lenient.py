@@ -6,7 +6,7 @@ import pytest
 
 from router.errors import BadRequest
 from router.wire import protocols, translate
-from router.wire.raw.json_values import as_raw_object
+from router.wire.raw.json.json_values import as_raw_object
 
 from .translations import DONE, OTHER, call, chunk, claude, context, event, events, gpt, streamed, user
 

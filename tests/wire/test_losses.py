@@ -195,7 +195,7 @@ def test_a_loss_behind_the_end_is_named(target):
         made = streamed(pieces, "chat", target=target)
         assert made.count(NOTE) == 1
         assert list(translate.payloads(made.replace(NOTE, b""))) == list(translate.payloads(made))
-        assert sse.parse_event(NOTE).data == ""
+        assert sse.parse_event(NOTE).data == b""
     made = streamed([COUNTED, MODERATION, DONE], "chat", context(policy="silent"), target)
     assert b"fairlead-loss" not in made
 

@@ -12,7 +12,7 @@ from router.policy.accounts.verdict import read_cooldown
 from router.wire import calls, protocols
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.headers import rate_limits
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 from ..toy import TOY
 

@@ -6,7 +6,7 @@ import pytest
 
 from router.wire import resource_ids
 from router.wire.calls import call
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 from ..growth import grows_evenly
 

@@ -8,7 +8,7 @@ import pytest
 from router.errors import BadRequest
 from router.wire import stored_responses, translate
 from router.wire.protocols import BY_NAME
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 from router.wire.responses.decode_request import NotStored
 
 from .translations import context

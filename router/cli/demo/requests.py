@@ -133,7 +133,7 @@ def _decode_data(event: Event) -> dict[str, Any]:
     try:
         return json.loads(event.data)
     except ValueError:
-        raise WrongAnswer(f"an event is not JSON: {clean(event.data, 80)}") from None
+        raise WrongAnswer(f"an event is not JSON: {clean(event.data.decode('utf-8', 'replace'), 80)}") from None
 
 
 def _read_messages_text(found: list[Event]) -> str:
@@ -162,7 +162,7 @@ def _read_tool_call(found: list[Event]) -> dict[str, Any]:
 
 
 def _read_chat_text(found: list[Event]) -> str:
-    if not found or found[-1].data != "[DONE]":
+    if not found or not found[-1].is_done:
         raise WrongAnswer("the stream has no [DONE] at its end")
     chunks = [_decode_data(event) for event in found[:-1]]
     choices = [choice for chunk in chunks for choice in chunk["choices"]]

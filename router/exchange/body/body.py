@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
 from router.exchange.body.fair_thread import FairThread, size_of
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 #: Bytes of the largest body, decoded.
 LIMIT = 64 << 20

@@ -10,7 +10,7 @@ from router.net.headers import encode_value
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.connection import Request
 from router.wire.raw import content_coding
-from router.wire.raw.top_level import Top, peek
+from router.wire.raw.json.top_level import Top, peek
 
 #: A decoded body may be so many times as large as it came, and is at most UNSUSPICIOUS bytes otherwise. Ordinary texts
 #: reach 10, one repeated line 300 in gzip and 60,000 in br; those are smaller.

@@ -13,7 +13,8 @@ from router.exchange.usage import note_error_usage
 from router.wire import dialect
 from router.wire.errors import texts
 from router.wire.errors.history_text import find_title, is_markup
-from router.wire.raw import json_values, scan
+from router.wire.raw import scan
+from router.wire.raw.json import json_values
 
 #: Bytes of the largest error that is passed on.
 ERROR_LIMIT = 1 << 20

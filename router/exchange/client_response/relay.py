@@ -22,10 +22,10 @@ from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
 from router.net.stream import Bytes
-from router.redaction import NO_SECRETS, Redactor, remove_controls
+from router.redaction import MARK, NO_SECRETS, Redactor, remove_controls
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, scan, sse
-from router.wire.raw.json_values import look_at_object
+from router.wire.raw.json.json_values import look_at_object
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20
@@ -34,6 +34,8 @@ _LAZY_SECONDS = 1.0
 _UNCOUNTED = 65536
 # Bytes of a large event that are sent at once.
 _SENT = 1 << 20
+# Bytes of a character, at most.
+_LONGEST_CHARACTER = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -230,7 +232,7 @@ class Relay:
         if not self.committed:
             found = await run_large(self._judge_events, batch)
             if found is not Verdict.COMMIT:
-                self._held += batch
+                self._held += b"" if found is not None else batch
                 return Pause(failure=found)
             if self._held:
                 batch = await run_large(b"".join, (bytes(self._held), batch))
@@ -329,7 +331,9 @@ class Relay:
 
     def _make_failure(self, event: sse.Event) -> Failure:
         """The failure for an error event that the protocol cannot read, in the protocol's form."""
-        text = remove_controls(self._redactor.redact_text(event.data)[:QUOTE_LIMIT])
+        found = self._redactor.redact(event.data)
+        said = (MARK if found is None else found)[: QUOTE_LIMIT * _LONGEST_CHARACTER].decode("utf-8", "replace")
+        text = remove_controls(said[:QUOTE_LIMIT])
         error = BadGateway(f"The upstream sent an error event: {text.strip() or 'without any text'}")
         return Failure(error.status, self._dialect.error_body(error, ""))
 
@@ -358,12 +362,18 @@ class Relay:
         own end came."""
         parts: list[Bytes] = []
         tail = self._splitter.tail
-        if tail and _is_whole(tail):
+        large = is_large(len(tail))
+        if tail and (await run_large(_is_whole, tail) if large else _is_whole(tail)):
             # Some servers leave out the last blank line.
-            out = self._process_tail(tail)
+            if large:
+                pause = await self._process_large(await run_large(sse.complete_event, tail))
+                parts.append(pause.rest)
+                out = pause.failure
+            else:
+                out = self._process(sse.complete_event(tail))
             if isinstance(out, Failure):
                 return out
-            parts += out
+            parts += out or []
         elif tail and self.committed and not tail.strip(b"\r\n"):
             # The LF of the last CR LF, when it is read by itself.
             parts += self._connection.frame_data(tail)
@@ -376,21 +386,8 @@ class Relay:
         await self._connection.write([*parts, *self._connection.frame_end()])
         return None
 
-    def _process_tail(self, tail: bytes) -> list[Bytes] | Failure:
-        whole = sse.complete_event(tail)
-        if not self.committed:
-            event = sse.parse_event(tail.strip(b"\r\n"))
-            verdict, failure = self.tap.judge(event)
-            if verdict is Verdict.ERROR:
-                return failure or self._make_failure(event)
-            self._held += whole
-            return self._commit()
-        if self._unjudged:
-            self._look_at_preamble(whole)
-        batch = self._read_events(whole)
-        return self._connection.frame_data(batch) if batch else []
-
 
 def _is_whole(tail: bytes) -> bool:
-    event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.name == "error" or event.data.strip() == "[DONE]" or look_at_object(event.data) is not None
+    """True for an event that lacks its blank line, and nothing else."""
+    event = sse.parse_event(tail)
+    return event.name == "error" or event.is_done or look_at_object(event.data) is not None

@@ -38,7 +38,8 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.wire import protocols, resource_ids
 from router.wire.dialect import Dialect, Failure
-from router.wire.raw import content_coding, json_values, scan
+from router.wire.raw import content_coding, scan
+from router.wire.raw.json import json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is sent once it is whole: an error in it can then still change the status.

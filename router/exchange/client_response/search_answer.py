@@ -27,7 +27,7 @@ from router.wire.calls import Call
 from router.wire.messages.requests.search_call import SearchCall, read_search_call
 from router.wire.neutral.context import Context
 from router.wire.protocols import MESSAGES
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 from router.wire.search_engines.results import format_results
 
 _CLIENT = "claude-code"

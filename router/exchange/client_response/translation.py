@@ -36,8 +36,9 @@ from router.wire.neutral.assemble import NoAnswer
 from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import DueSearches
 from router.wire.protocols import BY_NAME, RESPONSES
-from router.wire.raw import json_values, scan
-from router.wire.raw.depth import too_deep
+from router.wire.raw import scan
+from router.wire.raw.json import json_values
+from router.wire.raw.json.depth import too_deep
 from router.wire.searching import SearchingAnswer, SearchingStream
 from router.wire.tap import failure_of
 from router.wire.translate import Made, Plan

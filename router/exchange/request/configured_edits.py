@@ -16,7 +16,7 @@ from router.settings.tables import Edits
 from router.wire import protocol
 from router.wire.calls import Call
 from router.wire.openai import find_nearest_effort
-from router.wire.raw.splice import Splice
+from router.wire.raw.json.splice import Splice
 
 # Fields that routing and the relay decide.
 _NOT_EDITED = ("model", "stream")

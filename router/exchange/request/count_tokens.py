@@ -16,8 +16,8 @@ from router.wire import count_tokens
 from router.wire.neutral.losses import Loss
 from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values
-from router.wire.raw.top_level import Top
+from router.wire.raw.json import json_values
+from router.wire.raw.json.top_level import Top
 from router.wire.translate import Plan
 
 _NO_SUCH_PATH = (404, 405, 501)

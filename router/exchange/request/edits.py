@@ -11,8 +11,8 @@ from router.settings import tables
 from router.upstream.configured_headers import Changes, header_changes
 from router.upstream.targets import Target
 from router.wire.calls import Call
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import Top
 
 _encode = msgspec.json.encode
 

@@ -20,8 +20,9 @@ from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
 from router.wire.protocols import BY_NAME, MESSAGES
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.tap import Tap
 
 _NOTE = "the error of a request that is too long was put into the words of its protocol"
@@ -174,7 +175,7 @@ def reword_events(attempt: Attempt, events: bytes, tap: Tap) -> bytes:
     for end, event in sse.parse_events(events):
         data = json_values.decode_object(event.data)
         data = dialect.wrap_error(data) if data is not None and event.name == "error" else data
-        fault = entry.codec.decode_error(data, 0) if data is not None and "error" in event.data else None
+        fault = entry.codec.decode_error(data, 0) if data is not None and b"error" in event.data else None
         if data is not None and fault is not None and fault.overflow is not None:
             completed = complete_fault(attempt, fault)
             if entry.knows_overflow(_find_error(data)):

@@ -17,7 +17,7 @@ from router.policy.cache.sessions import Comparison, PromptSessions, Turn
 from router.policy.routing.fallback import WHY
 from router.telemetry.accesslog import RequestRecord
 from router.wire.protocols import MESSAGES
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 #: Bytes of the smallest body that can lose what counts as a loss, and of the largest that is looked at.
 LEAST, MOST = 2048, 8 << 20

@@ -10,7 +10,7 @@ from router.policy.routing.routes import DEMO
 from router.store.interfaces import ResourceOwners
 from router.wire import resource_ids
 from router.wire.calls import Call
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 # Reads of history.db have threads of their own, so that nothing else waits for a disk.
 _THREADS = trio.CapacityLimiter(2)

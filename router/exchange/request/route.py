@@ -19,7 +19,7 @@ from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.wire import calls, resource_ids
-from router.wire.raw.top_level import Top, read_model, wants_stream
+from router.wire.raw.json.top_level import Top, read_model, wants_stream
 
 
 async def read_request(arrival: Arrival) -> RequestContext:

@@ -27,7 +27,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
-from router.wire.raw.top_level import Top, peek
+from router.wire.raw.json.top_level import Top, peek
 
 if TYPE_CHECKING:
     from router.exchange.upstream_response.response import UpstreamResponse

@@ -31,7 +31,7 @@ from router.wire.inspect import find_web_search
 from router.wire.neutral.context import NOTE_LIMIT, Context, FinishedAnswer, LossPolicy, format_losses
 from router.wire.protocol import Stored
 from router.wire.protocols import BY_NAME, RESPONSES
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 from router.wire.responses.input.hosted_tools import FORMS as IN_RESPONSES
 from router.wire.translate import Plan, Sent
 

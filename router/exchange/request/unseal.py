@@ -6,8 +6,8 @@ from router.exchange.upstream_response.large_work import contains
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire.calls import Call
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import Top, peek
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import Top, peek
 
 NOTE = "fairlead's summary of the conversation sent as a message"
 

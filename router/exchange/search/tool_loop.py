@@ -32,8 +32,8 @@ from router.wire.dialect import anthropic_kind
 from router.wire.errors.history_text import read_error_text
 from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import NAME, ROUNDS, DueSearches, continue_request
-from router.wire.raw.depth import too_deep
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.depth import too_deep
+from router.wire.raw.json.top_level import peek
 from router.wire.search_engines.results import QUERY_LIMIT, format_results, tidy
 from router.wire.searching import SearchingStream, encode_round
 from router.wire.translate import Plan

@@ -16,8 +16,8 @@ from router.net.headers import Lines
 from router.wire import translate
 from router.wire.costs.extras import add_extras
 from router.wire.dialect import Failure
-from router.wire.raw import content_coding, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import content_coding, scan, sse
+from router.wire.raw.json.json_values import Json
 
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
@@ -301,7 +301,9 @@ class TranslatedStream:
 
     def _read_tail(self, tail: bytes) -> bytes:
         """The translated bytes of an event that lacks its blank line."""
-        return self._stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
+        whole = not scan.is_blank(tail) and translate.is_whole(tail)
+        # Others may run while this joins megabytes.
+        return self._stream.feed(b"".join((tail, b"\n\n"))) if whole else b""
 
     def _bound(self, out: bytes, read: int) -> bytes:
         """Check the translated bytes of a read against the bounds, and end reading after an error. read: how many bytes

@@ -13,7 +13,7 @@ from router.net.client.outbound import DIRECT, Outbound
 from router.net.control.request import SHOWN, Answer, ControlError, clean, send
 from router.redaction import NO_SECRETS, Redactor
 from router.settings import Secret
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 PAGES = 20
 MODELS = 20_000

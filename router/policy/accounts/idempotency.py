@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from router.policy.accounts.retry import RetrySafety
 from router.wire.calls import Call
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 _READS = ("GET", "HEAD")
 

@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 
 from router.wire import protocols
-from router.wire.raw.top_level import Top, decode_value
+from router.wire.raw.json.top_level import Top, decode_value
 
 #: Headers that name a conversation, the first one that is there counts.
 HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")

@@ -16,8 +16,8 @@ from router.wire.errors.limits import read_body_limit, says_anywhere, says_itsel
 from router.wire.errors.told_status import correct_status
 from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE, read_date
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 BURST_SECONDS = 5.0
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.wire.raw.json_values import UNREADABLE
+from router.wire.raw.json.json_values import UNREADABLE
 
 #: What a mark is called by Anthropic and by OpenAI.
 NEEDLES = (b'"cache_control"', b'"prompt_cache_breakpoint"')

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from router.policy.cache.canonical import Extent, Item, read_item, read_items
-from router.wire.raw.json_values import UNREADABLE
+from router.wire.raw.json.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
 ITEMS_LIMIT, FOLDED = 400, 100

@@ -9,8 +9,8 @@ import msgspec
 from router.policy.cache.canonical import Extent, count_marks, cut_marks, hash_part, unwrap_text
 from router.policy.cache.conversation import Conversation
 from router.redaction import is_like_key
-from router.wire.raw.json_values import UNREADABLE
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import UNREADABLE
+from router.wire.raw.json.top_level import Top
 
 #: Fields of a request, beside its prompt and its model, that providers cache a prompt by.
 SETTINGS = frozenset(

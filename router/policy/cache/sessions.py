@@ -34,7 +34,7 @@ from router.policy.cache.prompt import (
     read_system,
     read_tools,
 )
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 SESSIONS, BYTES = 2000, 8 << 20
 #: Lines of one session.

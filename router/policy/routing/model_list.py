@@ -10,7 +10,7 @@ from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import decide
 from router.policy.routing.table import Table
 from router.wire import protocols
-from router.wire.raw.top_level import MODEL_LIMIT, check_model
+from router.wire.raw.json.top_level import MODEL_LIMIT, check_model
 
 
 class ServedModel(NamedTuple):

@@ -7,7 +7,7 @@ from router.policy.facts.token_estimates import FIRST_RATIO, TokenRange
 from router.policy.routing.clients import identify_client
 from router.wire import inspect, protocols
 from router.wire.headers.agent_hints import hint_headers, read_hints
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.top_level import Top
 
 
 class RequestTraits:

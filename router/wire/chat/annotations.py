@@ -6,7 +6,7 @@ raises, and Node's forgets the first.
 """
 
 from router.ir import Citation
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 
 def encode_annotation(citation: Citation, begin: int, end: int) -> Json:

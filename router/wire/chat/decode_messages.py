@@ -11,8 +11,8 @@ from router.wire.chat import decode_reasoning
 from router.wire.neutral.cache_marks import BREAKPOINT, move_mark, read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_document, parse_data_url
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TEXTS = ("text", "input_text", "output_text")

@@ -9,8 +9,8 @@ from typing import cast
 
 from router.ir import Thinking
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: The fields of a message that hold reasoning.
 FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "thinking_blocks")

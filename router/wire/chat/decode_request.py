@@ -9,8 +9,8 @@ from router.wire.chat import decode_messages
 from router.wire.chat.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_cache
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: Fields that Responses has too, with the same meaning.
 SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention", "top_logprobs", "verbosity")

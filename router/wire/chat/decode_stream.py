@@ -31,8 +31,8 @@ from router.wire.chat.answer.reasoning_details import FIELD, DetailsReader
 from router.wire.neutral.answer_bounds import CITATIONS, PARTS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
 from router.wire.neutral.logprobs import MEMBER, Logprob, list_logprobs
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _STOPS: dict[str, Stop] = {
     "length": "length",

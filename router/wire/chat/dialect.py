@@ -11,8 +11,9 @@ from router.wire import dialect
 from router.wire.chat import usage as chat_usage
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.openai import encode_own_error
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _PING = b": keep-alive\n\n"
 _CONTENT = (
@@ -26,7 +27,6 @@ _CONTENT = (
     "images",
     "audio",
 )
-_DONE = "[DONE]"
 
 
 class Chat:
@@ -62,7 +62,7 @@ class Chat:
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
         """Content, reasoning, refusal, tool calls, text or a finish reason commit; role chunks are preamble."""
-        if event.data.strip() == _DONE:
+        if event.is_done:
             return Verdict.COMMIT
         if data is None:
             return Verdict.ERROR if event.name == "error" else Verdict.HOLD
@@ -72,7 +72,7 @@ class Chat:
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """A finish reason or [DONE]; an error wins over a finish reason in the same chunk (OpenRouter sends both)."""
-        if event.data.strip() == _DONE:
+        if event.is_done:
             return True
         if event.name == "error":
             return False

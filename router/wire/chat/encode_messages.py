@@ -11,8 +11,8 @@ from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.root_unions import wrap_arguments
 from router.wire.neutral.turn_order import order_turns
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def encode_messages(request: Request, ctx: Context) -> list[Json]:

@@ -8,8 +8,8 @@ from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.root_unions import union_tools
 from router.wire.openai import OWN_USER, find_nearest_effort, resolve_effort
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:

@@ -42,7 +42,7 @@ from router.wire.neutral.context import Context
 from router.wire.neutral.logprobs import Logprob
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.raw import sse
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 FINISH: dict[Stop, str] = {
     "end": "stop",

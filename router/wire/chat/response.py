@@ -10,8 +10,8 @@ from router.wire.chat.decode_stream import ChatDecoder
 from router.wire.chat.encode_stream import FINISH, FORMAT, encode_custom
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:

@@ -3,7 +3,7 @@
 from router.wire.neutral.context import Context
 from router.wire.neutral.schemas import GEMINI, MISTRAL_STRICT, fit_schema, fits
 from router.wire.openai import is_strict_schema
-from router.wire.raw.json_values import Json, encode_json
+from router.wire.raw.json.json_values import Json, encode_json
 
 
 def fit_to_upstream(schema: Json, path: str, ctx: Context) -> Json:

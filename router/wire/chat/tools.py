@@ -19,8 +19,8 @@ from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
 from router.wire.neutral.tool_forms.root_unions import find_union, wrap_schema
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _MARKS = ("cache_control", BREAKPOINT)
 _READ = frozenset(("type", *_MARKS))

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.wire.raw.json_values import Json
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import Top
 
 #: The field that asks for the usage of a stream.
 USAGE_FIELD = "stream_options"

@@ -6,8 +6,8 @@ from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire.costs.charges import read_charge
 from router.wire.costs.extras import read_media
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:

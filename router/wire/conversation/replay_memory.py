@@ -33,7 +33,7 @@ from router.ir import (
 )
 from router.wire.conversation.identifiers import to_messages_id
 from router.wire.conversation.sealed_state import StateSealer
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 ENTRIES, BYTES = 4096, 16 << 20
 #: A larger call is not stored: it would evict all others.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from router.ir import Text, ToolCall, ToolResult, Turn
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 ENTRIES, BYTES = 256, 8 << 20
 _OVERHEAD = 400

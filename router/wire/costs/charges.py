@@ -8,8 +8,8 @@ with the total and its currency. xAI reports `cost_in_usd_ticks`, 10^10 for a do
 """
 
 from router.backends.profile import Profile
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _DOLLAR = 10**9
 # More than any request costs: a number that is no charge counts as none.

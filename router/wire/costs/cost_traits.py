@@ -6,8 +6,8 @@ from typing import NamedTuple, cast
 from router.wire.calls import Call
 from router.wire.costs.extras import CHEAPER, read_tier
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS
-from router.wire.raw.json_values import MOST_TOKENS, Json, as_count
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import MOST_TOKENS, Json, as_count
+from router.wire.raw.json.top_level import Top
 
 #: Web searches that are expected of a request that allows them without a bound of its own.
 TYPICAL_SEARCHES = 10

@@ -12,8 +12,9 @@ import re
 import msgspec
 
 from router.ir import Extras, Usage
-from router.wire.raw import json_values, scan
-from router.wire.raw.json_values import Json
+from router.wire.raw import scan
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _NONE = Extras()
 #: Tiers that cost what no tier costs.

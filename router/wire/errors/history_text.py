@@ -3,8 +3,8 @@
 import re
 
 from router.wire.errors import texts
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: Bytes of a text that is kept.
 ERROR_BYTES = 200

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple, cast
 
 from router.wire.headers.times import LONGEST, UNREADABLE, seconds_until
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: Bytes of a body that are looked at.
 READ_LIMIT = 16_384

@@ -10,7 +10,7 @@ import re
 
 from router.ir.overflow import Overflow
 from router.wire.errors.told_status import RATE
-from router.wire.raw.json_values import Json, as_count
+from router.wire.raw.json.json_values import Json, as_count
 
 #: The code that OpenAI's protocols have for it.
 CODE = "context_length_exceeded"

@@ -13,7 +13,7 @@ import re
 
 from router.ir.overflow import Overflow
 from router.wire.errors import overflow, texts
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 #: What the message begins with in Anthropic's API.
 PHRASE = "prompt is too long"

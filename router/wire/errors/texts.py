@@ -1,7 +1,7 @@
 """The message of an error object, which some gateways hide."""
 
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 # OpenRouter's message for any error of a provider behind it; what the provider said stands in error.metadata.raw.
 _SAYS_NOTHING = frozenset(("", "provider returned error", "error"))

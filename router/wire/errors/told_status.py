@@ -7,7 +7,7 @@ up at once on a 413, and some clients of OpenAI's take it for a conversation tha
 import re
 
 from router.wire.errors import codes
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 #: Characters of a message that are searched.
 _READ_LIMIT = 4096

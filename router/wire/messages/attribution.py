@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.wire.raw.splice import Splice
+from router.wire.raw.json.splice import Splice
 
 _ATTRIBUTION = "x-anthropic-billing-header:"
 _encode = msgspec.json.encode

@@ -1,6 +1,6 @@
 """A cache mark for a request of a client that sends none: without one Messages caches nothing."""
 
-from router.wire.raw.splice import Splice
+from router.wire.raw.json.splice import Splice
 
 _NEEDLE = b'"cache_control"'
 _MARK = b'{"type":"ephemeral"}'

@@ -10,7 +10,7 @@ from typing import cast
 from router.ir import Citation
 from router.wire.neutral.answer_bounds import CITATIONS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 _WEB = ("http://", "https://")
 

@@ -32,8 +32,8 @@ from router.wire.messages.search_reader import RESULT, SearchReader, is_call
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.answer_bounds import CALLS, CITATIONS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _STOPS: dict[str, Stop] = {
     "end_turn": "end",

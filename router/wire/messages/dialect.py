@@ -8,8 +8,9 @@ from router.ir import Usage
 from router.wire import dialect
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.messages import usage as messages_usage
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _PING = sse.frame(b'{"type": "ping"}', "ping")
 

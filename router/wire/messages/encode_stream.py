@@ -35,9 +35,10 @@ from router.wire.messages.dialect import Messages
 from router.wire.messages.errors import encode_error
 from router.wire.messages.searches import SearchWriter
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values, large_json, sse
-from router.wire.raw.json_values import Json
-from router.wire.raw.object_end import ObjectEnd
+from router.wire.raw import sse
+from router.wire.raw.json import json_values, large_json
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.object_end import ObjectEnd
 
 STOP_REASONS: dict[Stop, str] = {
     "end": "end_turn",

@@ -8,8 +8,8 @@ from router.ir import Fault
 from router.wire import dialect
 from router.wire.errors import overflow, overflow_texts
 from router.wire.errors.told_status import correct_status
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 # What a 404 of this protocol can be about beside the model.
 _OTHER_THINGS = re.compile(r"\b(?:path|url|endpoint|route|page|file|container|batch|skill|resource|not found)\b", re.I)

@@ -13,8 +13,8 @@ import msgspec
 
 from router.wire.conversation.sealed_state import PREFIX
 from router.wire.messages.requests.server_calls import summarize_server_call
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: Anthropic's error message on reasoning with a foreign signature.
 REFUSED = re.compile(rb"[Ii]nvalid `?signature`? in `?thinking`? block")

@@ -11,8 +11,8 @@ from router.wire.messages.searches import SearchWriter
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.answer_bounds import CALLS, ITEMS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | None:

@@ -6,8 +6,8 @@ from router.ir import Searched, WebPage
 from router.wire.messages.searches import SEARCH
 from router.wire.neutral.answer_bounds import CITATIONS, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 RESULT = "web_search_tool_result"
 #: The most characters of a call's input that are read: a query is shorter.

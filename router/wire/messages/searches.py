@@ -9,7 +9,7 @@ web-search-tool).
 from router.ir import Citation, Searched, WebPage
 from router.wire.neutral.answer_bounds import CITATIONS
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 #: The name of the tool in calls.
 SEARCH = "web_search"

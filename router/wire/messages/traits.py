@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import cast
 
-from router.wire.raw.json_values import Json
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.top_level import Top
 
 #: Words in the names of models that are usually asked for in this protocol.
 MODEL_WORDS = ("claude", "opus", "sonnet", "haiku")

@@ -2,8 +2,8 @@
 
 from router.wire.messages.search_reader import RESULT, is_call
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 # What is read, or says nothing about the answer: of a whole answer, of message_start's message, and of message_delta.
 _ANSWER = frozenset(

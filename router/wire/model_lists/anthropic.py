@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from router.errors import BadRequest
 from router.wire.model_lists.listed import ListedModel
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.raw.whole_numbers import parse_whole
 
 # Its entries have dates; catalogs of other vendors do not say.

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from router.wire.model_lists import openai
 from router.wire.model_lists.listed import ListedModel
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 #: Models on the list; each entry repeats the instructions.
 LIMIT = 1000

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from router.wire.model_lists.listed import ListedModel
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 
 def entry(model: ListedModel) -> Json:

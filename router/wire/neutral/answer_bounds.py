@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from router.ir import Fault
 from router.wire.neutral.logprobs import MEMBER
-from router.wire.raw import json_values, large_json, scan
+from router.wire.raw import scan
+from router.wire.raw.json import json_values, large_json
 
 
 class Bound(NamedTuple):

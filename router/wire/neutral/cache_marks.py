@@ -7,7 +7,7 @@ import msgspec
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, Tool, ToolCall, ToolResult
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 BREAKPOINT = "prompt_cache_breakpoint"
 _MARKS = 4

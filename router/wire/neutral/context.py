@@ -13,7 +13,7 @@ from router.wire.conversation.replay_memory import ReplayMemory
 from router.wire.conversation.sealed_state import StateSealer
 from router.wire.conversation.search_memory import SearchMemory
 from router.wire.neutral.losses import Loss
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 LossPolicy = Literal["warn", "strict", "silent"]
 HEADER_LIMIT = 1000

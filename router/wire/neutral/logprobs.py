@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 Logprob = Json | msgspec.Raw
 #: The member of a choice, or of a part of text, that holds them.

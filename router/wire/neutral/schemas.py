@@ -9,8 +9,8 @@ from typing import cast
 
 import msgspec
 
-from router.wire.raw.json_values import Json, encode_json
-from router.wire.raw.schema_references import find_definition, is_recursive
+from router.wire.raw.json.json_values import Json, encode_json
+from router.wire.raw.json.schema_references import find_definition, is_recursive
 
 STRING: Json = {"type": "string"}
 INTEGER: Json = {"type": "integer"}

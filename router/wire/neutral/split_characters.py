@@ -11,7 +11,7 @@ import msgspec
 
 from router.ir import CallDelta, Ended, Event, Pinged, RefusalDelta, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
-from router.wire.raw.lenient_json import HALF, is_first_half, mend_text
+from router.wire.raw.json.lenient_json import HALF, is_first_half, mend_text
 
 _TEXT, _THINKING, _REFUSAL = -1, -2, -3
 _KEYS: dict[type, int] = {TextDelta: _TEXT, ThinkingDelta: _THINKING, RefusalDelta: _REFUSAL}

@@ -11,7 +11,7 @@ from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pin
 from router.wire.neutral.context import Context
 from router.wire.neutral.summary import SummaryFilter
 from router.wire.neutral.tool_forms.root_unions import RootUnionFilter
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 
 class StreamFilter(Protocol):

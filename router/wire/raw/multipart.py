@@ -8,7 +8,7 @@ import enum
 import re
 
 from router.errors import BadRequest
-from router.wire.raw.top_level import MODEL_LIMIT
+from router.wire.raw.json.top_level import MODEL_LIMIT
 
 BOUNDARY_LIMIT = 70
 HEADERS_LIMIT = 16_384

@@ -7,6 +7,7 @@ longer than the interval after which threads are switched.
 """
 
 import re
+from io import BytesIO
 
 #: Bytes that one call looks through, in half a millisecond or less.
 STEP = 256 << 10
@@ -66,6 +67,42 @@ def is_blank(data: Data) -> bool:
     if len(data) <= STEP:
         return not data.strip()
     return all(not data[at : at + STEP].strip() for at in range(0, len(data), STEP))
+
+
+def write(out: BytesIO, data: bytes | memoryview) -> None:
+    """As `out.write(data)`."""
+    view = memoryview(data)
+    for at in range(0, len(view), STEP):
+        out.write(view[at : at + STEP])
+
+
+def copy(view: memoryview) -> bytes:
+    """As `bytes(view)`: for 31 MiB that takes 20 ms, most of it for memory that the process gets page by page."""
+    if len(view) <= STEP:
+        return bytes(view)
+    out = BytesIO()
+    write(out, view)
+    return out.getvalue()
+
+
+def strip(data: bytes) -> bytes:
+    """As `data.strip()`."""
+    if len(data) <= STEP or not (data[:1].isspace() or data[-1:].isspace()):
+        return data.strip()
+    begin, end = 0, len(data)
+    for at in range(0, end, STEP):
+        piece = data[at : at + STEP]
+        rest = piece.lstrip()
+        begin = at + len(piece) - len(rest)
+        if rest:
+            break
+    while end > begin:
+        piece = data[max(begin, end - STEP) : end]
+        rest = piece.rstrip()
+        end -= len(piece) - len(rest)
+        if rest:
+            break
+    return copy(memoryview(data)[begin:end])
 
 
 class Steps:

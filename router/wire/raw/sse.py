@@ -5,7 +5,7 @@ event ends at a blank line. The splitter never changes a byte: what goes in come
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import NamedTuple
 
@@ -24,6 +24,11 @@ _SEARCHED = 64 << 10
 # The fields that are read, and what the longest takes with its colon.
 _FIELDS = (b"data", b"event", b"error")
 _FIELD_BYTES = len("error:")
+# Data lines that are joined at once: millions of them by themselves would take ten times their bytes.
+_GROUP = 4096
+# Bytes of a name that are read: those of protocols are short.
+_NAME_BYTES = 256
+_DONE = b"[DONE]"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -32,8 +37,13 @@ class Event(NamedTuple):
 
     #: The `event:` field, '' without one.
     name: str
-    #: The `data:` lines joined by LF.
-    data: str
+    #: The `data:` lines joined by LF, as they came: they may be no UTF-8.
+    data: bytes
+
+    @property
+    def is_done(self) -> bool:
+        """True for the one behind the last of a Chat stream."""
+        return len(self.data) <= scan.STEP and self.data.strip() == _DONE
 
 
 class EventTooLarge(Exception):
@@ -134,49 +144,89 @@ def _iter_blank_lines(data: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
         yield match.span()
 
 
-def parse_events(data: bytes) -> Iterator[tuple[int, Event]]:
-    """Each whole event with the offset behind its blank line; comments and unknown fields are left out."""
-    at = 0
-    for begin, end in _iter_blank_lines(data):
-        yield end, parse_event(data[at:begin])
-        at = end
+def parse_events(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[int, Event]]:
+    """Each whole event between `start` and `end` with the offset behind its blank line; comments and unknown fields are
+    left out."""
+    at = start
+    for begin, behind in _iter_blank_lines(data, start):
+        if end is not None and behind > end:
+            return
+        small = begin - at <= scan.STEP
+        yield behind, parse_event(data[at:begin]) if small else _parse_large_event(data, at, begin)
+        at = behind
 
 
 def parse_event(block: bytes) -> Event:
-    """One event from its lines. Undecodable bytes become U+FFFD; a leading byte order mark is dropped.
+    """One event from its lines. Undecodable bytes of its name become U+FFFD; a leading byte order mark is dropped.
 
     A line `error: {…}`, as llama.cpp and GPUStack write it, is an event of that name: readers that follow the standard
     see nothing there.
     """
-    name = error = ""
-    lines: list[str] = []
-    block = block.removeprefix(_BYTE_ORDER_MARK)
+    if len(block) > scan.STEP:
+        return _parse_large_event(block, 0, len(block))
     # For bytes the line ends are these three only.
-    small = len(block) <= scan.STEP or b"\r" in block
-    for line in block.splitlines() if small else _iter_lines(block):
+    return _collect_fields(block.removeprefix(_BYTE_ORDER_MARK).splitlines())
+
+
+def _parse_large_event(data: bytes, start: int, end: int) -> Event:
+    """As `parse_event`, for the lines between two offsets: what is large of them is copied once, in steps."""
+    if data[start : start + len(_BYTE_ORDER_MARK)] == _BYTE_ORDER_MARK:
+        start += len(_BYTE_ORDER_MARK)
+    return _collect_fields(_iter_lines(data, start, end))
+
+
+def _collect_fields(lines: Iterable[bytes | memoryview]) -> Event:
+    name = error = b""
+    found: list[bytes] = []
+    groups: list[bytes] = []
+    for line in lines:
         field = bytes(line[:_FIELD_BYTES]).partition(b":")[0]
         if field not in _FIELDS:
             continue
         at = len(field) + 1
-        value = str(line[at + 1 if line[at : at + 1] == b" " else at :], "utf-8", "replace")
-        if field == b"data":
-            lines.append(value)
-        elif field == b"event":
-            name = value
+        value = line[at + 1 if line[at : at + 1] == b" " else at :]
+        if field == b"event":
+            name = bytes(value[:_NAME_BYTES])
+        elif field == b"data":
+            found.append(value if isinstance(value, bytes) else scan.copy(value))
+            if len(found) == _GROUP:
+                groups.append(b"\n".join(found))
+                found.clear()
         else:
-            error = value
-    if error and not lines:
+            error = value if isinstance(value, bytes) else scan.copy(value)
+    if error and not found and not groups:
         return Event("error", error)
-    return Event(name, "\n".join(lines))
+    # Others may run while this joins megabytes; of one line it makes no copy.
+    return Event(name.decode("utf-8", "replace"), b"\n".join(groups + found if groups else found))
 
 
-def _iter_lines(block: bytes) -> Iterator[memoryview]:
-    """The lines that LF ends, without copies of megabytes."""
-    view, at = memoryview(block), 0
-    while (end := block.find(b"\n", at)) >= 0:
-        yield view[at:end]
-        at = end + 1
-    yield view[at:]
+def _iter_lines(data: bytes, start: int, end: int) -> Iterator[bytes | memoryview]:
+    """The lines between two offsets, without their ends: long ones as views, so that nothing large is copied."""
+    view = memoryview(data)
+    while start < end:
+        stop = min(start + _SEARCHED, end)
+        cut = max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) + 1
+        if stop == end:
+            cut = end
+        if cut > 0:
+            cut += data[cut - 1 : cut + 1] == b"\r\n" and cut < end
+            yield from data[start:cut].splitlines()
+        else:
+            line_end = _find_line_end(data, stop, end)
+            yield view[start:line_end]
+            cut = line_end + (2 if data[line_end : line_end + 2] == b"\r\n" else 1)
+        start = cut
+
+
+def _find_line_end(data: bytes, start: int, end: int) -> int:
+    """Where the line that goes on at `start` ends; `end` when no line end comes before it."""
+    for at in range(start, end, scan.STEP):
+        stop = min(at + scan.STEP, end)
+        found = data.find(b"\n", at, stop)
+        before = data.find(b"\r", at, stop if found < 0 else found)
+        if before >= 0 or found >= 0:
+            return before if before >= 0 else found
+    return end
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
@@ -199,27 +249,22 @@ def _iter_payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
                 yield block[7:at].decode("utf-8", "replace"), data
         elif block[:1] != b":" or b"\n" in block:
             event = parse_event(block)
-            if event.data.strip():
-                yield event.name, event.data.strip().encode("utf-8")
+            if data := event.data.strip():
+                yield event.name, data
 
 
 def _iter_large_payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
     at = 0
     while at < len(batch):
         cut = find_cut(batch, at, scan.STEP)
-        piece = batch[at:cut]
-        at = cut
-        if len(piece) > scan.STEP and _is_plain_event(piece):
-            if data := piece[6:-2].strip():  # copied once
-                yield "", data
+        if cut - at <= scan.STEP + 1:  # one more where it would be within CR LF
+            yield from _iter_payloads(batch[at:cut])
         else:
-            yield from _iter_payloads(_make_line_feeds(piece) if b"\r" in piece else piece)
-
-
-def _is_plain_event(piece: bytes) -> bool:
-    """True for one event with one data line."""
-    framed = piece[:6] == b"data: " and piece[-2:] == b"\n\n"
-    return framed and piece.find(b"\n") == len(piece) - 2 and b"\r" not in piece
+            # One event: there is no border within a step of it.
+            event = _parse_large_event(batch, at, cut)
+            if data := scan.strip(event.data):
+                yield event.name, data
+        at = cut
 
 
 def find_cut(batch: bytes, at: int, size: int) -> int:
@@ -232,24 +277,12 @@ def find_cut(batch: bytes, at: int, size: int) -> int:
     return cut + 1 if batch[cut - 1 : cut + 1] == b"\r\n" else cut
 
 
-def _make_line_feeds(batch: bytes) -> bytes:
-    """The same with LF as its only line end."""
-    pieces: list[bytes] = []
-    at = 0
-    while at < len(batch):
-        piece = batch[at : at + scan.STEP]
-        if piece[-1] == _CR and batch[at + len(piece) : at + len(piece) + 1] == b"\n":
-            piece += b"\n"
-        at += len(piece)
-        pieces.append(piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-    return b"".join(pieces)
-
-
 def complete_event(tail: bytes) -> bytes:
     """The last event of a stream with the line ends that are missing behind it: without a blank line, readers of events
     drop it."""
-    end = b"\r\n" if b"\r\n" in tail else b"\r" if b"\r" in tail else b"\n"
-    return tail + end if tail.endswith((b"\n", b"\r")) else tail + end + end
+    end = next((one for one in (b"\r\n", b"\r") if scan.contains(tail, one)), b"\n")
+    # Others may run while this joins megabytes.
+    return b"".join((tail, end) if tail.endswith((b"\n", b"\r")) else (tail, end, end))
 
 
 def frame(data: bytes, name: str = "") -> bytes:

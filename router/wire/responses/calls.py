@@ -13,8 +13,8 @@ from router.ir import Tool, ToolCall
 from router.wire.neutral.context import CallForm
 from router.wire.neutral.schemas import INTEGER, STRING, build_object_schema
 from router.wire.neutral.tool_forms import freeform_tools
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 FUNCTION, CUSTOM = "function_call", "custom_tool_call"
 _TEXTS: Json = {"type": "array", "items": STRING}

@@ -14,8 +14,8 @@ from router.ir import Block, Document, Image, Text, Thinking, ToolResult, Turn
 from router.wire.neutral.cache_marks import BREAKPOINT, read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_document, parse_data_url
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import calls
 from router.wire.responses.input import compaction, foreign_items, hosted_calls
 

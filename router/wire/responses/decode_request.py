@@ -10,9 +10,9 @@ from router.ir import HostedTool, Reasoning, Request, Shape, Text, Tool
 from router.wire import stored_responses
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_cache
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
-from router.wire.raw.top_level import Top
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.top_level import Top
 from router.wire.responses import tools as responses_tools
 from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
 from router.wire.responses.input import compaction

@@ -21,8 +21,8 @@ from router.ir import (
 )
 from router.wire.neutral.answer_bounds import CITATIONS, PARTS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import errors, usage
 from router.wire.responses.calls import CUSTOM, FUNCTION
 from router.wire.responses.output.call_reader import CallReader

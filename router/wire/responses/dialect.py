@@ -7,8 +7,9 @@ from router.errors import RouterError
 from router.ir import Usage
 from router.wire import dialect, openai
 from router.wire.dialect import Failure, Needles, Verdict
-from router.wire.raw import json_values, sse
-from router.wire.raw.json_values import Json
+from router.wire.raw import sse
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import usage as responses_usage
 from router.wire.responses.errors import KNOWN_CODES
 

@@ -9,7 +9,7 @@ from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.turn_order import order_turns
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.reasoning_state import decode_proof
 
 

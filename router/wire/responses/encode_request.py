@@ -6,7 +6,7 @@ from router.ir import HostedTool, Request, WebSearch
 from router.wire import openai
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import encode_items, tools
 from router.wire.responses.input import hosted_tools
 

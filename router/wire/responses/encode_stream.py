@@ -31,7 +31,7 @@ from router.ir import (
 )
 from router.wire import openai
 from router.wire.neutral.context import CallForm, Context, FinishedAnswer
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import calls as responses_calls
 from router.wire.responses import errors
 from router.wire.responses import usage as responses_usage

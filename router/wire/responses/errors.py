@@ -5,8 +5,8 @@ import msgspec
 from router.ir import Fault
 from router.wire import openai
 from router.wire.errors import overflow, overflow_texts
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def decode_error(data: Json, status: int) -> Fault | None:

@@ -8,7 +8,7 @@ import msgspec
 from router.ir import Answer, Fault
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.decode_stream import ResponsesDecoder
 from router.wire.responses.output.compaction_encoder import make_encoder
 

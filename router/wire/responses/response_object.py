@@ -4,8 +4,8 @@ import msgspec
 
 from router.wire import stored_responses
 from router.wire.neutral.context import Context
-from router.wire.raw import large_json
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import large_json
+from router.wire.raw.json.json_values import Json
 
 _encode = msgspec.json.encode
 #: Request fields that a response repeats, with their defaults. The models of the SDKs require several.

@@ -11,8 +11,8 @@ from router.wire.conversation.identifiers import CALL_ID_LIMIT as NAME_LIMIT
 from router.wire.neutral.context import CallForm, Context
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.openai import is_strict_schema
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.calls import BUILT_IN, CUSTOM, FUNCTION, to_neutral_name
 from router.wire.responses.input import hosted_tools
 

@@ -5,8 +5,8 @@ from typing import cast
 
 import msgspec
 
-from router.wire.raw.json_values import Json
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.top_level import Top
 
 #: Input that only the organisation it was written for can read.
 SEALED = b'"encrypted_content"'

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from router.ir import WebSearch
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.search_engines.results import QUERY_LIMIT, RESULTS, Result, make_result, tidy
 
 #: Domains of a request that are passed on.

@@ -1,9 +1,11 @@
 """How a relayed stream ends: last events that are not complete, line ends of every kind, errors outside the form."""
 
 import json
+import threading
 
 import pytest
 
+from router.exchange.client_response import relay
 from router.net.client.exchange import UpstreamDisconnected
 from router.wire.dialect import Failure
 from router.wire.raw import sse
@@ -44,6 +46,26 @@ def test_a_last_event_without_its_blank_line_reaches_readers(relayed, protocol, 
     assert (seen.outcome, seen.whole, seen.tap.ended) == (None, True, True)
     assert seen.body.startswith(stream[: -cut * len(end)])
     assert [event for _, event in sse.parse_events(seen.body)] == [event for _, event in sse.parse_events(stream)]
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["committed", "first event"])
+@pytest.mark.parametrize("size", [2 << 20, 2 << 10])
+def test_a_large_last_event_without_its_blank_line_is_read_in_the_thread(relayed, monkeypatch, size, begun):
+    """Megabytes of it delay no other stream; it reaches readers as a small one does."""
+    threads = set()
+    look = relay.look_at_object
+
+    def look_here(data):
+        threads.add(threading.current_thread() is threading.main_thread())
+        return look(data)
+
+    monkeypatch.setattr(relay, "look_at_object", look_here)
+    text = json.dumps({"choices": [{"delta": {"content": "a" * size}, "finish_reason": "stop"}]}).encode()
+    stream = (PREAMBLE["chat"] + CONTENT["chat"] if begun else b"") + b"data: " + text
+    seen = relayed("chat", stream, jump=1.0)
+    assert (seen.outcome, seen.whole, seen.tap.ended) == (None, True, True)
+    assert seen.body == stream + b"\n\n"
+    assert threads == {size < 1 << 20}
 
 
 @pytest.mark.parametrize("kind", ERRORS)

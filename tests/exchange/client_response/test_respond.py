@@ -10,7 +10,7 @@ from router.exchange.client_response.respond import ERROR_SECONDS, WHOLE_LIMIT
 from router.host.memory_bound import MemoryBound
 from router.net.server.cancel_reason import CancelReason
 from router.settings.tables import BackendOptions, Edits
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 from ..attempts import GOOD
 from ..playbook import playing

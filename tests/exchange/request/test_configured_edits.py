@@ -9,8 +9,8 @@ from router.exchange.request.configured_edits import change_body, touches
 from router.settings.tables import Edits
 from router.upstream.configured_headers import header_changes
 from router.wire import calls
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import peek
 
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}
 

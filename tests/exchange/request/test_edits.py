@@ -12,7 +12,7 @@ from router.store.config import backends
 from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.wire import calls
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 ASK = b'"stream_options":{"include_usage":true}'

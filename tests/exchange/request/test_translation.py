@@ -7,7 +7,7 @@ from router.exchange.request.translation import foretell, needs_translation
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Edits
 from router.wire import calls
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 from ...answers import PATHS
 from ..attempts import PROTOCOLS, asks

@@ -6,7 +6,7 @@ import pytest
 
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.wire import calls
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 FUNCTION = {"type": "function", "name": "f"}
 

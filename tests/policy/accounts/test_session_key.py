@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.policy.accounts.session_key import HEADERS, TEXT_LIMIT, derive_session, find_family
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 TURN = {"messages": [{"role": "user", "content": "hello"}]}
 

@@ -10,7 +10,7 @@ from router.policy.cache import sessions as module
 from router.policy.cache.canonical import STRIDE
 from router.policy.cache.prompt import PARTS_LIMIT
 from router.policy.cache.sessions import LINES, SESSIONS, PromptSessions, Turn
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 

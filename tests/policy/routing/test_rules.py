@@ -10,7 +10,7 @@ from router.ir import RoutingFacts
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.rules import compile_glob, prepare_rule
 from router.settings.tables import Condition, Edits, Rule
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 
 BODY = (
     b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from router.wire import calls
 from router.wire.costs.cost_traits import TYPICAL_SEARCHES, CostTraits, read_cost_traits, read_limit
-from router.wire.raw.json_values import MOST_TOKENS
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.json_values import MOST_TOKENS
+from router.wire.raw.json.top_level import peek
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 COMPLETIONS, EMBEDDINGS = "/v1/completions", "/v1/embeddings"

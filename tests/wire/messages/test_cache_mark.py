@@ -5,8 +5,8 @@ import json
 import pytest
 
 from router.wire.messages.cache_mark import mark_cache
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import peek
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 PLAIN = {"model": "m", "messages": [{"role": "user", "content": '"cache_control": said a text'}], "x": 1.0}

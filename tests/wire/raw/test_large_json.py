@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.wire.raw import large_json
+from router.wire.raw.json import large_json
 
 TEXTS = st.text(st.sampled_from('a"\\/é€😀\n\u2028\x01[]{},:') | st.characters(exclude_categories=("Cs",)), max_size=60)
 # What JSON is made of: most lines of it are none, and some nearly are.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.raw import large_json, lenient_json
+from router.wire.raw.json import large_json, lenient_json
 
 EMOJI, LOST = "\U0001f600", "\ufffd"
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.raw.splice import Splice
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.splice import Splice
+from router.wire.raw.json.top_level import peek
 
 from .test_top_level import FORMS, MARGINS, OBJECTS, written
 

@@ -10,25 +10,25 @@ from router.wire.raw import scan, sse
 
 # name -> stream, events (name, data), what is left without its blank line
 GOLDEN = {
-    "lf": (b"event: a\ndata: 1\n\ndata: 2\n\n", [("a", "1"), ("", "2")], b""),
-    "crlf": (b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", [("a", "1"), ("", "2")], b""),
-    "cr": (b"event: a\rdata: 1\r\rdata: 2\r\r", [("a", "1"), ("", "2")], b""),
-    "mixed": (b"event: a\r\ndata: 1\n\rdata: 2\r\r\ndata: 3\n\r\n", [("a", "1"), ("", "2"), ("", "3")], b""),
-    "bom": (b"\xef\xbb\xbfdata: 1\n\n", [("", "1")], b""),
-    "comments": (b": hello\n\ndata: 1\n: inside\n\n:\n\n", [("", "1")], b""),
-    "several data lines": (b"data: 1\ndata:2\ndata\ndata:  3\n\n", [("", "1\n2\n\n 3")], b""),
-    "unknown fields": (b"id: 7\nretry: 5\nDATA: no\ndata: 1\n\n", [("", "1")], b""),
+    "lf": (b"event: a\ndata: 1\n\ndata: 2\n\n", [("a", b"1"), ("", b"2")], b""),
+    "crlf": (b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", [("a", b"1"), ("", b"2")], b""),
+    "cr": (b"event: a\rdata: 1\r\rdata: 2\r\r", [("a", b"1"), ("", b"2")], b""),
+    "mixed": (b"event: a\r\ndata: 1\n\rdata: 2\r\r\ndata: 3\n\r\n", [("a", b"1"), ("", b"2"), ("", b"3")], b""),
+    "bom": (b"\xef\xbb\xbfdata: 1\n\n", [("", b"1")], b""),
+    "comments": (b": hello\n\ndata: 1\n: inside\n\n:\n\n", [("", b"1")], b""),
+    "several data lines": (b"data: 1\ndata:2\ndata\ndata:  3\n\n", [("", b"1\n2\n\n 3")], b""),
+    "unknown fields": (b"id: 7\nretry: 5\nDATA: no\ndata: 1\n\n", [("", b"1")], b""),
     "line separators": (
         'data: {"t":"a\u2028b\u2029c\x85d\x0be"}\n\n'.encode(),
-        [("", '{"t":"a\u2028b\u2029c\x85d\x0be"}')],
+        [("", '{"t":"a\u2028b\u2029c\x85d\x0be"}'.encode())],
         b"",
     ),
-    "escaped ends": (b'data: {"t":"a\\n\\ndata: b"}\n\n', [("", '{"t":"a\\n\\ndata: b"}')], b""),
-    "colons": (b"data: a: b\nevent:x\n\n", [("x", "a: b")], b""),
-    "no final blank line": (b"data: 1\n\nevent: b\ndata: 2\n", [("", "1")], b"event: b\ndata: 2\n"),
+    "escaped ends": (b'data: {"t":"a\\n\\ndata: b"}\n\n', [("", b'{"t":"a\\n\\ndata: b"}')], b""),
+    "colons": (b"data: a: b\nevent:x\n\n", [("x", b"a: b")], b""),
+    "no final blank line": (b"data: 1\n\nevent: b\ndata: 2\n", [("", b"1")], b"event: b\ndata: 2\n"),
     "only an end": (b"\n", [], b"\n"),
-    "not utf-8": (b"data: \xff\n\n", [("", "\ufffd")], b""),
-    "blank lines between": (b"data: 1\n\n\n\n\ndata: 2\n\n", [("", "1"), ("", "2")], b""),
+    "not utf-8": (b"data: \xff\n\n", [("", b"\xff")], b""),
+    "blank lines between": (b"data: 1\n\n\n\n\ndata: 2\n\n", [("", b"1"), ("", b"2")], b""),
 }
 
 
@@ -149,7 +149,7 @@ def test_a_whole_batch_over_the_limit_passes():
 def test_a_frame_is_one_event(name, framed):
     """What `frame` writes, `events` reads."""
     assert sse.frame(b"{}", name) == framed
-    assert [event for _, event in sse.parse_events(framed)] == [sse.Event(name, "{}")]
+    assert [event for _, event in sse.parse_events(framed)] == [sse.Event(name, b"{}")]
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1 << 22])
@@ -196,17 +196,17 @@ def test_the_tail_can_be_read_at_any_time():
 def test_a_last_event_is_completed(tail, whole):
     """With the line ends that it uses itself, so that readers see one event."""
     assert sse.complete_event(tail) == whole
-    assert [event.data for _, event in sse.parse_events(whole)] == ["1"]
+    assert [event.data for _, event in sse.parse_events(whole)] == [b"1"]
 
 
 @pytest.mark.parametrize(
     ("block", "event"),
     [
-        (b'error: {"message":"no"}', sse.Event("error", '{"message":"no"}')),
-        (b"error: no", sse.Event("error", "no")),
-        (b"error:", sse.Event("", "")),
-        (b"data: 1\nerror: 2", sse.Event("", "1")),
-        (b"errors: 2", sse.Event("", "")),
+        (b'error: {"message":"no"}', sse.Event("error", b'{"message":"no"}')),
+        (b"error: no", sse.Event("error", b"no")),
+        (b"error:", sse.Event("", b"")),
+        (b"data: 1\nerror: 2", sse.Event("", b"1")),
+        (b"errors: 2", sse.Event("", b"")),
     ],
 )
 def test_an_error_line_is_an_event(block, event):
@@ -235,7 +235,41 @@ def test_large_reads_give_the_same_events(pieces):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "STEP", 7)
         patch.setattr(sse, "_SEARCHED", 5)
+        patch.setattr(sse, "_GROUP", 2)
         assert told_by(stream) == expected
+
+
+class Watched(bytes):
+    """Bytes that note how much of them one call copies."""
+
+    copied = 0
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        if isinstance(key, slice):
+            Watched.copied = max(Watched.copied, len(found))
+        return found
+
+
+@pytest.mark.parametrize("read", [sse.parse_events, sse.payloads, lambda data: [(0, sse.parse_event(data))]])
+@pytest.mark.parametrize("blanks", [b"", b" \t"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("kind", [b"data: ", b"event: a\ndata: ", b"data: 1\ndata:", b"error: ", b": ", b"event: "])
+def test_a_large_event_is_read_in_steps(monkeypatch, kind, end, blanks, read):
+    """No call copies more of it than a step: others run between two."""
+    monkeypatch.setattr(Watched, "copied", 0)
+    size = 3 * scan.STEP
+    list(read(Watched((kind + blanks + b"x" * size + blanks + b"\n\n").replace(b"\n", end))))
+    assert 0 < Watched.copied <= scan.STEP + len(b"\r\n")
+
+
+@given(st.binary(max_size=8), st.integers(0, 30), st.integers(0, 30))
+def test_large_bytes_are_stripped_as_small_ones(data, before, behind):
+    """Whatever stands at the ends of a step."""
+    whole = b" " * before + data + b"\n" * behind
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "STEP", 5)
+        assert scan.strip(whole) == whole.strip()
 
 
 @pytest.mark.parametrize("event", [b"data: ", b"data:", b"data:  ", b"event: ping\ndata: ", b"data: " + b" " * 20])

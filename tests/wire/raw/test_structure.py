@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.raw import structure
-from router.wire.raw.structure import NESTED_LIMIT, TOP_MEMBERS_LIMIT, VALUES_LIMIT
-from router.wire.raw.top_level import peek, read_model
+from router.wire.raw.json import structure
+from router.wire.raw.json.structure import NESTED_LIMIT, TOP_MEMBERS_LIMIT, VALUES_LIMIT
+from router.wire.raw.json.top_level import peek, read_model
 
 MANY = 1_100_000
 

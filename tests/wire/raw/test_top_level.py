@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.raw.top_level import DEPTH_LIMIT, MODEL_LIMIT, peek, read_model, wants_stream
+from router.wire.raw.json.top_level import DEPTH_LIMIT, MODEL_LIMIT, peek, read_model, wants_stream
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(

@@ -12,7 +12,7 @@ from router.wire import calls, translate
 from router.wire.conversation.sealed_state import PREFIX, SUMMARY_PREFIX, StateSealer, make_signer
 from router.wire.neutral import summary
 from router.wire.protocols import RESPONSES
-from router.wire.raw.top_level import peek
+from router.wire.raw.json.top_level import peek
 from router.wire.responses.input import compaction
 
 from ...answers import GOOD

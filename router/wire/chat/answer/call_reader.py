@@ -15,8 +15,8 @@ from router.wire.conversation.identifiers import AnswerCallIds
 from router.wire.neutral.answer_bounds import CALLS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.raw.whole_numbers import parse_whole
 
 # Far more calls than an answer has.

@@ -10,7 +10,7 @@ from router.ir import Event
 from router.wire.chat.answer.call_reader import CallReader
 from router.wire.neutral.answer_bounds import CHOICES, AnswerCounts
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 
 class _Choice:

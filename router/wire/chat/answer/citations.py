@@ -5,8 +5,8 @@ from typing import cast
 
 from router.ir import Citation
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: Fields of an answer that list its sources, without a place in the text.
 FIELDS = ("citations", "search_results")

@@ -6,8 +6,8 @@ from typing import cast
 from router.ir import Searched, WebPage
 from router.wire.neutral.answer_bounds import CALLS, CITATIONS, AnswerCounts, check_length
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 FIELD = "executed_tools"
 _SEARCHES = ("search", "browser_search", "browser.search", "web_search")

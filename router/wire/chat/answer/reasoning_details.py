@@ -13,8 +13,8 @@ import msgspec
 
 from router.ir import BlockEnded, Event, Redacted, Signed
 from router.wire.neutral.answer_bounds import ENTRIES, AnswerCounts
-from router.wire.raw import json_values, lenient_json
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values, lenient_json
+from router.wire.raw.json.json_values import Json
 
 FIELD = "reasoning_details"
 _START = '{"' + FIELD + '":'

@@ -9,8 +9,8 @@ from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.neutral.tool_forms.root_unions import wrap_arguments
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _SILENT = ("fallback", "mcp_tool_listing")

@@ -6,8 +6,8 @@ from router.wire.messages.requests import content
 from router.wire.messages.requests.hosted_tools import is_search_forced
 from router.wire.messages.requests.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 _ATTRIBUTION = "x-anthropic-billing-header:"
 _READ = frozenset(

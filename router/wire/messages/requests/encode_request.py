@@ -18,7 +18,7 @@ from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.neutral.schemas import ANTHROPIC, fit_schema
 from router.wire.neutral.tool_forms.root_unions import union_tools
 from router.wire.neutral.turn_order import order_turns
-from router.wire.raw.json_values import Json, encode_json, get_object
+from router.wire.raw.json.json_values import Json, encode_json, get_object
 
 SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
 _START = "(conversation start)"

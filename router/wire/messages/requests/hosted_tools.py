@@ -6,8 +6,8 @@ from router.errors import BadRequest
 from router.ir import HostedTool, McpServer, WebSearch
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms.hosted_tools import is_wanted, leave_out
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: The beta that mcp_servers and mcp_toolset belong to.
 MCP_BETA = "mcp-client-2025-11-20"

@@ -6,8 +6,8 @@ from typing import NamedTuple, cast
 from router.errors import BadRequest
 from router.ir import WebSearch
 from router.wire.messages.requests.hosted_tools import SEARCH, read_search
-from router.wire.raw.json_values import Json
-from router.wire.raw.top_level import Top
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.top_level import Top
 
 # What stands before the query in the message.
 _LEAD_IN = "Perform a web search for the query: "

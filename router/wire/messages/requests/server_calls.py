@@ -2,8 +2,8 @@
 
 from typing import cast
 
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 
 def summarize_server_call(entry: Json, kind: str) -> str:

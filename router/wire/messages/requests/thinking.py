@@ -6,7 +6,7 @@ from router.ir import Reasoning, Request
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.openai import find_nearest_effort
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
 _LEAST_BUDGET = 1024

@@ -13,8 +13,8 @@ from router.wire.neutral.provider_profiles import Claude
 from router.wire.neutral.schemas import ANTHROPIC, INTEGER, STRING, build_object_schema, fit_schema
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.tool_forms.root_unions import find_union, wrap_schema
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 NAME_LIMIT = 128
 #: How many strict tools a request may have.

@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from router.ir import Tool
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 SCHEMA: Json = {
     "type": "object",

@@ -32,7 +32,7 @@ from router.ir import (
 )
 from router.wire.neutral.assemble import assemble_answer
 from router.wire.neutral.context import Context, OwnSearch
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 NAME = "web_search"
 #: The most rounds of searches in one answer, and the searches that one round may ask for.

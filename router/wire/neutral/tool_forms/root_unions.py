@@ -10,8 +10,8 @@ import msgspec
 
 from router.ir import CallBegan, CallDelta, Ended, Event, Request
 from router.wire.neutral.context import Context
-from router.wire.raw.json_values import Json
-from router.wire.raw.object_end import ObjectEnd
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.object_end import ObjectEnd
 
 UNIONS = ("anyOf", "oneOf", "allOf")
 _DEFINITIONS = ("$defs", "definitions")

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import cast
 
-from router.wire.raw import json_values
+from router.wire.raw.json import json_values
 
 WRAPPERS = frozenset(("parallel", "multi_tool_use.parallel", "multi_tool_use_parallel"))
 _PREFIX = "functions."

@@ -14,9 +14,9 @@ import msgspec
 from router.errors import BadRequest
 from router.wire.conversation.sealed_state import SUMMARY_PREFIX, StateSealer
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
-from router.wire.raw.top_level import Top
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.top_level import Top
 
 TRIGGER = "compaction_trigger"
 #: Items that stand for the history before them, in a form that only their writer can read.

@@ -7,8 +7,8 @@ holds it too; as text it tells the model what was said. Only a sealed history ca
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 #: The most characters of an item that are told.
 TEXT_LIMIT = 64 << 10

@@ -2,8 +2,8 @@
 
 from router.ir import HostedTool, McpServer, WebSearch
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 
 SEARCHES = ("web_search", "web_search_preview")
 #: The forms of the search that a request of Responses can have (Profile.search_tool).

@@ -10,7 +10,7 @@ from router.wire.neutral.answer_bounds import CALLS, AnswerCounts
 from router.wire.neutral.context import Context
 from router.wire.neutral.tool_forms import freeform_tools
 from router.wire.neutral.tool_forms.wrapped_calls import WRAPPERS, unwrap_calls
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.calls import CUSTOM, to_neutral_name
 from router.wire.responses.output.item_table import OutputItem
 

@@ -3,7 +3,7 @@
 from router.ir import CallBegan
 from router.wire.neutral.context import CallForm
 from router.wire.neutral.tool_forms import freeform_tools
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses import calls
 from router.wire.responses.calls import CUSTOM, FUNCTION
 from router.wire.responses.output.event_sequence import EventSequence, delta_head

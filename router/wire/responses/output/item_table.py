@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from router.wire.neutral.answer_bounds import ITEMS, AnswerCounts
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.calls import CUSTOM, FUNCTION
 
 _CALL = "call"

@@ -6,8 +6,8 @@ import msgspec
 
 from router.ir import Citation
 from router.wire.neutral.logprobs import Logprob
-from router.wire.raw import large_json
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import large_json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.event_sequence import EventSequence, delta_head
 from router.wire.responses.output.parts import encode_citation, encode_logprobs
 

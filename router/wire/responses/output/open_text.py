@@ -1,7 +1,7 @@
 """Which text of an answer is being read: neutral events have one text or reasoning at a time."""
 
 from router.ir import BlockEnded, Event
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.item_table import OutputItem
 
 

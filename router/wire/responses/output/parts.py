@@ -7,7 +7,7 @@ import msgspec
 
 from router.ir import Citation
 from router.wire.neutral.logprobs import Logprob, list_logprobs
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.item_table import list_objects
 
 #: The fields of parts that are read, or say nothing that a client of another protocol would miss.

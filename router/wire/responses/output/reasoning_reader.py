@@ -4,7 +4,7 @@ from typing import cast
 
 from router.ir import BlockEnded, Event, Signed, ThinkingDelta
 from router.wire.neutral.answer_bounds import PARTS, check_length
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.item_table import ItemTable, OutputItem, list_objects
 from router.wire.responses.output.open_text import OpenText, read_index
 from router.wire.responses.output.reasoning_state import encode_proof

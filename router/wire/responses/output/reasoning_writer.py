@@ -1,7 +1,7 @@
 """Writes a reasoning item of a Responses answer: a summary of one part, and the sealed state that restores it."""
 
 from router.wire.conversation.sealed_state import StateSealer
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.event_sequence import EventSequence, delta_head
 
 

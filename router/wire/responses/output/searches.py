@@ -9,8 +9,8 @@ from typing import cast
 from router.ir import Searched
 from router.wire.neutral.answer_bounds import CITATIONS, check_length
 from router.wire.neutral.context import Context
-from router.wire.raw import json_values
-from router.wire.raw.json_values import Json
+from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.responses.output.event_sequence import EventSequence
 
 SEARCH = "web_search_call"

@@ -11,7 +11,7 @@ from typing import cast
 import msgspec
 
 from router.errors import BadRequest
-from router.wire.raw import large_json, lenient_json
+from router.wire.raw.json import large_json, lenient_json
 
 Json = dict[str, object]
 #: What the fast decoder raises for a text that is no JSON, or too deep.

@@ -4,7 +4,7 @@ The limit keeps later parsers of the body from running out of stack; it is not a
 the quick check may be misled, but only by texts whose brackets are arranged to cancel real ones.
 """
 
-from router.wire.raw.structure import find_marks, outside_strings
+from router.wire.raw.json.structure import find_marks, outside_strings
 
 DEPTH_LIMIT = 200
 

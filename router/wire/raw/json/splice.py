@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from router.errors import BadRequest
-from router.wire.raw.top_level import Top, decode_value
+from router.wire.raw.json.top_level import Top, decode_value
 
 Bytes = bytes | memoryview
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import msgspec
 
 from router.errors import BadRequest
-from router.wire.raw.depth import DEPTH_LIMIT, too_deep
-from router.wire.raw.structure import TOP_MEMBERS_LIMIT, check_size, check_walked, find_marks, has_many_members
+from router.wire.raw.json.depth import DEPTH_LIMIT, too_deep
+from router.wire.raw.json.structure import TOP_MEMBERS_LIMIT, check_size, check_walked, find_marks, has_many_members
 
 MODEL_LIMIT = 256
 

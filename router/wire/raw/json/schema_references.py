@@ -3,7 +3,7 @@
 from typing import cast
 from urllib.parse import unquote
 
-from router.wire.raw.json_values import Json
+from router.wire.raw.json.json_values import Json
 
 _PLACES = ("#/$defs/", "#/definitions/")
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from router.wire.raw import large_json
+from router.wire.raw.json import large_json
 
 #: The name of the loss, in text of a stream.
 HALF = "half a character"

@@ -1,0 +1,1 @@
+"""JSON as it stands in bodies and events: its bounds, its top level, its values."""
