@@ -159,11 +159,14 @@ class Exchange:
             hide_usage = await _send_within(attempt, self._early)
         else:
             hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection, self._early))
-        if attempt.upstream.status >= 400 and (failed := await self._find_failed(attempt, failover)) is not None:
-            return failed
+        if attempt.upstream.status >= 400:
+            ends, failed = await self._judge_answer(attempt, failover)
+            if ends:
+                return failed
         failover.note_answer(attempt)
         if attempt.plan is not None and not await translate_response(attempt, attempt.plan, self._early):
-            if (failed := await self._find_failed(attempt, failover)) is not None:
+            ends, failed = await self._judge_answer(attempt, failover)
+            if ends:
                 return failed
             await translate_response(attempt, attempt.plan)
         if not attempt.movable and attempt.upstream.status < 400:
@@ -187,13 +190,14 @@ class Exchange:
             failover.note_success(attempt)
         return None
 
-    async def _find_failed(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
-        """The failure that an error answer is; None for one that is given to the client as it is."""
+    async def _judge_answer(self, attempt: Attempt, failover: Failover) -> tuple[bool, AttemptFailure | None]:
+        """Whether an error answer ends the attempt, and the failure that it is, None where the client has got it; one
+        that does not end it is the client's as any answer is."""
         upstream = attempt.upstream
         fault = await find_fault(upstream, sealed=failover.sealed)
         if fault is not None or self._is_early or failover.outranks(upstream.status):
-            return await read_failure(attempt, fault)
-        return None
+            return True, await read_failure(attempt, fault)
+        return False, None
 
     async def _give(self, best: AttemptFailure, failover: Failover) -> None:
         """Send the client the failure with the best rank; an error of fairlead's own is raised. What may succeed

@@ -8,6 +8,7 @@ from router.admin.explain import explain
 from router.backends import Backend
 from router.exchange.request.unseal import NOTE as UNSEALED
 from router.operator_api.explain import Question
+from router.policy.routing.table import SEARCH
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Condition, Rule
 from router.store.config import backends
@@ -130,15 +131,17 @@ def test_a_backend_is_translated_as_another_providers(snapshot):
 
 
 @pytest.mark.parametrize(
-    ("engine", "client", "backend"), [("searxng", True, "search"), ("searxng", False, "a"), (None, True, "a")]
+    ("engine", "client", "backend", "status"),
+    [("searxng", True, SEARCH, 0), ("searxng", False, "a", 0), (None, True, "a", 400)],
 )
-def test_a_search_that_the_engine_answers(snapshot, engine, client, backend):
-    """Claude Code's request for one search is explained as it is served: by the engine that the settings name."""
+def test_a_search_that_the_engine_answers(snapshot, engine, client, backend, status):
+    """Claude Code's request for one search is explained as it is served: by the engine that the settings name. That of
+    another client goes to the backend, whose model gets the engine as a tool."""
     tool = {"type": "web_search_20250305", "name": "web_search"}
     body = {"model": "a:m", "max_tokens": 5, "messages": [{"role": "user", "content": "cats"}], "tools": [tool]}
     body["tool_choice"] = {"type": "tool", "name": "web_search"}
     headers = [("x-claude-code-session-id", "s"), ("x-app", "cli")] if client else []
     made = snapshot({"a": ("chat",)}, vendor="", search_provider=engine, search_base_url="http://127.0.0.1:1")
     found = explain(Question(model="m", protocol="messages", body=json.dumps(body).encode(), headers=headers), made)
-    assert found.backend == backend
-    assert (found.status, found.account == "searxng") == ((0, True) if backend == "search" else (400, False))
+    assert (found.backend, found.status) == (backend, status)
+    assert (found.account == "searxng") is (backend == SEARCH)

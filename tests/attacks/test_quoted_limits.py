@@ -84,7 +84,7 @@ def test_a_caller_tells_no_limit(site, how, protocol, caller):
     refuse(site, protocol, SAID.format(8192))
     assert ask(site.proxy.port, caller.path, body_of('"hello"')).status == 400
     assert limits.learned("beta", "m").window == 8192
-    site.proxy.call(lambda: limits.contradict("beta", "m", 9000))
+    site.proxy.call(lambda: limits.note_taken("beta", "m", 9000))
 
 
 def history_of(site):

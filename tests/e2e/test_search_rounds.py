@@ -207,7 +207,7 @@ def test_a_round_that_is_too_long(searching):
     assert ending["error"]["message"].startswith("prompt is too long: 9001 tokens > 8192 maximum")
     limits = searching.proxy.serving.runtime.learned_limits
     assert limits.learned("beta", "m").window == 8192
-    searching.proxy.call(lambda: limits.contradict("beta", "m", 9000))
+    searching.proxy.call(lambda: limits.note_taken("beta", "m", 9000))
 
 
 def leave_while(searching, waiting, requests):

@@ -35,7 +35,8 @@ def find_bypasses(prefix: Path, environ: Mapping[str, str]) -> list[Bypass]:
     found: dict[Path, Bypass] = {}
     for folder in folders:
         place = Path(folder) / PROGRAM
-        if not os.path.isabs(folder) or not place.is_file():
+        # One of a folder that this user may not read is no program for them.
+        if not os.path.isabs(folder) or not os.path.isfile(place):
             continue
         version = _find_version(os.path.realpath(place), root)
         if version and not _leads_through(place, os.path.normcase(os.path.join(root, CURRENT))):

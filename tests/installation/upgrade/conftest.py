@@ -23,12 +23,13 @@ from router.installation import detect
 from router.installation.upgrade import release_keys
 from router.installation.upgrade.manifest import Release, ReleaseFile
 from router.installation.upgrade.system import find_system
+from router.store.database.migrations import MIGRATIONS
 
 from .test_minisign import keys
 
 KEY, NEXT, STRANGER = keys.make_key(), keys.make_key(), keys.make_key()
 OLD, NEW = "0.1.0", "0.3.0"
-SCHEMA = 7
+SCHEMA = len(MIGRATIONS)
 
 
 def script(version, *, demo="exit 0", said=None):

@@ -108,7 +108,9 @@ def test_the_short_look_misses_no_limit(first):
     """Where it says that there is none, the long one finds none."""
     given = {name: value for name, value, _, _ in SOURCES[first : first + 1] if name}
     one = book(**given)
-    assert one.may_limit("up", "gpt-5") == (one.find_hard_limit("up", "gpt-5", now=NOW) is not None)
+    found = one.find_refusing_limit("up", "gpt-5", now=NOW)
+    assert one.may_limit("up", "gpt-5") or found is None
+    assert one.may_limit("up", "gpt-5") is bool({"options", "learned", "allocated"} & given.keys())
 
 
 def test_a_setting_for_one_backend_alone():
