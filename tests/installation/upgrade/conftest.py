@@ -223,5 +223,6 @@ class Installed:
 
 @pytest.fixture
 def installed(tmp_path, server, authority, monkeypatch, capsys):
-    """An installation of OLD."""
+    """An installation of OLD, whose output is read whole: no line is broken."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     return Installed(tmp_path, server, authority, monkeypatch, capsys)
