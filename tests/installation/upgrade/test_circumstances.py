@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 
@@ -249,6 +250,16 @@ def test_all_goes_through_the_proxy(installed, server, authority, monkeypatch):
     assert proxy.asked == ["CONNECT releases.example:443 HTTP/1.1"] * 3
 
 
+def has_ended(pid):
+    """Whether a process is gone, or only waits for the system's first process to collect it, which takes a moment."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return state.strip()[:1] in ("", "Z")
+
+
 @pytest.mark.parametrize("words", [[], ["--json"]])
 @pytest.mark.parametrize("phase", ["description", "download", "trial"])
 def test_interrupted(installed, server, tmp_path, phase, words):
@@ -287,8 +298,7 @@ def test_interrupted(installed, server, tmp_path, phase, words):
     assert [*(line[: len(OLD)] for line in lines)] == ([OLD] if phase != "description" and not words else [])
     assert (installed.current, installed.left) == (OLD, [OLD])
     if phase == "trial":
-        with pytest.raises(ProcessLookupError):
-            os.kill(child, 0)
+        assert has_ended(child)
 
 
 @pytest.mark.parametrize(
