@@ -81,7 +81,7 @@ def test_two_builds_are_identical(building, tmp_path):
         assert list(building.build("folder", tmp_path / "first"))
         first = tmp_path / "first" / "fairlead" / "fairlead"
     copy = tmp_path / "elsewhere"
-    for name in ("build", "router"):
+    for name in ("build", "router", "packaging"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     out = tmp_path / "second"
     command = [sys.executable, str(copy / "build" / "build.py"), "--out", str(out)]
