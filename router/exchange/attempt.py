@@ -34,7 +34,7 @@ class Place(NamedTuple):
     since: float
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Attempt:
     """One try. The failover creates it with what is decided by then; sending it fills in the rest."""
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+import weakref
 from collections.abc import Collection
 from functools import partial
 
@@ -133,7 +134,9 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
         context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream, searches=searches
     )
     plan.ctx.drop_reasoning = forget_thinking
-    plan.ctx.complete_fault, plan.ctx.find_limit = partial(complete_fault, attempt), partial(find_limit, attempt)
+    # The attempt has the plan: were it held here, all that is decoded of an answer would wait for the collector.
+    weak = weakref.proxy(attempt)
+    plan.ctx.complete_fault, plan.ctx.find_limit = partial(complete_fault, weak), partial(find_limit, weak)
     plan.ctx.find_unsaid_overflow = partial(find_unsaid_overflow, attempt)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
