@@ -137,7 +137,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     # The attempt has the plan: were it held here, all that is decoded of an answer would wait for the collector.
     weak = weakref.proxy(attempt)
     plan.ctx.complete_fault, plan.ctx.find_limit = partial(complete_fault, weak), partial(find_limit, weak)
-    plan.ctx.find_unsaid_overflow = partial(find_unsaid_overflow, attempt)
+    plan.ctx.find_unsaid_overflow = partial(find_unsaid_overflow, weak)
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
     if stored is not None and plan.spoken != plan.caller:

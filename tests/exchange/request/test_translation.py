@@ -1,8 +1,13 @@
 """Requests to an upstream that speaks another protocol, and which parts of the caller's are sent."""
 
+import gc
+import types
+
 import msgspec
 import pytest
 
+from router.exchange.attempt import Attempt
+from router.exchange.request import translation
 from router.exchange.request.translation import foretell, needs_translation
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Edits
@@ -119,3 +124,35 @@ def test_what_explain_says(made):
     title, lost, notes = foretell(body, context.call, *arguments)
     assert (title, lost) == ("messages->chat", ["top_k=dropped"])
     assert notes[0] == "translated messages->chat"
+
+
+def reach(start):
+    """All objects that one holds, directly or not, without what the whole program shares."""
+    shared = (type, types.ModuleType, types.FunctionType, types.CodeType)
+    found, due = {id(start): start}, [start]
+    while due:
+        for one in gc.get_referents(due.pop()):
+            if id(one) not in found and not isinstance(one, shared):
+                found[id(one)] = one
+                due.append(one)
+    return found.values()
+
+
+def test_a_plan_does_not_hold_its_attempt(made, monkeypatch):
+    """The attempt holds the plan: a circle would leave all that was decoded of an answer to a full collection, which
+    holds the loop while it frees a large one."""
+    contexts = []
+
+    def record(*arguments, **options):
+        plan = plan_translation(*arguments, **options)
+        contexts.append(plan.ctx)
+        return plan
+
+    plan_translation = translation.plan_translation
+    monkeypatch.setattr(translation, "plan_translation", record)
+    world = made(box("chat", "a0", protocols=("chat",)))
+    assert playing(world, MESSAGES, message("chat:m"), good()).status == 200
+    (context,) = contexts
+    assert context.complete_fault is not None
+    held = [one for name in context.__slots__ for one in reach(getattr(context, name))]
+    assert not [one for one in held if type(one) is Attempt]
