@@ -1,5 +1,7 @@
 """Measures how the time of some work grows with its input."""
 
+import contextlib
+import gc
 import math
 import time
 
@@ -8,15 +10,28 @@ _FEWEST, _MOST = 3, 12
 
 def grows_evenly(make, work, size, *, factor=3.0, slack=0.002):
     """Assert that twice the input takes less than `factor` times as long. make: an input of a size. slack: seconds that
-    are within what the clock and the memory's state make of the same work."""
+    are within what the clock and the memory's state make of the same work. The work is done without the garbage
+    collector: it runs once so many objects are new, and looks at all that this process holds, of other tests too."""
     inputs = {count: make(count) for count in (size, 2 * size)}
 
     def measure(count):
-        began = time.thread_time()
-        work(inputs[count])
-        return time.thread_time() - began
+        with _no_collection():
+            began = time.thread_time()
+            work(inputs[count])
+            return time.thread_time() - began
 
     seconds_grow_evenly(measure, size, factor=factor, slack=slack)
+
+
+@contextlib.contextmanager
+def _no_collection():
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def seconds_grow_evenly(measure, size, *, factor=3.0, slack=0.002):
