@@ -10,6 +10,7 @@ from typing import NamedTuple
 import h11
 import pytest
 import trio
+from hypothesis import settings
 from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Relay, StreamTimeouts
@@ -31,6 +32,10 @@ from router.wire.tap import Tap
 for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler)
+
+# A busy machine is no failure of what is tested. Here, as each file of tests takes it over when it is read.
+settings.register_profile("untimed")
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(optionalhook=True)

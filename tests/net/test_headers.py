@@ -142,7 +142,7 @@ def sent(lines, *, drop=frozenset(), keep=frozenset(), identity=True):
     return filter_request(lines, host=b"up.example", drop=drop, keep=keep, identity=identity)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fields([*PASSING, *NEVER_SENT, *CREDENTIALS, *NAMED_CREDENTIALS, b"accept-encoding", b"dropped"]), st.booleans())
 def test_a_request_goes_upstream_in_order_and_as_spelled(lines, identity):
     """Host comes first and is the upstream's; of the caller's own, nothing of the lists passes, all else as it came."""
@@ -157,7 +157,7 @@ def test_a_request_goes_upstream_in_order_and_as_spelled(lines, identity):
         assert out[1:] == kept
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fields([*PASSING, b"accept-encoding"]))
 def test_an_answer_without_coding_is_asked_for_once(lines):
     """Exactly one accept-encoding, identity, where the caller had its first."""
@@ -205,7 +205,7 @@ def test_nothing_else_can_be_dropped_twice(name):
     assert sent(to_lines([(name, b"x")]), drop=frozenset((name,)), identity=False) == sent([], identity=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fields([*PASSING, *NEVER_RELAYED]))
 def test_an_answer_is_relayed_in_order_and_as_spelled(lines):
     """Nothing of the lists reaches the client, all else does."""
@@ -223,7 +223,7 @@ def test_a_connection_field_cannot_remove_what_a_message_needs(name):
     assert parse_connection(name.upper().encode()) == frozenset()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=200) | st.text("aé中\U0001f600%\n\x7f", max_size=400), st.sampled_from([256, 1024]))
 def test_a_shown_value_is_short_plain_text(value, limit):
     """It fits a header field whatever it was, and is itself where it was plain."""

@@ -150,7 +150,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([MESSAGES, CHAT, RESPONSES, PLAIN]), st.text(max_size=8), JSON)
 def test_no_event_of_an_upstream_raises(dialect, name, value):
     """Any JSON in any place is judged without a crash; an error found in it has an error status and a JSON body."""

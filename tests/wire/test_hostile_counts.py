@@ -84,7 +84,7 @@ def check(usage):
     assert usage.charge is None or (type(usage.charge) is int and 0 <= usage.charge <= 2 * 10**15), usage
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(found=usages, known=usages, which=st.integers(0, 2), profile=st.sampled_from(PROFILES))
 def test_counts_of_a_usage_object(found, known, which, profile):
     """Each reader gives counts in bounds or none, whatever stands in the object, also on top of what came before."""
@@ -94,7 +94,7 @@ def test_counts_of_a_usage_object(found, known, which, profile):
     check(dialect.usage(found, before, profile))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(found=usages, which=st.integers(0, 2), profile=st.sampled_from(PROFILES))
 def test_counts_of_answers_and_streams(found, which, profile):
     """The same through the readers of whole answers, of the ends of large ones, and of streams."""

@@ -113,7 +113,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(VALUES, st.sampled_from(PROTOCOLS))
 def test_the_byte_search_misses_nothing(value, protocol):
     """The byte search rules out only bodies in which the walk finds nothing; escaped spellings force the walk."""

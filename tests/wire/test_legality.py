@@ -166,7 +166,7 @@ def translated(body, source, vendor, model):
 
 
 @pytest.mark.parametrize("vendor", ["", "openai", "mistral", "deepseek", "llamacpp", "openrouter", "vllm"])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(turns=CLAUDE)
 def test_messages_histories_become_legal_chat_requests(vendor, turns):
     """Chat requests are legal for every provider, without any remains of sealed state or signatures."""
@@ -180,7 +180,7 @@ def test_messages_histories_become_legal_chat_requests(vendor, turns):
 
 
 @pytest.mark.parametrize("model", [MODEL, "claude-sonnet-5", "claude-sonnet-4-5", "claude-3-5-haiku"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(turns=GPT, effort=st.sampled_from([None, "low", "high"]))
 def test_chat_histories_become_legal_messages_requests(model, turns, effort):
     """Messages requests are legal for old and new models; reasoning needs a signature of this upstream and model."""

@@ -57,7 +57,7 @@ EVENTS = st.lists(
 
 
 @pytest.mark.parametrize("target", ["messages", "chat"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(body=REQUESTS)
 def test_any_request(target, body):
     """Any Responses request is translated to JSON, or refused."""
@@ -66,7 +66,7 @@ def test_any_request(target, body):
 
 
 @pytest.mark.parametrize("source", ["messages", "chat"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(body=BODIES)
 def test_any_request_for_it(source, body):
     """Any request of another protocol is translated to Responses, or refused."""
@@ -75,7 +75,7 @@ def test_any_request_for_it(source, body):
 
 
 @pytest.mark.parametrize("target", ["messages", "chat"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(found=EVENTS)
 def test_any_stream(target, found):
     """Any stream is translated to decodable events."""
@@ -84,7 +84,7 @@ def test_any_stream(target, found):
         assert payload == b"[DONE]" or isinstance(json.loads(payload), dict)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(found=TYPED, output=ITEMS, stream=st.booleans())
 def test_any_answer(found, output, stream):
     """Any answer becomes an answer, an error, or None."""
@@ -94,7 +94,7 @@ def test_any_answer(found, output, stream):
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.binary(max_size=80))
 def test_any_bytes(source, target, data):
     """A stream of anything."""

@@ -104,7 +104,7 @@ def translated(body, source, target, vendor, model=MODEL):
 
 
 @pytest.mark.parametrize("vendor", ["", "openai", "mistral", "deepseek", "llamacpp"])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(items=ITEMS)
 def test_items_become_legal_chat_requests(vendor, items):
     """Chat requests are legal for every provider, without any remains of sealed state or signatures."""
@@ -118,7 +118,7 @@ def test_items_become_legal_chat_requests(vendor, items):
 
 
 @pytest.mark.parametrize("model", [MODEL, "claude-sonnet-4-5"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(items=ITEMS, effort=st.sampled_from([None, "low", "high"]))
 def test_items_become_legal_messages_requests(model, items, effort):
     """Reasoning is sent to Messages only with a genuine signature of this upstream and model."""
@@ -137,7 +137,7 @@ def test_items_become_legal_messages_requests(model, items, effort):
 _THOUGHT = st.sampled_from([GENUINE_ITEM, OTHERS[0].seal("signature", FOREIGN, "hm"), GENUINE, FOREIGN, ""])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(turns=CLAUDE, proof=_THOUGHT)
 def test_messages_histories_become_legal_items(turns, proof):
     """Only reasoning of this upstream and model is sent to Responses, as the original item."""
@@ -149,7 +149,7 @@ def test_messages_histories_become_legal_items(turns, proof):
         assert (ENCRYPTED in json.dumps(made)) == (proof == GENUINE_ITEM)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(turns=GPT, proof=_THOUGHT)
 def test_chat_histories_become_legal_items(turns, proof):
     """From Chat, too, only reasoning of this upstream and model is sent."""

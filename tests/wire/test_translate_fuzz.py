@@ -52,7 +52,7 @@ BODIES = st.builds(
 
 @pytest.mark.parametrize("source", OTHER)
 @pytest.mark.parametrize("vendor", ["", "openai", "mistral", "openrouter"])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=BODIES)
 def test_any_request(source, vendor, body):
     """Any request is translated to JSON, or refused."""
@@ -61,7 +61,7 @@ def test_any_request(source, vendor, body):
 
 
 @pytest.mark.parametrize("source", OTHER)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     found=st.lists(
         st.dictionaries(
@@ -87,7 +87,7 @@ def test_any_stream(source, found):
 
 
 @pytest.mark.parametrize("source", OTHER)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     found=st.dictionaries(
         st.sampled_from(["id", "content", "choices", "stop_reason", "usage", "error", "type"]),

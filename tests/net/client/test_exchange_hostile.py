@@ -179,7 +179,7 @@ def test_an_answer_to_head_has_no_body():
     assert told([sized(b"5", b"hello")], b"HEAD") == (200, b"", False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(GOOD)), st.lists(st.integers(1, 40), max_size=12))
 def test_where_a_read_ends_does_not_matter(name, sizes):
     """Any cut of a good answer into reads gives the same."""
@@ -191,7 +191,7 @@ def test_where_a_read_ends_does_not_matter(name, sizes):
     assert told([piece for piece in (*pieces, data[at:]) if piece]) == tuple(expected)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(GOOD)), st.integers(0, 200), st.binary(max_size=4), st.integers(0, 5))
 def test_a_changed_answer_is_an_answer_or_one_of_two_errors(name, at, put, cut):
     """Bytes put in and taken out anywhere: nothing else is raised, nothing hangs."""

@@ -28,7 +28,7 @@ def passes(pieces):
     return True
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(BODIES)), st.lists(st.integers(0, 60), max_size=6))
 def test_any_split_means_the_same(body, cuts):
     """What is refused does not depend on where the network cut it; what follows the body is not looked at."""

@@ -80,7 +80,7 @@ def test_garbage_behind_a_request_does_not_spoil_it(net, name):
     assert len(application.seen) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(sorted(GOLDEN)), min_size=1, max_size=4), st.data())
 def test_any_split_of_any_sequence_gives_the_same_answers(net, names, data):
     """Pipelined requests are answered in order, wherever the network cut them."""

@@ -428,7 +428,7 @@ def test_histories(strategy, steps):
 
 
 @pytest.mark.slow
-@settings(max_examples=34_000, deadline=None)
+@settings(max_examples=34_000)
 @pytest.mark.parametrize("strategy", ["headroom", "fill-first", "round-robin"])
 @given(steps=st.lists(STEPS, max_size=40))
 def test_many_histories(strategy, steps):

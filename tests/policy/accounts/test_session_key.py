@@ -85,7 +85,7 @@ _NAMES = st.sampled_from(["messages", "input", "system", "instructions", "metada
 
 
 # How fast bodies are made says how busy the machine is, and nothing of a session.
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(_NAMES, _JSON))
 def test_any_body(body):
     """Whatever a body holds, a session is 16 hex digits or nothing, and the same each time."""

@@ -224,7 +224,7 @@ TABLES = st.builds(
 PROTOCOLS = st.none() | st.sampled_from(["messages", "chat", "responses"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TABLES, PROTOCOLS, st.none() | MODELS, st.sampled_from(NAMES))
 def test_only_a_backend_of_the_table_is_picked(given_table, protocol, model, prefix):
     """Catalogs and defaults may name backends that are gone: none of them serves, and nothing else is raised."""
@@ -240,7 +240,7 @@ def test_only_a_backend_of_the_table_is_picked(given_table, protocol, model, pre
     assert sum(step.took for step in trace) >= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TABLES, PROTOCOLS, st.text(min_size=1, max_size=5) | MODELS.filter(bool), st.sampled_from(NAMES))
 def test_a_backend_s_own_prefix_always_wins(given_table, protocol, rest, prefix):
     """Whatever the catalogs list under the whole name."""

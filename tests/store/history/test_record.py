@@ -203,7 +203,7 @@ def test_a_batch_that_fails_counts_once(home, ledger, monkeypatch):
         utilisation=st.none() | st.floats(0, 10),
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_nothing_costs_a_batch(home, one):
     """Whatever callers and upstreams put in a request, it can be stored: else 255 others would be lost with it."""
     db, _ = open_history(home)

@@ -94,7 +94,7 @@ def test_garbage_behind_the_end_shows(packer, more):
         assert not decoder.whole
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(PACKERS)), st.binary(max_size=300), st.data())
 def test_spoilt_bytes_are_malformed_or_give_something(name, text, data):
     """Any change of any byte ends in Malformed, OverLimit, or some bytes: in nothing else."""
@@ -108,7 +108,7 @@ def test_spoilt_bytes_are_malformed_or_give_something(name, text, data):
         return
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(sorted(PACKERS)), min_size=2, max_size=CODINGS_LIMIT), st.binary(max_size=500))
 def test_several_codings_come_off_in_their_order(names, text):
     """The field lists them as they were applied (RFC 9110, 8.4)."""

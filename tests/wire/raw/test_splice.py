@@ -23,7 +23,7 @@ def drafted(body, changes):
     return b"".join(splice.parts())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(OBJECTS, FORMS, MARGINS, MARGINS, st.text(max_size=20))
 def test_a_splice_replaces_the_model_and_nothing_else(value, form, before, after, name):
     """The new body means the same but for its model; every byte in front of it and behind it is the same."""
@@ -38,7 +38,7 @@ def test_a_splice_replaces_the_model_and_nothing_else(value, form, before, after
     assert spliced[start + len(new) :] == body[end:]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(OBJECTS.filter(lambda value: "stream_options" not in value), FORMS, MARGINS, MARGINS)
 def test_what_is_added_stands_first(value, form, before, after):
     """The new member stands in front of all others, and the rest is the same."""
@@ -52,7 +52,7 @@ def test_what_is_added_stands_first(value, form, before, after):
     assert new.replace(b'"stream_options":{"include_usage":true},', b"", 1) == body
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(OBJECTS, FORMS, MARGINS, MARGINS, st.data())
 def test_any_changes_at_once(value, form, before, after, data):
     """Whatever is dropped, replaced and added, the rest means and reads the same, in the same order."""

@@ -98,7 +98,7 @@ def cut_at(data, places):
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STREAMS, st.lists(st.integers(min_value=0), max_size=8))
 def test_the_splitter_keeps_every_byte_and_ends_at_borders(stream, places):
     """However it is fed: the bytes come out as they went in, each batch ends at a border, the events are the same."""
@@ -111,7 +111,7 @@ def test_the_splitter_keeps_every_byte_and_ends_at_borders(stream, places):
     assert found == read([stream])[1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STREAMS)
 def test_the_last_border_is_found(stream):
     """The border found is one, and nothing but further line ends stands between it and the last."""
@@ -122,7 +122,7 @@ def test_the_last_border_is_found(stream):
         assert not stream[found : expected[-1]].strip(b"\r\n")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(STREAMS)
 def test_events_end_where_their_blank_lines_end(stream):
     """The offsets beside the events are borders, in order: cut there, the pieces are the stream again."""

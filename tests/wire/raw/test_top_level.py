@@ -38,7 +38,7 @@ def written(value, form, before="", after=""):
     return (before + json.dumps(value, **form) + after).encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(OBJECTS, FORMS, MARGINS, MARGINS)
 @example({"model": "x"}, {}, "", "\n")
 @example({"model": "x", "b": 1}, {"separators": (",", ":")}, "", "\n\n\n")
@@ -208,7 +208,7 @@ def test_odd_bodies_are_read_or_refused(body):
     looked_at(body)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.binary(max_size=40) | OBJECTS.map(lambda value: written(value, {})), st.data())
 def test_damaged_bodies_are_read_or_refused(body, data):
     """Nor do random bytes, nor valid bodies with bytes cut out or put in."""
