@@ -77,7 +77,7 @@ def guarded():
                 await use(site)
                 nursery.cancel_scope.cancel()
 
-        trio.run(main, clock=MockClock(autojump_threshold=0))
+        trio.run(main, clock=MockClock(autojump_threshold=0.001))
         return site
 
     return run
