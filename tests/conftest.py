@@ -13,6 +13,7 @@ from typing import NamedTuple
 import h11
 import pytest
 import trio
+from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Relay, StreamTimeouts
@@ -39,6 +40,11 @@ for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
 # test module: a third of the whole run.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A busy machine is no failure of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+# Nothing of a test has to outlive a power failure, and thousands of tests write a home.
+os.fsync = lambda _: None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,16 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from router.demo.chat import Chat
 from router.demo.messages import Messages
 from router.demo.responses import Responses
 from router.demo.script import decide
-
-# A busy machine is no failure of what is tested.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 FIXTURES = Path(__file__).parents[2].parent / "shared" / "fixtures"
 TEXT = 'Say "usage":{"input_tokens":9} and "type":"message_stop", \u2028 please.'
