@@ -4,7 +4,6 @@ Work is counted as the lines and calls that Python runs, which is the same each 
 """
 
 import json
-import sys
 
 import pytest
 
@@ -14,30 +13,13 @@ from router.wire.conversation.replay_memory import ReplayMemory
 from router.wire.conversation.search_memory import SearchMemory
 from router.wire.searching import SearchingStream
 
+from ..growth import count_work
 from .growing_answers import ANSWERS, TARGETS, answer_of, asked, names_of, run_stream, run_whole, split
 from .growing_requests import REQUESTS, requests
 from .kinds import chat_pieces as chat
 from .translations import assistant, claude, context, result, use, user
 
 LITTLE = 80
-
-
-def count_work(run):
-    """How many lines and calls of Python a function runs."""
-    counted = 0
-
-    def trace(frame, event, argument):
-        nonlocal counted
-        counted += 1
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        run()
-    finally:
-        sys.settrace(before)
-    return counted
 
 
 STREAMS = [
