@@ -1,16 +1,19 @@
 """A relay between a scripted upstream and a client on a socket pair, on a clock that jumps; a home and runtimes."""
 
 import contextlib
+import importlib
 import os
 import signal
 import socket
+import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import h11
 import pytest
 import trio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Relay, StreamTimeouts
@@ -33,9 +36,29 @@ for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler)
 
-# A busy machine is no failure of what is tested. Here, as each file of tests takes it over when it is read.
-settings.register_profile("untimed")
+# Without bytecode on disk, each of the many processes that the tests start compiles the sources anew, and pytest every
+# test module: a third of the whole run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A busy machine is no failure of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+# Nothing of a test has to outlive a power failure, and thousands of tests write a home.
+os.fsync = lambda _: None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session):
+    """Share out the compiling of test modules: all workers import all of them, and in the same order each would
+    compile what the others compile at that moment. What cannot be imported here, collection reports."""
+    worker = getattr(session.config, "workerinput", None)
+    root = session.config.rootpath
+    if worker is None or [Path(arg) for arg in session.config.args] not in ([Path("tests")], [root / "tests"]):
+        return
+    modules = sorted((root / "tests").rglob("test_*.py"))
+    for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 
 
 @pytest.hookimpl(optionalhook=True)

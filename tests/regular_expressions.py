@@ -1,6 +1,7 @@
 """Finds every regular expression of the code, and makes texts that a bad one would take too long for."""
 
 import ast
+import functools
 import importlib
 import re
 import re._constants as codes
@@ -30,6 +31,7 @@ class Use(NamedTuple):
     scans: bool
 
 
+@functools.cache
 def find_uses():
     """All of the code, in the order of files and lines."""
     found = []

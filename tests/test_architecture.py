@@ -1,9 +1,9 @@
 """Imports point downwards, each foreign library has its room, and no file or function is too long."""
 
 import ast
+import functools
+from collections import Counter
 from pathlib import Path
-
-import pytest
 
 import router
 
@@ -122,9 +122,19 @@ def room(path):
     return "router" if parts == ("__init__",) else parts[0]
 
 
+@functools.cache
+def tree_of(path):
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.cache
 def imports(path):
     """Every module a file imports, with the line and whether the import stands inside a function or for types only."""
-    tree = ast.parse(path.read_text("utf-8"))
+    return list(_iter_imports(path, tree_of(path)))
+
+
+def _iter_imports(path, tree):
     late = set()
     for node in ast.walk(tree):
         types_only = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
@@ -148,39 +158,36 @@ def imported_room(name):
     return parts[1] if len(parts) > 1 and parts[1] in ALLOWED else "router"
 
 
-def ids(path):
-    return str(path.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_imports_point_downwards(path):
+def test_imports_point_downwards():
     """A room imports only those below it; store and net do not know each other."""
-    here = room(path)
-    assert here in ALLOWED, f"{here} is no room of ROOMS"
+    assert {room(path) for path in FILES} <= set(ALLOWED), "a room is missing in ROOMS"
     wrong = [
         f"{path}:{line} imports {name}"
+        for path in FILES
         for name, line, _ in imports(path)
-        if name.split(".")[0] == "router" and imported_room(name) not in ALLOWED[here]
+        if name.split(".")[0] == "router" and imported_room(name) not in ALLOWED[room(path)]
     ]
     assert wrong == []
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if len(path.relative_to(ROOT).parts) > 2], ids=ids)
-def test_imports_between_sub_rooms_point_downwards(path):
-    """Within a room, a sub-room imports only the sub-rooms below it."""
+def _wrong_between_sub_rooms(path):
     here = path.relative_to(ROOT).parent.as_posix()
     top = here.split("/")[0]
     if not any(name.startswith(f"{top}/") for name in SUB_ROOMS):
-        pytest.skip(f"{top} has no order of its own yet")
-    wrong = []
+        return  # it has no order of its own
     for name, line, _ in imports(path):
         parts = name.split(".")
         if parts[:2] != ["router", top]:
             continue
         there = parts[2] if (ROOT / top / parts[2]).is_dir() else ""
         if f"{top}/{there}" != here and there not in SUB_ROOMS[here]:
-            wrong.append(f"{path}:{line} imports {name}")
-    assert wrong == []
+            yield f"{path}:{line} imports {name}"
+
+
+def test_imports_between_sub_rooms_point_downwards():
+    """Within a room, a sub-room imports only the sub-rooms below it."""
+    inner = [path for path in FILES if len(path.relative_to(ROOT).parts) > 2]
+    assert [wrong for path in inner for wrong in _wrong_between_sub_rooms(path)] == []
 
 
 def files_imported():
@@ -229,20 +236,22 @@ def test_no_files_need_each_other():
     assert circles({1: {2}, 2: {3}, 3: {1}, 4: {1}}) == [["1", "2", "3"]]
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=ids)
-def test_folders_are_small(folder):
+def test_folders_are_small():
     """What a room holds can be seen at a glance."""
-    assert len(list(folder.glob("*.py"))) <= FOLDER_FILES
+    sizes = Counter(path.parent for path in FILES)
+    assert {str(folder): size for folder, size in sizes.items() if size > FOLDER_FILES} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_each_library_has_its_room(path):
+def test_each_library_has_its_room():
     """Sockets, TLS and HTTP are net's; what decides and what formats knows no clock, file, task or log."""
-    here = room(path)
-    for name, line, _ in imports(path):
-        top = name.split(".")[0]
-        assert here in HOMES.get(top, {here}), f"{path}:{line} imports {top}"
-        assert here not in PURE_ROOMS or top not in NOT_IN_PURE_ROOMS, f"{path}:{line} imports {top}"
+    wrong = []
+    for path in FILES:
+        here = room(path)
+        for name, line, _ in imports(path):
+            top = name.split(".")[0]
+            if here not in HOMES.get(top, {here}) or (here in PURE_ROOMS and top in NOT_IN_PURE_ROOMS):
+                wrong.append(f"{path}:{line} imports {top}")
+    assert wrong == []
 
 
 # Loaded by more than one command, or by one that answers without a network. The files of the other commands are
@@ -253,30 +262,35 @@ SHARED = (
 )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if room(path) in ("cli", "__main__") and path.name in SHARED], ids=ids
-)
-def test_commands_import_heavy_modules_late(path):
+def test_commands_import_heavy_modules_late():
     """Inside functions only: a command pays for no other command's modules."""
+    shared = [path for path in FILES if room(path) in ("cli", "__main__") and path.name in SHARED]
+    assert len(shared) >= len(SHARED)
     early = [
         f"{path}:{line} imports {name}"
+        for path in shared
         for name, line, late in imports(path)
         if not late and any(name == heavy or name.startswith(f"{heavy}.") for heavy in ("trio", "httpx", *HEAVY[4:]))
     ]
     assert early == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_files_and_functions_are_short(path):
-    """A file fits in the head, a function on the screen, and every module says what it is for."""
-    text = path.read_text("utf-8")
-    tree = ast.parse(text)
-    assert len(text.splitlines()) <= FILE_LINES, f"{path} has {len(text.splitlines())} lines"
-    assert ast.get_docstring(tree), f"{path} has no docstring"
+def _too_long(path):
+    tree, lines = tree_of(path), len(path.read_text("utf-8").splitlines())
+    if lines > FILE_LINES:
+        yield f"{path} has {lines} lines"
+    if not ast.get_docstring(tree):
+        yield f"{path} has no docstring"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= FUNCTION_LINES, f"{path}:{node.lineno} {node.name} has {length} lines"
+            if length > FUNCTION_LINES:
+                yield f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def test_files_and_functions_are_short():
+    """A file fits in the head, a function on the screen, and every module says what it is for."""
+    assert [wrong for path in FILES for wrong in _too_long(path)] == []
 
 
 def test_the_walk_sees_imports(tmp_path):

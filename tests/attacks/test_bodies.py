@@ -1,5 +1,6 @@
 """Attacks with bodies, codings, files and floods that are tried on a running proxy."""
 
+import functools
 import gzip
 import json
 import statistics
@@ -16,6 +17,7 @@ from router.store.config import toml
 
 from ..e2e.processes import Proxy, until
 from ..e2e.wire import Client, ask, request
+from ..growth import grows_evenly
 from .probe import Probe
 
 MIB = 1 << 20
@@ -23,12 +25,12 @@ KEY = "client-key-0123456789-0123456789-01"
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 
 PROBES = {
-    "members in br": Probe(attack="br of 12 MB of distinct members", gives="400 in under 6 s"),
-    "bomb in two codings": Probe(attack="gzip of gzip of 60 MB of one letter", gives="413 in under 6 s"),
-    "bomb in many members": Probe(attack="60 gzip members behind each other, each of 1 MB", gives="413 in under 6 s"),
-    "bomb in chunks": Probe(attack="a deflate bomb in chunks, without a length", gives="413 in under 6 s"),
-    "bomb in HTTP/1.0": Probe(attack="a gzip bomb in HTTP/1.0", gives="413 in under 6 s"),
-    "bomb as a form": Probe(attack="a multipart form of 60 MB in gzip", gives="413 in under 6 s"),
+    "members in br": Probe(attack="br of 12 MB of distinct members", gives="400"),
+    "bomb in two codings": Probe(attack="gzip of gzip of 60 MB of one letter", gives="413"),
+    "bomb in many members": Probe(attack="60 gzip members behind each other, each of 1 MB", gives="413"),
+    "bomb in chunks": Probe(attack="a deflate bomb in chunks, without a length", gives="413"),
+    "bomb in HTTP/1.0": Probe(attack="a gzip bomb in HTTP/1.0", gives="413"),
+    "bomb as a form": Probe(attack="a multipart form of 60 MB in gzip", gives="413"),
     "bomb under the limit": Probe(attack="gzip of 7 MB of one member again and again", gives="400"),
     "spaced members": Probe(attack="300,000 members with white space between all signs", gives="400"),
     "escaped keys": Probe(attack="5,000 members whose keys are escapes", gives="400"),
@@ -39,9 +41,9 @@ PROBES = {
     "NaN in a large body": Probe(attack="a NaN beside 300,000 numbers", gives="400"),
     "brackets in a prompt": Probe(attack="a prompt of 2 MB of open brackets, colons and commas", gives="200"),
     "model behind a million": Probe(attack="the model behind a list of 2 million items", gives="400"),
-    "request beside bombs": Probe(attack="1.2 MB sent while four clients send bombs", gives="200 in under 8 s"),
-    "loop beside bombs": Probe(attack="/livez asked while four clients send bombs", gives="median under 1.5 s"),
-    "captured backslashes": Probe(attack="captured bodies of 250 KB of backslashes", gives="median under 1.5 s"),
+    "request beside bombs": Probe(attack="1.2 MB sent while ten clients send bombs", gives="200 while they go on"),
+    "loop beside bombs": Probe(attack="/livez asked while ten clients send bombs", gives="before ten of theirs"),
+    "captured backslashes": Probe(attack="captured bodies of 250 KB of backslashes", gives="before thirty of theirs"),
     "cross-site flood": Probe(attack="800 requests of a foreign page", gives="10 rows, all counted"),
     "flood of many clients": Probe(attack="foreign pages that pose as many tools", gives="60 rows at most"),
     "long methods": Probe(attack="methods of 17 and 60,000 letters", gives="501, counted, never stored"),
@@ -70,7 +72,14 @@ def listed(name, item, count, before=b""):
 
 
 LETTERS = b'{"model":"demo","user":"' + b"a" * (60 * MIB) + b'"}'
-BOMB = packed(LETTERS)
+
+
+@functools.cache
+def bomb():
+    """60 MiB of one letter in gzip."""
+    return packed(LETTERS)
+
+
 TURN = b'"messages":[{"role":"user","content":"hi"}],"max_tokens":5'
 
 
@@ -95,28 +104,26 @@ def status_of(proxy, path, body, *fields):
     return answer.status
 
 
-def quickly(proxy, data, seconds=6.0):
-    """The status of an answer that came in time."""
-    began = time.monotonic()
+def status_of_head(proxy, data):
+    """The status that a request in bytes gets; it fails when the client has waited too long."""
     with Client(proxy.port) as client:
         client.send(data)
-        status = client.answer().status
-    assert time.monotonic() - began < seconds
-    return status
+        return client.answer().status
 
 
+# What makes them is not run where tests are only collected.
 CODED = {
-    "members in br": (b"br", packed(members(1_200_000), "br"), 400),
-    "bomb in two codings": (b"gzip, gzip", packed(BOMB), 413),
-    "bomb in many members": (b"gzip", packed(b" " * MIB) * 60, 413),
+    "members in br": (b"br", lambda: packed(members(1_200_000), "br"), 400),
+    "bomb in two codings": (b"gzip, gzip", lambda: packed(bomb()), 413),
+    "bomb in many members": (b"gzip", lambda: packed(b" " * MIB) * 60, 413),
 }
 
 
 @pytest.mark.parametrize("name", CODED)
 def test_bombs_in_codings(served, name):
     """They are decoded no further than 8 MiB, or 200 times what was sent."""
-    coding, body, status = CODED[name]
-    assert quickly(served, request(CHAT, body, (b"Content-Encoding", coding))) == status
+    coding, make, status = CODED[name]
+    assert status_of_head(served, request(CHAT, make(), (b"Content-Encoding", coding))) == status
 
 
 def test_bomb_in_chunks(served):
@@ -126,13 +133,13 @@ def test_bomb_in_chunks(served):
     chunks = b"".join(
         b"%x\r\n%b\r\n" % (len(body[at : at + 999]), body[at : at + 999]) for at in range(0, len(body), 999)
     )
-    assert quickly(served, head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n") == 413
+    assert status_of_head(served, head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n") == 413
 
 
 def test_bomb_in_an_old_version(served):
     """The probe `bomb in HTTP/1.0`."""
-    sent = request(CHAT, BOMB, (b"Content-Encoding", b"gzip")).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
-    assert quickly(served, sent) == 413
+    sent = request(CHAT, bomb(), (b"Content-Encoding", b"gzip")).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    assert status_of_head(served, sent) == 413
 
 
 def test_bomb_as_a_form(served):
@@ -141,7 +148,7 @@ def test_bomb_as_a_form(served):
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"a" * (60 * MIB)
     body = packed(part + b"\r\n--x--\r\n")
     sent = request("/v1/audio/transcriptions", body, (b"Content-Encoding", b"gzip"), kind=kind)
-    assert quickly(served, sent) == 413
+    assert status_of_head(served, sent) == 413
 
 
 PLAIN = {
@@ -176,10 +183,12 @@ def test_brackets_in_a_prompt(served):
 
 
 class Bombers:
-    """Four clients that send bodies of many kinds again and again while the block runs."""
+    """Ten clients that send bodies of many kinds again and again while the block runs."""
 
     def __init__(self, port, bodies):
         self._stop = threading.Event()
+        #: How many answers they got.
+        self.answered = 0
         self._threads = [
             threading.Thread(target=self._send, args=(port, *bodies[at % len(bodies)])) for at in range(10)
         ]
@@ -190,10 +199,12 @@ class Bombers:
             with Client(port) as client:
                 client.send(sent)
                 client.answer()
+            self.answered += 1
 
     def __enter__(self):
         for thread in self._threads:
             thread.start()
+        return self
 
     def __exit__(self, *_):
         self._stop.set()
@@ -204,7 +215,7 @@ class Bombers:
 def bombs():
     gzipped = (b"Content-Encoding", b"gzip")
     return [
-        (BOMB, gzipped),
+        (bomb(), gzipped),
         (packed(members(500_000)), gzipped),
         (packed(b'{"model":"demo",' + b",".join([b'"a":1'] * 1_300_000) + b"}"), gzipped),
         (listed(b"x", b"[]", 240_000),),
@@ -217,21 +228,20 @@ def test_a_request_beside_bombs(served):
     body = b'{"model":"demo","user":"%b",%b}' % (b"u" * 1_200_000, TURN)
     with Bombers(served.port, bombs()):
         time.sleep(0.5)
-        assert quickly(served, request(CHAT, body), 8.0) == 200
+        assert status_of_head(served, request(CHAT, body)) == 200
 
 
-@pytest.mark.parametrize("sent", ["loop beside bombs", "captured backslashes"])
-def test_the_loop_beside_bombs(served, sent):
-    """Others are answered meanwhile."""
+@pytest.mark.parametrize(("sent", "most"), [("loop beside bombs", 10), ("captured backslashes", 30)])
+def test_the_loop_beside_bombs(served, sent, most):
+    """Others are answered meanwhile: before a turn of those ten clients, or three where their requests are small."""
     bodies = bombs() if sent == "loop beside bombs" else [(b'{"model":"demo","x":["' + b"\\" * 250_000 + b'"]}',)]
-    took = []
-    with Bombers(served.port, bodies):
+    meanwhile = []
+    with Bombers(served.port, bodies) as bombers:
         for _ in range(30):
-            began = time.monotonic()
+            before = bombers.answered
             assert ask(served.port, "/livez").status == 200
-            took.append(time.monotonic() - began)
-    # An idle machine takes milliseconds; others may work on it meanwhile.
-    assert statistics.median(took) < 1.5
+            meanwhile.append(bombers.answered - before)
+    assert statistics.median(meanwhile) < most
 
 
 def rows(proxy):
@@ -322,17 +332,18 @@ def test_merge_keys_in_a_chain():
 def test_aliases_of_aliases():
     """The probe `aliases of aliases`: they are shared, not copied."""
     text = "a0: &a0 [x]\n" + "".join(f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]\n" for at in range(1, 30))
-    began = time.thread_time()
+    # Copied, the last one would have nine to the thirtieth items.
     assert len(parse_tree(text, "x.yaml")) == 30
-    assert time.thread_time() - began < 1
 
 
 def test_a_comment_at_the_end():
     """The probe `comment at the end`."""
-    began = time.thread_time()
-    with pytest.raises(CommandError, match="invalid JSON"):
-        parse_tree('{"a": 1,' + "/*" * 300_000, "x.json")
-    assert time.thread_time() - began < 1
+
+    def read(text):
+        with pytest.raises(CommandError, match="invalid JSON"):
+            parse_tree(text, "x.json")
+
+    grows_evenly(lambda count: '{"a": 1,' + "/*" * count, read, 150_000)
 
 
 #: The probes that tests above name in their first lines or parameters.

@@ -244,15 +244,20 @@ def _check_nothing_is_kept(runtime, played):
         assert [one.running for one in service.pool.members] == [0] * len(service.pool.members)
 
 
-def on_stage(runtime, main, *, threshold=0.0):
-    """Run plays on a clock that jumps, which is that of the queues too. threshold: real seconds of rest before a jump,
-    for plays in which threads work."""
+#: Real seconds of rest before the clock jumps. With none, trio asks for the next event again and again while a thread
+#: reads or writes, and takes a whole processor from it.
+REST = 0.001
+
+
+def on_stage(runtime, main, *, threshold=REST):
+    """Run plays on a clock that jumps, which is that of the queues too. threshold: real seconds of rest before a jump;
+    longer for plays in which threads work beside deadlines."""
     clock = MockClock(autojump_threshold=threshold)
     for service in runtime.snapshot.services.values():
         service.queue.clock = clock.current_time
     return trio.run(main, clock=clock)
 
 
-def playing(runtime, *arguments, threshold=0.0, **options):
+def playing(runtime, *arguments, threshold=REST, **options):
     """`play` on a clock that jumps."""
     return on_stage(runtime, lambda: play(runtime, *arguments, **options), threshold=threshold)

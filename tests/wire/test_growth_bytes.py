@@ -5,7 +5,6 @@ Copies and searches run in C, where no lines can be counted: CPU time is compare
 
 import functools
 import json
-import time
 import zlib
 
 import pytest
@@ -31,16 +30,6 @@ from ..growth import grows_evenly
 from .translations import context
 
 MIB = 1 << 20
-
-
-def best_time(run, data):
-    """The least CPU time of some runs, in seconds."""
-    found = []
-    for _ in range(4):
-        began = time.thread_time()
-        run(data)
-        found.append(time.thread_time() - began)
-    return min(found)
 
 
 def check_growth(run, make, size):
@@ -233,7 +222,8 @@ WORKS = {
         lambda count: ['{"a":"\\"}"'] * count,
         20_000,
     ),
-    "calls behind open arguments": (begin_calls, lambda count: count, 250),
+    # Read anew for each call, they would take some four times as long.
+    "calls behind open arguments": (begin_calls, lambda count: count, 500),
 }
 
 
@@ -241,12 +231,6 @@ WORKS = {
 def test_passing_events(name):
     """Twice the events cost twice the time, or about."""
     check_growth(*WORKS[name])
-
-
-def test_calls_behind_open_arguments_cost_nothing():
-    """A thousand calls that begin behind half a megabyte of open arguments, with more of it between them, are read
-    once."""
-    assert best_time(begin_calls, 1000) < 0.1
 
 
 @pytest.mark.parametrize("target", ["messages", "responses"])

@@ -8,7 +8,7 @@ import pytest
 from router.wire import translate
 from router.wire.neutral import answer_bounds
 
-from . import test_growth as growth
+from .growing_answers import asked
 
 TOKENS, OTHERS = 32_000, 20
 TOP = {"token": " word", "logprob": -1.25, "bytes": [32, 119, 111, 114, 100]}
@@ -49,7 +49,7 @@ WAYS = [("chat", "responses"), ("responses", "chat")]
 
 def translated(source, target, body):
     """The answer as a client gets it that asked for log probabilities."""
-    ctx = growth.asked(source)
+    ctx = asked(source)
     ctx.logprobs = True
     return translate.answer(body, source, target, ctx, stream=False)
 

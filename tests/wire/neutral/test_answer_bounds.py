@@ -7,7 +7,7 @@ import pytest
 from router.wire import translate
 from router.wire.neutral import answer_bounds as bounds
 
-from .. import test_growth as growth
+from .. import growing_answers as growing
 
 # The bound that each kind of growing answer reaches, by the name that it has in the growth tests.
 CHAT = {
@@ -49,32 +49,27 @@ REACHED = [
 ERRORS = {"messages": b"event: error", "chat": b'"error":', "responses": b"response.failed"}
 
 
-def answer_of(source, name, count):
-    """A stream, as a list of events, and a whole answer with so many of something."""
-    data, whole = growth.answers(source, count)[name]
-    return growth.split(data), whole
-
-
 @pytest.mark.parametrize(("source", "name", "bound"), REACHED)
 def test_past_the_bound_an_answer_is_an_error(source, name, bound):
     """The caller gets an error in its own protocol that says which bound it was, for streams and whole answers; at the
     bound it gets the answer."""
-    within, past = answer_of(source, name, bound.limit), answer_of(source, name, bound.limit + 2)
     message = f"over {bound.limit:,} {bound.what}"
-    first, second = (target for target in growth.TARGETS if target != source)
-    growth.run_stream(source, first, within[0])
+    first, second = (target for target in growing.TARGETS if target != source)
+    growing.run_stream(source, first, growing.answer_of(source, name, bound.limit))
+    past = growing.answer_of(source, name, bound.limit + 2)
     for target in (first, second):
-        stream = translate.Stream(source, target, growth.asked(source))
-        out = b"".join([*(stream.feed(event) for event in past[0]), stream.end()])
+        stream = translate.Stream(source, target, growing.asked(source))
+        out = b"".join([*(stream.feed(event) for event in past), stream.end()])
         assert stream.failed
         assert message.encode() in out
         assert ERRORS[target] in out
         assert b"[DONE]" not in out
-    if past[1] is None:
+    if not growing.names_of(source)[name]:
         return
-    growth.run_whole(source, second, within[1], stream=False)
+    growing.run_whole(source, second, growing.answer_of(source, name, bound.limit, whole=True), stream=False)
+    past = growing.answer_of(source, name, bound.limit + 2, whole=True)
     for target, replayed in ((first, True), (second, False)):
-        made = translate.answer(past[1], source, target, growth.asked(source), stream=replayed)
+        made = translate.answer(past, source, target, growing.asked(source), stream=replayed)
         assert made.status >= 500
         assert message in json.loads(made.body)["error"]["message"]
 
