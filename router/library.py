@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from router.admin.status import report_backends, report_status
+from router.admin.status import report_backends, report_models, report_status
 from router.server import serve
 from router.settings import DECLARATIONS, Loaded, Settings
 from router.settings.reading import ConfigFile, resolve
@@ -26,7 +26,9 @@ class Running:
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /status, whose fields are documented there."""
-        return msgspec.to_builtins(report_status(self._serving.runtime, self._serving))
+        runtime = self._serving.runtime
+        models = report_models(runtime.snapshot.table)
+        return msgspec.to_builtins(report_status(runtime, self._serving, models))
 
     def backends(self) -> list[dict[str, Any]]:
         """The enabled backends: name, protocols, enabled, models (how many it lists), problem (or None)."""

@@ -1,13 +1,15 @@
 """Serves GET /v1/models and /v1/models/ID, in the shape of the vendor's API that the caller uses, and for operators
 what is known of models."""
 
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple, cast
 from urllib.parse import unquote
 
 import msgspec
-import trio
 
 from router.admin.ask import Ask
 from router.errors import BadRequest, UnknownModel, WrongVerb
+from router.exchange.body.body import THREAD
 from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.cancel_reason import CancelReason
@@ -22,10 +24,15 @@ from router.upstream.runtime import Runtime
 from router.upstream.snapshot import Snapshot
 from router.wire import protocols
 from router.wire.protocol import ModelList
+from router.wire.raw.json import deallocation, large_json
 
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
 _HEADERS: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-#: Longer lists are written in a thread.
+#: Longer lists are worked on in a thread.
 _THREAD_MODELS = 200
+# What the thread for large work takes as the size of the work on one model: it takes as long as so many bytes of JSON.
+_MODEL_BYTES = 1024
 
 
 async def serve_models(connection: Connection, request: Request, path: str, *, runtime: Runtime, gate: Gate) -> None:
@@ -39,17 +46,30 @@ async def serve_models(connection: Connection, request: Request, path: str, *, r
     if name:
         served = await _find_served(name, connection, request, runtime)
         body = msgspec.json.encode(shape.entry(describe_model(name, served, runtime.snapshot.facts)))
-    elif sum(map(len, runtime.catalogs.models.values())) > _THREAD_MODELS:
-        body = await trio.to_thread.run_sync(_write_page, shape, runtime.snapshot, request.query)
     else:
-        body = _write_page(shape, runtime.snapshot, request.query)
+        body = await run_over_models(connection, runtime, _write_page, shape, runtime.snapshot, request.query)
     await connection.respond(200, [*_HEADERS, *gate.make_cors_headers(request)], body)
 
 
 def _write_page(shape: ModelList, snapshot: Snapshot, query: str) -> bytes:
     served = list_served(snapshot.table)
     describer = ModelDescriber(served, snapshot.facts)
-    return msgspec.json.encode(shape.page(list(served), describer.describe, query))
+    page = shape.page(list(served), describer.describe, query)
+    deallocation.note(served)
+    for value in page.values():
+        if isinstance(value, list):
+            deallocation.note(cast("list[object]", value))
+    return large_json.encode(page)
+
+
+async def run_over_models(
+    connection: Connection, runtime: Runtime, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+) -> _Result:
+    """Run work that looks at all models: in a thread where there are many."""
+    count = sum(map(len, runtime.catalogs.models.values()))
+    if count <= _THREAD_MODELS:
+        return work(*arguments)
+    return await THREAD.run(connection, count * _MODEL_BYTES, work, *arguments)
 
 
 async def _find_served(name: str, connection: Connection, request: Request, runtime: Runtime) -> ServedModel:
@@ -74,7 +94,8 @@ async def report(ask: Ask) -> ModelReports:
     if len(question.models) > MODELS_LIMIT:
         raise BadRequest(f"A question names at most {MODELS_LIMIT} models.")
     snapshot = ask.runtime.snapshot
-    return await trio.to_thread.run_sync(_report, question.models, snapshot.table, snapshot.facts)
+    arguments = (question.models, snapshot.table, snapshot.facts)
+    return await run_over_models(ask.connection, ask.runtime, _report, *arguments)
 
 
 def _report(names: list[str], table: Table, book: FactBook) -> ModelReports:

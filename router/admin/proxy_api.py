@@ -2,6 +2,7 @@
 
 from router.admin import status
 from router.admin.ask import Ask
+from router.admin.models_api import run_over_models
 from router.host.clock import boot_time
 from router.net.control.signatures import NONCE_HEADER, Place
 from router.net.server.cancel_reason import CancelReason
@@ -49,8 +50,10 @@ async def judge_health(ask: Ask) -> None:
 
 async def report_status(ask: Ask) -> Status:
     """Report everything the proxy knows about itself."""
-    await ask.runtime.guard.current()
-    return status.report_status(ask.runtime, ask.operated)
+    runtime = ask.runtime
+    await runtime.guard.current()
+    models = await run_over_models(ask.connection, runtime, status.report_models, runtime.snapshot.table)
+    return status.report_status(runtime, ask.operated, models)
 
 
 async def reload(ask: Ask) -> Reloaded:

@@ -21,6 +21,7 @@ from router.operator_api.status import (
     Status,
 )
 from router.policy.routing.model_list import list_models
+from router.policy.routing.table import Table
 from router.store.shared import captures
 from router.upstream.account_state import report_account, why_not
 from router.upstream.runtime import Runtime
@@ -30,9 +31,16 @@ STATUS_SCHEMA = 1
 RUNNING_LIMIT = 100
 
 
-def report_status(runtime: Runtime, operated: Operated) -> Status:
-    """Everything the proxy reports about itself. Blocks for a moment."""
-    table = runtime.snapshot.table
+def report_models(table: Table) -> list[ModelStatus]:
+    """The models that can be asked for. Blocks for a moment."""
+    return [
+        ModelStatus(id=name, backend=owner, protocols=list(table.named[owner].protocols))
+        for name, owner in list_models(table).items()
+    ]
+
+
+def report_status(runtime: Runtime, operated: Operated, models: list[ModelStatus]) -> Status:
+    """Everything the proxy reports about itself. models: those that can be asked for."""
     return Status(
         schema=STATUS_SCHEMA,
         version=__version__,
@@ -41,10 +49,7 @@ def report_status(runtime: Runtime, operated: Operated) -> Status:
         uptime_s=round(trio.current_time() - operated.started, 1),
         loaded=runtime.loaded.is_set(),
         backends=report_backends(runtime),
-        models=[
-            ModelStatus(id=name, backend=owner, protocols=list(table.named[owner].protocols))
-            for name, owner in list_models(table).items()
-        ],
+        models=models,
         problems=operated.problems,
         upstream_connections=ConnectionCounts(open=runtime.connections.open, idle=runtime.connections.idle),
         buffered_bytes=runtime.memory.reserved,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.exchange.attempt import Attempt
-from router.exchange.upstream_response.large_work import run_json
+from router.exchange.upstream_response.large_work import contains, run_json
 from router.ir import Usage
 from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
@@ -22,6 +22,8 @@ from router.wire.tap import HEAD_LIMIT, Tail, Tap, usage_of
 _BACKGROUND = (b'"background":true', b'"background": true')
 #: States of a response in the background that is not complete.
 _UNDER_WAY = ("queued", "in_progress")
+# What is read of a response in the background, beside its usage.
+_STATE = ("background", "status", "id", "model")
 # No error with a usage is larger.
 _ERROR_LIMIT = 1 << 20
 # What an answer says of itself before its content. Inside a text the quotation marks would be escaped.
@@ -43,15 +45,14 @@ async def note_other_usage(attempt: Attempt, body: bytes | bytearray) -> None:
     """Note the usage in the answer to a call that is none of a model for text: pictures, sound; and that of a response
     which was made in the background and is fetched."""
     context = attempt.context
-    if b'"usage"' not in body:
+    if not await contains(body, b'"usage"'):
         return
     if calls.tells_usage(context.call.path, context.request.method):
         usage = await run_json(len(body), usage_of, PLAIN, body, attempt.target.profile)
         _note_told_usage(attempt, usage, body)
-    elif context.call.entry is RESPONSES and any(mark in body for mark in _BACKGROUND):
+    elif context.call.entry is RESPONSES and await _may_be_background(body):
         usage = await run_json(len(body), usage_of, context.call.dialect, body, attempt.target.profile)
-        answer = await run_json(len(body), json_values.decode_object, bytes(body))
-        _note_fetched_usage(attempt, usage, answer or {})
+        _note_fetched_usage(attempt, usage, await run_json(len(body), _read_state, body))
 
 
 def note_late_usage(attempt: Attempt, tail: Tail) -> None:
@@ -103,9 +104,9 @@ async def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
     """Count nothing for an answer of Responses that only says that the response is being made. One that is whole
     already is noted, so that no later look counts it again."""
     context = attempt.context
-    if not any(mark in body for mark in _BACKGROUND):
+    if not await _may_be_background(body):
         return
-    data = await run_json(len(body), json_values.decode_object, bytes(body)) or {}
+    data = await run_json(len(body), _read_state, body)
     if data.get("background") is not True:
         return
     if data.get("status") in _UNDER_WAY:
@@ -113,6 +114,20 @@ async def settle_background(attempt: Attempt, body: bytes | bytearray) -> None:
         context.record.note("answered in the background: it is counted when it is fetched")
     elif context.record.usage.input is not None:
         context.runtime.counted_responses.add(str(data.get("id") or ""))
+
+
+async def _may_be_background(body: bytes | bytearray) -> bool:
+    """False for an answer that does not say that it is made in the background."""
+    for mark in _BACKGROUND:
+        if await contains(body, mark):
+            return True
+    return False
+
+
+def _read_state(body: bytes | bytearray) -> json_values.Json:
+    """What the answer says of itself, without all that it holds: that is not for the loop to free."""
+    data = json_values.look_at_object(bytes(body)) or {}
+    return {name: data[name] for name in _STATE if name in data}
 
 
 def find_stream_usage(attempt: Attempt, tap: Tap, usage: Usage) -> Usage:

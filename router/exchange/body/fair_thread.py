@@ -6,13 +6,17 @@ gets the number at which it would end if all flows shared the thread equally, an
 small work goes before large, no flow delays another by having much work, and none waits for ever.
 """
 
+import contextlib
+import gc
 import heapq
 import itertools
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from typing import TypeVar, TypeVarTuple
 
 import trio
+
+from router.wire.raw.json.deallocation import free_in_steps
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -23,6 +27,57 @@ _FLOWS_LIMIT = 256
 #: While work runs, the loop waits so long for the interpreter, each time that it comes back from a system call.
 SWITCH_SECONDS = 0.0002
 _USUAL_SWITCH_SECONDS = sys.getswitchinterval()
+#: The collector is stopped for so long while one work follows the other.
+COLLECTOR_SECONDS = 10.0
+
+
+class _Interpreter:
+    """What all threads of the interpreter share, and what is set of it while large work runs."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._began = 0.0
+        self._stopped_collector = False
+
+    @contextlib.contextmanager
+    def share(self) -> Generator[None]:
+        """Large work runs in a thread while the block does. The loop gets the interpreter often: at all other times
+        switching as often would cost each request some percent. The collector is stopped: its passes look through all
+        that the work has made, some hundred thousand objects, and keep the lock meanwhile; none of these is garbage.
+        For no longer than COLLECTOR_SECONDS: others make garbage."""
+        now = trio.current_time()
+        if not self._running:
+            self._began, self._stopped_collector = now, gc.isenabled()
+            if self._stopped_collector:
+                gc.disable()
+        elif now > self._began + COLLECTOR_SECONDS:
+            self._start_collector()
+        self._running += 1
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                sys.setswitchinterval(_USUAL_SWITCH_SECONDS)
+                self._start_collector()
+
+    def _start_collector(self) -> None:
+        if self._stopped_collector:
+            self._stopped_collector = False
+            gc.enable()
+
+
+_interpreter = _Interpreter()
+
+
+async def run_beside_loop(
+    work: Callable[[*_Arguments], _Result], *arguments: *_Arguments, limiter: trio.CapacityLimiter
+) -> _Result:
+    """Run large work in a thread of the limiter, so that the loop goes on meanwhile. When cancelled it has not begun;
+    once it has begun its result is returned."""
+    with _interpreter.share():
+        return await trio.to_thread.run_sync(free_in_steps, work, *arguments, limiter=limiter)
 
 
 class _Turns:
@@ -79,9 +134,6 @@ class _Turns:
 class FairThread:
     """One thread for work of up to VERY_LARGE bytes, and one for larger work."""
 
-    # Of all instances: the interpreter has one interval.
-    _running = 0
-
     def __init__(self) -> None:
         self._turns = (_Turns(), _Turns())
         self._limiter = trio.CapacityLimiter(2)
@@ -98,15 +150,9 @@ class FairThread:
         When cancelled it has not begun; once it has begun its result is returned."""
         turns = self._turns[size > VERY_LARGE]
         await turns.begin(flow, size)
-        FairThread._running += 1
-        sys.setswitchinterval(SWITCH_SECONDS)
         try:
-            return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
+            return await run_beside_loop(work, *arguments, limiter=self._limiter)
         finally:
-            FairThread._running -= 1
-            if not FairThread._running:
-                # At all other times switching as often would cost each request some percent.
-                sys.setswitchinterval(_USUAL_SWITCH_SECONDS)
             turns.end()
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar, TypeVarTuple
 import trio
 
 from router.exchange.body.body import THREAD, THREAD_BYTES
-from router.exchange.body.fair_thread import size_of
+from router.exchange.body.fair_thread import run_beside_loop, size_of
 from router.wire.raw import scan
 
 _JSON_BYTES = 128 << 10
@@ -45,7 +45,7 @@ async def run_json(size: int, work: Callable[[*_Arguments], _Result], *arguments
         return work(*arguments)
     if is_large(size):
         return await run_large(work, *arguments)
-    return await trio.to_thread.run_sync(work, *arguments, limiter=_MEDIUM)
+    return await run_beside_loop(work, *arguments, limiter=_MEDIUM)
 
 
 async def contains(data: bytes | bytearray, needle: bytes) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from router.backends import Backend
 from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
 from router.ir import RoutingFacts
 from router.policy.routing.request_traits import RequestTraits
@@ -35,7 +36,7 @@ def list_served(table: Table) -> dict[str, ServedModel]:
     """
     names = _resolve_aliases(table)
     for model, owners in table.owners.items():
-        first = next(iter(table.find_servers(model)), None)
+        first = _find_first(model, table)
         if first is not None:
             names.setdefault(model, ServedModel(first.name, model))
         for other in owners:
@@ -50,9 +51,9 @@ def find_served(name: str, table: Table, protocol: str, fields: Mapping[bytes, b
     protocol: the one that the caller most likely speaks; rules may ask for another. fields: the headers of the call, by
     lower-case name. Raises UnknownModel, in the words of a request that is refused.
     """
-    listed = list_served(table)
-    if name in listed:
-        return listed[name]
+    listed = _find_listed(name, table)
+    if listed is not None:
+        return listed
     refusals: list[RouterError] = []
     for spoken in (protocol, *(one for one in protocols.BY_NAME if one != protocol)):
         facts = RoutingFacts(spoken, name, stream=False, generates=True)
@@ -75,11 +76,33 @@ def find_prefixed(name: str, table: Table) -> ServedModel | None:
     return ServedModel(backend.name, model) if backend is not None and table.lists(backend, model) else None
 
 
+def _find_listed(name: str, table: Table) -> ServedModel | None:
+    """The entry of `list_served` for a name, without the others: there may be some ten thousand."""
+    prefix, _, model = name.partition(":")
+    other = table.named.get(prefix)
+    if other is not None and other is not _find_first(model, table) and table.lists(other, model):
+        return ServedModel(prefix, model)
+    alias = _resolve_alias(name, table) if name in table.aliases else None
+    if alias is not None:
+        return alias
+    first = _find_first(name, table) if name in table.owners else None
+    return None if first is None else ServedModel(first.name, name)
+
+
+def _find_first(model: str, table: Table) -> Backend | None:
+    """The backend that routing prefers for a model of the catalogs."""
+    return next(iter(table.find_servers(model)), None)
+
+
 def _resolve_aliases(table: Table) -> dict[str, ServedModel]:
     """The aliases as the user wrote them, with the backend and the model that they stand for."""
-    served: dict[str, ServedModel] = {}
-    for name in table.aliases:
-        with contextlib.suppress(BadRequest, LoopDetected, UnknownModel):
-            route = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table)
-            served[name] = ServedModel(route.backend.name, route.model or name)
-    return served
+    served = {name: _resolve_alias(name, table) for name in table.aliases}
+    return {name: found for name, found in served.items() if found is not None}
+
+
+def _resolve_alias(name: str, table: Table) -> ServedModel | None:
+    """What an alias stands for, None where nothing serves it."""
+    with contextlib.suppress(BadRequest, LoopDetected, UnknownModel):
+        route = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table)
+        return ServedModel(route.backend.name, route.model or name)
+    return None

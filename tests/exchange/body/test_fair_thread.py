@@ -1,5 +1,6 @@
 """The thread for large work is given out fairly: small before large, and in turn between those that ask."""
 
+import gc
 import sys
 import threading
 
@@ -9,7 +10,8 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.body.fair_thread import SWITCH_SECONDS, VERY_LARGE, FairThread, size_of
+from router.exchange.body.fair_thread import COLLECTOR_SECONDS, SWITCH_SECONDS, VERY_LARGE, FairThread, size_of
+from router.wire.raw.json import deallocation
 
 MIB = 1 << 20
 
@@ -149,3 +151,55 @@ def test_the_interpreter_switches_often_only_while_work_runs():
 
     trio.run(main)
     assert seen == pytest.approx([SWITCH_SECONDS, usual])
+
+
+def test_the_collector_is_stopped_while_work_runs():
+    """It would look through all that the work has made; for no more than ten seconds of work after work, as the loop
+    makes garbage."""
+    assert gc.isenabled()
+    seen = []
+
+    async def main():
+        thread, begun, end = FairThread(), trio.Event(), threading.Event()
+
+        def hold():
+            trio.from_thread.run_sync(begun.set)
+            end.wait(10)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(thread.run, None, VERY_LARGE + 1, hold)
+            await begun.wait()
+            seen.append(gc.isenabled())
+            await thread.run(None, MIB, lambda: None)
+            seen.append(gc.isenabled())
+            clock.jump(COLLECTOR_SECONDS + 1)
+            await thread.run(None, MIB, lambda: None)
+            seen.append(gc.isenabled())
+            end.set()
+        await thread.run(None, MIB, lambda: seen.append(gc.isenabled()))
+        seen.append(gc.isenabled())
+
+    clock = trio.testing.MockClock()
+    trio.run(main, clock=clock)
+    assert seen == [False, False, True, False, True]
+
+
+def test_what_large_json_held_is_freed_before_its_work_ends():
+    """In the thread: the loop never frees it, though an error came of the work."""
+    freed = []
+
+    class Held:
+        def __del__(self):
+            freed.append(threading.current_thread() is threading.main_thread())
+
+    def work():
+        held = [Held() for _ in range(3)]
+        deallocation.note(held)
+        raise ValueError(len(held))
+
+    async def main():
+        with pytest.raises(ValueError, match="3"):
+            await FairThread().run(None, MIB, work)
+        assert freed == [False, False, False]
+
+    trio.run(main)

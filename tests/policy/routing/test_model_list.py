@@ -1,11 +1,14 @@
 """The list of models: aliases that are served, plain names for the preferred backend, prefixes for the others."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.backends import Backend
 from router.errors import UnknownModel
+from router.policy.routing import model_list
 from router.policy.routing.clients import make_headers
-from router.policy.routing.model_list import find_served, list_models
+from router.policy.routing.model_list import find_served, list_models, list_served
 from router.policy.routing.table import Table
 from router.settings.tables import Condition, Rule
 
@@ -43,6 +46,29 @@ RULES = (
     Rule(name="messages", when=Condition(model="only", protocol="messages"), backend="one"),
     Rule(name="codex", when=Condition(model="mine", client="codex"), backend="two"),
 )
+
+
+NAMES = st.sampled_from(["a", "b", "a:b", "one:a", "two:a", "two:one:a", "opus", "claude-opus-5"])
+
+
+@given(
+    st.lists(NAMES, unique=True, max_size=5),
+    st.lists(NAMES, unique=True, max_size=5),
+    st.dictionaries(NAMES, NAMES, max_size=4),
+)
+def test_a_name_is_found_as_it_is_listed(first, second, aliases):
+    """Whatever aliases, prefixes and models have the same name."""
+    table = Table((ONE, TWO), {"one": first, "two": second}, {}, aliases=aliases)
+    for name, served in list_served(table).items():
+        assert find_served(name, table, "chat", {}) == served
+
+
+def test_a_name_is_found_without_the_list():
+    """It takes no longer beside twenty thousand others."""
+    table = Table((ONE,), {"one": [f"m{at}" for at in range(20_000)]}, {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_list, "list_served", None)
+        assert find_served("m19999", table, "chat", {}) == ("one", "m19999")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import msgspec
 
+from router.wire.raw.json import deallocation
+
 # Bytes that one call decodes, in two milliseconds at most.
 _WINDOW = 128 << 10
 #: Bytes and characters of a text that are worked on at once: texts are much faster.
@@ -231,6 +233,7 @@ class _Reader:
         raw = bool(self._raw) and (name == self._raw or (bool(self._open) and self._open[-1].raw))
         found = _Open(opening, self._decode_part, raw=raw)
         self._open.append(found)
+        deallocation.note(found.value)
         return found
 
     def _read_entry(self) -> None:
