@@ -19,8 +19,13 @@ from router.wire.raw.json.json_values import UNREADABLE
 NEEDLES = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 #: How far apart the bytes are that a signature covers, behind those that it covers all.
 STRIDE = 256
+# Bytes that the signature of a conversation covers all: at its beginning, where agents tell the date, and at its end,
+# where they tell what is so at the moment.
+_FIRST, _LAST = 4096, 512
 #: A part with more marks is hashed as it is: providers take four.
 MARKS_LIMIT = 64
+# The mark that nearly all agents write, behind another member.
+_USUAL = b',"cache_control":{"type":"ephemeral"}'
 _TEXTS = (b'"text"', b'"input_text"', b'"output_text"')
 # A mark's value, and the comma behind a mark that is the first member of its object.
 _VALUE = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(?:\{[^{}]{0,256}+\}|null)")
@@ -56,6 +61,8 @@ def count_marks(raw: bytes) -> int:
 
 def cut_marks(raw: bytes) -> bytes:
     """A JSON text without its marks; the text itself when it has too many."""
+    if _USUAL in raw and raw.count(_USUAL) <= MARKS_LIMIT:
+        raw = raw.replace(_USUAL, b"")
     for needle in NEEDLES:
         if needle in raw:
             raw = _cut(raw, needle)
@@ -83,12 +90,14 @@ def _cut(raw: bytes, needle: bytes) -> bytes:
     return raw
 
 
-class Extent(NamedTuple):
+class Extent(msgspec.Struct, gc=False):
     """A part of a body. It is not copied, since bodies are large."""
 
     body: bytes
     start: int
     stop: int
+    # The hash of its first _FIRST bytes, once it was asked for.
+    _first: int | None = None
 
     @property
     def size(self) -> int:
@@ -99,14 +108,26 @@ class Extent(NamedTuple):
         """The bytes between two offsets."""
         return self.body[self.start + start : self.start + stop]
 
-    def sign(self, start: int, stop: int, whole: int) -> int:
-        """A hash by which the bytes between two offsets are recognized: of all of them, or, when they are more than
-        `whole`, of their number, so many at the beginning, and one of each STRIDE. So it takes a tenth of the time, and
-        misses only a few bytes that were replaced by as many others."""
-        if stop - start <= whole:
-            return hash(self.read(start, stop))
-        begin, end = self.start + start, self.start + stop
-        return hash((stop - start, self.body[begin : begin + whole], self.body[begin:end:STRIDE]))
+    def sign(self, stop: int) -> int:
+        """A hash by which its first bytes are recognized: of their number, of those at their beginning and at their
+        end, and of one of each STRIDE. So it takes a tenth of the time, and misses only a few bytes that were replaced
+        by as many others."""
+        body, start = self.body, self.start
+        end = start + stop
+        if stop <= _FIRST:
+            return hash(body[start:end])
+        first = self._first
+        if first is None:
+            first = self._first = hash(body[start : start + _FIRST])
+        return hash((stop, first, body[start:end:STRIDE], body[end - _LAST : end]))
+
+
+def sign_part(body: bytes, start: int, stop: int, whole: int) -> int:
+    """A hash by which a part of a body is recognized: of all its bytes, or, when they are more than `whole`, of their
+    number, so many at the beginning, and one of each STRIDE."""
+    if stop - start <= whole:
+        return hash(body[start:stop])
+    return hash((stop - start, body[start : start + whole], body[start:stop:STRIDE]))
 
 
 def hash_part(raw: bytes) -> int:
@@ -116,22 +137,24 @@ def hash_part(raw: bytes) -> int:
 
 def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> list[Item]:
     """The items of a JSON list. raws: the list decoded to its items."""
-    marked = count_marks(text) > 0
+    marked = NEEDLES[0] in text or NEEDLES[1] in text
     try:
         contents = _contents.decode(text)
     except UNREADABLE:
-        contents = None
-    if contents is None or len(contents) != len(raws):
+        return [read_item(bytes(raw)) for raw in raws]
+    if len(contents) != len(raws):
         return [read_item(bytes(raw)) for raw in raws]
     items: list[Item] = []
     for raw, one in zip(raws, contents, strict=True):
         item, content = bytes(raw), one.content
         if marked and (NEEDLES[0] in item or NEEDLES[1] in item):
             items.append(read_item(item))
-        elif not isinstance(content, list):
+        elif type(content) is not list:
             items.append(Item(hash(item), 1, 0))
-        else:
+        elif len(content) == 1:
             items.append(_read_list(item, content, 0))
+        else:
+            items.append(Item(hash(item), len(content) or 1, 0))
     return items
 
 
