@@ -9,7 +9,6 @@ of BLAKE2b. No hash leaves the memory of the process.
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -44,14 +43,9 @@ _content = msgspec.json.Decoder(_Content)
 _contents = msgspec.json.Decoder(list[_Content])
 
 
-class Item(NamedTuple):
-    """One item of a conversation."""
-
-    hash: int
-    #: Its content blocks; a plain text is one.
-    blocks: int
-    #: Marks for caches in it.
-    marks: int
+#: One item of a conversation: its hash, its content blocks, of which a plain text is one, and the marks in it. No class,
+#: since three are made with each turn of an agent.
+Item = tuple[int, int, int]
 
 
 def count_marks(raw: bytes) -> int:
@@ -61,8 +55,17 @@ def count_marks(raw: bytes) -> int:
 
 def cut_marks(raw: bytes) -> bytes:
     """A JSON text without its marks; the text itself when it has too many."""
-    if _USUAL in raw and raw.count(_USUAL) <= MARKS_LIMIT:
+    marks = count_marks(raw)
+    return _cut_all(raw, marks) if 0 < marks <= MARKS_LIMIT else raw
+
+
+def _cut_all(raw: bytes, marks: int) -> bytes:
+    """The text without its marks. marks: how often there may be one, at most MARKS_LIMIT."""
+    usual = raw.count(_USUAL)
+    if usual:
         raw = raw.replace(_USUAL, b"")
+        if usual == marks:
+            return raw
     for needle in NEEDLES:
         if needle in raw:
             raw = _cut(raw, needle)
@@ -142,42 +145,34 @@ def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> list[Item]:
         contents = _contents.decode(text)
     except UNREADABLE:
         return [read_item(bytes(raw)) for raw in raws]
-    if len(contents) != len(raws):
-        return [read_item(bytes(raw)) for raw in raws]
-    items: list[Item] = []
-    for raw, one in zip(raws, contents, strict=True):
-        item, content = bytes(raw), one.content
-        if marked and (NEEDLES[0] in item or NEEDLES[1] in item):
-            items.append(read_item(item))
-        elif type(content) is not list:
-            items.append(Item(hash(item), 1, 0))
-        elif len(content) == 1:
-            items.append(_read_list(item, content, 0))
-        else:
-            items.append(Item(hash(item), len(content) or 1, 0))
-    return items
+    return [_read_item(bytes(raw), one.content, marked=marked) for raw, one in zip(raws, contents, strict=True)]
 
 
 def read_item(raw: bytes) -> Item:
     """The hash of a message or another item of a conversation."""
-    marks = count_marks(raw)
-    plain = cut_marks(raw) if marks else raw
     try:
-        content = _content.decode(plain).content
+        content = _content.decode(raw).content
     except UNREADABLE:
-        return Item(hash(plain), 1, marks)
-    return _read_list(plain, content, marks) if isinstance(content, list) else Item(hash(plain), 1, marks)
+        content = None
+    return _read_item(raw, content, marked=True)
 
 
-def _read_list(plain: bytes, content: list[msgspec.Raw], marks: int) -> Item:
-    """An item, without its marks, whose content is this list of blocks. One that is a single text is hashed as if the
-    text stood in place of the list."""
-    if len(content) == 1:
+def _read_item(raw: bytes, content: list[msgspec.Raw] | str | None, *, marked: bool) -> Item:
+    """The item of this content. One that is a single text in a list is hashed as if the text stood in place of the
+    list. marked: it may have marks."""
+    marks = count_marks(raw) if marked else 0
+    plain = _cut_all(raw, marks) if 0 < marks <= MARKS_LIMIT else raw
+    if type(content) is not list:
+        return hash(plain), 1, marks
+    blocks = len(content)
+    if blocks == 1:
         block = bytes(content[0])
-        text = unwrap_text(block) if _may_be_text(block) else None
-        if text is not None:
-            plain = plain.replace(b"[" + block + b"]", text, 1)
-    return Item(hash(plain), len(content) or 1, marks)
+        if _may_be_text(block):
+            block = cut_marks(block) if marks else block
+            text = unwrap_text(block)
+            if text is not None:
+                plain = plain.replace(b"[" + block + b"]", text, 1)
+    return hash(plain), blocks or 1, marks
 
 
 def _may_be_text(plain: bytes) -> bool:

@@ -143,7 +143,7 @@ def read_conversation(text: Extent, known: Known | None = None) -> Reading:
         end, before, blocks = last.end, last.items, last.blocks
         folded, fold = one.folded, one.fold
     raws, items = _read_items(text.read(end, text.size), known=end > 0)
-    hashes = [item.hash for item in items]
+    hashes = [one for one, _, _ in items]
     if one is not None:
         leading, first = one.leading, one.first
         kept = one.hashes[: before - folded]
@@ -210,7 +210,7 @@ def _find_first(raw: bytes) -> tuple[int, int]:
         _, end = _scanner.raw_decode(text, at)
         item = raw[at:end]
         if _name_kind(item) not in _INSTRUCTING:
-            return read_item(item).hash, end
+            return read_item(item)[0], end
         at = end + 1
         while text[at : at + 1] in (" ", "\n"):
             at += 1
@@ -235,10 +235,10 @@ def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], list[Ite
 def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
     """The marks in items, the content blocks up to the last marked one, and all. blocks: those before the items."""
     marks = marked = 0
-    for item in items:
-        blocks += item.blocks
-        if item.marks:
-            marks += item.marks
+    for _, size, found in items:
+        blocks += size
+        if found:
+            marks += found
             marked = blocks
     return marks, marked, blocks
 
@@ -255,12 +255,12 @@ def _extend(
 ) -> tuple[Prefix, ...]:
     """The prefixes with one more, up to the first marked item, as far as the items lie side by side."""
     plain = size = more = 0
-    for item, one in zip(items, raws, strict=True):
-        if item.marks:
+    for (_, count, marks), one in zip(items, raws, strict=True):
+        if marks:
             break
         plain += 1
         size += len(one)
-        more += item.blocks
+        more += count
     if not plain:
         return prefixes
     at = prefixes[0].end if prefixes else 0

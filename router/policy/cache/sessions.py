@@ -182,8 +182,13 @@ class PromptSessions:
         lines = self._lines
         previous = comparison.previous
         before = lines.pop(comparison.key, ())
-        lines[comparison.key] = after = (turn, *[one for one in before if one is not previous])[:LINES]
-        self._bytes += _measure(after) - _measure(before)
+        if len(before) == 1 and before[0] is previous:
+            lines[comparison.key] = (turn,)
+            self._bytes += turn.prompt.size - previous.prompt.size
+        else:
+            after = (turn, *[one for one in before if one is not previous])[:LINES]
+            lines[comparison.key] = after
+            self._bytes += _measure(after) - _measure(before)
         while len(lines) > SESSIONS or (self._bytes > BYTES and len(lines) > 1):
             self._bytes -= _measure(lines.popitem(last=False)[1])
 
