@@ -43,8 +43,7 @@ _content = msgspec.json.Decoder(_Content)
 _contents = msgspec.json.Decoder(list[_Content])
 
 
-#: One item of a conversation: its hash, its content blocks, of which a plain text is one, and the marks in it. No class,
-#: since three are made with each turn of an agent.
+#: One item of a conversation: its hash, its content blocks, of which a plain text is one, and the marks in it.
 Item = tuple[int, int, int]
 
 
@@ -138,14 +137,49 @@ def hash_part(raw: bytes) -> int:
     return hash(cut_marks(raw))
 
 
-def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> list[Item]:
+class Items:
+    """The items of a JSON list, added up while they are read: so there is one pass over them."""
+
+    __slots__ = ("blocks", "hashes", "marked", "marks", "plain", "plain_blocks", "plain_size", "size")
+
+    def __init__(self) -> None:
+        #: The hash of each.
+        self.hashes: list[int] = []
+        #: Their bytes, without what is between them; and their content blocks.
+        self.size = self.blocks = 0
+        #: The marks in them, and the content blocks up to the last marked one.
+        self.marks = self.marked = 0
+        #: The items before the first marked one, their bytes and their content blocks.
+        self.plain = self.plain_size = self.plain_blocks = 0
+
+    def add(self, item: Item, size: int) -> None:
+        """Add the next item."""
+        found, blocks, marks = item
+        self.hashes.append(found)
+        self.size += size
+        self.blocks += blocks
+        if marks:
+            self.marks += marks
+            self.marked = self.blocks
+        elif not self.marks:
+            self.plain += 1
+            self.plain_size, self.plain_blocks = self.size, self.blocks
+
+
+def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> Items:
     """The items of a JSON list. raws: the list decoded to its items."""
+    items = Items()
     marked = NEEDLES[0] in text or NEEDLES[1] in text
     try:
         contents = _contents.decode(text)
     except UNREADABLE:
-        return [read_item(bytes(raw)) for raw in raws]
-    return [_read_item(bytes(raw), one.content, marked=marked) for raw, one in zip(raws, contents, strict=True)]
+        for raw in raws:
+            items.add(read_item(bytes(raw)), len(raw))
+        return items
+    for raw, one in zip(raws, contents, strict=True):
+        item, content = bytes(raw), one.content
+        items.add(_read_item(item, content, marked=marked), len(item))
+    return items
 
 
 def read_item(raw: bytes) -> Item:

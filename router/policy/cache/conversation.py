@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.policy.cache.canonical import Extent, Item, read_item, read_items
+from router.policy.cache.canonical import Extent, Items, read_item, read_items
 from router.wire.raw.json.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
@@ -116,6 +116,13 @@ class Reading(msgspec.Struct):
     def find_change(self, before: Conversation) -> int | None:
         """The first item that is not as in an earlier request; None when that is a beginning of this one, -1 for an
         item among those that were folded."""
+        now = self.conversation
+        if (
+            now.folded == before.folded
+            and now.fold == before.fold
+            and now.hashes[: len(before.hashes)] == before.hashes
+        ):
+            return None
         at = 0 if self.known else before.folded
         if at and (len(self.hashes) < at or _fold(0, self.hashes[:at]) != before.fold):
             return -1
@@ -143,7 +150,7 @@ def read_conversation(text: Extent, known: Known | None = None) -> Reading:
         end, before, blocks = last.end, last.items, last.blocks
         folded, fold = one.folded, one.fold
     raws, items = _read_items(text.read(end, text.size), known=end > 0)
-    hashes = [one for one, _, _ in items]
+    hashes = items.hashes
     if one is not None:
         leading, first = one.leading, one.first
         kept = one.hashes[: before - folded]
@@ -155,10 +162,9 @@ def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     if len(kept) > ITEMS_LIMIT + FOLDED:
         more = len(kept) - ITEMS_LIMIT
         folded, fold, kept = folded + more, _fold(fold, kept[:more]), kept[more:]
-    marks, marked, total = _count(items, blocks)
-    conversation = Conversation(
-        kept, folded, fold, _extend(prefixes, text, raws, items), leading, first, marks, marked, total
-    )
+    marked = blocks + items.marked if items.marks else 0
+    longer = _extend(prefixes, text, items) if items.plain else prefixes
+    conversation = Conversation(kept, folded, fold, longer, leading, first, items.marks, marked, blocks + items.blocks)
     return Reading(conversation, raws, hashes, before)
 
 
@@ -217,30 +223,21 @@ def _find_first(raw: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], list[Item]]:
+def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], Items]:
     """The items of a list, or of the rest of one whose beginning is known; the whole as one item where it is none."""
     if known:
         if not raw.startswith(b","):
-            return [], []
+            return [], Items()
         rest, raw = raw, b"[" + raw[1:]
     else:
         rest = raw
     try:
         raws = _items.decode(raw)
     except UNREADABLE:
-        return [msgspec.Raw(rest)], [read_item(rest)]
+        items = Items()
+        items.add(read_item(rest), len(rest))
+        return [msgspec.Raw(rest)], items
     return raws, read_items(raw, raws)
-
-
-def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
-    """The marks in items, the content blocks up to the last marked one, and all. blocks: those before the items."""
-    marks = marked = 0
-    for _, size, found in items:
-        blocks += size
-        if found:
-            marks += found
-            marked = blocks
-    return marks, marked, blocks
 
 
 def _count_leading(raws: Sequence[msgspec.Raw]) -> int:
@@ -250,32 +247,20 @@ def _count_leading(raws: Sequence[msgspec.Raw]) -> int:
     return min(len(raws), _LEADING)
 
 
-def _extend(
-    prefixes: tuple[Prefix, ...], text: Extent, raws: Sequence[msgspec.Raw], items: Sequence[Item]
-) -> tuple[Prefix, ...]:
+def _extend(prefixes: tuple[Prefix, ...], text: Extent, items: Items) -> tuple[Prefix, ...]:
     """The prefixes with one more, up to the first marked item, as far as the items lie side by side."""
-    plain = size = more = 0
-    for (_, count, marks), one in zip(items, raws, strict=True):
-        if marks:
-            break
-        plain += 1
-        size += len(one)
-        more += count
-    if not plain:
-        return prefixes
-    at = prefixes[0].end if prefixes else 0
-    total = size
-    for one in raws[plain:]:
-        total += len(one)
+    at, count, blocks = (prefixes[0].end, prefixes[0].items, prefixes[0].blocks) if prefixes else (0, 0, 0)
     # The first of all items stands behind a bracket, the others behind a comma and, in some encodings, a space.
-    others = len(raws) - (0 if prefixes else 1)
-    space = text.size - at - total - len(raws) - 1
-    if space not in (0, others):
+    number = len(items.hashes)
+    space = text.stop - text.start - at - items.size - number - 1
+    if space == 0:
+        end = at + items.plain_size + items.plain
+    elif space == number - (0 if prefixes else 1):
+        end = at + items.plain_size + 2 * items.plain - (0 if prefixes else 1)
+    else:
         return prefixes
-    between = 2 if space else 1
-    end = at + size + plain * between - (0 if prefixes or not space else 1)
-    count, blocks = (prefixes[0].items, prefixes[0].blocks) if prefixes else (0, 0)
-    return (Prefix(end, text.sign(end), count + plain, blocks + more), *prefixes[: PREFIXES_LIMIT - 1])
+    longer = Prefix(end, text.sign(end), count + items.plain, blocks + items.plain_blocks)
+    return (longer, *prefixes[: PREFIXES_LIMIT - 1])
 
 
 def _fold(fold: int, hashes: Sequence[int]) -> int:

@@ -12,7 +12,6 @@ import msgspec
 from router.policy.cache.canonical import Extent, sign_part
 from router.policy.cache.conversation import (
     Beginnings,
-    Conversation,
     Known,
     Reading,
     read_conversation,
@@ -80,7 +79,7 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Shared:
-    """Parts that were read, by their signatures. names: of the members they are. whole: bytes that these cover whole."""
+    """Parts that were read, by their signatures. names: of their members. whole: bytes that signatures cover whole."""
 
     __slots__ = ("_found", "_names", "_read", "_whole")
 
@@ -133,6 +132,7 @@ class PromptSessions:
         text = Extent(body, *top.span(conversation)) if conversation in top else Extent(b"[]", 0, 2)
         key = session or f"first {self._beginnings.find_first(text)}"
         known: Known | None = None
+        previous: Turn | None = None
         lines = self._lines.get(key, ())
         anew = False
         for turn in lines:
@@ -144,8 +144,8 @@ class PromptSessions:
             if known is None or (prefixes and prefixes[0].end > known.prefixes[0].end):
                 found = recognize(text, turn.prompt.conversation)
                 if found is not None and (known is None or found.end > known.end):
-                    known = found
-        return PromptReader(self, key, body, top, text, known, anew)
+                    known, previous = found, turn
+        return PromptReader(self, key, body, top, text, known, previous, anew)
 
     def read(self, reader: "PromptReader") -> Comparison:
         """Read the rest of a prompt, and compare it."""
@@ -157,20 +157,14 @@ class PromptSessions:
         # Anthropic takes a mark for the whole request too.
         marks = tools.marks + system.marks + one.marks + ("cache_control" in top)
         prompt = Prompt(tools, system, one, read_settings(top), marks)
-        previous = self._find_previous(reader, prompt)
+        previous = reader.previous or self._find_previous(reader.key, prompt)
         change = None if previous is None else _find_change(previous.prompt, prompt, reading)
         return Comparison(reader.key, prompt, previous, change)
 
-    def _find_previous(self, reader: "PromptReader", prompt: Prompt) -> Turn | None:
-        """The last turn of the line that the prompt continues: one with the same beginning, else one that has the same
-        tools, whose conversation was rewritten."""
-        lines = self._lines.get(reader.key, ())
-        if reader.known is not None:
-            known: Conversation = reader.known.conversation
-            for turn in lines:
-                if turn.prompt.conversation is known:
-                    return turn
-            return None
+    def _find_previous(self, key: str, prompt: Prompt) -> Turn | None:
+        """The last turn of the line that a prompt continues of which nothing was recognized: one with the same
+        beginning, else one that has the same tools, whose conversation was rewritten."""
+        lines = self._lines.get(key, ())
         for turn in lines:
             if turn.prompt.conversation.first == prompt.conversation.first:
                 return turn
@@ -202,8 +196,9 @@ class PromptReader(msgspec.Struct):
     top: Top
     #: The conversation.
     text: Extent
-    #: What of it was recognized.
+    #: What of it was recognized, and the turn that had it.
     known: Known | None
+    previous: Turn | None
     #: Nothing is to be recognized.
     anew: bool
 
