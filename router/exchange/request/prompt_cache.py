@@ -80,7 +80,9 @@ def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
         marked=marks or prompt.marks > 0,
     )
     rule = find_cache_rule(model, target.profile.cache_seconds, target.profile.cache_minimum)
-    loss = judge(comparison, turn, usage.cache_read, rule, why_moved=_explain_move(record, attempt))
+    moved = before is not None and (before.backend != turn.backend or before.account != turn.account)
+    why = _explain_move(record, attempt) if moved else ""
+    loss = judge(comparison, turn, usage.cache_read, rule, why_moved=why)
     if loss is not None and loss.reason == "evicted":
         turn = msgspec.structs.replace(turn, unexplained=True)
     attempt.context.runtime.prompt_sessions.put(comparison, turn)

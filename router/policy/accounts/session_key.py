@@ -17,6 +17,9 @@ HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session
 AGENT_HEADER = b"x-claude-code-agent-id"
 TEXT_LIMIT = 4096
 
+# Bytes of a header or of metadata whose key is remembered.
+_REMEMBERED = 1024
+
 _SESSION = re.compile(r"session_([0-9a-zA-Z-]{8,64})$")
 #: The family of models that cost nothing, at providers that name them so.
 FREE = ":free"
@@ -55,8 +58,11 @@ def read_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:
     named = _text_at(top, "prompt_cache_key")
     if named:
         return _key(b"cache", named.encode("utf-8", "replace"))
-    user = _session_in(top)
-    return _key(b"user", user.encode("utf-8", "replace")) if user else ""
+    metadata = top.raw("metadata")
+    if metadata is None:
+        return ""
+    # An agent sends the same with each turn.
+    return _find_user_key(metadata) if len(metadata) <= _REMEMBERED else _read_user_key(metadata)
 
 
 @lru_cache(maxsize=256)
@@ -71,7 +77,15 @@ def find_family(model: str | None) -> str:
 
 
 def _key(kind: bytes, value: bytes) -> str:
+    # A session has the same with each turn.
+    return _find_key(kind, value) if len(value) <= _REMEMBERED else _make_key(kind, value)
+
+
+def _make_key(kind: bytes, value: bytes) -> str:
     return blake2b(kind + b"\0" + value, digest_size=8).hexdigest()
+
+
+_find_key = lru_cache(maxsize=256)(_make_key)
 
 
 def _text_at(top: Top, name: str) -> str:
@@ -79,9 +93,17 @@ def _text_at(top: Top, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _session_in(top: Top) -> str:
+def _read_user_key(metadata: bytes) -> str:
+    user = _session_in(metadata)
+    return _key(b"user", user.encode("utf-8", "replace")) if user else ""
+
+
+_find_user_key = lru_cache(maxsize=256)(_read_user_key)
+
+
+def _session_in(raw: bytes) -> str:
     """The session inside metadata.user_id: a JSON text, or the older `user_…_session_…`."""
-    metadata = top.value("metadata") if "metadata" in top else None
+    metadata = decode_value(raw)
     user = cast("dict[str, object]", metadata).get("user_id") if isinstance(metadata, dict) else None
     if not isinstance(user, str) or len(user) > TEXT_LIMIT:
         return ""

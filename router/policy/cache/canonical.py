@@ -9,7 +9,6 @@ of BLAKE2b. No hash leaves the memory of the process.
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,8 +18,13 @@ from router.wire.raw.json.json_values import UNREADABLE
 NEEDLES = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 #: How far apart the bytes are that a signature covers, behind those that it covers all.
 STRIDE = 256
+# Bytes that the signature of a conversation covers all: at its beginning, where agents tell the date, and at its end,
+# where they tell what is so at the moment.
+_FIRST, _LAST = 4096, 512
 #: A part with more marks is hashed as it is: providers take four.
 MARKS_LIMIT = 64
+# The mark that nearly all agents write, behind another member.
+_USUAL = b',"cache_control":{"type":"ephemeral"}'
 _TEXTS = (b'"text"', b'"input_text"', b'"output_text"')
 # A mark's value, and the comma behind a mark that is the first member of its object.
 _VALUE = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(?:\{[^{}]{0,256}+\}|null)")
@@ -39,14 +43,8 @@ _content = msgspec.json.Decoder(_Content)
 _contents = msgspec.json.Decoder(list[_Content])
 
 
-class Item(NamedTuple):
-    """One item of a conversation."""
-
-    hash: int
-    #: Its content blocks; a plain text is one.
-    blocks: int
-    #: Marks for caches in it.
-    marks: int
+#: One item of a conversation: its hash, its content blocks, of which a plain text is one, and the marks in it.
+Item = tuple[int, int, int]
 
 
 def count_marks(raw: bytes) -> int:
@@ -56,6 +54,17 @@ def count_marks(raw: bytes) -> int:
 
 def cut_marks(raw: bytes) -> bytes:
     """A JSON text without its marks; the text itself when it has too many."""
+    marks = count_marks(raw)
+    return _cut_all(raw, marks) if 0 < marks <= MARKS_LIMIT else raw
+
+
+def _cut_all(raw: bytes, marks: int) -> bytes:
+    """The text without its marks. marks: how often there may be one, at most MARKS_LIMIT."""
+    usual = raw.count(_USUAL)
+    if usual:
+        raw = raw.replace(_USUAL, b"")
+        if usual == marks:
+            return raw
     for needle in NEEDLES:
         if needle in raw:
             raw = _cut(raw, needle)
@@ -83,12 +92,14 @@ def _cut(raw: bytes, needle: bytes) -> bytes:
     return raw
 
 
-class Extent(NamedTuple):
+class Extent(msgspec.Struct, gc=False):
     """A part of a body. It is not copied, since bodies are large."""
 
     body: bytes
     start: int
     stop: int
+    # The hash of its first _FIRST bytes, once it was asked for.
+    _first: int | None = None
 
     @property
     def size(self) -> int:
@@ -99,14 +110,26 @@ class Extent(NamedTuple):
         """The bytes between two offsets."""
         return self.body[self.start + start : self.start + stop]
 
-    def sign(self, start: int, stop: int, whole: int) -> int:
-        """A hash by which the bytes between two offsets are recognized: of all of them, or, when they are more than
-        `whole`, of their number, so many at the beginning, and one of each STRIDE. So it takes a tenth of the time, and
-        misses only a few bytes that were replaced by as many others."""
-        if stop - start <= whole:
-            return hash(self.read(start, stop))
-        begin, end = self.start + start, self.start + stop
-        return hash((stop - start, self.body[begin : begin + whole], self.body[begin:end:STRIDE]))
+    def sign(self, stop: int) -> int:
+        """A hash by which its first bytes are recognized: of their number, of those at their beginning and at their
+        end, and of one of each STRIDE. So it takes a tenth of the time, and misses only a few bytes that were replaced
+        by as many others."""
+        body, start = self.body, self.start
+        end = start + stop
+        if stop <= _FIRST:
+            return hash(body[start:end])
+        first = self._first
+        if first is None:
+            first = self._first = hash(body[start : start + _FIRST])
+        return hash((stop, first, body[start:end:STRIDE], body[end - _LAST : end]))
+
+
+def sign_part(body: bytes, start: int, stop: int, whole: int) -> int:
+    """A hash by which a part of a body is recognized: of all its bytes, or, when they are more than `whole`, of their
+    number, so many at the beginning, and one of each STRIDE."""
+    if stop - start <= whole:
+        return hash(body[start:stop])
+    return hash((stop - start, body[start : start + whole], body[start:stop:STRIDE]))
 
 
 def hash_part(raw: bytes) -> int:
@@ -114,47 +137,76 @@ def hash_part(raw: bytes) -> int:
     return hash(cut_marks(raw))
 
 
-def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> list[Item]:
+class Items:
+    """The items of a JSON list, added up while they are read: so there is one pass over them."""
+
+    __slots__ = ("blocks", "hashes", "marked", "marks", "plain", "plain_blocks", "plain_size", "size")
+
+    def __init__(self) -> None:
+        #: The hash of each.
+        self.hashes: list[int] = []
+        #: Their bytes, without what is between them; and their content blocks.
+        self.size = self.blocks = 0
+        #: The marks in them, and the content blocks up to the last marked one.
+        self.marks = self.marked = 0
+        #: The items before the first marked one, their bytes and their content blocks.
+        self.plain = self.plain_size = self.plain_blocks = 0
+
+    def add(self, item: Item, size: int) -> None:
+        """Add the next item."""
+        found, blocks, marks = item
+        self.hashes.append(found)
+        self.size += size
+        self.blocks += blocks
+        if marks:
+            self.marks += marks
+            self.marked = self.blocks
+        elif not self.marks:
+            self.plain += 1
+            self.plain_size, self.plain_blocks = self.size, self.blocks
+
+
+def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> Items:
     """The items of a JSON list. raws: the list decoded to its items."""
-    marked = count_marks(text) > 0
+    items = Items()
+    marked = NEEDLES[0] in text or NEEDLES[1] in text
     try:
         contents = _contents.decode(text)
     except UNREADABLE:
-        contents = None
-    if contents is None or len(contents) != len(raws):
-        return [read_item(bytes(raw)) for raw in raws]
-    items: list[Item] = []
+        for raw in raws:
+            items.add(read_item(bytes(raw)), len(raw))
+        return items
     for raw, one in zip(raws, contents, strict=True):
         item, content = bytes(raw), one.content
-        if marked and (NEEDLES[0] in item or NEEDLES[1] in item):
-            items.append(read_item(item))
-        elif not isinstance(content, list):
-            items.append(Item(hash(item), 1, 0))
-        else:
-            items.append(_read_list(item, content, 0))
+        items.add(_read_item(item, content, marked=marked), len(item))
     return items
 
 
 def read_item(raw: bytes) -> Item:
     """The hash of a message or another item of a conversation."""
-    marks = count_marks(raw)
-    plain = cut_marks(raw) if marks else raw
     try:
-        content = _content.decode(plain).content
+        content = _content.decode(raw).content
     except UNREADABLE:
-        return Item(hash(plain), 1, marks)
-    return _read_list(plain, content, marks) if isinstance(content, list) else Item(hash(plain), 1, marks)
+        content = None
+    return _read_item(raw, content, marked=True)
 
 
-def _read_list(plain: bytes, content: list[msgspec.Raw], marks: int) -> Item:
-    """An item, without its marks, whose content is this list of blocks. One that is a single text is hashed as if the
-    text stood in place of the list."""
-    if len(content) == 1:
+def _read_item(raw: bytes, content: list[msgspec.Raw] | str | None, *, marked: bool) -> Item:
+    """The item of this content. One that is a single text in a list is hashed as if the text stood in place of the
+    list. marked: it may have marks."""
+    marks = count_marks(raw) if marked else 0
+    plain = _cut_all(raw, marks) if 0 < marks <= MARKS_LIMIT else raw
+    if type(content) is not list:
+        return hash(plain), 1, marks
+    blocks = len(content)
+    if blocks == 1:
         block = bytes(content[0])
-        text = unwrap_text(block) if _may_be_text(block) else None
-        if text is not None:
-            plain = plain.replace(b"[" + block + b"]", text, 1)
-    return Item(hash(plain), len(content) or 1, marks)
+        if _may_be_text(block):
+            block = cut_marks(block) if marks else block
+            text = unwrap_text(block)
+            if text is not None:
+                plain = plain.replace(b"[" + block + b"]", text, 1)
+    return hash(plain), blocks or 1, marks
 
 
 def _may_be_text(plain: bytes) -> bool:

@@ -1,28 +1,27 @@
 """The conversation of a prompt as hashes of its items.
 
 Each turn of an agent sends the whole conversation again, so what was read before is not read twice: the bytes up to the
-first marked item are recognized by the signatures of a few segments, and only what comes behind them is decoded.
+first marked item are recognized by their signature, and only what comes behind them is decoded.
 """
 
 import json
 from array import array
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from router.policy.cache.canonical import Extent, Item, read_item, read_items
+from router.policy.cache.canonical import Extent, Items, read_item, read_items
 from router.wire.raw.json.json_values import UNREADABLE
 
 #: Hashes that are kept one by one; those of older items are folded into one, FOLDED at least at a time.
 ITEMS_LIMIT, FOLDED = 400, 100
-#: Segments that are kept; more become one, which takes less time than many.
-SEGMENTS_LIMIT = 4
+#: Beginnings of a conversation that are kept, those of the last turns.
+PREFIXES_LIMIT = 4
 # Leading instructions that are looked at, and bytes of the beginning in which the first other item is looked for.
 _LEADING, _BEGINNINGS = 8, (4096, 65_536)
 # Bytes by which a beginning is looked up, and how many are remembered.
 _START, BEGINNINGS_LIMIT = 256, 500
-# Bytes that signatures cover whole: of the first segment, where agents tell the date, and of others.
-_FIRST, _LATER = 4096, 512
 #: Kinds of items that are named; those of others are the caller's words.
 KINDS = frozenset(
     (
@@ -45,14 +44,14 @@ class _Kind(msgspec.Struct):
 _kind = msgspec.json.Decoder(_Kind)
 
 
-class Segment(msgspec.Struct, frozen=True, gc=False):
-    """Bytes of a conversation without marks, from the end of the segment before."""
+class Prefix(msgspec.Struct, frozen=True, gc=False):
+    """The beginning of a conversation, up to an item without marks."""
 
     end: int
     signature: int
-    #: The items up to its end.
+    #: Its items.
     items: int
-    #: The content blocks up to its end.
+    #: Their content blocks.
     blocks: int
 
 
@@ -63,7 +62,8 @@ class Conversation(msgspec.Struct, frozen=True, gc=False):
     hashes: "array[int]"
     folded: int
     fold: int
-    segments: tuple[Segment, ...]
+    #: The longest first.
+    prefixes: tuple[Prefix, ...]
     #: Leading items that are instructions, and the hash of the item behind them.
     leading: int
     first: int
@@ -78,30 +78,30 @@ class Conversation(msgspec.Struct, frozen=True, gc=False):
         return self.folded + len(self.hashes)
 
 
-class Known(msgspec.Struct, frozen=True, gc=False):
+class Known(NamedTuple):
     """The part of a conversation that was read for an earlier request."""
 
     conversation: Conversation
-    segments: tuple[Segment, ...]
+    #: Its prefixes that are those of this one too; one at least.
+    prefixes: tuple[Prefix, ...]
 
     @property
     def end(self) -> int:
         """Bytes that it takes."""
-        return self.segments[-1].end
+        return self.prefixes[0].end
 
 
 def recognize(text: Extent, conversation: Conversation) -> Known | None:
-    """The part of a conversation that is, by its signatures, the beginning of an earlier one; None for no item."""
-    at = 0
-    found: list[Segment] = []
-    for segment in conversation.segments:
-        if segment.end >= text.size or _sign(text, at, segment.end) != segment.signature:
-            break
-        found.append(segment)
-        at = segment.end
-    if not found or found[-1].items < conversation.folded or text.read(at, at + 1) not in (b",", b"]"):
-        return None
-    return Known(conversation, tuple(found))
+    """The part of a conversation that is, by its signature, the beginning of an earlier one; None for no item."""
+    prefixes = conversation.prefixes
+    size = text.stop - text.start
+    for index, prefix in enumerate(prefixes):
+        end = prefix.end
+        if end < size and prefix.items >= conversation.folded and text.sign(end) == prefix.signature:
+            if text.read(end, end + 1) not in (b",", b"]"):
+                break
+            return Known(conversation, prefixes[index:] if index else prefixes)
+    return None
 
 
 class Reading(msgspec.Struct):
@@ -116,10 +116,17 @@ class Reading(msgspec.Struct):
     def find_change(self, before: Conversation) -> int | None:
         """The first item that is not as in an earlier request; None when that is a beginning of this one, -1 for an
         item among those that were folded."""
+        now = self.conversation
+        if (
+            now.folded == before.folded
+            and now.fold == before.fold
+            and now.hashes[: len(before.hashes)] == before.hashes
+        ):
+            return None
         at = 0 if self.known else before.folded
         if at and (len(self.hashes) < at or _fold(0, self.hashes[:at]) != before.fold):
             return -1
-        mine = self.hashes[at:]
+        mine = self.hashes[at:] if at else self.hashes
         theirs = before.hashes[self.known - before.folded if self.known else 0 :]
         for index, (one, other) in enumerate(zip(mine, theirs, strict=False)):
             if one != other:
@@ -134,37 +141,30 @@ class Reading(msgspec.Struct):
 
 def read_conversation(text: Extent, known: Known | None = None) -> Reading:
     """Read a conversation. known: the part of it that was recognized."""
-    end = known.end if known is not None else 0
-    raws, items = _read_items(text.read(end, text.size), known=end > 0)
-    hashes = [item.hash for item in items]
-    folded, fold, kept = 0, 0, array("q")
-    segments: tuple[Segment, ...] = ()
-    before = blocks = 0
+    prefixes: tuple[Prefix, ...] = ()
+    end = before = blocks = folded = fold = 0
+    one: Conversation | None = None
     if known is not None:
-        one = known.conversation
-        segments = known.segments
-        before, blocks = segments[-1].items, segments[-1].blocks
-        folded, fold, kept = one.folded, one.fold, one.hashes[: before - one.folded]
+        one, prefixes = known
+        last = prefixes[0]
+        end, before, blocks = last.end, last.items, last.blocks
+        folded, fold = one.folded, one.fold
+    raws, items = _read_items(text.read(end, text.size), known=end > 0)
+    hashes = items.hashes
+    if one is not None:
         leading, first = one.leading, one.first
+        kept = one.hashes[: before - folded]
     else:
         leading = _count_leading(raws)
         first = hashes[leading] if leading < len(hashes) else 0
+        kept = array("q")
     kept.extend(hashes)
     if len(kept) > ITEMS_LIMIT + FOLDED:
         more = len(kept) - ITEMS_LIMIT
         folded, fold, kept = folded + more, _fold(fold, kept[:more]), kept[more:]
-    marks, marked, total = _count(items, blocks)
-    conversation = Conversation(
-        hashes=kept,
-        folded=folded,
-        fold=fold,
-        segments=_extend(segments, text, raws, items),
-        leading=leading,
-        first=first,
-        marks=marks,
-        marked=marked,
-        blocks=total,
-    )
+    marked = blocks + items.marked if items.marks else 0
+    longer = _extend(prefixes, text, items) if items.plain else prefixes
+    conversation = Conversation(kept, folded, fold, longer, leading, first, items.marks, marked, blocks + items.blocks)
     return Reading(conversation, raws, hashes, before)
 
 
@@ -216,41 +216,28 @@ def _find_first(raw: bytes) -> tuple[int, int]:
         _, end = _scanner.raw_decode(text, at)
         item = raw[at:end]
         if _name_kind(item) not in _INSTRUCTING:
-            return read_item(item).hash, end
+            return read_item(item)[0], end
         at = end + 1
         while text[at : at + 1] in (" ", "\n"):
             at += 1
     return 0, 0
 
 
-def _sign(text: Extent, start: int, stop: int) -> int:
-    return text.sign(start, stop, _LATER if start else _FIRST)
-
-
-def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], list[Item]]:
+def _read_items(raw: bytes, *, known: bool) -> tuple[list[msgspec.Raw], Items]:
     """The items of a list, or of the rest of one whose beginning is known; the whole as one item where it is none."""
     if known:
         if not raw.startswith(b","):
-            return [], []
+            return [], Items()
         rest, raw = raw, b"[" + raw[1:]
     else:
         rest = raw
     try:
         raws = _items.decode(raw)
     except UNREADABLE:
-        return [msgspec.Raw(rest)], [read_item(rest)]
+        items = Items()
+        items.add(read_item(rest), len(rest))
+        return [msgspec.Raw(rest)], items
     return raws, read_items(raw, raws)
-
-
-def _count(items: Sequence[Item], blocks: int) -> tuple[int, int, int]:
-    """The marks in items, the content blocks up to the last marked one, and all. blocks: those before the items."""
-    marks = marked = 0
-    for item in items:
-        blocks += item.blocks
-        if item.marks:
-            marks += item.marks
-            marked = blocks
-    return marks, marked, blocks
 
 
 def _count_leading(raws: Sequence[msgspec.Raw]) -> int:
@@ -260,35 +247,20 @@ def _count_leading(raws: Sequence[msgspec.Raw]) -> int:
     return min(len(raws), _LEADING)
 
 
-def _extend(
-    segments: tuple[Segment, ...], text: Extent, raws: Sequence[msgspec.Raw], items: Sequence[Item]
-) -> tuple[Segment, ...]:
-    """The segments with one more, up to the first marked item, as far as the items lie side by side."""
-    plain = size = more = 0
-    for item, one in zip(items, raws, strict=True):
-        if item.marks:
-            break
-        plain += 1
-        size += len(one)
-        more += item.blocks
-    if not plain:
-        return segments
-    at = segments[-1].end if segments else 0
-    total = size
-    for one in raws[plain:]:
-        total += len(one)
+def _extend(prefixes: tuple[Prefix, ...], text: Extent, items: Items) -> tuple[Prefix, ...]:
+    """The prefixes with one more, up to the first marked item, as far as the items lie side by side."""
+    at, count, blocks = (prefixes[0].end, prefixes[0].items, prefixes[0].blocks) if prefixes else (0, 0, 0)
     # The first of all items stands behind a bracket, the others behind a comma and, in some encodings, a space.
-    others = len(raws) - (0 if segments else 1)
-    space = text.size - at - total - len(raws) - 1
-    if space not in (0, others):
-        return segments
-    between = 2 if space else 1
-    end = at + size + plain * between - (0 if segments or not space else 1)
-    count, blocks = (segments[-1].items, segments[-1].blocks) if segments else (0, 0)
-    count, blocks = count + plain, blocks + more
-    if len(segments) >= SEGMENTS_LIMIT:
-        return (Segment(end, _sign(text, 0, end), count, blocks),)
-    return (*segments, Segment(end, _sign(text, at, end), count, blocks))
+    number = len(items.hashes)
+    space = text.stop - text.start - at - items.size - number - 1
+    if space == 0:
+        end = at + items.plain_size + items.plain
+    elif space == number - (0 if prefixes else 1):
+        end = at + items.plain_size + 2 * items.plain - (0 if prefixes else 1)
+    else:
+        return prefixes
+    longer = Prefix(end, text.sign(end), count + items.plain, blocks + items.plain_blocks)
+    return (longer, *prefixes[: PREFIXES_LIMIT - 1])
 
 
 def _fold(fold: int, hashes: Sequence[int]) -> int:

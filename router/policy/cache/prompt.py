@@ -2,11 +2,12 @@
 
 import re
 from array import array
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
-from router.policy.cache.canonical import Extent, count_marks, cut_marks, hash_part, unwrap_text
+from router.policy.cache.canonical import count_marks, cut_marks, hash_part, unwrap_text
 from router.policy.cache.conversation import Conversation
 from router.redaction import is_like_key
 from router.wire.raw.json.json_values import UNREADABLE
@@ -20,7 +21,9 @@ SETTINGS = frozenset(
         *("prompt_cache_key", "prompt_cache_retention", "mcp_servers", "functions"),
     )
 )
-_SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
+#: Where tools stand, and system prompts that are not in the conversation.
+TOOLS = ("tools",)
+SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 #: Parts of a list that are hashed one by one; those behind them have one hash together.
 PARTS_LIMIT = 200
 #: Bytes that a signature covers whole: of tools, and of a system prompt, in which a date may change alone.
@@ -88,20 +91,15 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 def read_settings(top: Top) -> tuple[tuple[str, int], ...]:
     """Name and hash of each of SETTINGS in a request, in the order of their names."""
-    return tuple(sorted((name, hash(top.raw(name))) for name in top if name in SETTINGS))
+    return tuple([(name, hash(top.raw(name))) for name in sorted(SETTINGS.intersection(top))])
 
 
-def find_extent(body: bytes, top: Top, *names: str) -> Extent | None:
+def find_extent(top: Top, names: Sequence[str]) -> tuple[int, int] | None:
     """Where the first of these members stands in a body; None when it has none of them."""
     for name in names:
         if name in top:
-            return Extent(body, *top.span(name))
+            return top.span(name)
     return None
-
-
-def find_system(body: bytes, top: Top) -> Extent | None:
-    """Where the system prompt stands; None where it is in the conversation."""
-    return find_extent(body, top, *_SYSTEM)
 
 
 def read_tools(raw: bytes, signature: int) -> Parts:

@@ -5,14 +5,13 @@ A session has a few lines, as agents send other requests (titles, summaries) bet
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from router.policy.cache.canonical import Extent
+from router.policy.cache.canonical import Extent, sign_part
 from router.policy.cache.conversation import (
     Beginnings,
-    Conversation,
     Known,
     Reading,
     read_conversation,
@@ -20,6 +19,8 @@ from router.policy.cache.conversation import (
 )
 from router.policy.cache.prompt import (
     NO_PARTS,
+    SYSTEM,
+    TOOLS,
     WHOLE_SYSTEM,
     WHOLE_TOOLS,
     Change,
@@ -28,7 +29,6 @@ from router.policy.cache.prompt import (
     find_block,
     find_extent,
     find_setting,
-    find_system,
     find_tool,
     read_settings,
     read_system,
@@ -79,22 +79,26 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Shared:
-    """Parts that were read, by their signatures. whole: bytes that these cover whole."""
+    """Parts that were read, by their signatures. names: of their members. whole: bytes that signatures cover whole."""
 
-    __slots__ = ("_found", "_read", "_whole")
+    __slots__ = ("_found", "_names", "_read", "_whole")
 
-    def __init__(self, read: Callable[[bytes, int], Parts], whole: int):
+    def __init__(self, names: Sequence[str], read: Callable[[bytes, int], Parts], whole: int):
+        self._names = names
         self._read = read
         self._whole = whole
         self._found: dict[int, Parts] = {}
 
-    def get(self, text: Extent | None, *, anew: bool) -> Parts:
-        if text is None:
+    def get(self, body: bytes, top: Top, *, anew: bool) -> Parts:
+        """The part of a body."""
+        span = find_extent(top, self._names)
+        if span is None:
             return NO_PARTS
-        key = text.sign(0, text.size, self._whole)
+        start, stop = span
+        key = sign_part(body, start, stop, self._whole)
         found = None if anew else self._found.get(key)
         if found is None:
-            found = self._read(text.read(0, text.size), key)
+            found = self._read(body[start:stop], key)
             # Not one by one: a large body is read in another thread meanwhile.
             if len(self._found) >= SHARED:
                 self._found = {}
@@ -109,7 +113,10 @@ class PromptSessions:
         self._lines: OrderedDict[str, tuple[Turn, ...]] = OrderedDict()
         self._bytes = 0
         self._beginnings = Beginnings()
-        self._tools, self._system = _Shared(read_tools, WHOLE_TOOLS), _Shared(read_system, WHOLE_SYSTEM)
+        self._tools, self._system = (
+            _Shared(TOOLS, read_tools, WHOLE_TOOLS),
+            _Shared(SYSTEM, read_system, WHOLE_SYSTEM),
+        )
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -122,38 +129,42 @@ class PromptSessions:
     def begin(self, session: str, body: bytes, top: Top, conversation: str) -> "PromptReader":
         """Begin to read the prompt of a request. session: its key, '' for a request that names none; it is then found
         by its first message. top: of the body. conversation: the field that holds the conversation."""
-        text = find_extent(body, top, conversation) or Extent(b"[]", 0, 2)
+        text = Extent(body, *top.span(conversation)) if conversation in top else Extent(b"[]", 0, 2)
         key = session or f"first {self._beginnings.find_first(text)}"
         known: Known | None = None
+        previous: Turn | None = None
         lines = self._lines.get(key, ())
-        anew = any(turn.unexplained for turn in lines)
+        anew = False
+        for turn in lines:
+            if turn.unexplained:
+                anew = True
         for turn in () if anew else lines:
-            found = recognize(text, turn.prompt.conversation)
-            if found is not None and (known is None or found.end > known.end):
-                known = found
-        return PromptReader(self, key, body, top, text, known, anew)
+            # One that is shorter cannot have more of it.
+            prefixes = turn.prompt.conversation.prefixes
+            if known is None or (prefixes and prefixes[0].end > known.prefixes[0].end):
+                found = recognize(text, turn.prompt.conversation)
+                if found is not None and (known is None or found.end > known.end):
+                    known, previous = found, turn
+        return PromptReader(self, key, body, top, text, known, previous, anew)
 
     def read(self, reader: "PromptReader") -> Comparison:
         """Read the rest of a prompt, and compare it."""
-        body, top = reader.body, reader.top
+        body, top, anew = reader.body, reader.top, reader.anew
         reading = read_conversation(reader.text, reader.known)
-        tools = self._tools.get(find_extent(body, top, "tools"), anew=reader.anew)
-        system = self._system.get(find_system(body, top), anew=reader.anew)
+        tools = self._tools.get(body, top, anew=anew)
+        system = self._system.get(body, top, anew=anew)
         one = reading.conversation
         # Anthropic takes a mark for the whole request too.
         marks = tools.marks + system.marks + one.marks + ("cache_control" in top)
         prompt = Prompt(tools, system, one, read_settings(top), marks)
-        previous = self._find_previous(reader, prompt)
+        previous = reader.previous or self._find_previous(reader.key, prompt)
         change = None if previous is None else _find_change(previous.prompt, prompt, reading)
         return Comparison(reader.key, prompt, previous, change)
 
-    def _find_previous(self, reader: "PromptReader", prompt: Prompt) -> Turn | None:
-        """The last turn of the line that the prompt continues: one with the same beginning, else one that has the same
-        tools, whose conversation was rewritten."""
-        lines = self._lines.get(reader.key, ())
-        if reader.known is not None:
-            known: Conversation = reader.known.conversation
-            return next((turn for turn in lines if turn.prompt.conversation is known), None)
+    def _find_previous(self, key: str, prompt: Prompt) -> Turn | None:
+        """The last turn of the line that a prompt continues of which nothing was recognized: one with the same
+        beginning, else one that has the same tools, whose conversation was rewritten."""
+        lines = self._lines.get(key, ())
         for turn in lines:
             if turn.prompt.conversation.first == prompt.conversation.first:
                 return turn
@@ -163,9 +174,15 @@ class PromptSessions:
     def put(self, comparison: Comparison, turn: Turn) -> None:
         """Note that a request was answered: the next of its line is compared to it."""
         lines = self._lines
+        previous = comparison.previous
         before = lines.pop(comparison.key, ())
-        lines[comparison.key] = after = (turn, *(one for one in before if one is not comparison.previous))[:LINES]
-        self._bytes += _measure(after) - _measure(before)
+        if len(before) == 1 and before[0] is previous:
+            lines[comparison.key] = (turn,)
+            self._bytes += turn.prompt.size - previous.prompt.size
+        else:
+            after = (turn, *[one for one in before if one is not previous])[:LINES]
+            lines[comparison.key] = after
+            self._bytes += _measure(after) - _measure(before)
         while len(lines) > SESSIONS or (self._bytes > BYTES and len(lines) > 1):
             self._bytes -= _measure(lines.popitem(last=False)[1])
 
@@ -179,15 +196,17 @@ class PromptReader(msgspec.Struct):
     top: Top
     #: The conversation.
     text: Extent
-    #: What of it was recognized.
+    #: What of it was recognized, and the turn that had it.
     known: Known | None
+    previous: Turn | None
     #: Nothing is to be recognized.
     anew: bool
 
     @property
     def left(self) -> int:
         """Bytes of the conversation that are to be decoded."""
-        return self.text.size - (self.known.end if self.known is not None else 0)
+        known, text = self.known, self.text
+        return text.stop - text.start - (known.prefixes[0].end if known is not None else 0)
 
     def read(self) -> Comparison:
         """Read the rest."""
@@ -195,11 +214,14 @@ class PromptReader(msgspec.Struct):
 
 
 def _find_change(before: Prompt, after: Prompt, reading: Reading) -> Change | None:
-    found = (
-        find_setting(before, after) or find_tool(before.tools, after.tools) or find_block(before.system, after.system)
-    )
-    if found is not None:
-        return found
+    if before.settings != after.settings or before.tools is not after.tools or before.system is not after.system:
+        found = (
+            find_setting(before, after)
+            or find_tool(before.tools, after.tools)
+            or find_block(before.system, after.system)
+        )
+        if found is not None:
+            return found
     at = reading.find_change(before.conversation)
     if at is None:
         return None
@@ -211,4 +233,4 @@ def _find_change(before: Prompt, after: Prompt, reading: Reading) -> Change | No
 
 
 def _measure(lines: tuple[Turn, ...]) -> int:
-    return sum(turn.prompt.size for turn in lines)
+    return sum([turn.prompt.size for turn in lines])

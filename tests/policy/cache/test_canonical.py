@@ -65,9 +65,9 @@ def test_a_text_is_a_text_in_every_form(text):
     block = {"type": "text", "text": text}
     forms = [text, [block], [{**block, "cache_control": MARK}], [{"cache_control": MARK, **block}]]
     items = [read_item(json.dumps({"role": "user", "content": content}).encode()) for content in forms]
-    assert {item.hash for item in items} == {items[0].hash}
-    assert [item.marks for item in items] == [0, 0, 1, 1]
-    assert {item.blocks for item in items} == {1}
+    assert len({found for found, _, _ in items}) == 1
+    assert [marks for _, _, marks in items] == [0, 0, 1, 1]
+    assert {blocks for _, blocks, _ in items} == {1}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_text_is_a_text_in_every_form(text):
 def test_other_contents_have_other_hashes(content):
     """What is not the one text alone differs from it."""
     one, other = (read_item(json.dumps({"role": "user", "content": value}).encode()) for value in ("a", content))
-    assert one.hash != other.hash
+    assert one[0] != other[0]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from router.policy.cache.canonical import Extent
 from router.policy.cache.conversation import (
     FOLDED,
     ITEMS_LIMIT,
-    SEGMENTS_LIMIT,
+    PREFIXES_LIMIT,
 )
 
 from ...growth import grows_evenly
@@ -70,7 +70,7 @@ def test_turns_of_one_conversation(separators):
         assert reading.conversation.count == count
         assert reading.known == (0 if separators[0] == ",  " or count == 3 else count - 3)
         assert reading.conversation.marked == count
-        assert len(reading.conversation.segments) <= SEGMENTS_LIMIT
+        assert len(reading.conversation.prefixes) <= PREFIXES_LIMIT
         before = reading.conversation
 
 
@@ -115,7 +115,7 @@ def test_a_mark_in_the_middle_ends_what_is_recognized():
     """A mark may move, so what holds one is read again each time."""
     items = conversation(9, m4=text(4, marked=True))
     before = read_conversation(encode(items)).conversation
-    assert [one.items for one in before.segments] == [4]
+    assert [one.items for one in before.prefixes] == [4]
     reading = read_on(before, conversation(11, 1))
     assert (reading.known, reading.find_change(before)) == (4, None)
 
