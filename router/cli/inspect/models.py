@@ -110,7 +110,7 @@ async def _ask_backends(home: Home, pattern: str) -> Lists:
     async with offline.open_runtime(home, settings) as runtime:
         table = runtime.snapshot.table
         served = list_served(table)
-        lists.models.extend(report_models(_select_names(served, pattern), served, table, runtime.snapshot.facts))
+        lists.models.extend(report_models(_select_names(served, pattern), table, runtime.snapshot.facts))
         for backend in found:
             entry = runtime.catalogs.get(backend.name)
             if entry is None:

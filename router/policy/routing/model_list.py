@@ -1,6 +1,5 @@
 """Which models can be asked for: the list behind GET /v1/models, `models` and the status."""
 
-import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -44,15 +43,32 @@ def list_served(table: Table) -> dict[str, ServedModel]:
     return names
 
 
+def find_listed(name: str, table: Table) -> ServedModel | None:
+    """Who serves a name as `list_served` has it, at the cost of one name; None for one that is not listed."""
+    prefixed = find_prefixed(name, table)
+    if prefixed is not None and name == f"{prefixed.backend}:{prefixed.model}" and _needs_prefix(prefixed, table):
+        return prefixed
+    if name in table.aliases and (found := _resolve_alias(name, table)) is not None:
+        return found
+    first = next(iter(table.find_servers(name)), None)
+    return None if first is None else ServedModel(first.name, name)
+
+
+def _needs_prefix(served: ServedModel, table: Table) -> bool:
+    """True for a model that its backend serves by its prefixed name alone."""
+    first = next(iter(table.find_servers(served.model)), None)
+    return first is None or first.name != served.backend
+
+
 def find_served(name: str, table: Table, protocol: str, fields: Mapping[bytes, bytes]) -> ServedModel:
     """Who serves a model: as in its listing, else the backend that a request with this name would go to.
 
     protocol: the one that the caller most likely speaks; rules may ask for another. fields: the headers of the call, by
     lower-case name. Raises UnknownModel, in the words of a request that is refused.
     """
-    listed = list_served(table)
-    if name in listed:
-        return listed[name]
+    listed = find_listed(name, table)
+    if listed is not None:
+        return listed
     refusals: list[RouterError] = []
     for spoken in (protocol, *(one for one in protocols.BY_NAME if one != protocol)):
         facts = RoutingFacts(spoken, name, stream=False, generates=True)
@@ -77,9 +93,14 @@ def find_prefixed(name: str, table: Table) -> ServedModel | None:
 
 def _resolve_aliases(table: Table) -> dict[str, ServedModel]:
     """The aliases as the user wrote them, with the backend and the model that they stand for."""
-    served: dict[str, ServedModel] = {}
-    for name in table.aliases:
-        with contextlib.suppress(BadRequest, LoopDetected, UnknownModel):
-            route = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table)
-            served[name] = ServedModel(route.backend.name, route.model or name)
-    return served
+    found = ((name, _resolve_alias(name, table)) for name in table.aliases)
+    return {name: served for name, served in found if served is not None}
+
+
+def _resolve_alias(name: str, table: Table) -> ServedModel | None:
+    """What an alias stands for; None where nothing serves that."""
+    try:
+        route = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table)
+    except (BadRequest, LoopDetected, UnknownModel):
+        return None
+    return ServedModel(route.backend.name, route.model or name)
