@@ -99,4 +99,4 @@ async def report(ask: Ask) -> ModelReports:
 
 
 def _report(names: list[str], table: Table, book: FactBook) -> ModelReports:
-    return ModelReports(models=report_models(names, list_served(table), table, book))
+    return ModelReports(models=report_models(names, table, book))

@@ -58,6 +58,8 @@ class Attempt:
     translated: Translated | None = None
     #: The fields of its head that tell of the account's limits.
     limits: Mapping[bytes, bytes] | None = None
+    #: The upstream said that the request is too long for its model.
+    overflowed: bool = False
     #: True once what it may have cost was counted, since another attempt follows.
     counted: bool = False
 

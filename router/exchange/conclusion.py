@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from router.backends.known import price_root
+from router.errors import ContextOverflow
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.request.overflow import check_limit
@@ -28,6 +29,8 @@ from router.wire.translate import Plan
 PATH_LIMIT = 200
 #: The class of error of an attempt that was lost.
 LOST = "lost"
+# The classes of an error that the upstream told.
+_BY_UPSTREAM = ("upstream_error", "upstream_error_event")
 #: How an answer ended: as it should, refused before or in place of it, cut off.
 End = Literal["whole", "refused", "cut", "cut stream"]
 
@@ -63,6 +66,8 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         and arrival.call.counted
     ):
         _complete_usage(record, attempt)
+    if attempt is not None and attempt.overflowed and record.error in _BY_UPSTREAM:
+        record.error = ContextOverflow.word  # as where fairlead says so itself
     if attempt is not None and told and not record.error and arrival.call.generates:
         check_limit(attempt, usage)
         learn_ratio(arrival, usage)

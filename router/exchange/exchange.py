@@ -169,8 +169,6 @@ class Exchange:
             if ends:
                 return failed
             await translate_response(attempt, attempt.plan)
-        if not attempt.movable and attempt.upstream.status < 400:
-            attempt.context.body.release()  # an error is compared with it, and is short
         early = self._is_early
         relay = self._relay = relay_for(attempt, hide_usage=hide_usage, committed=early)
         if relay is None and early:

@@ -216,6 +216,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     tell_foreign_searches: Callable[[bytes], bytes | None] | None = None
     has_foreign_searches: Callable[[bytes], bool] = lambda body: False
 
+    #: True where an upstream of it is sent the web search that a translated request asks for; from its profile.
+    searches: Callable[[Profile], bool] = lambda profile: False
     #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
     replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)
 

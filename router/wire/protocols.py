@@ -19,6 +19,7 @@ from router.wire.chat import decode_stream as chat_decode_stream
 from router.wire.chat import encode_request as chat_encode_request
 from router.wire.chat import encode_stream as chat_encode_stream
 from router.wire.chat import response as chat_response
+from router.wire.chat import tools as chat_tools
 from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
@@ -33,6 +34,7 @@ from router.wire.messages import traits as messages_traits
 from router.wire.messages.dialect import Messages
 from router.wire.messages.requests import decode_request as messages_decode_request
 from router.wire.messages.requests import encode_request as messages_encode_request
+from router.wire.messages.requests import hosted_tools as messages_hosted_tools
 from router.wire.messages.requests import thinking
 from router.wire.model_lists import anthropic as anthropic_models
 from router.wire.model_lists import codex as codex_models
@@ -50,6 +52,7 @@ from router.wire.responses import response as responses_response
 from router.wire.responses import traits as responses_traits
 from router.wire.responses.dialect import Responses
 from router.wire.responses.input import compaction
+from router.wire.responses.input import hosted_tools as responses_hosted_tools
 from router.wire.responses.output import compaction_encoder
 
 # An output limit for decoding requests to count tokens: they have none, but requests for text need one.
@@ -124,6 +127,7 @@ MESSAGES = WireProtocol(
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     tell_foreign_searches=foreign_thinking.tell_foreign_searches,
     has_foreign_searches=foreign_thinking.has_foreign_searches,
+    searches=messages_hosted_tools.can_search,
     replays=lambda profile, model: not find_claude(model).signs,
     knows_overflow=overflow_texts.is_for_anthropic,
     say_overflow=overflow_texts.say_to_anthropic,
@@ -160,6 +164,7 @@ CHAT = WireProtocol(
     tiny_request=chat_traits.tiny_request,
     ask_usage=chat_traits.ask_usage,
     usage_field=chat_traits.USAGE_FIELD,
+    searches=chat_tools.can_search,
     knows_overflow=overflow_texts.is_for_chat,
     quota_words=openai.QUOTA_WORDS,
     quota_hints=openai.QUOTA_HINTS,
@@ -198,6 +203,7 @@ RESPONSES = WireProtocol(
     asks_thinking=responses_traits.asks_thinking,
     output_caps=("max_output_tokens",),
     effort=Effort(field="reasoning.effort"),
+    searches=responses_hosted_tools.can_search,
     tiny_request=responses_traits.tiny_request,
     knows_overflow=overflow_texts.is_for_responses,
     quota_words=openai.QUOTA_WORDS,

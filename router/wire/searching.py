@@ -26,6 +26,8 @@ class SearchingStream(Stream):
         super().__init__(source, target, ctx)
         self._search = OwnSearchFilter(ctx)
         self._filters = (*self._filters, self._search)
+        # The token counts of a round that was answered whole, None for one that is streamed.
+        self._whole: Usage | None = None
 
     @property
     def due(self) -> DueSearches | None:
@@ -35,7 +37,7 @@ class SearchingStream(Stream):
     @property
     def usage(self) -> Usage:
         """The token counts of all rounds so far."""
-        return add_usage(self._search.before, super().usage)
+        return add_usage(self._search.before, super().usage if self._whole is None else self._whole)
 
     def resume(self, found: Sequence[Searched], *, goes_on: bool) -> bytes:
         """The events of the searches that were made. goes_on: another answer of the upstream follows; else the answer
@@ -43,10 +45,15 @@ class SearchingStream(Stream):
         out = self._encode(self._search.resume(found, goes_on=goes_on))
         if goes_on:
             self._decoder = BY_NAME[self._source].codec.decoder(self._ctx)
-            self._joiner = None
+            self._joiner = self._whole = None
             # What a filter holds or has seen is of one answer of the upstream.
             self._filters = (*stream_filters(self._ctx), self._search)
         return out
+
+    def add(self, found: Answer) -> bytes:
+        """The events of a round that was answered whole; `due` may name further searches then."""
+        self._whole = found.usage
+        return self._encode(event for event in split_answer(found) if not isinstance(event, Began))
 
     def fail(self, fault: Fault) -> bytes:
         """The events of an error that ends the answer."""

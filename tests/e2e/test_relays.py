@@ -169,6 +169,8 @@ server.serve_forever()
         said = command(proxy, "models").stderr.decode()
         assert f"the proxy on :{port} (pid {older.pid}) is of an older fairlead" in said
         assert "fairlead stop, then fairlead proxy" in said
+        assert "The proxy was not asked; this is what" in said
+        assert "No proxy is running" not in said + command(proxy, "explain", "m").stderr.decode()
         assert b"is of an older fairlead" in command(proxy, "env").stderr
         said = command(proxy, "status").stderr.decode()
         assert "no proxy of this home could be asked." in said

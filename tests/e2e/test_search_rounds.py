@@ -359,6 +359,55 @@ def test_a_stream_that_is_answered_whole_goes_on(searching, engine):
     assert len(engine.seen) == 1
 
 
+def test_a_round_of_a_stream_that_is_answered_whole_goes_on(searching, engine):
+    """A backend that answers later rounds with JSON: they are part of the stream, searches and counts too."""
+    beta = searching.upstreams["beta"]
+    beta.script(stream(calls(SEARCH, said="Let me see.")))
+    beta.script(whole(("s1", "web_search", {"query": "dogs"}), said="More."))
+    beta.script(whole(said="Cats purr."))
+    answer = ask(searching.proxy.port, MESSAGES.path, asking())
+    blocks, ending = read(answer)
+    search = ["server_tool_use", "web_search_tool_result"]
+    assert [block["type"] for block in blocks] == ["text", *search, "text", *search, "text"]
+    assert [block["text"] for block in blocks if block["type"] == "text"] == ["Let me see.", "More.", "Cats purr."]
+    assert (ending["delta"]["stop_reason"], ending["usage"]["input_tokens"]) == ("end_turn", 30)
+    assert asked_engine(engine) == ["cats", "dogs"]
+    noted = searching.noted(answer)
+    assert (noted["tokens_in"], noted["tokens_out"], noted["attempts"]) == (30, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (plain(b'{"error":{"message":"too much"}}'), "too much"),
+        (plain(b'{"hello":1}'), "not a valid OpenAI Chat answer"),
+        (plain(b"zz", b"200 OK", (b"Content-Encoding", b"zip")), "content coding"),
+    ],
+)
+def test_a_round_that_is_answered_whole_and_wrongly(searching, script, said):
+    """The stream ends with an error that says what came."""
+    beta = searching.upstreams["beta"]
+    beta.script(stream(calls(SEARCH, said="Let me see.")))
+    beta.script(script)
+    blocks, ending = read(ask(searching.proxy.port, MESSAGES.path, asking()))
+    assert (ending["type"], blocks[0]["text"]) == ("error", "Let me see.")
+    assert said in ending["error"]["message"]
+
+
+def test_a_backend_of_openais_that_speaks_chat_alone(site, engine):
+    """Its web search is a tool of Responses, so that fairlead searches for it."""
+    engine.default = (plain(FOUND),)
+    beta = site.upstreams["beta"]
+    beta.clear()
+    site.configure([site.entry("beta", protocols=("chat",), vendor="openai")], **own_search(engine))
+    beta.script(stream(calls(SEARCH)))
+    beta.script(stream(says("Cats purr.")))
+    forced = asking(tools=[OFFER], tool_choice={"type": "tool", "name": "web_search"})
+    blocks, _ = read(ask(site.proxy.port, MESSAGES.path, forced))
+    assert [block["type"] for block in blocks] == ["server_tool_use", "web_search_tool_result", "text"]
+    assert asked_engine(engine) == ["cats"]
+
+
 def test_the_same_search_is_made_once(searching, engine):
     """A model that asks again is told that it has the results; the client is told of one search."""
     beta = searching.upstreams["beta"]

@@ -138,6 +138,30 @@ def test_a_search_that_is_only_offered_is_asked_for_where_the_user_sends_it(site
     assert json.loads(site.upstreams["alpha"].seen[0].body)["tools"] == [{"type": "web_search"}]
 
 
+@pytest.mark.parametrize("protocol", [MESSAGES, CHAT], ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("table", [True, False], ids=["server_tools", "when.server_tool"])
+def test_a_rule_for_searches_wins_over_the_engine(site, engine, table, protocol):
+    """The backend that the user named gets Claude Code's search; the engine only makes those its model asks for."""
+    rule = Rule(name="web", when=Condition(server_tool="web_search"), backend="alpha", model="m")
+    tables = {"server_tools": {"web_search": "alpha:m"}} if table else {"routes": (rule,)}
+    entries = [site.entry("alpha", protocols=(protocol.name,)), site.entry("beta", protocols=("chat",))]
+    site.configure(entries, **tables, **own_search(engine))
+    alpha = site.upstreams["alpha"]
+    alpha.clear()
+    alpha.default = (plain(protocol.whole),)
+    body = searching("shared", streamed=False)
+    answer = ask(site.proxy.port, MESSAGES.path, body, *AS_CLAUDE_CODE)
+    assert (answer.status, answer.field(b"x-fairlead-backend")) == (200, b"alpha")
+    [seen] = alpha.seen
+    sent = json.loads(seen.body)
+    if protocol is MESSAGES:
+        assert sent["tools"] == [TOOL]
+    else:
+        assert [tool["function"]["name"] for tool in sent["tools"]] == ["web_search"]
+    assert engine.seen == []
+    assert site.explain(body=body, path=MESSAGES.path)["backend"] == "alpha"
+
+
 # fairlead's own search
 
 

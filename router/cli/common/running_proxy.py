@@ -45,6 +45,11 @@ async def find_proxies(home: Home) -> tuple[list[tuple[run_files.Run, RunningPro
     return found, older
 
 
+def describe_absence(home: Home, rest: str) -> str:
+    """What a command says that did not ask a proxy. rest: what its answer is made of."""
+    return f"{'The proxy was not asked' if run_files.live(home) else 'No proxy is running'}; this is {rest}"
+
+
 def tell_change(home: Home) -> None:
     """Have the running proxies read the home again, and print whether they use it now; where none runs, print what
     would keep one from starting. Raises CommandError when one refused: the change is saved, but it is not in use."""

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import PurePath
 
 from router.cli.common.layout import note, say
 from router.cli.common.parser import Parser
@@ -16,6 +17,10 @@ from router.store.config import toml
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown, word
 
+# Editors that are used in a terminal alone.
+_IN_TERMINAL = frozenset(
+    ("sensible-editor", "nano", "pico", "vi", "vim", "nvim", "view", "hx", "helix", "micro", "joe", "ne", "mcedit")
+)
 _FIRST = "# fairlead's settings. All there are, with their values:   fairlead config show\n"
 
 
@@ -29,6 +34,7 @@ def run(argv: list[str]) -> int:
     parser.read(argv)
     home = open_home(os.environ)
     editor = _find_editor()
+    _check_terminal(editor[0])
     old = home.read(toml.NAME)
     copy = f"config.edit.{os.getpid()}.toml"
     start = _FIRST.encode() if old is None else old
@@ -61,6 +67,15 @@ def _find_editor() -> list[str]:
         if found:
             return [found]
     raise CommandError("no editor was found.", "Name one:   EDITOR=nano fairlead config edit")
+
+
+def _check_terminal(editor: str) -> None:
+    """Refuse an editor that would wait for keys, or fail, where nobody can type. Raises CommandError."""
+    if PurePath(editor).stem.lower() in _IN_TERMINAL and not (sys.stdin and sys.stdin.isatty()):
+        raise CommandError(
+            f"{editor} needs a terminal, and standard input is none.",
+            "Change one setting:   fairlead config set KEY VALUE",
+        )
 
 
 def _edit(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:

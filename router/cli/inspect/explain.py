@@ -21,7 +21,7 @@ from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_refused
-from router.cli.common.running_proxy import proven
+from router.cli.common.running_proxy import describe_absence, proven
 from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
 from router.net.control.request import ControlError, clean
@@ -44,6 +44,8 @@ class Answer(NamedTuple):
     #: The proxy's URL; '' when it was computed here from the files.
     source: str
     found: Explanation
+    #: Why no proxy was asked; '' where one was.
+    absence: str = ""
 
 
 def run(argv: list[str]) -> int:
@@ -124,7 +126,8 @@ async def _ask(home: Home, question: Question) -> Answer:
             return Answer(run.url, await proxy.explain(question))
         except ControlError as error:
             raise CommandError(f"the proxy on {run.url} did not answer as expected: {clean(str(error))}") from None
-    return Answer("", await _explain_here(home, read_settings(home), question))
+    absence = describe_absence(home, "what one would do with the files as they are.")
+    return Answer("", await _explain_here(home, read_settings(home), question), absence)
 
 
 async def _explain_here(home: Home, settings: Settings, question: Question) -> Explanation:
@@ -144,8 +147,8 @@ async def _explain_here(home: Home, settings: Settings, question: Question) -> E
 
 
 def _print(answer: Answer) -> None:
-    if not answer.source:
-        note("No proxy is running; this is what one would do with the files as they are.")
+    if answer.absence:
+        note(answer.absence)
     found = answer.found
     say(_clean(found.model or "(no model named)"))
     width = find_width()

@@ -14,7 +14,7 @@ from router.cli.common.layout import find_width, format_table, note, print_json,
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.pending import note_refused
-from router.cli.common.running_proxy import proven
+from router.cli.common.running_proxy import describe_absence, proven
 from router.errors import CommandError
 from router.net.control.request import ControlError, clean
 from router.operator_api.models import ModelReport
@@ -35,6 +35,8 @@ class Lists(NamedTuple):
     problems: dict[str, str]
     #: The backends that were asked, and how many models each listed.
     backends: dict[str, int]
+    #: Why no proxy was asked; '' where one was.
+    absence: str = ""
 
 
 def run(argv: list[str]) -> int:
@@ -106,11 +108,12 @@ async def _ask_backends(home: Home, pattern: str) -> Lists:
     """The list as a proxy with these files would give it, without the demo, which only a running proxy serves."""
     settings = read_settings(home)
     found, problems = backends.load(home)
-    lists = Lists("", [], {one.name: f"{one.message} {one.hint}".strip() for one in problems}, {})
+    absence = describe_absence(home, "what the backends and config.toml list.")
+    lists = Lists("", [], {one.name: f"{one.message} {one.hint}".strip() for one in problems}, {}, absence)
     async with offline.open_runtime(home, settings) as runtime:
         table = runtime.snapshot.table
         served = list_served(table)
-        lists.models.extend(report_models(_select_names(served, pattern), served, table, runtime.snapshot.facts))
+        lists.models.extend(report_models(_select_names(served, pattern), table, runtime.snapshot.facts))
         for backend in found:
             entry = runtime.catalogs.get(backend.name)
             if entry is None:
@@ -123,8 +126,8 @@ async def _ask_backends(home: Home, pattern: str) -> Lists:
 
 
 def _print(lists: Lists, *, filtered: bool) -> None:
-    if not lists.source:
-        note("No proxy is running; this is what the backends and config.toml list.")
+    if lists.absence:
+        note(lists.absence)
     for name, message in lists.problems.items():
         note(f"error: {name}: {message}")
     if lists.models:

@@ -26,6 +26,7 @@ from router.store.home import run_files
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
 from router.store.shared import captures
+from router.telemetry.gate_refusals import EACH
 
 WHY_SCHEMA = 1
 # The columns that have lines of their own: what the caller said of the request stands before the route, all others
@@ -82,7 +83,8 @@ def _found(home: Home, name: str) -> RecordedRequest:
     raise CommandError(
         f"the history has no request {clean(name)}.",
         "Each answer has its id in the header x-fairlead-request-id; - is the latest. Requests are kept for as long "
-        "as history.retention says.",
+        "as history.retention says. Of those that are refused at the door (no key or a wrong one, an unknown path, a "
+        f"foreign page) {EACH} of a kind are kept in a minute, and the others counted:   fairlead status",
     )
 
 

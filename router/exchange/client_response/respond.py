@@ -76,6 +76,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         return None
 
     def begin() -> list[Bytes]:
+        if not attempt.movable:
+            context.body.release()  # until now the answer may be an error, which is compared with it
         resource_affinity.remember_stream(attempt, tap.response_id)
         if context.connection.started:
             return []
@@ -226,6 +228,8 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         await note_other_usage(attempt, readable)
         if context.call.counted:
             record.guess = len(readable or body) // _BYTES_PER_TOKEN
+    if not attempt.movable:
+        context.body.release()  # the client may be slow
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, body, response.reason, readable=readable)

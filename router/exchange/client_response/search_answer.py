@@ -1,7 +1,8 @@
 """Answers the web search of Claude Code, which is a request of its own: one search, whose results it reads as they are.
 
 It uses the addresses and titles of the result, and the text, so no model is needed. The request is answered here when
-the backend that it is routed to has no search and the user named an engine.
+the backend that it is routed to has no search and the user named an engine, unless a rule of the user's names that
+backend for searches.
 """
 
 import random
@@ -56,8 +57,9 @@ async def answer_search(context: RequestContext) -> bool:
 def find_search(
     call: Call, top: Top, fields: Mapping[bytes, bytes], route: Route, snapshot: Snapshot
 ) -> SearchCall | None:
-    """The search that the request consists of; None for another request, and where its backend can search."""
-    if call.entry is not MESSAGES or identify_client(fields) != _CLIENT:
+    """The search that the request consists of; None for another request, and where its backend can search, or a rule
+    sends it there to be searched for."""
+    if route.for_tool or call.entry is not MESSAGES or identify_client(fields) != _CLIENT:
         return None
     found = read_search_call(top)
     return None if found is None or has_web_search(call, route, snapshot) else found

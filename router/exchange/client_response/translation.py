@@ -18,6 +18,8 @@ from router.exchange.upstream_response.translated import (
     NextRound,
     TranslatedResponse,
     TranslatedStream,
+    is_event_stream,
+    make_too_large,
     translated_lines,
     translation_decoder_of,
 )
@@ -57,7 +59,7 @@ async def translate_response(attempt: Attempt, plan: Plan, waiting: Waiting | No
         return True
     kind = upstream.fields.get(b"content-type", b"")[:17].lower()
     good = 200 <= upstream.status < 300
-    events = _is_stream(upstream)
+    events = is_event_stream(upstream)
     if good and events and plan.stream:
         attempt.translated = _make_stream(attempt, plan)
         return True
@@ -116,8 +118,8 @@ async def _search(
     while True:
         total += len(body)
         if total > ANSWER_LIMIT:
-            raise _make_too_large()
-        events = _is_stream(attempt.upstream)
+            raise make_too_large()
+        events = is_event_stream(attempt.upstream)
         ended = await run_json(len(body), _add_round, whole, body, events, plan)
         if ended is not None:
             return body, ended
@@ -226,10 +228,6 @@ def _make_lines(response: UpstreamResponse, plan: Plan, content_type: tuple[byte
     return rate_limit_names.rename_limits(lines, BY_NAME[plan.caller].limits, plan.ctx.now)
 
 
-def _is_stream(upstream: UpstreamResponse) -> bool:
-    return upstream.fields.get(b"content-type", b"")[:17].lower() == b"text/event-stream"
-
-
 async def _read_good(attempt: Attempt, waiting: Waiting | None) -> bytes:
     """The whole body of a good answer, without content coding. waiting: what the client is told meanwhile. Raises
     BadGateway, UpstreamDisconnected."""
@@ -238,10 +236,6 @@ async def _read_good(attempt: Attempt, waiting: Waiting | None) -> bytes:
     body = await decode_whole(attempt.upstream, coded, ANSWER_LIMIT)
     attempt.memory.hold(len(body) - len(coded))
     return body
-
-
-def _make_too_large() -> BadGateway:
-    return BadGateway(f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers.")
 
 
 async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
@@ -258,7 +252,7 @@ async def _read_whole(attempt: Attempt, waiting: Waiting | None) -> bytes:
         for piece in got:
             buffer.append(piece)
         if size > ANSWER_LIMIT:
-            raise _make_too_large()
+            raise make_too_large()
     return buffer.join()
 
 

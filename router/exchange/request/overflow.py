@@ -19,7 +19,7 @@ from router.policy.facts.token_estimates import TokenRange
 from router.wire import dialect, translate_errors
 from router.wire.errors import overflow
 from router.wire.neutral.losses import Loss
-from router.wire.protocols import BY_NAME, MESSAGES
+from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
@@ -43,6 +43,7 @@ def complete_fault(attempt: Attempt, fault: Fault) -> Fault:
     found = fault.overflow
     if found is None:
         return fault
+    attempt.overflowed = True
     if not _is_quoted(found, fault.message, attempt.context.body.data):
         run_on_loop(_learn, attempt, found)
     tokens = _estimate(attempt)
@@ -75,6 +76,7 @@ def find_unsaid_overflow(attempt: Attempt) -> Fault | None:
     tokens = _estimate(attempt)
     if tokens.upper <= limit.value:
         return None
+    attempt.overflowed = True
     numbers = Overflow(input=tokens.estimate if tokens.estimate > limit.value else None, max_input=limit.value)
     return Fault(
         400, "invalid_request_error", "The upstream refused it without a word.", overflow.CODE, overflow=numbers
@@ -89,9 +91,11 @@ def _estimate(attempt: Attempt) -> TokenRange:
 def _is_quoted(found: Overflow, message: str, request: bytes) -> bool:
     """True where the limit may be in the error because the request says it: errors quote what they are about, and what
     is learned of a limit has the requests of every other caller refused. request: b"" for one that is not held any
-    more, since its answer began well: such errors quote nothing."""
+    more, since its answer began well: it may have said it."""
     if found.limit is None:
         return False
+    if not request:
+        return True
     # In a large one any escape counts, since the expression takes a while.
     hides = b"\\u00" in request if len(request) > _LIMIT else _ESCAPED.search(request) is not None
     if len(request) > _SEARCHED or hides:
@@ -159,8 +163,8 @@ def _find_told(attempt: Attempt, status: int, body: bytes | bytearray) -> Fault 
     fault = translate_errors.read_fault(body, status, entry.name)
     if fault is None:
         return None
-    # Clients of Anthropic's API give up at a 413, whatever it says.
-    corrected = entry is MESSAGES and (status, fault.status) == (413, 429)
+    # Clients of Anthropic's API give up at a 413 whatever it says, others take any for a request that is too long.
+    corrected = (status, fault.status) == (413, 429)
     return complete_fault(attempt, fault) if fault.overflow is not None or corrected else None
 
 

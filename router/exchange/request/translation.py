@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from router import __version__
+from router.backends import Backend
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
@@ -21,7 +22,6 @@ from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
 from router.policy.routing.routes import Route
-from router.policy.routing.rules import SERVER_TOOLS
 from router.settings.tables import BackendOptions
 from router.upstream.search import engine_of
 from router.upstream.snapshot import Snapshot
@@ -68,13 +68,12 @@ def plan_translation(
     options = settings.backends.get(backend.name, BackendOptions())
     efforts = snapshot.facts.find(backend.name, model).facts.efforts
     profile = _fit_efforts(habits_of(backend, options, model), efforts, options)
-    if route.rule.startswith(f"{SERVER_TOOLS}."):
+    if route.for_tool:
         # The user sends such requests there for the tool, forced or not.
         profile = msgspec.structs.replace(profile, offered_search=True)
     spoken = call.protocol
     if not call.compacts or spoken not in backend.protocols:
-        prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
-        spoken = translate.target_of(call.protocol, backend.protocols, prefers)
+        spoken = _choose_protocol(call, backend, profile, searches=searches)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -99,6 +98,12 @@ def plan_translation(
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
+def _choose_protocol(call: Call, backend: Backend, profile: Profile, *, searches: bool) -> str | None:
+    """The protocol to translate a call to; None for one that is not translated."""
+    prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
+    return translate.target_of(call.protocol, backend.protocols, prefers)
+
+
 def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
     """True where the backend of a route searches the web for this call, as it is or translated."""
     backend = route.backend
@@ -107,9 +112,8 @@ def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
     if call.protocol in backend.protocols:
         # Of its own form of the tool only Anthropic's is known; a caller of Responses gets what the profile has.
         return profile.search_tool in IN_RESPONSES if call.entry is RESPONSES else "web_search" in profile.hosted
-    if not needs_translation(call, route):
-        return False
-    return bool(profile.search_tool or profile.web_search or "web_search" in profile.hosted)
+    spoken = _choose_protocol(call, backend, profile, searches=True) if needs_translation(call, route) else None
+    return spoken is not None and BY_NAME[spoken].searches(profile)
 
 
 def _fit_efforts(profile: Profile, efforts: tuple[str, ...] | None, options: BackendOptions) -> Profile:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import trio
 
-from router.errors import CommandError, Halted, RouterError
+from router.errors import BadGateway, CommandError, Halted, RouterError
 from router.exchange import admission
 from router.exchange.attempt import Attempt
 from router.exchange.deadline import Waiting
@@ -19,19 +19,27 @@ from router.exchange.request.edits import Edited, edit
 from router.exchange.request.send import send_with_retry
 from router.exchange.search.one_search import admit_search, make_record, search_once
 from router.exchange.upstream_errors import make_disconnect_error
-from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable
+from router.exchange.upstream_response.content_coding import ERROR_LIMIT, decode_readable, decode_whole
 from router.exchange.upstream_response.large_work import run_json
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.exchange.upstream_response.translated import Round
-from router.ir import Fault, Request, Searched
+from router.exchange.upstream_response.translated import (
+    ANSWER_LIMIT,
+    Round,
+    is_event_stream,
+    make_too_large,
+    translation_decoder_of,
+)
+from router.ir import Answer, Fault, Request, Searched
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.upstream.search import Engine
-from router.wire import calls, translate_errors
+from router.wire import calls, translate, translate_errors
+from router.wire.costs.extras import add_extras
 from router.wire.dialect import anthropic_kind
 from router.wire.errors.history_text import read_error_text
 from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import NAME, ROUNDS, DueSearches, continue_request
+from router.wire.protocols import BY_NAME, RESPONSES
 from router.wire.raw.json.depth import too_deep
 from router.wire.raw.json.top_level import peek
 from router.wire.search_engines.results import QUERY_LIMIT, format_results, tidy
@@ -70,6 +78,15 @@ class SearchRounds:
     def spoken(self) -> str:
         """The protocol of the upstream."""
         return self._plan.spoken
+
+    def read_answer(self, body: bytes) -> Answer | Fault | None:
+        """The whole answer of a round, with all that it cost, or its error; None where it is neither."""
+        plan = self._plan
+        found = None if too_deep(body) else translate.read_answer(body, plan.spoken, plan.ctx)
+        if not isinstance(found, Answer):
+            return found
+        usage = add_extras(found.usage, body, calls=plan.spoken == RESPONSES.name)
+        return msgspec.structs.replace(found, usage=usage)
 
     async def run(self, due: DueSearches) -> tuple[list[Searched], UpstreamResponse | None]:
         """Make the searches, and send the next request where the answer goes on; its answer may be an error. Raises
@@ -161,6 +178,8 @@ class SearchLoop:
         self._attempt = attempt
         self._rounds = rounds
         self._stream = stream
+        # The answer of the round under way, where it came whole.
+        self._whole: Answer | None = None
 
     def next_round(self) -> Round | None:
         """Begin the next round; None where the answer waits for none."""
@@ -173,10 +192,34 @@ class SearchLoop:
         """Make the searches, and send the next request where the answer goes on. Raises RouterError,
         UpstreamDisconnected."""
         found, upstream = await self._rounds.run(due)
-        if upstream is None or upstream.status == 200:
+        if upstream is None:
+            return found, None
+        if upstream.status == 200 and is_event_stream(upstream):
             return found, upstream
-        body = await _read_error(upstream)
-        raise _Refused(self._read_refusal(upstream.status, body))
+        try:
+            if upstream.status != 200:
+                body = await _read_body(upstream, ERROR_LIMIT)
+                raise _Refused(self._read_refusal(upstream.status, body or b""))
+            self._whole = await self._read_whole(upstream)
+        except BaseException:
+            upstream.drop()  # the stream does not know it
+            raise
+        return found, None
+
+    async def _read_whole(self, upstream: UpstreamResponse) -> Answer:
+        """The answer of a round that is no stream, though one was asked for. Raises BadGateway, _Refused,
+        UpstreamDisconnected."""
+        translation_decoder_of(upstream)  # one that is not known is said before its body is read
+        body = await _read_body(upstream, ANSWER_LIMIT, self._attempt.memory.hold)
+        if body is None:
+            raise make_too_large()
+        read = await run_json(len(body), self._rounds.read_answer, body)
+        if isinstance(read, Fault):
+            raise _Refused(read)
+        if read is None:
+            name, title = self._attempt.route.backend.name, BY_NAME[self._rounds.spoken].title
+            raise BadGateway(f"Backend {name} answered a round with what is not a valid {title} answer.")
+        return read
 
     def _read_refusal(self, status: int, body: bytes) -> Fault:
         """The error that a round was answered with. body: of it, b"" where that was too large."""
@@ -189,7 +232,9 @@ class SearchLoop:
 
     def end(self, found: list[Searched], *, goes_on: bool) -> bytes:
         """The client's events for a round that is done."""
-        return self._stream.resume(found, goes_on=goes_on)
+        whole, self._whole = self._whole, None
+        out = self._stream.resume(found, goes_on=goes_on or whole is not None)
+        return out if whole is None else out + self._stream.add(whole)
 
     def fail(self, error: Exception) -> bytes:
         """The client's events for a round that failed."""
@@ -208,18 +253,24 @@ class SearchLoop:
         return self._stream.fail(Fault(500, "api_error", "The web search of this answer failed."))
 
 
-async def _read_error(upstream: UpstreamResponse) -> bytes:
-    """The body of an error without content coding; b"" for one that is too large, whose connection is closed."""
+async def _read_body(
+    upstream: UpstreamResponse, limit: int, hold: Callable[[int], None] = lambda size: None
+) -> bytes | None:
+    """The body of an answer without content coding; None for one over the limit, whose connection is closed. hold:
+    counts its bytes against the bound of all buffers. Raises UpstreamDisconnected, and what `hold` does."""
     pieces: list[bytes] = []
     size = 0
     while got := await upstream.read():
         pieces += got
-        size += sum(map(len, got))
-        if size > ERROR_LIMIT:
+        arrived = sum(map(len, got))
+        size += arrived
+        if size > limit:
             upstream.drop()
-            return b""
+            return None
+        hold(arrived)
     upstream.release()
-    return await decode_readable(upstream, b"".join(pieces))
+    body = b"".join(pieces)
+    return await (decode_readable(upstream, body) if upstream.status >= 400 else decode_whole(upstream, body, limit))
 
 
 class _NoDeadline:

@@ -40,6 +40,16 @@ def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder
         raise BadGateway("The backend's answer has a content coding that cannot be read.") from None
 
 
+def is_event_stream(response: UpstreamResponse) -> bool:
+    """True for an answer that is a stream by its content type."""
+    return response.fields.get(b"content-type", b"")[:17].lower() == b"text/event-stream"
+
+
+def make_too_large() -> BadGateway:
+    """The error for an answer of over ANSWER_LIMIT."""
+    return BadGateway(f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers.")
+
+
 def translated_lines(lines: Lines, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
     """The header lines of an answer whose body was replaced. content_type: of the new body, None to keep the old."""
     gone = (*_OF_THE_BODY, _OF_ITS_CLIENTS, *(() if content_type is None else (b"content-type",)))
@@ -229,7 +239,10 @@ class TranslatedStream:
         if upstream is not None:
             self._upstream = upstream
             self._decoder = translation_decoder_of(upstream)
-        return self._bound(out, 0)
+        out = self._bound(out, 0)
+        if upstream is None:
+            self._begins_round()  # one that was answered whole may wait for another
+        return out
 
     async def _read_upstream(self) -> list[bytes]:
         """The next read; [] when the upstream's stream is finished and its body does not end in SETTLE_SECONDS."""

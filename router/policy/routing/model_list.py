@@ -1,10 +1,8 @@
 """Which models can be asked for: the list behind GET /v1/models, `models` and the status."""
 
-import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.backends import Backend
 from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
 from router.ir import RoutingFacts
 from router.policy.routing.request_traits import RequestTraits
@@ -36,7 +34,7 @@ def list_served(table: Table) -> dict[str, ServedModel]:
     """
     names = _resolve_aliases(table)
     for model, owners in table.owners.items():
-        first = _find_first(model, table)
+        first = next(iter(table.find_servers(model)), None)
         if first is not None:
             names.setdefault(model, ServedModel(first.name, model))
         for other in owners:
@@ -45,13 +43,30 @@ def list_served(table: Table) -> dict[str, ServedModel]:
     return names
 
 
+def find_listed(name: str, table: Table) -> ServedModel | None:
+    """Who serves a name as `list_served` has it, at the cost of one name; None for one that is not listed."""
+    prefixed = find_prefixed(name, table)
+    if prefixed is not None and name == f"{prefixed.backend}:{prefixed.model}" and _needs_prefix(prefixed, table):
+        return prefixed
+    if name in table.aliases and (found := _resolve_alias(name, table)) is not None:
+        return found
+    first = next(iter(table.find_servers(name)), None)
+    return None if first is None else ServedModel(first.name, name)
+
+
+def _needs_prefix(served: ServedModel, table: Table) -> bool:
+    """True for a model that its backend serves by its prefixed name alone."""
+    first = next(iter(table.find_servers(served.model)), None)
+    return first is None or first.name != served.backend
+
+
 def find_served(name: str, table: Table, protocol: str, fields: Mapping[bytes, bytes]) -> ServedModel:
     """Who serves a model: as in its listing, else the backend that a request with this name would go to.
 
     protocol: the one that the caller most likely speaks; rules may ask for another. fields: the headers of the call, by
     lower-case name. Raises UnknownModel, in the words of a request that is refused.
     """
-    listed = _find_listed(name, table)
+    listed = find_listed(name, table)
     if listed is not None:
         return listed
     refusals: list[RouterError] = []
@@ -76,33 +91,16 @@ def find_prefixed(name: str, table: Table) -> ServedModel | None:
     return ServedModel(backend.name, model) if backend is not None and table.lists(backend, model) else None
 
 
-def _find_listed(name: str, table: Table) -> ServedModel | None:
-    """The entry of `list_served` for a name, without the others: there may be some ten thousand."""
-    prefix, _, model = name.partition(":")
-    other = table.named.get(prefix)
-    if other is not None and other is not _find_first(model, table) and table.lists(other, model):
-        return ServedModel(prefix, model)
-    alias = _resolve_alias(name, table) if name in table.aliases else None
-    if alias is not None:
-        return alias
-    first = _find_first(name, table) if name in table.owners else None
-    return None if first is None else ServedModel(first.name, name)
-
-
-def _find_first(model: str, table: Table) -> Backend | None:
-    """The backend that routing prefers for a model of the catalogs."""
-    return next(iter(table.find_servers(model)), None)
-
-
 def _resolve_aliases(table: Table) -> dict[str, ServedModel]:
     """The aliases as the user wrote them, with the backend and the model that they stand for."""
-    served = {name: _resolve_alias(name, table) for name in table.aliases}
-    return {name: found for name, found in served.items() if found is not None}
+    found = ((name, _resolve_alias(name, table)) for name in table.aliases)
+    return {name: served for name, served in found if served is not None}
 
 
 def _resolve_alias(name: str, table: Table) -> ServedModel | None:
-    """What an alias stands for, None where nothing serves it."""
-    with contextlib.suppress(BadRequest, LoopDetected, UnknownModel):
+    """What an alias stands for; None where nothing serves that."""
+    try:
         route = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table)
-        return ServedModel(route.backend.name, route.model or name)
-    return None
+    except (BadRequest, LoopDetected, UnknownModel):
+        return None
+    return ServedModel(route.backend.name, route.model or name)

@@ -114,7 +114,7 @@ def _decide_anew(model: str, facts: RoutingFacts, table: Table, traits: RequestT
             return _apply_rule(model, name, entry, facts, table, trace)
     backend, sent, why, floats = found or _find_backend(name.text, facts, table, trace)
     by = name.describe() if sent != model else ""
-    return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats, renamed_by=by)
+    return Route(backend, sent, why, sent != model, name.alias, floats=floats or name.floats, renamed_by=by)
 
 
 def _route_to_relative(facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None) -> Route | None:
@@ -145,7 +145,7 @@ def _route_to_owner(
         trace.append(Step("owner", True, f"the request names an id that {owner.name} issued"))
     sent = name.text or None
     by = name.describe() if sent != model else ""
-    return Route(owner, sent, "owner of an id", sent != model, name.alias, "", name.floats, renamed_by=by)
+    return Route(owner, sent, "owner of an id", sent != model, name.alias, floats=name.floats, renamed_by=by)
 
 
 # Steps 0 and 1
@@ -297,7 +297,18 @@ def _apply_rule(
     floats = floats or found.floats or name.floats
     renamed = found.sent != model
     by = (format_rule(rule.name) if rule.model else name.describe()) if renamed else ""
-    return Route(found.backend, found.sent, found.why, renamed, name.alias, rule.name, floats, entry.edits, by)
+    return Route(
+        found.backend,
+        found.sent,
+        found.why,
+        renamed,
+        name.alias,
+        rule.name,
+        for_tool=bool(rule.when.server_tool and (rule.backend or rule.model)),
+        floats=floats,
+        edits=entry.edits,
+        renamed_by=by,
+    )
 
 
 # Steps 4 to 7

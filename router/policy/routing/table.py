@@ -36,6 +36,8 @@ class Route(msgspec.Struct, frozen=True):
     alias: str = ""
     #: The rule that applied, '' for none.
     rule: str = ""
+    #: That rule sends requests there for the provider's tool that is their only one.
+    for_tool: bool = False
     #: A shortcut was asked for, whose meaning hangs on the catalogs.
     floats: bool = False
     #: The rule's, if any.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 NAME = "config.toml"
 
 _BOM = "\ufeff"
+_NOT_SAVED = "nothing was saved: "
+_EDIT = "fairlead config edit"
 _AT = re.compile(r" \(at (line (\d+), column (\d+)|end of document)\)")
 
 
@@ -115,10 +117,33 @@ def change(home: Home, changes: Sequence[Change], judge: Callable[[str, str], No
     with home.lock():
         old = before(home)
         new = changed(old, changes, shown(home.at(NAME)))
+        try:
+            loaded = check(home, new)
+        except CommandError as error:
+            if _is_sound(old):
+                raise _explain_change(error, shown(home.at(NAME))) from None
+            raise
         if judge is not None:
-            check(home, new)
             judge(old, new)
-        return write(home, new)
+        home.write(NAME, new.encode())
+        return loaded
+
+
+def _is_sound(text: str) -> bool:
+    try:
+        resolve({}, {}, parse(text.removeprefix(_BOM), NAME))
+    except CommandError:
+        return False
+    return True
+
+
+def _explain_change(error: CommandError, name: str) -> CommandError:
+    """The error of a change to a file that is sound without it: its line is in a text that is not saved, and there is
+    nothing to mend in the file."""
+    text = str(error).removeprefix(_NOT_SAVED)
+    if text.startswith(name):
+        text = text[len(name) :].partition(": ")[2]
+    return CommandError(f"{_NOT_SAVED}{text}", "" if error.hint.endswith(_EDIT) else error.hint)
 
 
 def before(home: Home) -> str:
@@ -143,7 +168,7 @@ def check(home: Home, text: str) -> Loaded:
     try:
         return resolve({}, {}, parse(text.removeprefix(_BOM), shown(home.at(NAME))))
     except CommandError as error:
-        raise CommandError(f"nothing was saved: {error}", error.hint) from None
+        raise CommandError(f"{_NOT_SAVED}{error}", error.hint) from None
 
 
 def changed(text: str, changes: Sequence[Change], name: str) -> str:

@@ -7,7 +7,7 @@ from router.operator_api.models import FactReport, ModelReport
 from router.policy.facts.book import FactBook
 from router.policy.facts.model_facts import Fact, KnownFacts
 from router.policy.facts.words import describe_end, describe_facts, describe_limits
-from router.policy.routing.model_list import ServedModel, find_prefixed
+from router.policy.routing.model_list import ServedModel, find_listed, find_prefixed
 from router.policy.routing.table import Table
 from router.wire.model_lists.listed import ListedModel
 
@@ -72,12 +72,9 @@ def _describe_line(name: str, served: ServedModel, found: KnownFacts) -> str:
     return ", ".join(part for part in (where, describe_limits(found), describe_end(found)) if part)
 
 
-def report_models(
-    names: Sequence[str], served: Mapping[str, ServedModel], table: Table, book: FactBook
-) -> list[ModelReport]:
-    """What is known of the models of these names, for operators; names that nothing serves are left out. served: the
-    whole list."""
-    found = ((name, served.get(name) or find_prefixed(name, table)) for name in names)
+def report_models(names: Sequence[str], table: Table, book: FactBook) -> list[ModelReport]:
+    """What is known of the models of these names, for operators; names that nothing serves are left out."""
+    found = ((name, find_listed(name, table) or find_prefixed(name, table)) for name in names)
     return [_report(name, one, table, book) for name, one in found if one is not None]
 
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool, WebSearch
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
@@ -169,6 +170,11 @@ def encode_choice(request: Request, ctx: Context) -> object:
     if choice.mode == "tool" and len(request.tools) > 1:
         raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
     return {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
+
+
+def can_search(profile: Profile) -> bool:
+    """True where the provider is sent a web search."""
+    return profile.web_search or profile.search_tool in _PUTTERS
 
 
 def put_hosted(body: Json, request: Request, ctx: Context) -> None:

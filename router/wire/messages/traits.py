@@ -17,10 +17,16 @@ def recognize(top: Top, fields: Mapping[bytes, bytes]) -> int:
         return 3
     tools = top.value("tools")
     entries = cast("list[object]", tools) if isinstance(tools, list) else []
-    if any(isinstance(tool, dict) and "input_schema" in tool for tool in entries):
+    if any(isinstance(tool, dict) and ("input_schema" in tool or _is_hosted(tool)) for tool in entries):  # pyright: ignore[reportUnknownArgumentType]
         return 1
     model = top.value("model")
     return int("max_tokens" in top and isinstance(model, str) and "claude" in model.lower())
+
+
+def _is_hosted(tool: dict[object, object]) -> bool:
+    """True for a tool that Anthropic runs or defines: its type ends with the day of its version, beside a name."""
+    kind = tool.get("type")
+    return isinstance(kind, str) and "name" in tool and kind[-9:-8] == "_" and kind[-8:].isdecimal()
 
 
 def asks_thinking(top: Top) -> bool:

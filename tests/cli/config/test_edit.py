@@ -74,6 +74,20 @@ def test_editor_with_a_mode_of_its_own(fairlead):
     assert stat.S_IMODE((fairlead.home / "config.toml").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("named", ["nano", "/usr/bin/vim.basic -u NONE", ""])
+def test_without_a_terminal_no_editor_waits_for_keys(fairlead, named):
+    """One that is used in a terminal alone is not started where nobody can type, such as in a script or an agent."""
+    usual = fairlead.folder / "bin"
+    usual.mkdir()
+    (usual / "nano").write_text("#!/bin/sh\ntouch started\n")
+    (usual / "nano").chmod(0o755)
+    code, out, err = fairlead("config", "edit", EDITOR=named, VISUAL="", PATH=str(usual))
+    assert (code, out) == (1, "")
+    assert "needs a terminal, and standard input is none" in err
+    assert "fairlead config set KEY VALUE" in err
+    assert copies(fairlead) == []
+
+
 @pytest.mark.parametrize("added", ["prot", "port = 1\n", 'verbose = "9"\n', "\x00\n"])
 def test_invalid_text_is_kept_beside(fairlead, added):
     """What is wrong is said, nothing is saved, and the text is not lost: its place is named."""

@@ -162,6 +162,19 @@ def test_unset_that_breaks_a_rule_is_refused(fairlead):
     assert content(fairlead).strip() == ""
 
 
+def test_a_bad_value_is_not_the_files_fault(fairlead):
+    """What a command gave is wrong, and nothing in the file: neither a line of it is named, nor the editor."""
+    code, _, err = fairlead("config", "set", "backends.local.profile.search_tool", "nonsense")
+    assert code == 1
+    assert err.startswith('error: nothing was saved: backends.local.profile.search_tool is "nonsense"; expected one of')
+    assert "config edit" not in err
+    write(fairlead, "port = 'x'\n")
+    code, _, err = fairlead("config", "set", "timeouts.idle", "2m")
+    assert code == 1
+    assert "config.toml, line 1" in err
+    assert "fairlead config edit" in err
+
+
 @pytest.mark.parametrize(
     ("key", "value", "cause", "fix"),
     [

@@ -274,6 +274,15 @@ def test_the_next_step(found, step):
     assert find_next_step(found) == step
 
 
+def test_an_id_that_the_history_lacks(fairlead):
+    """Of requests that were refused at the door only some are kept, which is said."""
+    add(fairlead.home, {"id": "req_1", "model": "m"})
+    code, _, err = fairlead("why", "req_2")
+    assert code == 1
+    assert "the history has no request req_2" in err
+    assert "10 of a kind are kept in a minute, and the others counted:   fairlead status" in err
+
+
 def test_a_history_that_cannot_be_written(fairlead, monkeypatch):
     """It is not said that there was no request: the proxy could not record any, and says why."""
     monkeypatch.setattr(why.run_files, "live", lambda home: ["one"])

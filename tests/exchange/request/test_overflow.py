@@ -15,7 +15,7 @@ from router.policy.facts.model_facts import ModelFacts
 
 from ...overflows import OTHERS, WORDINGS, said
 from ..playbook import play
-from ..upstreams import Silence, answer, says
+from ..upstreams import Silence, answer, says, streams
 from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, response
 
 ASKS = {"messages": (MESSAGES, message), "chat": (CHAT, chat), "responses": (RESPONSES, response)}
@@ -44,6 +44,11 @@ def body_of(wording, spoken):
 async def ask(world, caller, spoken, *scripts, **more):
     path, make = ASKS[caller]
     return await play(world, path, make(f"{spoken}:m", **more), *scripts)
+
+
+def talk(caller, text):
+    """The fields of a request that says this."""
+    return {"input": text} if caller == "responses" else {"messages": [{"role": "user", "content": text}]}
 
 
 def error_of(played):
@@ -186,7 +191,54 @@ def test_errors_inside_a_stream(world, caller, spoken, begun):
         else:
             assert found["code"] == "context_length_exceeded"
             assert "maximum context length is 4096 tokens" in found["message"]
+        assert played.record.error == "context_overflow"
         assert world.learned_limits.learned(spoken, "m")[:2] == (4096, None)
+
+    run(main)
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("caller", ASKS)
+def test_an_error_in_a_stream_that_quotes_the_request(world, caller, spoken):
+    """A stream that began well, yet has no content, is compared with its request as any error is."""
+
+    async def main():
+        error = {"type": "exceed_context_size_error", "code": "exceed_context_size_error", "message": SAID}
+        script = answer(200, EVENTS, body=in_stream(spoken, error, begun=False))
+        played = await ask(world, caller, spoken, script, stream=True, **talk(caller, SAID))
+        assert (played.status, played.record.error) == (400, "context_overflow")
+        assert world.learned_limits.learned(spoken, "m") is None
+
+    run(main)
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("caller", ASKS)
+def test_an_error_long_after_a_text(world, caller, spoken):
+    """Nothing is learned from it: the request that it may quote is not held any more."""
+
+    async def main():
+        body = in_stream(spoken, {"code": "exceed_context_size_error", "message": SAID}, begun=True)
+        cut = body.rindex(b"\n\n", 0, -2) + 2
+        played = await ask(world, caller, spoken, streams(body[:cut], Silence(1), body[cut:]), stream=True)
+        assert (played.status, played.record.error) == (200, "context_overflow")
+        assert world.learned_limits.learned(spoken, "m") is None
+
+    run(main)
+
+
+@pytest.mark.parametrize("spoken", ASKS)
+@pytest.mark.parametrize("caller", ASKS)
+def test_a_limit_of_rate_that_is_told_as_a_413(world, caller, spoken):
+    """It is a 429 for every client: some give up at a 413, others take it for a conversation that is too long."""
+
+    async def main():
+        said = "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000, try again."
+        error = {"message": said, "type": "tokens", "code": "rate_limit_exceeded"}
+        played = await ask(world, caller, spoken, says(413, {"type": "error", "error": error}))
+        assert played.status == 429
+        assert "tokens per minute" in error_of(played)["message"]
+        assert played.record.error == "upstream_error"
 
     run(main)
 

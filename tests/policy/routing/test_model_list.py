@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from router.backends import Backend
 from router.errors import UnknownModel
-from router.policy.routing import model_list
 from router.policy.routing.clients import make_headers
-from router.policy.routing.model_list import find_served, list_models, list_served
+from router.policy.routing.model_list import find_listed, find_served, list_models, list_served
 from router.policy.routing.table import Table
 from router.settings.tables import Condition, Rule
 
@@ -33,6 +32,17 @@ def test_aliases_come_first():
 def test_nothing():
     """No backend, no list."""
     assert list_models(Table((), {}, {}, aliases={"x": "y"})) == {}
+
+
+def test_one_name_as_in_the_list():
+    """Aliases, shadowed names, prefixes and names with a colon of their own: the list and the look-up agree."""
+    aliases = {"Fast": "two:c", "a": "c", "lost": "three:x", "two:b": "a"}
+    catalogs = {"one": ("a", "b", "two:d", "x:y"), "two": ("b", "c", "d", "x:y", "a")}
+    table = Table((ONE, TWO), catalogs, {}, aliases=aliases)
+    served = list_served(table)
+    assert {"two:b", "two:x:y", "two:a", "two:d", "Fast"} <= served.keys()
+    assert {name: find_listed(name, table) for name in served} == served
+    assert [find_listed(name, table) for name in ("lost", "one:a", "TWO:b", "z", "")] == [None] * 5
 
 
 def backend_of(name, table, protocol="chat", **fields):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.ir import HostedTool, McpServer, WebSearch
 from router.wire.neutral.context import Context
@@ -113,6 +114,11 @@ def _read_toolset(entry: Json, path: str, ctx: Context) -> tuple[str, ...] | Non
     if False in states.values():
         raise ctx.refuse(f"{path}.configs", "single tools of an MCP server cannot be switched off, only chosen")
     return None
+
+
+def can_search(profile: Profile) -> bool:
+    """True where the backend is sent a web search."""
+    return SEARCH in profile.hosted
 
 
 def select_hosted(hosted: tuple[HostedTool, ...], taken: Collection[object], ctx: Context) -> tuple[HostedTool, ...]:

@@ -1,5 +1,6 @@
 """Tools that OpenAI runs itself: web search, and MCP servers that are called without asking the caller."""
 
+from router.backends.profile import Profile
 from router.ir import HostedTool, McpServer, WebSearch
 from router.wire.neutral.context import Context
 from router.wire.raw.json import json_values
@@ -17,6 +18,11 @@ _MCP_FIELDS = frozenset(
     )
 )
 _BEARER = "bearer "
+
+
+def can_search(profile: Profile) -> bool:
+    """True where the backend is sent a web search."""
+    return profile.search_tool in FORMS
 
 
 def is_search(kind: str) -> bool:
