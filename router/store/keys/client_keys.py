@@ -133,14 +133,19 @@ def add_key(home: Home, name: str, key: Secret | None = None, *, now: float | No
     name = check_name(name)
     made = generate() if key is None else key
     with home.lock():
-        if read_key(home, name) is not None:
-            raise CommandError(
-                f"there is a key {name} already.",
-                f"Change what it may use:   fairlead keys set {name} --models …\n"
-                f"Replace its secret:       fairlead keys rotate {name}",
-            )
+        check_free(home, name)
         _write(home, name, made, time.time() if now is None else now)
     return made
+
+
+def check_free(home: Home, name: str) -> None:
+    """Raise CommandError when there is a key of that name."""
+    if read_key(home, name) is not None:
+        raise CommandError(
+            f"there is a key {name} already.",
+            f"Change what it may use:   fairlead keys set {name} --models …\n"
+            f"Replace its secret:       fairlead keys rotate {name}",
+        )
 
 
 def rotate_key(home: Home, name: str, grace: float, *, now: float | None = None) -> Secret:
