@@ -182,9 +182,9 @@ class ClientKeys:
             )
         return grant
 
-    def queues_of(self, grant: Grant) -> list[AdmissionQueue]:
+    def queues_of(self, grant: Grant) -> list[tuple[Grant, AdmissionQueue]]:
         """The queues in which a request of this grant waits: its own and those above it, where they have limits."""
-        found: list[AdmissionQueue] = []
+        found: list[tuple[Grant, AdmissionQueue]] = []
         for one in grant.line:
             limits = RateSettings(one.rpm, one.tpm)
             if not limits.any and one.max_concurrent is None:
@@ -195,7 +195,7 @@ class ClientKeys:
             queue.limit = one.max_concurrent or 1_000_000
             queue.most = self._most
             queue.set_limits(limits)
-            found.append(queue)
+            found.append((one, queue))
         return found
 
     # Keys for processes
