@@ -109,6 +109,11 @@ class Reservations:
         """Requests that hold a reservation."""
         return len(self._reserved)
 
+    @property
+    def scopes(self) -> Sequence[str]:
+        """The scopes of budgets that requests counted in."""
+        return [scope for scope, states in self._scopes.items() if states]
+
     def of_scope(self, scope: str) -> Sequence[BudgetState]:
         """The budgets of a scope."""
         return self._scopes.get(scope, ())
@@ -260,7 +265,10 @@ class Reservations:
         """Forget terms that are over and budgets that are no more, once nothing of them is outstanding."""
         for key in [key for key, state in self.states.items() if key not in keys and not state.outstanding]:
             state = self.states.pop(key)
-            self._scopes[state.budget.scope].remove(state)
+            left = self._scopes[state.budget.scope]
+            left.remove(state)
+            if not left:
+                del self._scopes[state.budget.scope]
 
 
 def _measure(unit: Unit, counts: TokenCounts, rates: Rates | None, charge: int | None) -> int:
