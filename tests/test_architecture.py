@@ -65,6 +65,7 @@ SUB_ROOMS = {
     "policy/budget": set(),
     "policy/cache": set(),
     "policy/facts": set(),
+    "policy/grants": set(),
     "policy/routing": {"facts"},
     "net/client": {""},
     "net/control": {"", "client"},
@@ -91,6 +92,7 @@ SUB_ROOMS = {
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},
     "cli/inspect": {"common"},
+    "cli/keys": {"common", "config"},
     "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15
