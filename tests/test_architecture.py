@@ -91,6 +91,7 @@ SUB_ROOMS = {
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},
     "cli/inspect": {"common"},
+    "cli/run": {"common", "env", ""},
     "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15
