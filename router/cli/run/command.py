@@ -49,7 +49,7 @@ def run(argv: list[str]) -> int:
         return _show(home, settings, options, words, found)
     from router.cli.run.start import run_program
 
-    with run_program(home, settings, options, found) as session:
+    with run_program(home, settings, options, words) as session:
         plan = make_plan(home, settings, options, words, found, session.target, session.models)
         with _private_files(home, plan) as arguments:
             _announce(plan, found.program, options)
@@ -140,7 +140,8 @@ def _read(argv: list[str]) -> tuple[Namespace, list[str]]:
         text = getattr(options, flag)
         if text is not None:
             try:
-                setattr(options, flag, kind.parse_text(text))
+                value = kind.parse_text(text)
+                setattr(options, flag, float(value) if flag == "budget" else value)
             except InvalidValue as wrong:
                 raise UsageError(f"--{flag} is {display(text)}; expected {wrong.text}.") from None
     if options.summary is not None and options.summary[0] != "json":

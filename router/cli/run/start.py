@@ -14,7 +14,6 @@ from router.cli.common.output import collect_login_protocols
 from router.cli.env.target import Target
 from router.cli.run.child_key import ChildKey, Grant, make_child_key
 from router.cli.run.environment import VARIABLE
-from router.cli.run.programs import Recognised
 from router.cli.run.proxy import Server, find_server, start_server
 from router.cli.run.summary import format_summary, make_summary, write_summary
 from router.errors import CommandError
@@ -56,7 +55,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def run_program(home: Home, settings: Settings, options: Namespace, found: Recognised) -> Generator[Session]:
+def run_program(home: Home, settings: Settings, options: Namespace, words: Sequence[str]) -> Generator[Session]:
     """A proxy and a key for one program, which both end with the body. Raises CommandError."""
     parent, port = _read_mark(os.environ.get(VARIABLE, ""))
     server = find_server(home, port)
@@ -69,8 +68,7 @@ def run_program(home: Home, settings: Settings, options: Namespace, found: Recog
         server = start_server(home)
     key: ChildKey | None = None
     try:
-        stem = found.program.tool.name
-        grant = Grant(name=f"run-{stem}", parent=parent, budget_usd=options.budget, tag=options.tag or "")
+        grant = Grant(name=_name_key(words[0]), parent=parent, budget_usd=options.budget, tag=options.tag or "")
         key = make_child_key(home, server, grant)
         key.renew_in_background()
         if parent:
@@ -82,6 +80,13 @@ def run_program(home: Home, settings: Settings, options: Namespace, found: Recog
         if key is not None:
             key.revoke()
         server.end()
+
+
+def _name_key(program: str) -> str:
+    """The beginning of the name of a program's key, from the program's own."""
+    bare = os.path.splitext(os.path.basename(program))[0].lower()
+    kept = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in bare)
+    return f"run-{kept[:32].strip('-') or 'program'}"
 
 
 def _read_mark(text: str) -> tuple[str, int | None]:

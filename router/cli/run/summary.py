@@ -15,6 +15,7 @@ from router.errors import CommandError
 from router.host.foreground import Ended
 from router.policy.accounts.retry import format_duration
 from router.policy.budget.budgets import format_dollars
+from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
 from router.store.history import reader
 from router.store.history.read_keys import KeyBook
@@ -110,7 +111,7 @@ def format_summary(summary: Summary) -> list[str]:
     if failed > 0:
         lines.append(f"{rest}{format_count(failed, 'error')}{GAP}fairlead usage --by error")
     lines += [rest + _format_move(move) for move in summary.moves]
-    if usage.unpriced:
+    if usage.unpriced and any(model.backend != DEMO for model in usage.models):
         lines.append(f"{rest}{format_count(usage.unpriced, 'request')} of models without a known price")
     return lines + problems
 
@@ -122,7 +123,7 @@ def _format_amounts(usage: KeyBook) -> list[str]:
     cached = f" ({format_share(usage.cache_read / into)} cached)" if usage.cache_read else ""
     about = "about " if usage.estimated else ""
     parts = [f"{about}in {format_tokens(into)}{cached}", f"out {format_tokens(usage.tokens_out)}"]
-    if usage.cost_usd or not usage.unpriced:
+    if usage.cost_usd:
         parts.append(format_dollars(usage.cost_usd))
     return parts
 
