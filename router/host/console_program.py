@@ -1,8 +1,8 @@
 """A program on the console of this process, on Windows.
 
 Rules of this file: no process group of its own, since the program would get no Ctrl-C then; this process has a handler
-that takes Ctrl-C for done, and never tells the system to ignore it, which started programs would inherit. A job ends the
-program with this process; what the program starts may leave it.
+that takes Ctrl-C for done, and never tells the system to ignore it, which started programs would inherit. A job ends
+the program with this process; what the program starts may leave it.
 """
 
 import ctypes
@@ -88,7 +88,7 @@ def _hold_in_job(process: "subprocess.Popen[bytes]") -> int:
     limits = (ctypes.c_ubyte * (144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112))()
     flags = (_KILL_ON_CLOSE | _BREAKAWAY_OK).to_bytes(4, "little")
     ctypes.memmove(ctypes.addressof(limits) + 16, flags, 4)
-    handle: Any = process._handle  # noqa: SLF001 # pyright: ignore
+    handle: Any = process._handle  # pyright: ignore
     fine = kernel.SetInformationJobObject(job, _EXTENDED_LIMITS, limits, len(limits))
     if not fine or not kernel.AssignProcessToJobObject(job, int(handle)):
         kernel.CloseHandle(job)

@@ -2,7 +2,7 @@
 
 Rules of this file: the program stays in this process's group and has its terminal, so that Ctrl-C, Ctrl-Z, a new size
 and a hang-up reach both from the kernel, once each; none of them is sent again. Only what was sent to this process
-alone is passed on. Signals are handled, not ignored: what is ignored stays so in a started program. The program inherits
+alone is passed on. Signals are handled, not ignored: what is ignored stays so in a started program. The program gets
 what this process got: limits, mask, folder, and descriptors of the shell (`<(…)`); those of this process are closed.
 """
 

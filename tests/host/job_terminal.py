@@ -1,6 +1,7 @@
 """A terminal with a job on it, as a shell keeps one: a session whose leader starts the job in a group of its own, takes
 the terminal back when the job stops, and can continue it."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -126,8 +127,6 @@ class JobTerminal:
             os.close(self.terminal)
         os.close(self._give)
         self._answers.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         os.waitpid(self.pid, 0)

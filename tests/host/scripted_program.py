@@ -1,5 +1,5 @@
-"""A program for tests of what starts programs: it writes what it was started with, does what it is told, and writes each
-signal that it gets. Standard library only: it runs in the tests' interpreter."""
+"""A program for tests of what starts programs: it writes what it was started with, does what it is told, and writes
+each signal that it gets."""
 
 import json
 import os

@@ -64,7 +64,8 @@ def job(tmp_path):
 )
 def test_exit_code(tmp_path, order, code):
     """The exit code is the program's; 128 and the number for a signal."""
-    done = subprocess.run(wrap(sys.executable, PROGRAM, str(tmp_path / "x"), *order), env=ENVIRON, capture_output=True)
+    words = wrap(sys.executable, PROGRAM, str(tmp_path / "x"), *order)
+    done = subprocess.run(words, check=False, env=ENVIRON, capture_output=True)
     assert done.returncode == code, done.stderr
 
 
@@ -84,7 +85,7 @@ def test_programs_that_cannot_be_started(tmp_path):
         (str(tmp_path / "lost"), 127, "names an interpreter that does not exist"),
         (str(tmp_path / "headless"), 126, "is neither a program"),
     ]:
-        done = subprocess.run(wrap(name), env=ENVIRON, capture_output=True, text=True)
+        done = subprocess.run(wrap(name), check=False, env=ENVIRON, capture_output=True, text=True)
         assert (done.returncode, text in done.stderr) == (code, True), (name, done.stderr)
 
 
@@ -103,7 +104,7 @@ def test_what_a_program_inherits(tmp_path):
     lines = tmp_path / "lines"
     given = os.open(os.devnull, os.O_RDONLY)
     words = wrap(sys.executable, PROGRAM, str(lines), "record", "a b", "")
-    done = subprocess.run(words, env=ENVIRON, cwd=tmp_path, pass_fds=[given], stdin=subprocess.DEVNULL)
+    done = subprocess.run(words, check=False, env=ENVIRON, cwd=tmp_path, pass_fds=[given], stdin=subprocess.DEVNULL)
     os.close(given)
     assert done.returncode == 0
     [[_, found]] = [json.loads(line) for line in lines.read_text().splitlines()]
@@ -207,7 +208,7 @@ def test_signals_to_this_process_alone_are_passed_on(job):
 def test_a_closed_terminal_is_told_once(job):
     """When the window is closed, the program gets one SIGHUP, from the kernel, when the leader of the session ends."""
     terminal = job("wait")
-    _, number = terminal.answer()
+    terminal.answer()
     [[_, found]] = terminal.written(1)
     terminal.hang_up()
     os.kill(terminal.pid, signal.SIGKILL)
@@ -223,7 +224,7 @@ def test_a_closed_terminal_is_told_once(job):
 
 
 def test_the_leader_of_a_session_passes_a_hangup_on(job):
-    """Started by the terminal itself, this process alone is told that the window was closed; the program is told once."""
+    """Started by the terminal itself, this process alone is told that the window was closed; the program is told."""
     terminal = job("wait", "SIGHUP", leads=True)
     terminal.written(1)
     terminal.hang_up()

@@ -12,8 +12,8 @@ from router.cli.run.proxy import Server
 from router.errors import CommandError
 from router.net.control.request import ControlError
 from router.operator_api import endpoints
-from router.operator_api.keys import NewChildKey
 from router.operator_api.keys import ChildKey as MadeKey
+from router.operator_api.keys import NewChildKey
 from router.settings import Secret
 from router.store.history.read_keys import KeyBook
 from router.store.home import processes

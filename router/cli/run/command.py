@@ -45,6 +45,8 @@ def run(argv: list[str]) -> int:
     if is_refused(found.program):
         _refuse(found.program, home, settings)
     path = find_program(words[0], os.environ)
+    if found.program.leads_by_file:
+        _check_own_file(home, settings, options, words, found)
     if options.dry_run:
         return _show(home, settings, options, words, found)
     from router.cli.run.start import run_program
@@ -59,6 +61,19 @@ def run(argv: list[str]) -> int:
         session.conclude(words, ended, started)
     end_as(ended)
     return ended.code
+
+
+def _check_own_file(home: Home, settings: Settings, options: Namespace, words: list[str], found: Recognised) -> None:
+    """Raise UsageError for a tool that takes its URL from its own file alone, which does not lead here, and CommandError
+    where no proxy runs there: one of this run's own would have another port."""
+    from router.cli.run.proxy import find_server
+
+    server = find_server(home)
+    url = server.run.url if server is not None else predict_url(settings.host, settings.port)
+    make_plan(home, settings, options, words, found, Target(url, None), [])
+    if server is None:
+        title = found.program.tool.title
+        raise CommandError(f"{title} looks for the proxy at {url}, and none runs there.", "Start it:   fairlead proxy")
 
 
 def make_plan(

@@ -13,46 +13,40 @@ def read_jsonc(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not isinstance(found, dict):
-        raise ValueError("it is no object")  # noqa: TRY004 - an error of the text
+        raise ValueError("it is no object")
     return cast("dict[str, Any]", found)
 
 
 def _blank(text: str) -> str:
     """The text with spaces in the place of comments and of trailing commas: lines and columns stay."""
     out: list[str] = []
-    at, comma = 0, -1
+    # The last sign outside of comments, the one before it, and where it stands in `out`.
+    last, previous, place, at = "", "", 0, 0
     while at < len(text):
-        if text[at] == '"':
-            end = _find_string_end(text, at)
-            comma = -1
-        elif text.startswith("//", at):
-            found = text.find("\n", at)
-            end = len(text) if found < 0 else found
-            out.append(" " * (end - at))
-            at = end
-            continue
-        elif text.startswith("/*", at):
-            found = text.find("*/", at + 2)
-            end = len(text) if found < 0 else found + 2
-            out.append("".join(sign if sign == "\n" else " " for sign in text[at:end]))
-            at = end
-            continue
-        else:
-            end = at + 1
-            if text[at] == ",":
-                comma = len(out)
-            elif text[at] in "]}" and comma >= 0:
-                out[comma] = " "
-                comma = -1
-            elif not text[at].isspace():
-                comma = -1
-        out.append(text[at:end])
+        end = _find_end(text, at)
+        part = text[at:end]
+        if part.startswith(("//", "/*")):
+            part = "".join(sign if sign == "\n" else " " for sign in part)
+        elif not part.isspace():
+            if part in "]}" and last == "," and previous not in ("", ",", "[", "{", ":"):
+                out[place] = " "
+            last, previous, place = part, last, len(out)
+        out.append(part)
         at = end
     return "".join(out)
 
 
-def _find_string_end(text: str, at: int) -> int:
-    at += 1
-    while at < len(text) and text[at] != '"':
-        at += 2 if text[at] == "\\" else 1
-    return at + 1
+def _find_end(text: str, at: int) -> int:
+    """Where what begins here ends: a string, a comment, or one sign."""
+    if text.startswith("//", at):
+        found = text.find("\n", at)
+        return len(text) if found < 0 else found
+    if text.startswith("/*", at):
+        found = text.find("*/", at + 2)
+        return len(text) if found < 0 else found + 2
+    end = at + 1
+    if text[at] == '"':
+        while end < len(text) and text[end] != '"':
+            end += 2 if text[end] == "\\" else 1
+        end += 1
+    return end

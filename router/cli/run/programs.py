@@ -57,6 +57,8 @@ class Program(NamedTuple):
     provider_flags: tuple[str, ...] = ()
     #: True where it does not start without the name of a model.
     needs_model: bool = False
+    #: True where it takes the URL from its own file alone.
+    leads_by_file: bool = False
     #: What is written for it, or looked at, beside variables and arguments. Raises CommandError, UsageError.
     prepare: Callable[[Plan], None] | None = None
 
@@ -125,9 +127,10 @@ PROGRAMS = (
         packages=("@earendil-works/pi-coding-agent",),
         model_arguments=("--model", "{model}"),
         model_flags=("--model",),
+        leads_by_file=True,
         prepare=config_files.check_pi_models,
     ),
-    Program(BY_NAME["cline"], packages=("cline",), prepare=config_files.check_cline_providers),
+    Program(BY_NAME["cline"], packages=("cline",), leads_by_file=True, prepare=config_files.check_cline_providers),
     *(Program(BY_NAME[name]) for name in ("gemini", "crush", "zed", "code", "cursor")),
 )
 #: Any other program.

@@ -209,7 +209,7 @@ def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
 
 
 def read_moves(db: "sqlite3.Connection", key: str, since: float) -> list[Move]:
-    """The moves of the requests of a key, and of those made below it, most frequent first. since: seconds since 1970."""
+    """The moves of the requests of a key and of those made below it, most frequent first. since: seconds since 1970."""
     below = key + "/"
     found: dict[tuple[str, str, str], int] = {}
     before: tuple[object, str, str] | None = None
