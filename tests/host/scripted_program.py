@@ -9,6 +9,8 @@ import sys
 import termios
 import time
 import tty
+import urllib.error
+import urllib.request
 
 _SIGNALS = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGTSTP", "SIGCONT", "SIGPIPE", "SIGXFSZ", "SIGWINCH")
 
@@ -39,6 +41,17 @@ def _read_ignored():
     return sorted(name for name in _SIGNALS if mask >> (getattr(signal, name) - 1) & 1)
 
 
+def ask(url, key, model):
+    """The status of a request to an OpenAI Chat endpoint, and the code of the error, if any."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello to you"}]}).encode()
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/chat/completions", body, headers)) as answer:
+            return [answer.status, ""]
+    except urllib.error.HTTPError as error:
+        return [error.code, json.loads(error.read())["error"].get("code") or ""]
+
+
 def main():
     out, order, *rest = sys.argv[1:]
 
@@ -59,6 +72,9 @@ def main():
         os.kill(os.getpid(), signal.SIGKILL)
     elif order == "leave-raw":
         tty.setraw(0, termios.TCSANOW)
+    elif order == "ask":
+        for _ in range(int(rest[0])):
+            say("status", *ask(os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"], rest[1]))
     elif order == "wait":
         # Signals are written, and end it only where it is told to: a program that ignores them.
         ends = {getattr(signal, name) for name in rest}

@@ -64,7 +64,7 @@ def run(argv: list[str]) -> int:
 
 
 def _check_own_file(home: Home, settings: Settings, options: Namespace, words: list[str], found: Recognised) -> None:
-    """Raise UsageError for a tool that takes its URL from its own file alone, which does not lead here, and CommandError
+    """Raise UsageError for a tool that takes its URL from its own file alone, which does not lead here; CommandError
     where no proxy runs there: one of this run's own would have another port."""
     from router.cli.run.proxy import find_server
 

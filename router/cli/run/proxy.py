@@ -36,7 +36,7 @@ def find_server(home: Home, port: int | None = None) -> Server | None:
             return Server(run, proxy)
     if older and port is None:
         raise CommandError(
-            f"the proxy on :{older[0].port} (pid {older[0].pid}) is of an older fairlead, which makes no keys for tools.",
+            f"the proxy on :{older[0].port} (pid {older[0].pid}) is of an older fairlead, which makes no keys.",
             "Restart it:   fairlead stop, then fairlead proxy",
         )
     return None

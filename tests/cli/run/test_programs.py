@@ -62,20 +62,15 @@ def home(tmp_path, monkeypatch):
     ],
 )
 def test_a_tool_is_recognised(line, name, at):
-    """By its own name, or by its package behind npx, uvx and the like, in any version; arguments go behind that word."""
+    """By its name, or by its package behind npx, uvx and the like, in any version; arguments go behind that word."""
     assert (recognise(line.split()).program.tool.name, recognise(line.split()).at) == (name, at)
 
 
 def test_every_tool_of_the_table_is_started_or_refused():
     """Each tool that `fairlead env` knows has a row here, and those that nothing leads here are refused."""
     assert {*BY_NAME} == {tool.name for tool in TOOLS} - {"sdk"}
-    assert {name for name, program in BY_NAME.items() if is_refused(program)} == {
-        "gemini",
-        "crush",
-        "zed",
-        "code",
-        "cursor",
-    }
+    refused = {name for name, program in BY_NAME.items() if is_refused(program)}
+    assert refused == {"gemini", "crush", "zed", "code", "cursor"}
 
 
 @pytest.mark.parametrize("program", [*PROGRAMS, OTHER], ids=lambda program: program.tool.name)
@@ -87,7 +82,7 @@ def test_no_key_of_the_user_is_left(program):
         **dict.fromkeys(("OPENAI_ORG_ID", "OPENAI_PROJECT", "OPENAI_PROJECT_ID", "ANTHROPIC_UNIX_SOCKET"), "sk-theirs"),
         **dict.fromkeys(("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"), "sk-theirs"),
         **dict.fromkeys(("FAIRLEAD_API_KEY", "FAIRLEAD_STARTED_BY", "NOTIFY_SOCKET"), "sk-theirs"),
-        **{"OPENAI_BASE_URL": "https://elsewhere.test", "ANTHROPIC_BASE_URL": "https://elsewhere.test"},
+        **dict.fromkeys(("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"), "https://elsewhere.test"),
         "FAIRLEAD_HOME": "/home/x/.fairlead",
         "OTHER": "stays",
     }
