@@ -92,6 +92,7 @@ SUB_ROOMS = {
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},
     "cli/inspect": {"common"},
+    "cli/keys": {"common", "config"},
     "cli/run": {"common", "env", ""},
     "cli/upgrade": {"common"},
 }

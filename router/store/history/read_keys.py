@@ -1,10 +1,11 @@
 """What the requests of one client key used, with those of the keys that it made for processes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from router.policy.budget.budgets import CHILD
+from router.store.history.rollups import HOUR_MS, ROLES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,6 +52,56 @@ class KeyBook(msgspec.Struct, kw_only=True):
     moved: int = 0
     #: The models that served, most requests first; at most 100.
     models: list[ModelCount] = []
+
+
+class KeyedRequest(NamedTuple):
+    """A request that came with a key."""
+
+    name: str
+    #: Seconds since 1970.
+    time: float
+    tokens: int
+
+
+_LATEST_LIMIT = 100_000
+
+
+def read_latest_keyed(db: "sqlite3.Connection", since: float) -> list[KeyedRequest]:
+    """The requests with a key since a moment (seconds since 1970), the oldest first; at most 100,000."""
+    rows = db.execute(
+        "SELECT names.text, time / 1000.0, coalesce(tokens_in, 0) + coalesce(cache_write, 0) + coalesce(tokens_out, 0) "
+        "FROM requests JOIN names ON names.id = key WHERE time >= ? AND names.text <> '' ORDER BY time LIMIT ?",
+        (int(since * 1000), _LATEST_LIMIT),
+    )
+    return [KeyedRequest(*row) for row in rows]
+
+
+class KeyUse(msgspec.Struct, kw_only=True):
+    """What a key has used as far back as the history goes."""
+
+    requests: int = 0
+    #: Billionths of a US dollar.
+    cost: int = 0
+    #: Within an hour: seconds since 1970.
+    last_used: float = 0.0
+
+
+def read_uses(db: "sqlite3.Connection") -> dict[str, KeyUse]:
+    """By name, what each key has used, with those that it made for processes."""
+    rows = db.execute(
+        "SELECT names.text, CAST(total(requests) AS INTEGER), CAST(total(cost) AS INTEGER), max(hour) FROM rollups "
+        "JOIN names ON names.id = name WHERE role = ? AND names.text <> '' GROUP BY names.text",
+        (ROLES.index("key"),),
+    )
+    found: dict[str, KeyUse] = {}
+    for name, requests, cost, hour in rows:
+        parts = name.split(CHILD)
+        for count in range(1, len(parts) + 1):
+            use = found.setdefault(CHILD.join(parts[:count]), KeyUse())
+            use.requests += requests
+            use.cost += cost
+            use.last_used = max(use.last_used, hour * HOUR_MS / 1000)
+    return found
 
 
 def read_book(db: "sqlite3.Connection", name: str, since: float) -> KeyBook:

@@ -83,6 +83,17 @@ def check_name(text: str) -> str:
     return name
 
 
+def are_there(home: Home) -> bool:
+    """True when there is any key."""
+    return bool(home.names(FOLDER, _SUFFIX))
+
+
+def find_key(home: Home, key: bytes) -> str:
+    """The name of the key that a text is, '' when it is none of this home. Reads all of them."""
+    digest, now = digest_key(key), time.time()
+    return next((name for name, one in load(home).found.items() if digest in one.digests(now)), "")
+
+
 def read_key(home: Home, name: str) -> StoredKey | None:
     """What is kept of a key; None when there is none. Raises CommandError."""
     data = home.read(f"{FOLDER}/{name}{_SUFFIX}")
@@ -133,14 +144,19 @@ def add_key(home: Home, name: str, key: Secret | None = None, *, now: float | No
     name = check_name(name)
     made = generate() if key is None else key
     with home.lock():
-        if read_key(home, name) is not None:
-            raise CommandError(
-                f"there is a key {name} already.",
-                f"Change what it may use:   fairlead keys set {name} --models …\n"
-                f"Replace its secret:       fairlead keys rotate {name}",
-            )
+        check_free(home, name)
         _write(home, name, made, time.time() if now is None else now)
     return made
+
+
+def check_free(home: Home, name: str) -> None:
+    """Raise CommandError when there is a key of that name."""
+    if read_key(home, name) is not None:
+        raise CommandError(
+            f"there is a key {name} already.",
+            f"Change what it may use:   fairlead keys set {name} --models …\n"
+            f"Replace its secret:       fairlead keys rotate {name}",
+        )
 
 
 def rotate_key(home: Home, name: str, grace: float, *, now: float | None = None) -> Secret:

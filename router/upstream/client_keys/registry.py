@@ -8,7 +8,7 @@ they go on when the configuration is read again, or the key is replaced.
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import trio
@@ -17,11 +17,12 @@ from router.errors import BadRequest, Conflict, NotFound, Unavailable
 from router.host.access import KEY_HEADERS, strip_scheme
 from router.policy.accounts.rate_limit import RateSettings
 from router.policy.budget.budgets import CHILD, DOLLAR, Budget
-from router.policy.grants.grant import DEFAULT, Grant, find_expired, make_grant
+from router.policy.grants.grant import DEFAULT, Grant, find_expired
 from router.policy.grants.key_form import digest_key, explain_fault, is_marked
 from router.settings import Secret, Settings
 from router.store.home import processes
 from router.store.keys import client_keys as stored
+from router.upstream.client_keys.table import NO_KEYS, KeyTable
 from router.upstream.queue import AdmissionQueue
 
 #: Seconds between two looks at the processes that keys were made for.
@@ -30,47 +31,6 @@ LOOK_SECONDS = 0.5
 CHILDREN_LIMIT = 1000
 #: Seconds that such a key is valid without being renewed: the default, and the most.
 CHILD_SECONDS = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class KeyTable:
-    """The keys of a home as they were read, with their settings."""
-
-    #: By name.
-    grants: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
-    #: By the digest of the key.
-    digests: Mapping[bytes, Grant] = field(default_factory=dict[bytes, Grant])
-    #: Digests of keys that were replaced -> until when they are valid, in seconds since 1970.
-    until: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
-    #: What was read of the files, for the next reading.
-    loaded: stored.LoadedKeys = stored.LoadedKeys()
-    #: Problems to show to the user, each with its fix.
-    problems: tuple[str, ...] = ()
-
-
-NO_KEYS = KeyTable()
-
-
-def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
-    """The keys of a home with their settings. For threads: there may be thousands."""
-    from router.settings.tables import KeyOptions
-
-    none = KeyOptions()
-    grants: dict[str, Grant] = {}
-    digests: dict[bytes, Grant] = {}
-    until: dict[bytes, float] = {}
-    for name, key in loaded.found.items():
-        grant = grants[name] = make_grant(name, settings.keys.get(name, none))
-        digests[bytes.fromhex(key.sha256)] = grant
-        if key.previous is not None:
-            old = bytes.fromhex(key.previous.sha256)
-            digests[old], until[old] = grant, key.previous.until
-    lacking = tuple(
-        f"keys.{name} is set, and there is no key of that name. Make it:   fairlead keys add {name}"
-        for name in settings.keys
-        if name not in grants
-    )
-    return KeyTable(grants, digests, until, loaded, (*loaded.problems, *lacking))
 
 
 class Identity(NamedTuple):
@@ -182,9 +142,9 @@ class ClientKeys:
             )
         return grant
 
-    def queues_of(self, grant: Grant) -> list[AdmissionQueue]:
+    def queues_of(self, grant: Grant) -> list[tuple[Grant, AdmissionQueue]]:
         """The queues in which a request of this grant waits: its own and those above it, where they have limits."""
-        found: list[AdmissionQueue] = []
+        found: list[tuple[Grant, AdmissionQueue]] = []
         for one in grant.line:
             limits = RateSettings(one.rpm, one.tpm)
             if not limits.any and one.max_concurrent is None:
@@ -195,8 +155,22 @@ class ClientKeys:
             queue.limit = one.max_concurrent or 1_000_000
             queue.most = self._most
             queue.set_limits(limits)
-            found.append(queue)
+            found.append((one, queue))
         return found
+
+    @property
+    def counts_minutes(self) -> bool:
+        """True when a key has a limit of requests or tokens a minute."""
+        return any(one.rpm is not None or one.tpm is not None for one in self.table.grants.values())
+
+    def count_earlier(self, name: str, ago: float, tokens: int) -> None:
+        """Count a request that a proxy before this one served, in the limits of its key and those above it; to be
+        called in their order. ago: seconds since it came."""
+        parts = name.split(CHILD)
+        for count in range(1, len(parts) + 1):
+            grant = self.table.grants.get(CHILD.join(parts[:count]))
+            for _, queue in () if grant is None else self.queues_of(grant):
+                queue.rate_limit.count_request(queue.clock() - ago, tokens)
 
     # Keys for processes
 
