@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from router.policy.budget.budgets import CHILD
 from router.store.history.columns import Column
 from router.store.history.derive import STORED, with_fields
 from router.store.history.storage import Storage
@@ -210,7 +211,7 @@ def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
 
 def read_moves(db: "sqlite3.Connection", key: str, since: float) -> list[Move]:
     """The moves of the requests of a key and of those made below it, most frequent first. since: seconds since 1970."""
-    below = key + "/"
+    below = key + CHILD
     found: dict[tuple[str, str, str], int] = {}
     before: tuple[object, str, str] | None = None
     for time, request, account, status, error in db.execute(_ATTEMPTS, (int(since * 1000), key, len(below), below)):
@@ -224,7 +225,7 @@ def read_moves(db: "sqlite3.Connection", key: str, since: float) -> list[Move]:
 
 def count_refused(db: "sqlite3.Connection", key: str, since: float) -> int:
     """How many requests of a key the guard refused. Arguments: as of `read_moves`."""
-    below = key + "/"
+    below = key + CHILD
     return int(db.execute(_REFUSED, (int(since * 1000), key, len(below), below)).fetchone()[0])
 
 
