@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from collections.abc import Generator, Mapping, Sequence
 
-from router.cli.common.layout import note
+from router.cli.common.layout import note, say
 from router.cli.common.output import collect_login_protocols, read_settings
 from router.cli.common.parser import Parser
 from router.cli.env.target import Target
@@ -172,6 +172,7 @@ def _build_parser() -> Parser:
         "with it. Exit code: the program's; 127 not found, 126 not executable, 128 and the number of a signal.",
         examples=["fairlead run -- claude", "fairlead run --budget 2 --tag research -- codex exec 'fix the test'"],
     )
+    parser.usage = "fairlead run [OPTION \N{HORIZONTAL ELLIPSIS}] -- PROGRAM \N{HORIZONTAL ELLIPSIS}"
     parser.add_argument("--model", metavar="MODEL", help="the model to use, as fairlead names it")
     parser.add_argument("--budget", metavar="USD", help="US dollars after which its requests are refused")
     parser.add_argument("--tag", metavar="TAG", help="the tag of its requests, for `fairlead usage` and budgets")
@@ -205,7 +206,7 @@ def _show(home: Home, settings: Settings, options: Namespace, words: list[str], 
     target = Target(url, Secret("a-key-of-its-own"), collect_login_protocols(stored))
     plan = make_plan(home, settings, options, words, found, target, [])
     where = url if server else "a proxy of its own, since none runs; its port differs"
-    print(f"{found.program.tool.title} -> {where}")
+    say(f"{clean(os.path.basename(words[0]))} -> {where}")
     for name, value in plan.changes.items():
         print(f"  unset {name}" if value is None else f"  {name}={environment.mask(name, value, target)}")
     shown = [environment.mask("", word, target) for word in plan.words]
