@@ -17,6 +17,8 @@ class KeyTable:
     grants: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
     #: By the digest of the key.
     digests: Mapping[bytes, Grant] = field(default_factory=dict[bytes, Grant])
+    #: Those of keys without an end, for which nothing more is to be asked.
+    plain: Mapping[bytes, Grant] = field(default_factory=dict[bytes, Grant])
     #: Digests of keys that were replaced -> until when they are valid, in seconds since 1970.
     until: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
     #: What was read of the files, for the next reading.
@@ -45,4 +47,5 @@ def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
         for name in settings.keys
         if name not in grants
     )
-    return KeyTable(grants, digests, until, loaded, (*loaded.problems, *lacking))
+    plain = {digest: one for digest, one in digests.items() if one.expires is None and digest not in until}
+    return KeyTable(grants, digests, plain, until, loaded, (*loaded.problems, *lacking))
