@@ -93,6 +93,7 @@ SUB_ROOMS = {
     "cli/env": {"common"},
     "cli/inspect": {"common"},
     "cli/keys": {"common", "config"},
+    "cli/run": {"common", "env", ""},
     "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15

@@ -20,6 +20,7 @@ COMMANDS = {
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "restart": ("router.cli.restart:run", "restart a proxy in the background, without a gap"),
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
+    "run": ("router.cli.run.command:run", "start a tool that reaches its models through the proxy"),
     "env": ("router.cli.env.command:run", "print the lines that point a tool at the proxy"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
@@ -50,7 +51,7 @@ _ELSEWHERE = {
         ("login", "auth", "key", "add", "setup", "init", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
-    **dict.fromkeys(("run", "launch", "connect"), "Print the lines that point a tool at the proxy:   fairlead env"),
+    **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),
     **dict.fromkeys(
         ("update", "self-update", "selfupdate", "self-upgrade"), "Install the newest release:   fairlead upgrade"

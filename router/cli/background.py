@@ -3,8 +3,10 @@
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Generator, Sequence
+from typing import Protocol
 
 import trio
 
@@ -24,10 +26,43 @@ from router.store.home.permissions import shown
 START_SECONDS = 30.0
 
 
+def start_tied(home: Home) -> tuple[BackgroundProgram, Report]:
+    """Start a proxy on a port of its own, for this machine only, that ends with this process. Raises CommandError when
+    it does not serve."""
+    program = _start(home, ["--port", "0", "--host", "localhost"], tied=True)
+    served = False
+    try:
+        report = _wait(home, program)
+        served = True
+    finally:
+        # Also for Ctrl-C.
+        if not served:
+            program.kill()
+    return program, report
+
+
 def start_proxy(home: Home, settings: Settings, flags: Sequence[str]) -> int:
     """Start a proxy in the background, and print what it says once it serves. flags: those of `fairlead proxy`. Raises
     CommandError and PortTaken when it does not serve; no process is left then."""
     _check_paths(settings)
+    program = _start(home, flags)
+    served = False
+    try:
+        report = _wait(home, program)
+        served = True
+    finally:
+        # Also for Ctrl-C.
+        if served:
+            program.let_go()
+        else:
+            program.kill()
+    for line in report.notes:
+        note(line)
+    say("\n".join(report.lines))
+    return 0
+
+
+def _start(home: Home, flags: Sequence[str], *, tied: bool = False) -> BackgroundProgram:
     environ = dict(os.environ)
     if "FAIRLEAD_HOME" in environ:
         # It may count from this folder, which is not the one where the proxy runs.
@@ -35,17 +70,12 @@ def start_proxy(home: Home, settings: Settings, flags: Sequence[str]) -> int:
     words = find_words()
     log = open_log(home)
     try:
-        program = start_again(words, ["proxy", *flags], environ, log=log)
+        return start_again(words, ["proxy", *flags], environ, log=log, tied=tied)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CommandError(f"{words[0]} cannot be started: {reason}.") from None
     finally:
         os.close(log)
-    report = _wait(home, program)
-    for line in report.notes:
-        note(line)
-    say("\n".join(report.lines))
-    return 0
 
 
 def _check_paths(settings: Settings) -> None:
@@ -60,27 +90,16 @@ def _check_paths(settings: Settings) -> None:
 
 def _wait(home: Home, program: BackgroundProgram) -> Report:
     """What it says once it serves. Raises CommandError and PortTaken."""
-    served = False
-    try:
-        report = trio.run(_read_report, program)
-        if report is None:
-            raise CommandError(
-                f"the proxy did not serve within {START_SECONDS:g} s, and was ended.", _hint_at_log(home)
-            )
-        if report.kind == "taken":
-            raise PortTaken(report.port, report.companion)
-        if report.kind != "serving":
-            error = CommandError(report.message, report.hint or _hint_at_log(home))
-            error.exit_code = report.exit_code
-            raise error
-        served = True
-        return report
-    finally:
-        # Also for Ctrl-C.
-        if served:
-            program.let_go()
-        else:
-            program.kill()
+    report = trio.run(_read_report, program)
+    if report is None:
+        raise CommandError(f"the proxy did not serve within {START_SECONDS:g} s, and was ended.", _hint_at_log(home))
+    if report.kind == "taken":
+        raise PortTaken(report.port, report.companion)
+    if report.kind != "serving":
+        error = CommandError(report.message, report.hint or _hint_at_log(home))
+        error.exit_code = report.exit_code
+        raise error
+    return report
 
 
 async def _read_report(program: BackgroundProgram) -> Report | None:
@@ -113,7 +132,26 @@ def make_origin(home: Home, starter: Starter | None) -> Origin:
     """How this process was started, and what it is started again with."""
     if starter is None:
         return find_origin(os.environ)
-    return Origin("detached", find_words(), tuple(sys.argv[1:]), dict(os.environ), starter)
+    return Origin("tied" if starter.tied else "detached", find_words(), tuple(sys.argv[1:]), dict(os.environ), starter)
+
+
+class _Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
+def stop_with_starter(starter: Starter, serving: _Stoppable) -> None:
+    """Have a proxy that is tied to its starter stop once that has ended. For the thread of the proxy's loop."""
+    if not starter.tied:
+        return
+    token = trio.lowlevel.current_trio_token()
+
+    def watch() -> None:
+        starter.wait_for_end()
+        with contextlib.suppress(trio.RunFinishedError):
+            trio.from_thread.run_sync(serving.stop, trio_token=token)
+
+    # No thread of trio's: it would be waited for at the end.
+    threading.Thread(target=watch, name="starter", daemon=True).start()
 
 
 def announce_start(home: Home, starter: Starter, url: str, notes: Sequence[str], lines: Sequence[str]) -> None:

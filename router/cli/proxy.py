@@ -69,7 +69,7 @@ def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter 
     settings = loaded.settings
     # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
-    from router.cli.background import announce_start, make_origin
+    from router.cli.background import announce_start, make_origin, stop_with_starter
     from router.server import serve
     from router.server.listeners import PortTaken
 
@@ -80,6 +80,7 @@ def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter 
             print_in_background([*lines, "\nServing. Ctrl-C stops."])
         else:
             announce_start(home, starter, serving.url, notes, lines)
+            stop_with_starter(starter, serving)
 
     try:
         return serve.run(
@@ -180,7 +181,7 @@ def _format_others(home: Home) -> list[str]:
         f"note: another proxy of this home serves on :{run.port} (pid {run.pid}). "
         f"Stop it:   fairlead stop --port {run.port}"
         for run in run_files.live(home)
-        if run.pid != os.getpid()
+        if run.pid != os.getpid() and run.mode != "tied"
     ]
 
 

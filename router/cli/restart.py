@@ -39,7 +39,7 @@ async def _restart(home: Home, port: str | None) -> int:
                 f"the proxy on :{entry.port} is of an older fairlead, which cannot hand its port over.",
                 "Stop and start it:   fairlead stop, then fairlead proxy --detach",
             )
-    found = [(entry, proxy) for entry, proxy in ours if port in (None, str(entry.port))]
+    found = [one for one in ours if str(one[0].port) == port or (port is None and one[0].mode != "tied")]
     if not found:
         where = "" if port is None else f" on port {port}"
         raise CommandError(f"no proxy of this home runs{where}.", "Start one:   fairlead proxy --detach")
@@ -56,6 +56,8 @@ def _check_mode(entry: run_files.Run) -> None:
             f"the proxy on :{entry.port} runs for {clean(entry.unit)}, and systemd would take a restart for its end.",
             f"Have systemd restart it:   {again}",
         )
+    if entry.mode == "tied":
+        raise CommandError(f"the proxy on :{entry.port} serves one `fairlead run`, and ends with it.")
     if entry.mode == "foreground":
         raise CommandError(
             f"the proxy on :{entry.port} runs in the foreground (pid {entry.pid}), where a restart would take it away.",

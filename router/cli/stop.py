@@ -41,11 +41,11 @@ def run(argv: list[str]) -> int:
 
 async def _stop(home: Home, port: str | None) -> int:
     ours, older = await find_proxies(home)
-    found = [(entry, proxy) for entry, proxy in ours if port in (None, str(entry.port))]
+    found = [one for one in ours if str(one[0].port) == port or (port is None and one[0].mode != "tied")]
     ended = [entry for entry in older if port in (None, str(entry.port))]
     if not found and not ended:
         await _check_foreign_listener(home, port)
-        if any(port in (None, str(entry.port)) for entry in run_files.live(home)):
+        if any(str(entry.port) == port or (port is None and entry.mode != "tied") for entry in run_files.live(home)):
             raise CommandError("no proxy of this home answers, so none was told to stop.")
         say("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)

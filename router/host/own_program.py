@@ -125,15 +125,21 @@ class BackgroundProgram:
 
 
 def start_again(
-    words: Sequence[str], arguments: Sequence[str], environ: Mapping[str, str], *, log: int, sockets: Sequence[int] = ()
+    words: Sequence[str],
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    log: int,
+    sockets: Sequence[int] = (),
+    tied: bool = False,
 ) -> BackgroundProgram:
     """Start this program in the background. words: of `find_words`. log: the descriptor of its standard error. sockets:
-    descriptors that it inherits. Raises OSError, ValueError."""
+    descriptors that it inherits. tied: whether it ends with this process. Raises OSError, ValueError."""
     own = make_environment(environ, own=True)
-    own[VARIABLE] = msgspec.json.encode(Given(sockets=list(sockets))).decode()
+    own[VARIABLE] = msgspec.json.encode(Given(sockets=list(sockets), tied=tied)).decode()
     process: Any = subprocess.Popen(  # noqa: S603 - the words that started this process
         [*words, *arguments],
-        stdin=subprocess.PIPE if sockets else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if sockets or tied else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
         cwd=find_working_folder(),

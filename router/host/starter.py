@@ -23,6 +23,8 @@ class Given(msgspec.Struct, kw_only=True):
 
     #: Descriptors of listening sockets; none where the proxy is to open its own.
     sockets: list[int] = []
+    #: True when what was started ends with the starter, which holds the other end of its standard input until then.
+    tied: bool = False
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -46,10 +48,11 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Starter:
-    """The starter of this process. sockets: the descriptors that it handed over."""
+    """The starter of this process. sockets: the descriptors that it handed over. tied: as `Given` has it."""
 
-    def __init__(self, sockets: tuple[int, ...], report: int, turn: int):
+    def __init__(self, sockets: tuple[int, ...], report: int, turn: int, *, tied: bool = False):
         self.sockets = sockets
+        self.tied = tied
         self._report = report
         self._turn = turn
 
@@ -66,9 +69,15 @@ class Starter:
         with contextlib.suppress(OSError):
             os.read(self._turn, 1)
 
+    def wait_for_end(self) -> None:
+        """Wait until the starter, to which this process is tied, has ended, however it did. Blocks."""
+        with contextlib.suppress(OSError):
+            while os.read(self._turn, 1):
+                pass
+
     def close(self) -> None:
         """Say nothing more."""
-        for descriptor in (self._report, self._turn):
+        for descriptor in (self._report, *(() if self.tied else (self._turn,))):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
@@ -79,8 +88,9 @@ def take_starter(environ: MutableMapping[str, str]) -> Starter | None:
     if text is None:
         return None
     try:
-        sockets = tuple(msgspec.json.decode(text, type=Given).sockets)
-        _check_descriptors(sockets)
+        given = msgspec.json.decode(text, type=Given)
+        sockets = tuple(given.sockets)
+        _check_descriptors(sockets, tied=given.tied)
         for descriptor in sockets:
             os.set_inheritable(descriptor, False)
         # Duplicates are not inherited.
@@ -94,13 +104,13 @@ def take_starter(environ: MutableMapping[str, str]) -> Starter | None:
             f"${VARIABLE} is set, which fairlead sets itself for what it starts in the background: {error}.",
             f"Unset it:   unset {VARIABLE}",
         ) from None
-    return Starter(sockets, report, turn)
+    return Starter(sockets, report, turn, tied=given.tied)
 
 
-def _check_descriptors(sockets: Sequence[int]) -> None:
+def _check_descriptors(sockets: Sequence[int], *, tied: bool) -> None:
     """Raise ValueError or OSError where the standard descriptors or the sockets are none that a starter gives: the
     variable was set by something else, and what is said on a pipe would be shown to a user."""
-    pipes = (0, 1) if sockets else (1,)
+    pipes = (0, 1) if sockets or tied else (1,)
     if not all(stat.S_ISFIFO(os.fstat(descriptor).st_mode) for descriptor in pipes):
         raise ValueError("nothing that started this waits for its report")
     if len(set(sockets)) != len(sockets) or any(descriptor <= 2 for descriptor in sockets):

@@ -36,7 +36,7 @@ T = TypeVar("T")
 class Origin(NamedTuple):
     """How this process was started."""
 
-    mode: Literal["foreground", "detached", "user unit", "system unit"]
+    mode: Literal["foreground", "detached", "tied", "user unit", "system unit"]
     #: What starts its program, and with which arguments; empty for one that cannot start itself again.
     words: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -118,6 +118,8 @@ class Restarter:
         """Hand over to a new process. Raises Conflict, and then this one goes on to serve."""
         if sys.platform == "win32":
             raise Conflict(f"A port cannot be handed to another process on Windows. {_OTHERWISE}.")
+        if self._origin.mode == "tied":
+            raise Conflict("This proxy serves one `fairlead run`, and ends with it.")
         if self._origin.starter is None:
             again = self._run_file.unit_restart
             pid = os.getpid()

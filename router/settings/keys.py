@@ -31,7 +31,7 @@ _OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", *_BY_N
 
 #: Variables that are not settings: the home, and a switch for reports of defects.
 # The last two are the installers'.
-_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK", "FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION")
+_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK", "FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION", "FAIRLEAD_RUN")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from router.upstream.runtime import Runtime
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(?:\.[a-z0-9][a-z0-9_-]{0,63}){0,8}")
 _BOOK_SECONDS = 10.0
+# For the writer: a proxy that has just started may still load what it needs.
+_FLUSH_SECONDS = 8.0
 _threads = trio.CapacityLimiter(2)
 
 
@@ -75,7 +77,7 @@ def _read(kind: Kind, value: object, name: str) -> "object":
 
 def _read_book(runtime: Runtime, child: Child) -> KeyBook:
     # The last requests may not be written yet.
-    runtime.ledger.flush()
+    runtime.ledger.flush(_FLUSH_SECONDS)
     try:
         with reader.open_reader(runtime.home) as db:
             # A little earlier: its rows have the time at which requests came.

@@ -41,6 +41,8 @@ def find_target(home: Home) -> Target:
     own, sources = collect_login_protocols(found), _collect_sources(found)
     settings, wrong = _read_settings(home)
     for run in run_files.live(home):
+        if run.mode == "tied":
+            continue
         listener = _ask_first(run.literal_url or run.url, home.token(_OPERATOR_TOKEN), _collect_keys(home, settings))
         if listener.who in ("fairlead", "other"):
             # The process of the run file has ended; its number and its port are another program's by now.

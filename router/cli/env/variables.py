@@ -23,7 +23,8 @@ def build_changes(tool: Tool, target: Target, environ: Mapping[str, str], *, win
         _add_part(changes, part, target, environ)
     if tool.key_variable and target.key is not None:
         changes[tool.key_variable] = target.key.reveal()
-    changes.update(_bypass_proxies(target.url, environ, windows=windows))
+    if any(environ.get(name) or environ.get(name.lower()) for name in _PROXIES):
+        changes.update(bypass_proxies(target.url, environ, windows=windows))
     return changes
 
 
@@ -78,10 +79,8 @@ def _add_header(lines: str, key: str) -> str:
     return "\n".join([*filter(str.strip, others), f"{_KEY_HEADER}: {key}"])
 
 
-def _bypass_proxies(url: str, environ: Mapping[str, str], *, windows: bool) -> Changes:
-    """NO_PROXY with this machine in it, where a proxy is set: else tools look for the proxy's localhost."""
-    if not any(environ.get(name) or environ.get(name.lower()) for name in _PROXIES):
-        return {}
+def bypass_proxies(url: str, environ: Mapping[str, str], *, windows: bool) -> Changes:
+    """NO_PROXY with this machine in it: where a proxy is set, tools would look for the proxy's localhost."""
     needed = dict.fromkeys((*_LOOPBACK, urlsplit(url).hostname or "localhost"))
     names = ("NO_PROXY",) if windows else ("NO_PROXY", "no_proxy")
     known = next((environ[name] for name in reversed(names) if environ.get(name)), "")

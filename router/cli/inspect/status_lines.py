@@ -65,6 +65,8 @@ def _process(process: ProcessStatus) -> list[Row]:
     """Where a proxy runs that has no terminal, and where its log is."""
     if process.mode == "detached":
         return [_row("runs", f"in the background{GAP}log: {shown(Path(process.log or ''))}")]
+    if process.mode == "tied":
+        return [_row("runs", "for one `fairlead run`, and ends with it")]
     scope = {"user unit": "--user ", "system unit": ""}.get(process.mode)
     if scope is None:
         return []

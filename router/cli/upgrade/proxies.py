@@ -36,6 +36,9 @@ async def restart_proxies(home: Home, version: str, told: Callable[[str], None])
 async def _restart(
     run: run_files.Run, proxy: RunningProxy, version: str, told: Callable[[str], None]
 ) -> dict[str, object]:
+    if run.mode == "tied":
+        told(f"The proxy on :{run.port} still runs {run.version}: it ends with its `fairlead run`.")
+        return {"port": run.port, "version": run.version, "restarted": False, "command": ""}
     if run.mode != "detached":
         return _leave(run, told, "systemd runs it" if run.mode in run_files.MANAGERS else "it runs in the foreground")
     try:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from router.policy.budget.budgets import CHILD
 from router.store.history.columns import Column
 from router.store.history.derive import STORED, with_fields
 from router.store.history.storage import Storage
@@ -41,6 +42,30 @@ _TRIES = (
     "LEFT JOIN attempt_errors AS t ON t.time = a.time AND t.request = a.request AND t.number = a.number "
     "WHERE a.time = ? AND a.request = ? ORDER BY a.number"
 )
+_OF_KEY = "requests.time >= ? AND requests.key IN (SELECT id FROM names WHERE text = ? OR substr(text, 1, ?) = ?)"
+_ATTEMPTS = (
+    "SELECT a.time, a.request, accounts.text, a.status, errors.text "  # noqa: S608 - no values in it
+    "FROM requests JOIN attempts AS a ON a.time = requests.time AND a.request = requests.id "
+    "JOIN names AS accounts ON accounts.id = a.account JOIN names AS errors ON errors.id = a.error "
+    f"WHERE attempts > 1 AND {_OF_KEY} ORDER BY a.time, a.request, a.number"
+)
+_REFUSED = (
+    "SELECT count(*) FROM requests JOIN names AS errors ON errors.id = requests.error "  # noqa: S608 - no values in it
+    f"WHERE errors.text = 'halted' AND {_OF_KEY}"
+)
+# Of ways, most frequent first.
+_MOVES = 5
+
+
+class Move(msgspec.Struct, kw_only=True):
+    """Requests that went on from one account to another, for the same reason."""
+
+    requests: int
+    #: BACKEND/ALIAS.
+    origin: str
+    target: str
+    #: The status of the answer that was given up, or the class of the error where none came.
+    reason: str
 
 
 class RecordedAttempt(msgspec.Struct, kw_only=True):
@@ -182,6 +207,26 @@ def read_latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[
 def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
     """Iterate over all requests, oldest first, without reading them all at once."""
     return (_make_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
+
+
+def read_moves(db: "sqlite3.Connection", key: str, since: float) -> list[Move]:
+    """The moves of the requests of a key and of those made below it, most frequent first. since: seconds since 1970."""
+    below = key + CHILD
+    found: dict[tuple[str, str, str], int] = {}
+    before: tuple[object, str, str] | None = None
+    for time, request, account, status, error in db.execute(_ATTEMPTS, (int(since * 1000), key, len(below), below)):
+        if before is not None and before[0] == (time, request) and before[1] != account:
+            way = (before[1], account, before[2])
+            found[way] = found.get(way, 0) + 1
+        before = ((time, request), account, str(status) if status >= 400 else error)
+    ways = sorted(found.items(), key=lambda one: -one[1])[:_MOVES]
+    return [Move(requests=count, origin=way[0], target=way[1], reason=way[2]) for way, count in ways]
+
+
+def count_refused(db: "sqlite3.Connection", key: str, since: float) -> int:
+    """How many requests of a key the guard refused. Arguments: as of `read_moves`."""
+    below = key + CHILD
+    return int(db.execute(_REFUSED, (int(since * 1000), key, len(below), below)).fetchone()[0])
 
 
 def _make_request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> RecordedRequest:

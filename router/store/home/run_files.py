@@ -37,8 +37,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     #: What to do about that.
     fix: str = ""
-    #: How it was started: `foreground`; `detached` for one in the background; `user unit` or `system unit` for one that
-    #: systemd runs.
+    #: How it was started: `foreground`; `detached` for one in the background; `tied` for one that serves the program of
+    #: one `fairlead run` and ends with it; `user unit` or `system unit` for one that systemd runs.
     mode: str = "foreground"
     #: The name of that unit, else empty.
     unit: str = ""

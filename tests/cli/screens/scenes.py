@@ -39,6 +39,7 @@ ON_EMPTY_HOME = [
     Scene("completions fish --uninstall"),
     Scene("completions powershell --install"),
     Scene("demo --once"),
+    *(Scene(line) for line in ("run", "run claude", "run -- no-such-program", "run -- gemini", "run --dry-run -- sh")),
     *(Scene(line) for line in ("upgrade", "upgrade --to soon", "upgrade --rollback --check", "update")),
     Scene("upgrade --check", environ=(("FAIRLEAD_UPGRADE_URL", "http://127.0.0.1:1"),)),
 ]
@@ -85,6 +86,7 @@ BEFORE = [
 ]
 RUNNING = [
     *(Scene(line) for line in ("status", "models", "models model", "explain fast", "env", "accounts list", "resume")),
+    Scene("run --tag team --budget 2 -- true"),
     Scene("proxy --port PROXY"),
     Scene("restart"),
     Scene("backend test box"),

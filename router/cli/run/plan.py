@@ -1,0 +1,65 @@
+"""How a program is started: its words, what changes in its environment, its private files, and what is said of it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from router.cli.env.target import Target
+from router.cli.env.variables import Changes
+
+
+@dataclass
+class Plan:
+    """The start of one program. `prepare` functions of the table add to it."""
+
+    #: The command line, and where further arguments go.
+    words: list[str]
+    at: int
+    target: Target
+    #: The environment that the user gave.
+    environ: Mapping[str, str]
+    #: The model that was asked for, or that a tool needs; "" for none.
+    model: str = ""
+    #: True where the model was asked for.
+    model_given: bool = False
+    #: What the proxy serves, at most as many as a tool's list should have.
+    models: Sequence[str] = ()
+    #: True where the user's own arguments lead the tool: nothing is put in front of them.
+    leads_itself: bool = False
+    changes: Changes = field(default_factory=dict[str, str | None])
+    #: Name -> content of the files that exist while the program runs; {NAME} in an argument stands for the path.
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    notes: list[str] = field(default_factory=list[str])
+
+    @property
+    def arguments(self) -> list[str]:
+        """The user's own arguments."""
+        return self.words[self.at :]
+
+    def insert(self, *arguments: str) -> None:
+        """Put arguments in front of the user's own, behind those that were inserted before."""
+        self.words[self.at : self.at] = arguments
+        self.at += len(arguments)
+
+    def file_word(self, name: str) -> str:
+        """What stands for the path of a private file in an argument."""
+        return "{" + name + "}"
+
+    def find_folder(self, usual: str, variable: str) -> str:
+        """A tool's folder: what its own variable names, else one below the user's home. usual: such as `.qwen`."""
+        home = self.environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
+        return self.environ.get(variable) or os.path.join(home, *usual.split("/"))
+
+
+def has_flag(arguments: Sequence[str], flag: str) -> bool:
+    """True where an argument is the flag, or begins with it and `=`. flag: one that ends with `=` begins an argument of
+    its own, or the value of a short option that is written together with it."""
+    for word in arguments:
+        if word == "--":
+            return False
+        if flag.endswith("="):
+            if word.startswith((flag, f"-c{flag}", f"--config={flag}")):
+                return True
+        elif word == flag or word.startswith(f"{flag}="):
+            return True
+    return False

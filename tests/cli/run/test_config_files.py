@@ -1,0 +1,156 @@
+"""Where a tool's own file would lead it elsewhere: what is put over it, and what is refused."""
+
+import json
+
+import pytest
+import yaml
+
+from router.cli.run.jsonc import read_jsonc
+from router.errors import CommandError, UsageError
+from tests.cli.run.test_programs import KEY, URL, home, plan_for
+
+__all__ = ["home"]
+ELSEWHERE = {"env": {"ANTHROPIC_BASE_URL": "https://elsewhere.test", "ANTHROPIC_API_KEY": "sk-x", "EDITOR": "vi"}}
+
+
+@pytest.mark.parametrize("place", [".claude/settings.json", ".claude/settings.local.json"])
+def test_claude_settings_that_lead_elsewhere(monkeypatch, home, tmp_path, place):
+    """Variables of Claude Code's settings come before its environment: a private file comes before those, with only
+    what they set."""
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / place).write_text(json.dumps(ELSEWHERE))
+    plan = plan_for(monkeypatch, ["claude", "-p", "x"], (), {**home, "ANTHROPIC_API_KEY": "sk-y"})
+    assert plan.words == ["claude", "--settings", "{settings.json}", "-p", "x"]
+    assert json.loads(plan.files["settings.json"]) == {"env": {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_API_KEY": ""}}
+    given = plan_for(monkeypatch, ["claude", "--settings", "mine.json"], (), home)
+    assert given.words == ["claude", "--settings", "mine.json"]
+    assert not given.files
+
+
+def test_claude_settings_that_lead_nowhere_else(monkeypatch, home, tmp_path):
+    """Settings without such variables, and a file that Claude Code drops as not valid, need nothing."""
+    (tmp_path / ".claude").mkdir()
+    for text in ('{"model": "opus"}', '{"env": {"ANTHROPIC_BASE_URL": "x",}}', "[]", '{"env": 3}'):
+        (tmp_path / ".claude/settings.json").write_text(text)
+        assert plan_for(monkeypatch, ["claude"], (), home).words == ["claude"]
+
+
+def test_claude_settings_of_another_folder(monkeypatch, home, tmp_path):
+    """CLAUDE_CONFIG_DIR is where Claude Code looks."""
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/settings.json").write_text(json.dumps(ELSEWHERE))
+    plan = plan_for(monkeypatch, ["claude"], (), {**home, "CLAUDE_CONFIG_DIR": str(tmp_path / "c")})
+    assert "--settings" in plan.words
+
+
+def test_opencode(monkeypatch, home):
+    """opencode's variable has the user's own value with the base URLs, a provider with the models, and the model."""
+    own = {"provider": {"openai": {"options": {"timeout": 5, "baseURL": "x"}}, "mine": {}}, "theme": "dark"}
+    text = "// mine\n" + json.dumps(own)
+    environ = {**home, "OPENCODE_CONFIG_CONTENT": text}
+    plan = plan_for(monkeypatch, ["opencode"], ["--model", "m"], environ, models=["fast", "demo"])
+    found = json.loads(plan.changes["OPENCODE_CONFIG_CONTENT"])
+    assert found["theme"] == "dark"
+    assert found["provider"]["mine"] == {}
+    assert found["provider"]["openai"]["options"] == {"timeout": 5, "baseURL": f"{URL}/v1", "apiKey": KEY}
+    assert found["provider"]["anthropic"]["options"]["baseURL"] == f"{URL}/v1"
+    assert [*found["provider"]["fairlead"]["models"]] == ["m", "fast", "demo"]
+    assert found["model"] == "fairlead/m"
+
+
+def test_opencode_gets_no_more_models_than_a_variable_can_have(monkeypatch, home):
+    """A long list is cut, and the model that was asked for stays."""
+    names = [f"vendor/model-{number:0100}" for number in range(5000)]
+    plan = plan_for(monkeypatch, ["opencode"], ["--model", "m"], home, models=names)
+    content = plan.changes["OPENCODE_CONFIG_CONTENT"]
+    assert len(content) < 30_000
+    assert "m" in json.loads(content)["provider"]["fairlead"]["models"]
+
+
+def test_a_broken_variable_is_told_with_its_place(monkeypatch, home):
+    """What is not valid is named with line and column, and nothing is started."""
+    with pytest.raises(CommandError, match=r"\$OPENCODE_CONFIG_CONTENT is not valid: line 2, column 3"):
+        plan_for(monkeypatch, ["opencode"], (), {**home, "OPENCODE_CONFIG_CONTENT": '{"a": 1,\n  x}'})
+
+
+def test_continue(monkeypatch, home, tmp_path):
+    """Continue gets the user's file with one model in front, in a private file."""
+    (tmp_path / ".continue").mkdir()
+    (tmp_path / ".continue/config.yaml").write_text("name: mine\nrules: [a]\nmodels:\n  - {name: other, model: x}\n")
+    plan = plan_for(monkeypatch, ["cn", "-p", "x"], ["--model", "m"], home)
+    assert plan.words == ["cn", "--config", "{config.yaml}", "-p", "x"]
+    found = yaml.safe_load(plan.files["config.yaml"])
+    assert (found["name"], found["rules"]) == ("mine", ["a"])
+    assert [model["model"] for model in found["models"]] == ["m", "x"]
+    assert (found["models"][0]["apiBase"], found["models"][0]["apiKey"]) == (f"{URL}/v1", KEY)
+
+
+def test_continue_without_a_file_and_with_a_broken_one(monkeypatch, home, tmp_path):
+    """Without a file one is made up; a broken one is told with line and column."""
+    found = yaml.safe_load(plan_for(monkeypatch, ["cn"], (), home).files["config.yaml"])
+    assert found["schema"] == "v1"
+    assert found["models"][0]["model"] == "demo"
+    (tmp_path / ".continue").mkdir()
+    (tmp_path / ".continue/config.yaml").write_text("models:\n  - {name: [\n")
+    with pytest.raises(CommandError, match=r"config.yaml line 3, column 1"):
+        plan_for(monkeypatch, ["cn"], (), home)
+
+
+def test_qwen_settings(monkeypatch, home, tmp_path):
+    """Providers of Qwen Code's settings come before everything: the user is told; its own model stays."""
+    (tmp_path / ".qwen").mkdir()
+    path = tmp_path / ".qwen/settings.json"
+    path.write_text(
+        '{"modelProviders": {"openai": [{"baseUrl": "https://elsewhere.test"}]}, /* x */ "model": {"name": "m"},}'
+    )
+    plan = plan_for(monkeypatch, ["qwen"], (), home)
+    assert any("modelProviders" in line for line in plan.notes)
+    assert "OPENAI_MODEL" not in plan.changes
+    path.write_text(json.dumps({"modelProviders": {"openai": [{"baseUrl": f"{URL}/v1"}]}}))
+    assert not any("modelProviders" in line for line in plan_for(monkeypatch, ["qwen"], (), home).notes)
+
+
+@pytest.mark.parametrize(
+    ("tool", "place"), [("pi", ".pi/agent/models.json"), ("cline", ".cline/data/settings/providers.json")]
+)
+def test_tools_that_read_their_own_file_only(monkeypatch, home, tmp_path, tool, place):
+    """pi and Cline are refused with what helps, unless their file leads here already, by any name of this machine."""
+    with pytest.raises(UsageError) as caught:
+        plan_for(monkeypatch, [tool], (), home)
+    assert "reads no variable for its base URL" in str(caught.value)
+    assert caught.value.hint
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text('{"baseUrl": "https://elsewhere.test"}')
+    with pytest.raises(UsageError):
+        plan_for(monkeypatch, [tool], (), home)
+    for url in (URL, f"{URL}/v1", "http://127.0.0.1:3456", "http://[::1]:3456/v1"):
+        (tmp_path / place).write_text(json.dumps({"baseUrl": url}))
+        assert plan_for(monkeypatch, [tool], (), home).words == [tool]
+
+
+def test_a_port_that_only_begins_alike_is_another(monkeypatch, home, tmp_path):
+    """localhost:34567 is not localhost:3456."""
+    (tmp_path / ".pi/agent").mkdir(parents=True)
+    (tmp_path / ".pi/agent/models.json").write_text(json.dumps({"baseUrl": f"{URL}7/v1"}))
+    with pytest.raises(UsageError):
+        plan_for(monkeypatch, ["pi"], (), home)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a": "//x", /* , */ "b": [1, 2,],}', {"a": "//x", "b": [1, 2]}),
+        ('\ufeff{"a": "\\"/*", // "b": 1\n}', {"a": '"/*'}),
+        ("{}", {}),
+    ],
+)
+def test_json_with_comments(text, found):
+    """Comments and trailing commas are passed over, inside of strings they are text."""
+    assert read_jsonc(text) == found
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 1,,}', '{"a": "x', "/*", "{,}", "[" * 5000])
+def test_json_that_is_not_valid(text):
+    """Everything else is an error of the text, however it is broken."""
+    with pytest.raises(ValueError, match=r"line \d+|no object|nested"):
+        read_jsonc(text)
