@@ -37,8 +37,9 @@ ROOMS = {
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
+ROOMS["setup"] = BASE | {"store"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "setup"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -82,6 +83,8 @@ SUB_ROOMS = {
     "exchange/client_response": {"request", "upstream_response", "search", ""},
     "exchange/failover": {"body", "request", "upstream_response", ""},
     "installation/upgrade": {""},
+    "setup/formats": set(),
+    "setup/tools": {"formats", ""},
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},
@@ -91,6 +94,7 @@ SUB_ROOMS = {
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},
     "cli/inspect": {"common"},
+    "cli/setup": {"common", "env"},
     "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15

@@ -21,6 +21,7 @@ COMMANDS = {
     "restart": ("router.cli.restart:run", "restart a proxy in the background, without a gap"),
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
     "env": ("router.cli.env.command:run", "print the lines that point a tool at the proxy"),
+    "setup": ("router.cli.setup.command:run", "point a tool's own configuration at the proxy, or take that back"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
     "config": ("router.cli.config.show:run", "show and change the settings"),
@@ -46,7 +47,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
-        ("login", "auth", "key", "keys", "add", "setup", "init", "install", "provider", "providers", "backends"),
+        ("login", "auth", "key", "keys", "add", "init", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
     **dict.fromkeys(("run", "launch", "connect"), "Print the lines that point a tool at the proxy:   fairlead env"),
