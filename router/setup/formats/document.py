@@ -5,7 +5,6 @@ part of the value; its steps are keys, and items of lists, which are known by on
 since their number changes when somebody adds another.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -115,7 +114,14 @@ def get(value: Any, path: Path) -> Any:
 
 def with_change(value: Any, change: Change) -> Any:
     """A copy of a value with a part set. Raises UnsupportedChange where a parent is of another kind."""
-    return _set(copy.deepcopy(value), change.path, copy.deepcopy(change.value))
+    return _set(_copy(value), change.path, _copy(change.value))
+
+
+def _copy(value: Any) -> Any:
+    """A copy in which nothing is shared: aliases of YAML give one object at several places."""
+    if isinstance(value, dict):
+        return {name: _copy(one) for name, one in cast("dict[str, Any]", value).items()}
+    return [_copy(one) for one in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _set(value: Any, path: Path, part: Any) -> Any:
@@ -149,7 +155,7 @@ def check_kind(value: Any, kind: type, step: Step) -> Any:
 
 def without(value: Any, path: Path) -> Any:
     """A copy of a value without the part at a path, which is there."""
-    found = copy.deepcopy(value)
+    found = _copy(value)
     parent, last = get(found, path[:-1]), path[-1]
     if isinstance(last, Item):
         del parent[find_item(parent, last)]
