@@ -66,6 +66,7 @@ SUB_ROOMS = {
     "policy/budget": set(),
     "policy/cache": set(),
     "policy/facts": set(),
+    "policy/grants": set(),
     "policy/routing": {"facts"},
     "net/client": {""},
     "net/control": {"", "client"},

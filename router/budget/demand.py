@@ -20,6 +20,8 @@ class Demand(NamedTuple):
     backend: str
     account: str
     tag: str
+    #: The name of the caller's key, '' for none.
+    key: str
     #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str
     #: As it is sent upstream.

@@ -19,7 +19,7 @@ from router.errors import BudgetBusy, Halted
 from router.host.notify import notify
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, BudgetState, Rates
+from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
 from router.policy.budget.extra_prices import is_beyond_rates
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
@@ -64,9 +64,10 @@ class Guard:
         self._nursery: trio.Nursery | None = None
         self._published_halts: tuple[Halt, ...] = ()
 
-    def apply(self, settings: Settings) -> None:
-        """Apply the rules of these settings from now on."""
-        before, self.rules = self.rules, policy.read_rules(settings)
+    def apply(self, settings: Settings, runs: Sequence[Budget] = ()) -> None:
+        """Apply the rules of these settings from now on. runs: the budgets of processes that have a key of their
+        own."""
+        before, self.rules = self.rules, policy.read_rules(settings, runs)
         self._prices.forget()
         if before != self.rules:
             # Shares of budgets with other limits are not valid any more: they are requested anew.
@@ -85,7 +86,7 @@ class Guard:
         if self._reservations.release(demand.request) is not None:
             self._line.wake_first()
         await (self._sync.next_exchange() if self._halting else self.current())
-        scopes = policy.list_scopes(demand.backend, demand.account, demand.tag)
+        scopes = policy.list_scopes(demand.backend, demand.account, demand.tag, demand.key)
         self._check(scopes)
         budgets = rules.budgets_of(scopes)
         if not budgets:
@@ -119,7 +120,7 @@ class Guard:
         extras = entry.extras
         whole = not is_beyond_rates(extras)
         keys = self._reservations.settle(entry.id, counts, entry.charge, whole=whole)
-        budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
+        budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag, entry.key or ""))
         model = Model(entry.root, entry.served_model)
         if (entry.root or entry.backend == SEARCH) and any(one.unit == "usd" for one in budgets):
             if any(counts) and self._prices.lacks(model):

@@ -24,6 +24,7 @@ COMMANDS = {
     "setup": ("router.cli.setup.command:run", "point a tool's own configuration at the proxy, or take that back"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
+    "keys": ("router.cli.keys.commands:run", "give each tool or person a client key, with limits of its own"),
     "config": ("router.cli.config.show:run", "show and change the settings"),
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
@@ -47,7 +48,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
-        ("login", "auth", "key", "keys", "add", "init", "install", "provider", "providers", "backends"),
+        ("login", "auth", "key", "add", "init", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
     **dict.fromkeys(("run", "launch", "connect"), "Print the lines that point a tool at the proxy:   fairlead env"),

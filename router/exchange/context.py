@@ -19,6 +19,7 @@ from router.wire.calls import Call
 
 if TYPE_CHECKING:
     from router.net.headers import Lines
+    from router.policy.grants.grant import Grant
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -32,6 +33,7 @@ class Arrival:
         "capture_limit",
         "connection",
         "cors",
+        "grant",
         "memory",
         "own_keys",
         "record",
@@ -51,6 +53,8 @@ class Arrival:
         self.record = record
         #: fairlead's own keys, which are never sent to an upstream.
         self.own_keys: Sequence[bytes] = ()
+        #: What the caller's key may use; None for the default key, and without one.
+        self.grant: Grant | None = None
         #: Headers that let a page of a listed origin read the answer.
         self.cors: Lines = []
         #: Bytes of each body that are kept beside the request, for history.capture or -vv.
@@ -96,6 +100,7 @@ class RequestContext(Arrival):
         self.call = arrival.call
         self.record = arrival.record
         self.own_keys = arrival.own_keys
+        self.grant = arrival.grant
         self.cors = arrival.cors
         self.capture_limit = arrival.capture_limit
         self.memory = arrival.memory

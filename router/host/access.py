@@ -21,7 +21,8 @@ _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 _ANY_ADDRESS = ("0.0.0.0", "::", "localhost")  # noqa: S104 - compared with, not bound to
 _HOSTS_REMEMBERED = 64
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.:_\[\]-]{1,100}")
-_KEY_HEADERS = (b"x-fairlead-key", b"x-api-key", b"authorization")
+#: Where clients send a key: the first one counts.
+KEY_HEADERS = (b"x-fairlead-key", b"x-api-key", b"authorization")
 _JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -106,15 +107,17 @@ class Gate:
         if len(self._accepted_hosts) < _HOSTS_REMEMBERED:
             self._accepted_hosts.add(host)
 
-    def check_key(self, request: Request) -> None:
-        """Refuse a client without fairlead's client key, where one is needed. Raises Unauthenticated."""
-        if self._key is None:
-            return
-        for name in _KEY_HEADERS:
-            value = request.fields.get(name)
-            if value is not None and hmac.compare_digest(strip_scheme(value), self._key):
-                return
-        raise Unauthenticated(_explain_key(_list_keys(request)))
+    def check_key(self, request: Request, fault: str = "") -> bool:
+        """Refuse a client without fairlead's client key, where one is needed; True for one that has sent it. fault:
+        what is wrong with another key that it has sent, which then is refused in any case. Raises Unauthenticated."""
+        if self._key is not None:
+            for name in KEY_HEADERS:
+                value = request.fields.get(name)
+                if value is not None and hmac.compare_digest(strip_scheme(value), self._key):
+                    return True
+        if fault or self._key is not None:
+            raise Unauthenticated(fault or _explain_key(_list_keys(request)))
+        return False
 
     def check_operator(self, request: Request, arrived: Place) -> None:
         """Refuse a request that neither holds the home's operator token nor is signed with it. arrived: where. Raises
@@ -154,7 +157,7 @@ def has_key(request: Request) -> bool:
 
 def _list_keys(request: Request) -> list[str]:
     """The headers in which a key came."""
-    values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
+    values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in KEY_HEADERS}
     return [name for name, value in values.items() if value not in (b"", b"bearer")]
 
 

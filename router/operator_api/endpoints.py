@@ -20,6 +20,7 @@ from router.operator_api.endpoint import Endpoint, EndpointTable, Parameter
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest, LiveEvent
+from router.operator_api.keys import ChildKey, ChildRenewed, ChildRevoked, NewChildKey
 from router.operator_api.models import ModelQuestion, ModelReports
 from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
 
@@ -145,6 +146,30 @@ REMOVE_BACKEND: Endpoint[None, BackendRemoved] = Endpoint(
     answer=BackendRemoved,
     changes=True,
 )
+MAKE_CHILD_KEY: Endpoint[NewChildKey, ChildKey] = Endpoint(
+    verb="POST",
+    path="/admin/keys/child",
+    about="Makes a client key for one process, which ends within 2 seconds of it and spends from its parent's budgets "
+    "too. It is in memory alone: a proxy that starts again is told it anew.",
+    answer=ChildKey,
+    body=NewChildKey,
+    changes=True,
+    status=201,
+)
+RENEW_CHILD_KEY: Endpoint[None, ChildRenewed] = Endpoint(
+    verb="POST",
+    path="/admin/keys/child/{name}",
+    about="Has the time of such a key begin again.",
+    answer=ChildRenewed,
+    changes=True,
+)
+REVOKE_CHILD_KEY: Endpoint[None, ChildRevoked] = Endpoint(
+    verb="DELETE",
+    path="/admin/keys/child/{name}",
+    about="Ends such a key, and tells what its requests used.",
+    answer=ChildRevoked,
+    changes=True,
+)
 ANALYTICS: Endpoint[None, Analytics] = Endpoint(
     verb="GET",
     path="/analytics",
@@ -188,6 +213,7 @@ ENDPOINTS = EndpointTable(
         *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, MODELS, STOP, RESTART),
         *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),
         *(BACKENDS, ADD_BACKEND, CHANGE_BACKEND, REMOVE_BACKEND),
+        *(MAKE_CHILD_KEY, RENEW_CHILD_KEY, REVOKE_CHILD_KEY),
         *(ANALYTICS, STREAM, METRICS, HISTORY, REQUEST),
     )
 )

@@ -15,12 +15,14 @@ from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
+from router.exchange.request.grants import check_path
 from router.exchange.stored_responses import serve_stored
 from router.host.access import Gate, format_operator_error, has_key
 from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.query import check_query
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
+from router.policy.grants.grant import DEFAULT
 from router.policy.routing.clients import identify_client
 from router.policy.tags import read_tag
 from router.telemetry.accesslog import RequestRecord
@@ -89,14 +91,12 @@ class Proxy:
         self._check_browser(request)
         if b"origin" in request.fields:
             arrival.cors = to_lines(self._gate.make_cors_headers(request))
-        try:
-            self._gate.check_key(request)
-        except RouterError as error:
-            error.gate = WRONG_KEY if has_key(request) else NO_KEY
-            raise
+        self._check_key(arrival)
         arrival.connection.place.authenticate()
-        arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
+        if arrival.grant is not None:
+            arrival.record.tag = arrival.grant.forced_tag or arrival.record.tag
+            check_path(arrival.grant, arrival.call, request.method)
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await serve_models(arrival.connection, request, path, runtime=self._runtime, gate=self._gate)
             arrival.record.status = 200
@@ -122,6 +122,23 @@ class Proxy:
             runtime.capture(record, arrival.capture_limit)
         if runtime.log.enabled:
             runtime.log.add(record)
+
+    def _check_key(self, arrival: Arrival) -> None:
+        """Find out which key the caller has. Raises Unauthenticated."""
+        request = arrival.request
+        arrival.own_keys = self._gate.own
+        found = self._runtime.client_keys.identify(request.fields)
+        if found is not None:
+            arrival.own_keys = (*self._gate.own, *found.keys)
+            if found.grant is not None:
+                arrival.grant, arrival.record.key = found.grant, found.grant.name
+                return
+        try:
+            if self._gate.check_key(request, "" if found is None else found.fault):
+                arrival.record.key = DEFAULT
+        except RouterError as error:
+            error.gate = WRONG_KEY if has_key(request) else NO_KEY
+            raise
 
     def _check_browser(self, request: Request) -> None:
         try:

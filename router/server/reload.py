@@ -79,7 +79,8 @@ class Reloader:
             raise fault
         settings, _ = defer_restarts(self._runtime.settings, loaded.settings)
         key = client_key.client_key(settings, home)
-        configuration = read(home, loaded.settings, loaded.warnings)
+        before = self._runtime.client_keys.table
+        configuration = read(home, loaded.settings, loaded.warnings, before=before)
         configure_log(self._runtime.log, settings)
         return configuration, key
 

@@ -218,6 +218,7 @@ def _start_tasks(
     background.start_soon(watch.run)
     background.start_soon(run_file.maintain)
     background.start_soon(runtime.guard.run)
+    background.start_soon(runtime.client_keys.run)
 
 
 def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:

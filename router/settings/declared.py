@@ -40,7 +40,7 @@ from router.settings.kinds import (
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.releases import RELEASES
 from router.settings.search import ADDRESS, PRICE, PROVIDER
-from router.settings.tables import BackendOptions, Entry, ModelOptions, Price, Rule
+from router.settings.tables import BackendOptions, Entry, KeyOptions, ModelOptions, Price, Rule
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -312,6 +312,8 @@ class Settings:
     prices: Mapping[str, Price] = Frozen[Price]()
     #: By model, or by BACKEND:MODEL, in lower case.
     models: Mapping[str, ModelOptions] = Frozen[ModelOptions]()
+    #: By name of the client key.
+    keys: Mapping[str, KeyOptions] = Frozen[KeyOptions]()
     #: Name of a tool -> BACKEND or BACKEND:MODEL.
     server_tools: Mapping[str, str] = Frozen[str]()
     #: Path of a field without indices -> its own value of `loss`.

@@ -248,6 +248,12 @@ def _check_tag(text: str) -> str:
         raise InvalidValue(f"it is not {TAG.expected}") from None
 
 
+MODEL_GLOBS = _Names(
+    "globs on models, as a list of texts such as claude-*", "names", _make_list_parser(_parse_pattern, lower=False)
+)
+BACKEND_NAMES = _Names(
+    "names of backends, as a list of texts", "names", _make_list_parser(BACKEND.parse_text, lower=True)
+)
 TAG = Kind("a tag: 1 to 64 letters, digits and . _ : / @ + -, a letter or digit first", "text", _parse_tag)
 VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _parse_header_value)
 JSON = _Json(_JSON, "json", _parse_json)

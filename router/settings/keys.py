@@ -12,18 +12,22 @@ from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path
 from router.settings.secret_names import may_be_secret_name
-from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map)}
-_OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
+#: Tables keyed by names -> what has those names, and the kinds of their keys.
+_BY_NAME = {
+    "backends": ("backend", {entry.key: entry.kind for entry in BACKENDS}),
+    "keys": ("key", {entry.key: entry.kind for entry in KEY_OPTIONS}),
+}
 #: Tables keyed by models -> the kinds of their keys.
 _BY_MODEL = {
     "prices": {entry.key: entry.kind for entry in PRICE},
     "models": {entry.key: entry.kind for entry in MODEL_OPTIONS},
 }
 # Tables whose declared keys are judged by what they hold.
-_OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", "backends", *_BY_MODEL)
+_OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", *_BY_NAME, *_BY_MODEL)
 
 #: Variables that are not settings: the home, and a switch for reports of defects.
 # The last two are the installers'.
@@ -64,15 +68,14 @@ def find_key(name: str) -> Key:
     for table, kind in _MAPS.items():
         if name.startswith(f"{table}.") and name != f"{table}.":
             return _find_entry(tuple(table.split(".")), kind, name.removeprefix(f"{table}."))
-    if first == "backends" and rest:
-        backend, _, option = rest.partition(".")
-        return _find_option(backend, option)
+    if first in _BY_NAME and rest:
+        return _find_option(first, *rest.partition(".")[::2])
     if first in _BY_MODEL and rest:
         return _find_by_model(first, rest)
     kinds = {"losses": "FIELD", "fallback": "GLOB", "server_tools": "TOOL"}
     tables = (f"{table}.{kinds.get(table, 'NAME')}" for table in _MAPS)
     raise _make_unknown_error(
-        name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input", "models.MODEL.window"]
+        name, [*_DECLARED, *tables, "backends.NAME.KEY", "keys.NAME.KEY", "prices.MODEL.input", "models.MODEL.window"]
     )
 
 
@@ -85,20 +88,22 @@ def _find_by_model(table: str, rest: str) -> Key:
     raise _make_unknown_error(f"{table}.{rest}", [f"{table}.{model or rest}.{name}" for name in known])
 
 
-def _find_option(backend: str, option: str) -> Key:
+def _find_option(first: str, named: str, option: str) -> Key:
+    what, options = _BY_NAME[first]
     try:
-        path = ("backends", BACKEND.parse_text(backend))
+        path = (first, BACKEND.parse_text(named))
     except InvalidValue as wrong:
-        raise CommandError(f"{display(backend)} is not a valid name of a backend; expected {wrong.text}.") from None
-    if option in _OPTIONS and not isinstance(_OPTIONS[option], Map):
-        return Key((*path, *option.split(".")), _OPTIONS[option])
+        expected = wrong.text.replace("backend", what)
+        raise CommandError(f"{display(named)} is not a valid name of a {what}; expected {expected}.") from None
+    if option in options and not isinstance(options[option], Map):
+        return Key((*path, *option.split(".")), options[option])
     name, _, rest = option.partition(".")
-    table = _OPTIONS.get(name)
+    table = options.get(name)
     if rest and isinstance(table, Map):
         return _find_entry((*path, name), table, rest)
-    prefix = f"backends.{path[1]}."
+    prefix = f"{first}.{path[1]}."
     raise _make_unknown_error(
-        prefix + option, [prefix + key + (".NAME" if isinstance(kind, Map) else "") for key, kind in _OPTIONS.items()]
+        prefix + option, [prefix + key + (".NAME" if isinstance(kind, Map) else "") for key, kind in options.items()]
     )
 
 

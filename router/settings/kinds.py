@@ -246,6 +246,14 @@ def _parse_date(text: str) -> str:
     return date.fromisoformat(text.strip()).isoformat()
 
 
+class Day(Kind, frozen=True):
+    """A date. TOML's own dates are read too."""
+
+    def parse_value(self, value: object) -> Any:
+        """The date as text. Raises InvalidValue."""
+        return super().parse_value(value.isoformat() if type(value) is date else value)
+
+
 def _parse_days(text: str) -> int:
     match = re.fullmatch(r"\s*+([0-9]{1,4}+)\s*+(?:d|days?)?\s*+", text)
     if match is None or not 1 <= int(match[1]) <= 3650:
@@ -322,6 +330,7 @@ BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_bu
 DATE = Kind('a date as "2026-11-30"', "text", _parse_date)
 PORT = whole("a port number from 0 to 65535 (0 picks a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
+DAY = Day('a date as "2027-01-31", the last day of its validity', "text", _parse_date)
 TOKENS = whole("a whole number of tokens, 0 or more")
 CAP = whole("a whole number of tokens, 1 or more", least=1)
 WINDOW = whole("a whole number of tokens from 64 to 100000000", least=64, most=100_000_000)

@@ -14,6 +14,7 @@ from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
     BACKENDS,
+    KEY_OPTIONS,
     MODEL_OPTIONS,
     PRICE,
     ROUTE,
@@ -21,6 +22,7 @@ from router.settings.tables import (
     Condition,
     Edits,
     Entry,
+    KeyOptions,
     ModelOptions,
     Price,
     Rule,
@@ -31,7 +33,9 @@ Path = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
 #: Tables of the file that are read by functions of their own.
-_TABLES = ("routes", "backends", "prices", "models")
+_TABLES = ("routes", "backends", "keys", "prices", "models")
+#: Names that no client key can have: that of `api_key`, and a word of the operator's paths.
+RESERVED_KEYS = ("default", "child")
 
 
 class ConfigFile(msgspec.Struct, frozen=True):
@@ -133,6 +137,7 @@ def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Sou
     _check_aliases(reader, values.get("aliases", {}))
     values["routes"] = _read_routes(reader)
     values["backends"] = _read_backends(reader)
+    values["keys"] = _read_keys(reader)
     values["prices"] = _read_prices(reader)
     values["models"] = Frozen(
         {name: ModelOptions(**found) for name, _, found in _read_by_model(reader, "models", MODEL_OPTIONS, "window")}
@@ -185,23 +190,40 @@ def _read_rule(reader: "_Reader", path: Path, node: object) -> Rule:
 
 
 def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
-    tables: object = reader.file.tree.get("backends", {})
-    if not isinstance(tables, dict):
-        reader.reject(("backends",), tables, "tables such as [backends.NAME]")
     found: dict[str, BackendOptions] = {}
+    for name, path, values in _read_named(reader, "backends", BACKENDS):
+        found[name] = BackendOptions(**_pick(values, BackendOptions), edits=_read_edits(reader, path, values))
+    return Frozen(found)
+
+
+def _read_keys(reader: "_Reader") -> Frozen[KeyOptions]:
+    found: dict[str, KeyOptions] = {}
+    for name, path, values in _read_named(reader, "keys", KEY_OPTIONS):
+        if name in RESERVED_KEYS:
+            reader.fail(path, "cannot be used: fairlead has that name itself; choose another.")
+        found[name] = KeyOptions(**_pick(values, KeyOptions))
+    return Frozen(found)
+
+
+def _read_named(reader: "_Reader", table: str, known: Sequence[Entry]) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """The tables below one that is keyed by names: each name, its path, and the values by their keys."""
+    tables: object = reader.file.tree.get(table, {})
+    if not isinstance(tables, dict):
+        reader.reject((table,), tables, f"tables such as [{table}.NAME]")
+    seen: set[str] = set()
     for written, node in cast("dict[str, object]", tables).items():
-        path = ("backends", written)
+        path = (table, written)
         try:
             name = BACKEND.parse_text(written)
         except InvalidValue as wrong:
-            reader.fail(path, f"cannot be used: expected {wrong.text}.")
-        if name in found:
+            expected = wrong.text if table == "backends" else wrong.text.replace("backend's", "key's")
+            reader.fail(path, f"cannot be used: expected {expected}.")
+        if name in seen:
             reader.fail(path, "cannot be used: it is here twice.")
+        seen.add(name)
         if not isinstance(node, dict):
-            reader.reject(path, node, f"a table, such as [backends.{name}]")
-        values = reader.read_table(cast("Node", node), path, BACKENDS)
-        found[name] = BackendOptions(**_pick(values, BackendOptions), edits=_read_edits(reader, path, values))
-    return Frozen(found)
+            reader.reject(path, node, f"a table, such as [{table}.{name}]")
+        yield name, path, reader.read_table(cast("Node", node), path, known)
 
 
 def _read_prices(reader: "_Reader") -> Frozen[Price]:

@@ -12,12 +12,22 @@ import msgspec
 
 from router.backends import PROTOCOLS
 from router.backends.providers import PROVIDERS
-from router.settings.fields import CHAIN, FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
+from router.settings.fields import (
+    BACKEND_NAMES,
+    CHAIN,
+    FIELD_PATHS,
+    FIELDS,
+    HEADER_NAMES,
+    HEADERS,
+    MODEL_GLOBS,
+    TAG,
+)
 from router.settings.kinds import (
     BACKEND,
     BUDGET,
     CAP,
     DATE,
+    DAY,
     MODEL,
     MONEY,
     PLACES,
@@ -215,6 +225,32 @@ class ModelOptions:
     title: str | None = _declare(TEXT, None, "its name for people, as /v1/models shows it")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOptions:
+    """`[keys.NAME]`: what the client key of that name may use. None: no limit. Its secret is not in config.toml."""
+
+    models: tuple[str, ...] | None = _declare(
+        MODEL_GLOBS, None, "globs on the models it may use: on the alias asked for, the model sent, or BACKEND:MODEL"
+    )
+    backends: tuple[str, ...] | None = _declare(BACKEND_NAMES, None, "backends it may use")
+    expires: str | None = _declare(DAY, None, "the last day on which it is valid, in local time")
+    rpm: int | None = _declare(RATE, None, "requests per minute; more wait, for queue.timeout at most")
+    tpm: int | None = _declare(RATE, None, "tokens per minute, as rpm: estimated first, counted when an answer ends")
+    max_concurrent: int | None = _declare(PLACES, None, "requests at a time; more wait")
+    budget_day_usd: float | None = _declare(BUDGET, None, "US dollars for a day", key="budget.day_usd")
+    budget_month_usd: float | None = _declare(BUDGET, None, "US dollars for a month", key="budget.month_usd")
+    budget_day_tokens: int | None = _declare(CAP, None, "tokens for a day", key="budget.day_tokens")
+    budget_month_tokens: int | None = _declare(CAP, None, "tokens for a month", key="budget.month_tokens")
+    paths: str = _declare(
+        choice("inference", "all", "models"),
+        "inference",
+        "inference: what a model answers, and the list of models; models: that list alone; all: files, batches and "
+        "the like too",
+    )
+    tag: str = _declare(TAG, "", "tag of its requests, whatever x-fairlead-tag says")
+    auth_client: bool = _declare(SWITCH, True, "may use backends with auth=client, to which the tool's own login goes")
+
+
 def format_price_command(model: str, key: str) -> str:
     """The command that sets one key of a model's price."""
     return f"fairlead config set {shlex.quote(f'prices.{clean(model)}.{key}')} \N{HORIZONTAL ELLIPSIS}"
@@ -222,5 +258,6 @@ def format_price_command(model: str, key: str) -> str:
 
 PRICE: tuple[Entry, ...] = list_entries(Price)
 MODEL_OPTIONS: tuple[Entry, ...] = list_entries(ModelOptions)
+KEY_OPTIONS: tuple[Entry, ...] = list_entries(KeyOptions)
 ROUTE: tuple[Entry, ...] = (*list_entries(Rule), *list_entries(Condition, "when."), *list_entries(Edits))
 BACKENDS: tuple[Entry, ...] = (*list_entries(BackendOptions), *list_entries(Edits))

@@ -91,6 +91,8 @@ class RequestRecord(msgspec.Struct, gc=False):
     #: What it waits for now; '' while it does not, or waits for the backend's answer.
     waits: str = ""
     tag: str = ""
+    #: The name of the client key, '' for none.
+    key: str = ""
     #: The attempts, as far as they are known.
     tries: list[AttemptRecord] = []
     binding: BindingRecord | None = None

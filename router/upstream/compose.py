@@ -70,5 +70,6 @@ def compose(
         demo_root=demo_root,
         listening=listening,
     )
+    runtime.client_keys.on_budgets = runtime.apply_budgets
     runtime.apply(configuration)
     return runtime

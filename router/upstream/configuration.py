@@ -18,7 +18,9 @@ from router.store.config.references import format_add_command
 from router.store.home import client_key
 from router.store.home.home import Home
 from router.store.home.permissions import word
+from router.store.keys import client_keys
 from router.store.keys.own_keys import OwnKeys, read_own_keys
+from router.upstream.client_keys import NO_KEYS, KeyTable, build_table
 from router.upstream.search import find_gap
 
 
@@ -38,6 +40,8 @@ class Configuration(NamedTuple):
     outbound: Outbound = DIRECT
     #: fairlead's own secrets, which no upstream may get.
     own_keys: OwnKeys = OwnKeys()
+    #: The client keys, with what they may use.
+    client_keys: KeyTable = NO_KEYS
 
 
 class LiveSettings:
@@ -51,10 +55,15 @@ class LiveSettings:
 
 
 def read(
-    home: Home, settings: Settings, warnings: tuple[str, ...] = (), *, environ: Mapping[str, str] | None = None
+    home: Home,
+    settings: Settings,
+    warnings: tuple[str, ...] = (),
+    *,
+    environ: Mapping[str, str] | None = None,
+    before: KeyTable = NO_KEYS,
 ) -> Configuration:
-    """Read the backends that go with these settings. warnings: about the settings. environ: where proxies are named,
-    the process's own by default. Blocks on the disk.
+    """Read the backends and client keys that go with these settings. warnings: about the settings. environ: where
+    proxies are named, the process's own by default. before: the keys that were read last. Blocks on the disk.
 
     Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that is
     not a backend.
@@ -68,7 +77,8 @@ def read(
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
     texts += tuple(filter(None, (find_gap(settings),)))
     way = read_outbound(settings, os.environ if environ is None else environ)
-    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, read_own_keys(home, settings))
+    own, keys = read_own_keys(home, settings), build_table(client_keys.load(home, before.loaded), settings)
+    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, own, keys)
 
 
 def _make_broken_gap(problem: stored.Problem) -> Gap:

@@ -29,6 +29,7 @@ from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.gate_refusals import GateRefusals
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
+from router.upstream.client_keys import ClientKeys
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
 from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop
@@ -70,6 +71,7 @@ class Runtime:
     recorder: Recorder
     captures: Captures
     guard: Guard
+    client_keys: ClientKeys = field(default_factory=ClientKeys)
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
     #: The responses made in the background that were counted.
@@ -125,8 +127,8 @@ class Runtime:
         self.credentials.own = configuration.own_keys
         self.credentials.wake()
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
-        self.guard.apply(self.settings)
-        self.recorder.settle = None if self.guard.rules is None else self.guard.finished
+        self.client_keys.apply(configuration.client_keys, self.settings)
+        self.apply_budgets()
         broken = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *broken], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
@@ -140,13 +142,18 @@ class Runtime:
             enabled.append(Backend(name=DEMO, root=self.demo_root, protocols=PROTOCOLS, auth="none"))
         self.catalogs.apply(enabled)
         self.snapshot = replace(self.snapshot, outbound=configuration.outbound)
-        self.problems = (*waiting, *configuration.problems)
+        self.problems = (*waiting, *configuration.problems, *configuration.client_keys.problems)
         self._rebuild(tuple(enabled))
         if self.catalogs.refreshing:
             self.catalogs.load_missing()
             self.captures.start()
             if self.settings.history_capture is not captured:
                 self.log.add("history.capture is off now." if captured else capture_notice(self.home))
+
+    def apply_budgets(self) -> None:
+        """Guard by the budgets of the settings, and those of keys for processes."""
+        self.guard.apply(self.settings, self.client_keys.budgets)
+        self.recorder.settle = None if self.guard.rules is None else self.guard.finished
 
     def keep_last_good(self, error: CommandError) -> None:
         """Keep the state as it is after a configuration could not be read, and show why."""

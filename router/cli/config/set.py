@@ -112,7 +112,7 @@ def run_unset(argv: list[str]) -> int:
     return 0
 
 
-_TABLES = ("aliases", "fallback", "losses", "server_tools", "routes", "backends", "prices", "models")
+_TABLES = ("aliases", "fallback", "losses", "server_tools", "routes", "backends", "keys", "prices", "models")
 
 
 def _is_table(name: str) -> bool:
@@ -120,7 +120,7 @@ def _is_table(name: str) -> bool:
     return (
         name in prefixes
         or name.startswith(("prices.", "models."))
-        or (name.startswith("backends.") and name.count(".") <= 2)
+        or (name.startswith(("backends.", "keys.")) and name.count(".") <= 2)
     )
 
 

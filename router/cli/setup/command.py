@@ -15,6 +15,7 @@ from router.cli.env.tools import SDK
 from router.cli.env.variables import build_changes
 from router.cli.setup.listing import list_tools
 from router.cli.setup.models import find_models
+from router.cli.setup.tool_key import ToolKey, find_key_command, revoke_tool_key
 from router.errors import CommandError, UsageError
 from router.setup import plan as plans
 from router.setup.apply import apply_plans
@@ -103,7 +104,16 @@ def _set_up(command: _Command) -> int:
     program = find_program(tool, place.environ)
     if not options.print:
         _check_installed(tool, place, program)
-    target = _find_target(command)
+    target, key = _find_target(command)
+    try:
+        return _set_up_with(command, program, target, key)
+    except BaseException:
+        key.withdraw()
+        raise
+
+
+def _set_up_with(command: _Command, program: str, target: Target, key: ToolKey) -> int:
+    options, home, place, tool = command
     record = read_record(home, tool.name)
     assert tool.make_changes is not None
     planned = plans.plan_setup(tool.make_changes(target, place), record, secret=bool(target.key))
@@ -123,6 +133,7 @@ def _set_up(command: _Command) -> int:
         return _finish(command, planned, [], warnings, f"{tool.title} uses fairlead already; nothing to change.")
     _announce(command, target)
     if not _show(command, planned, [target.key]):
+        key.withdraw()
         return 0
     _write(command, planned, made if made.files else None, [target.key])
     done = [
@@ -147,8 +158,8 @@ def _check_installed(tool: Tool, place: Place, program: str) -> None:
         )
 
 
-def _find_target(command: _Command) -> Target:
-    """What the tool is pointed at. Raises CommandError, UsageError."""
+def _find_target(command: _Command) -> tuple[Target, ToolKey]:
+    """What the tool is pointed at, and with which key. Raises CommandError, UsageError."""
     options, home, place, tool = command
     protocol = options.protocol or tool.protocols[0]
     if protocol not in tool.protocols:
@@ -156,16 +167,19 @@ def _find_target(command: _Command) -> Target:
     found = find_target(home)
     models, model = find_models(home, options.model or "")
     bypass = build_changes(SDK, found, place.environ).get("NO_PROXY")
-    return Target(
+    key = ToolKey(home, tool, needed=found.key is not None)
+    target = Target(
         url=found.url,
         models=models,
         model=model,
         chosen=bool(options.model),
-        key=found.key.reveal() if found.key is not None else "",
+        key=key.provide(make=not options.print),
+        key_command=find_key_command(tool, place.environ),
         login=found.own,
         protocol=protocol,
         no_proxy=bypass or "",
     )
+    return target, key
 
 
 def _announce(command: _Command, target: Target) -> None:
@@ -233,6 +247,7 @@ def _undo(command: _Command) -> int:
         return 0
     if not options.print:
         _write(command, planned, None, [])
+        revoke_tool_key(command.home, tool)
     return _finish(command, planned, [], [], f"{tool.title} is as it was before.")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
 from router.exchange.request.caller_login import passes_login
+from router.exchange.request.grants import passes_grant
 from router.exchange.request.route import speaks
 from router.exchange.request.translation import needs_translation
 from router.policy.accounts.pool import ANY, AccountChoice, Member, Want
@@ -62,7 +63,12 @@ class Candidates:
         return build_chain(
             route,
             context.snapshot.table,
-            lambda hop: hop.backend.name in services and speaks(context.call, hop) and passes_login(context, hop),
+            lambda hop: (
+                hop.backend.name in services
+                and speaks(context.call, hop)
+                and passes_login(context, hop)
+                and passes_grant(context, hop)
+            ),
         )
 
     def _find_holder(self) -> Member | None:

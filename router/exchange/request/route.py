@@ -10,6 +10,7 @@ from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
 from router.exchange.request.caller_login import check_login
+from router.exchange.request.grants import check_route
 from router.exchange.request.token_estimate import estimate_input
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts
@@ -100,6 +101,8 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, body: bytes, top
     if route.rule:
         record.note(*route.note_rule())
     check_speaks(arrival.call, route)
+    if arrival.grant is not None:
+        check_route(arrival, route)
     if route.backend.auth == "client":
         check_login(arrival, route)
     return route

@@ -55,6 +55,7 @@ async def admit_search(context: RequestContext, record: RequestRecord, engine: E
         SEARCH,
         engine.name,
         record.tag,
+        record.key,
         "",
         "",
         context.request.method,
@@ -96,5 +97,6 @@ def make_record(context: RequestContext, engine: Engine, number: int) -> Request
         account=engine.name,
         route=SEARCH,
         tag=of.tag,
+        key=of.key,
         client=identify_client(request.fields),
     )

@@ -12,16 +12,19 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
 
 Unit = Literal["usd", "tokens"]
-Period = Literal["day", "month"]
+Period = Literal["day", "month", "run"]
 DOLLAR = 10**9
 #: More than any request uses. Sums of it fit into the 64 bits of SQLite's integers.
 MOST_AMOUNT = 10**15
-#: The scope of what is counted over all traffic; others are `backend NAME`, `account NAME/ALIAS`, `tag TAG`.
+#: The scope of what is counted over all traffic; others are `backend NAME`, `account NAME/ALIAS`, `tag TAG`,
+#: `key NAME`.
 ALL = "all"
+#: Stands between the name of a client key and that of one that it made for a process; no name has it.
+CHILD = "."
 
 
 class Budget(NamedTuple):
-    """A limit on what traffic of one scope may use in a day or month."""
+    """A limit on what traffic of one scope may use in a day or month, or while one process runs."""
 
     #: ALL, or what it is counted over.
     scope: str
@@ -29,11 +32,15 @@ class Budget(NamedTuple):
     unit: Unit
     #: Billionths of a US dollar, or tokens.
     limit: int
+    #: Where a run begins: seconds since 1970.
+    since: float = 0.0
 
     @property
     def title(self) -> str:
         """`the daily budget of $5.00 for backend groq`."""
         of = "" if self.scope == ALL else f" for {self.scope}"
+        if self.period == "run":
+            return f"the budget of {format_amount(self.unit, self.limit)}{of}"
         name = "daily" if self.period == "day" else "monthly"
         return f"the {name} budget of {format_amount(self.unit, self.limit)}{of}"
 
@@ -93,7 +100,14 @@ def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:
     return min((cost + 500_000) // 10**6, MOST_AMOUNT)
 
 
-def find_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
+def find_term(budget: Budget, at: float) -> Term:
+    """The day, month or run of a budget at a moment, in local time: seconds since 1970."""
+    if budget.period == "run":
+        return Term("run", budget.since, float("inf"))
+    return find_calendar_term(budget.period, at)
+
+
+def find_calendar_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
     """The day or month of a moment, in local time. at: seconds since 1970; zone: None for the machine's."""
     day = datetime.fromtimestamp(at, zone).date()
     first = day if period == "day" else day.replace(day=1)

@@ -15,14 +15,14 @@ alone. Time is a parameter, effects are data.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from router.policy.budget.budgets import ALL, DOLLAR, Budget, BudgetState, Period, Unit, format_amount
+from router.policy.budget.budgets import ALL, CHILD, DOLLAR, Budget, BudgetState, Period, Unit, format_amount
 from router.settings import Settings
 from router.settings.kinds import clean
 from router.settings.tables import format_price_command
@@ -83,18 +83,29 @@ class Rules:
     budgets: tuple[Budget, ...]
     #: Seconds that a request waits for room in a budget.
     patience: float = 60.0
+    #: The budgets by scope: there may be thousands of keys with one.
+    by_scope: Mapping[str, tuple[Budget, ...]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, tuple[Budget, ...]] = {}
+        for budget in self.budgets:
+            found[budget.scope] = (*found.get(budget.scope, ()), budget)
+        object.__setattr__(self, "by_scope", found)
 
     def budgets_of(self, scopes: Iterable[str]) -> tuple[Budget, ...]:
         """The budgets that a request of these scopes counts against."""
-        wanted = frozenset(scopes)
-        return tuple(budget for budget in self.budgets if budget.scope in wanted)
+        return tuple(budget for scope in scopes for budget in self.by_scope.get(scope, ()))
 
 
-def read_rules(settings: Settings) -> Rules | None:
-    """The rules of these settings; None when there is nothing to guard."""
+def read_rules(settings: Settings, runs: Sequence[Budget] = ()) -> Rules | None:
+    """The rules of these settings; None when there is nothing to guard. runs: the budgets of processes that have a key
+    of their own."""
     budgets = [*_budgets(ALL, settings, "guard_")]
     for name, options in settings.backends.items():
         budgets += _budgets(f"backend {name}", options, "budget_")
+    for name, options in settings.keys.items():
+        budgets += _budgets(f"key {name}", options, "budget_")
+    budgets += runs
     for kind, day, month in (
         ("account", settings.guard_accounts_day_usd, settings.guard_accounts_month_usd),
         ("tag", settings.guard_tags_day_usd, settings.guard_tags_month_usd),
@@ -127,9 +138,13 @@ def _budget(scope: str, period: Period, unit: Unit, value: float) -> Budget:
     return Budget(scope, period, unit, round(value * DOLLAR) if unit == "usd" else int(value))
 
 
-def list_scopes(backend: str, account: str, tag: str = "") -> tuple[str, ...]:
-    """The scopes of a request that goes to an account. tag: the caller's, '' for none."""
+def list_scopes(backend: str, account: str, tag: str = "", key: str = "") -> tuple[str, ...]:
+    """The scopes of a request that goes to an account. tag: the caller's, '' for none. key: the name of its client key,
+    '' for none; behind each CHILD is a key for a process, which spends from those before it too."""
     scopes = ALL, f"backend {backend}", f"account {backend}/{account}"
+    if key:
+        parts = key.split(CHILD)
+        scopes = (*scopes, *(f"key {CHILD.join(parts[:count])}" for count in range(1, len(parts) + 1)))
     return (*scopes, f"tag {tag}") if tag else scopes
 
 
@@ -151,7 +166,7 @@ def judge_state(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterabl
 
 def is_everywhere(scope: str) -> bool:
     """True for the scope of a halt that a request meets wherever it is sent."""
-    return scope == ALL or scope.startswith("tag ")
+    return scope == ALL or scope.startswith(("tag ", "key "))
 
 
 def explain_trip(state: BudgetState) -> str:

@@ -177,7 +177,7 @@ class Reservations:
         what the history has, which will hold this request. charge: as for `settle`."""
         found: list[str] = []
         for budget in budgets:
-            key = budget_key(budget, find_term(budget.period, now))
+            key = budget_key(budget, find_term(budget, now))
             if key in self.states and self.states[key].known:
                 self._add(key, _measure(budget.unit, counts, rates, charge))
                 found.append(key)
@@ -235,7 +235,7 @@ class Reservations:
             state.use_local_state()
 
     def _open(self, budget: Budget, now: float) -> str:
-        found = find_term(budget.period, now)
+        found = find_term(budget, now)
         key = budget_key(budget, found)
         state = self.states.get(key)
         if state is None:

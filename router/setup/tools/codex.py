@@ -25,7 +25,7 @@ def make_changes(target: Target, place: Place) -> list[FileChange]:
         provider["requires_openai_auth"] = True
         if target.key:
             provider["http_headers"] = {"x-fairlead-key": target.key}
-    elif target.key_command:
+    elif target.key and target.key_command:
         program, *arguments = target.key_command
         provider["auth"] = {"command": program, "args": arguments}
     elif target.key:

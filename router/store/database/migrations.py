@@ -135,6 +135,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             *("agent_id TEXT", "parent_agent_id TEXT", "prompt_id TEXT"),
         )
     ),
+    # The name of the client key: that of the caller, and of the one to which an id was issued.
+    ("ALTER TABLE requests ADD COLUMN key INTEGER", "ALTER TABLE owners ADD COLUMN key TEXT NOT NULL DEFAULT ''"),
 )
 
 _NO_GUARD = (
@@ -142,9 +144,9 @@ _NO_GUARD = (
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
 _NO_LEARNED = "CREATE TEMP TABLE learned_limits (backend, model, window, max_input, at)"
+_NO_KEY = "NULL AS key FROM main.requests"
 _NO_HINTS = (
-    "NULL AS request_class, NULL AS agent, NULL AS agent_id, NULL AS parent_agent_id, NULL AS prompt_id "
-    "FROM main.requests"
+    f"NULL AS request_class, NULL AS agent, NULL AS agent_id, NULL AS parent_agent_id, NULL AS prompt_id, {_NO_KEY}"
 )
 _NO_LOSS = (
     "NULL AS cache_reason, NULL AS cache_lost, NULL AS cache_lost_cost, NULL AS cache_idle, NULL AS cache_text, "
@@ -180,6 +182,7 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     7: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS, _NO_LEARNED),
     8: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS),
     9: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HINTS}",),
+    10: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_KEY}",),
 }
 
 

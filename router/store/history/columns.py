@@ -186,6 +186,8 @@ COLUMNS: tuple[Column, ...] = (
         logged="round(record.queued * 1000, 1)",
     ),
     Column("tag", _CHOSEN, "record.tag", log="tag", why="tag", role="tag", shared=True),
+    # The name of the client key; those of keys for processes are rows of the key that made them too.
+    Column("key", TOLD_NAME, "record.key", log="key", why="key", role="key", shared=True),
     Column(
         "request_class",
         TOLD_NAME,

@@ -59,6 +59,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     utilisation: float | None = None
     windows: Windows | None = None
     tag: str = ""
+    #: The name of the client key, '' for none.
+    key: str = ""
     #: What kind of request it is, as the client says: main, subagent, workflow, compaction, auxiliary; '' when it does
     #: not say.
     request_class: str = ""

@@ -1,0 +1,1 @@
+"""`fairlead keys`: client keys as named grants."""

@@ -1,0 +1,92 @@
+"""What the client key of a request may use: its paths, its models and backends.
+
+A key with a list of models never reaches another one, whatever names it: an alias, a prefix, a rule, the forced model,
+the chain of fallbacks, an earlier response. A call that names no model is refused where it could run one all the same.
+"""
+
+from router.errors import BadRequest, Forbidden, RouterError
+from router.exchange.context import Arrival
+from router.policy.grants.grant import Grant, allows_backend, allows_model, describe_models
+from router.policy.routing.routes import Route
+from router.wire import resource_ids
+from router.wire.calls import Call
+from router.wire.protocols import MESSAGES
+
+# Collections whose objects run no model by themselves.
+_NO_MODEL = frozenset(("responses", "conversations", "files", "uploads", "containers", "vector_stores"))
+_MODELS = "/v1/models"
+
+
+def check_path(grant: Grant, call: Call, method: str) -> None:
+    """Refuse a path that the key may not use. Raises Forbidden."""
+    for one in grant.line:
+        if one.paths == "all" or is_models(call.path) or (one.paths == "inference" and _is_inference(call)):
+            continue
+        what = "the list of models alone" if one.paths == "models" else "what a model answers alone"
+        raise Forbidden(
+            f"The key {one.name} may use {what}, not {method} {call.path[:200]}. Whoever runs this fairlead can change "
+            f"that:   fairlead keys set {one.name} --paths all"
+        )
+
+
+def is_models(path: str) -> bool:
+    """True for the list of models, and for one of it."""
+    return path == _MODELS or path.startswith(_MODELS + "/")
+
+
+def _is_inference(call: Call) -> bool:
+    collection = resource_ids.collection(call.path)
+    return call.generates or call.counts or collection in ("", "responses")
+
+
+def check_route(arrival: Arrival, route: Route) -> None:
+    """Refuse a request whose route leads where its key may not. Raises RouterError."""
+    grant = arrival.grant
+    if grant is None or not grant.is_limited:
+        return
+    for one in grant.line:
+        if not allows_route(one, route):
+            raise _make_refusal(arrival, one, route)
+        if one.models is not None and route.model is None and not _runs_no_model(arrival):
+            raise Forbidden(
+                f"The key {one.name} may use some models only, and {arrival.request.method} {arrival.call.path[:200]} "
+                "does not say which it will use."
+            )
+
+
+def passes_grant(arrival: Arrival, route: Route) -> bool:
+    """True when the key of the request may use a route of the chain of fallbacks."""
+    grant = arrival.grant
+    return grant is None or all(allows_route(one, route) for one in grant.line)
+
+
+def allows_route(grant: Grant, route: Route) -> bool:
+    """True when a grant, without those above it, allows a backend with the model it would be sent. An alias that is
+    allowed stands for its own target, and for no other that a rule or a fallback puts in its place."""
+    backend = route.backend
+    if not allows_backend(grant, backend.name) or (backend.auth == "client" and not grant.auth_client):
+        return False
+    if route.model is None:
+        return True
+    alias = route.alias if route.alias and route.renamed_by == f"alias {route.alias}" else ""
+    return allows_model(grant, backend.name, route.model, alias)
+
+
+def _runs_no_model(arrival: Arrival) -> bool:
+    call = arrival.call
+    return arrival.request.method in ("GET", "HEAD", "DELETE") or resource_ids.collection(call.path) in _NO_MODEL
+
+
+def _make_refusal(arrival: Arrival, grant: Grant, route: Route) -> RouterError:
+    """The error for a route that is not allowed, in the class that clients of the caller's protocol take as final."""
+    model = arrival.record.model or route.model or "this"
+    sent = f" (it goes to {route.backend.name}:{route.model})" if route.model and route.model != model else ""
+    if not allows_backend(grant, route.backend.name):
+        text = f"The key {grant.name} may not use the backend {route.backend.name}, which serves the model '{model}'."
+    elif route.backend.auth == "client" and not grant.auth_client:
+        text = f"The key {grant.name} may not use the backend {route.backend.name}, to which the tool's own login goes."
+    else:
+        text = f"The key {grant.name} may not use the model '{model}'{sent}. It may use {describe_models(grant)}."
+    if arrival.call.protocol == MESSAGES.name:
+        return BadRequest(text)
+    return Forbidden(text)

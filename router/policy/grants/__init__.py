@@ -1,0 +1,1 @@
+"""Client keys as named grants: their form, and what each may use."""
