@@ -97,7 +97,7 @@ def check_writable(file: ConfigFile) -> None:
     if file.links > 1:
         raise NotWritable("it is a hard link: replaced, it would be parted from its other name")
     folder = _find_folder(file.real)
-    if file.data is not None and not os.access(file.real, os.W_OK):
+    if file.data is not None and file.real.exists() and not os.access(file.real, os.W_OK):
         raise NotWritable("it is read-only")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NotWritable(f"{shown(folder)} is read-only")

@@ -100,9 +100,9 @@ def _explain(command: _Command) -> int:
 
 
 def _set_up(command: _Command) -> int:
-    options, home, place, tool = command
+    tool, place = command.tool, command.place
     program = find_program(tool, place.environ)
-    if not options.print:
+    if not command.options.print:
         _check_installed(tool, place, program)
     target, key = _find_target(command)
     try:

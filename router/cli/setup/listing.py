@@ -62,7 +62,7 @@ def _describe(row: Row) -> str:
         return f"elsewhere: {state.url}"
     if state.kind == "unreadable":
         return "its file cannot be read"
-    return "its own way" if row.program else NONE
+    return "not set" if row.program else NONE
 
 
 def _to_json(row: Row) -> dict[str, object]:

@@ -33,7 +33,12 @@ def make_changes(target: Target, place: Place) -> list[FileChange]:
         "options": {"baseURL": target.v1, "apiKey": target.any_key},
         "models": {model.name: _describe(model) for model in target.models},
     }
-    changes = (Change(("provider", ENTRY), provider), Change(("model",), f"{ENTRY}/{target.model.name}"))
+    changes = (
+        # opencode adds it to a file without it, which would outlive what is taken back.
+        Change(("$schema",), "https://opencode.ai/config.json", only_missing=True),
+        Change(("provider", ENTRY), provider),
+        Change(("model",), f"{ENTRY}/{target.model.name}"),
+    )
     return [FileChange(*find_main(place), changes)]
 
 
