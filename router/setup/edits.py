@@ -51,6 +51,8 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     before: str
     after: str
+    #: The tool itself gives it other values.
+    volatile: bool = False
 
     def to_path(self) -> Path:
         """The path in the document."""
@@ -95,6 +97,7 @@ def _apply(form: Format, text: str, change: Change, value: Any, newline: str) ->
         start=splice.start,
         before=splice.before,
         after=splice.after,
+        volatile=change.volatile,
     )
     return changed, edit
 
@@ -123,6 +126,11 @@ def _count_parents(value: Any, path: Path) -> int:
     return sum(1 for depth in range(1, len(path)) if value is not None and get(value, path[:depth]) is not MISSING)
 
 
+def list_settings(edits: Sequence[Edit]) -> list[tuple[Path, Any]]:
+    """What was set, without the values that the tool gives itself."""
+    return [(edit.to_path(), None if edit.volatile else edit.value) for edit in edits]
+
+
 def list_changed(form: Format, text: str, edits: Sequence[Edit]) -> list[tuple[Edit, Any]]:
     """The edits whose parts are no longer as they were written, with what is there now. One that somebody has taken
     back already is not among them. Raises InvalidDocument."""
@@ -131,7 +139,7 @@ def list_changed(form: Format, text: str, edits: Sequence[Edit]) -> list[tuple[E
     last = {_key_of(edit): edit for edit in edits}
     for edit in last.values():
         now = _get(value, edit.to_path())
-        if now != edit.value and not _is_undone(edit, now):
+        if now != edit.value and not edit.volatile and not _is_undone(edit, now):
             found.append((edit, now))
     return found
 
@@ -139,9 +147,8 @@ def list_changed(form: Format, text: str, edits: Sequence[Edit]) -> list[tuple[E
 def list_missing(form: Format, text: str, edits: Sequence[Edit]) -> list[Edit]:
     """The edits whose parts are not there as they were written. Raises InvalidDocument."""
     value = form.parse(text)
-    return [
-        edit for edit in {_key_of(edit): edit for edit in edits}.values() if _get(value, edit.to_path()) != edit.value
-    ]
+    last = {_key_of(edit): edit for edit in edits}.values()
+    return [edit for edit in last if not edit.volatile and _get(value, edit.to_path()) != edit.value]
 
 
 def _is_undone(edit: Edit, now: Any) -> bool:

@@ -58,6 +58,8 @@ def _plan_file(change: FileChange, old: FileRecord | None, *, secret: bool) -> F
     except UnsupportedChange as error:
         raise _make_unsupported_error(change.path, error) from None
     mode = _PRIVATE if secret and file.mode & _OTHERS else file.mode
+    if old is not None and edits.list_settings(made) == edits.list_settings(old.edits) and bare != file.text:
+        return FilePlan(file, file.text, mode, old)
     created = file.data is None or (old is not None and old.created)
     data = file.encode(text)
     before = "" if created else compute_hash(file.encode(bare))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from router.errors import CommandError
 from router.setup import edits
 from router.setup.files import read_config
-from router.setup.formats.document import InvalidDocument
+from router.setup.formats.document import InvalidDocument, make_invalid_error
 from router.setup.formats.registry import FORMATS
 from router.setup.record import SetupRecord
 from router.setup.tool import Place, Tool, dig
@@ -66,11 +66,19 @@ def read_state(tool: Tool, place: Place, url: str, record: SetupRecord | None) -
                 return State("changed", record.url, ours=True)
             return State("here" if record.url == url else "elsewhere", record.url, ours=True)
         base = read_base(tool, place)
-    except (CommandError, InvalidDocument) as error:
+    except CommandError as error:
         return State("unreadable", problem=str(error))
+    except InvalidDocument as error:
+        return State("unreadable", problem=_place_error(tool, place, error))
     if not base:
         return State("not set")
     return State("here" if is_here(base, url) else "elsewhere", base)
+
+
+def _place_error(tool: Tool, place: Place, error: InvalidDocument) -> str:
+    assert tool.find_main is not None
+    path, form = tool.find_main(place)
+    return str(make_invalid_error(shown(path), FORMATS[form].title, error))
 
 
 def read_base(tool: Tool, place: Place) -> str:

@@ -126,3 +126,12 @@ def test_a_change_that_would_reach_further_is_refused():
     text = "a: &m\n  k: 1\nb: *m\n"
     with pytest.raises(UnsupportedChange):
         apply_changes(YAML, text, [Change(("b", "k"), 2)], "\n")
+
+
+def test_what_the_tool_changes_itself_is_undone_all_the_same():
+    """A time that it sets anew is no change of the user's, and goes with the rest."""
+    text = '{"v": 1}'
+    changes = [Change(("p", "u"), 1), Change(("p", "at"), "monday", volatile=True)]
+    changed, made = apply_changes(JSONC, text, changes, "\n")
+    assert undo(JSONC, changed.replace("monday", "tuesday"), made) == text
+    assert edits.list_missing(JSONC, changed.replace("monday", "tuesday"), made) == []

@@ -15,7 +15,7 @@ from router.cli.env.tools import SDK
 from router.cli.env.variables import build_changes
 from router.cli.setup.listing import list_tools
 from router.cli.setup.models import find_models
-from router.cli.setup.tool_key import ToolKey, find_key_command, revoke_tool_key
+from router.cli.setup.tool_key import ToolKey, find_key_command, list_tool_keys, revoke_tool_key
 from router.errors import CommandError, UsageError
 from router.setup import plan as plans
 from router.setup.apply import apply_plans
@@ -243,10 +243,11 @@ def _undo(command: _Command) -> int:
     if record is None:
         raise CommandError(f"fairlead has written nothing for {tool.title}.", "What it wrote:   fairlead setup")
     planned = plans.plan_undo(record)
-    if list_changes(planned) and not _show(command, planned, []):
+    secrets = list_tool_keys(command.home, tool)
+    if list_changes(planned) and not _show(command, planned, secrets):
         return 0
     if not options.print:
-        _write(command, planned, None, [])
+        _write(command, planned, None, secrets)
         revoke_tool_key(command.home, tool)
     return _finish(command, planned, [], [], f"{tool.title} is as it was before.")
 

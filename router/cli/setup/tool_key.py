@@ -37,6 +37,12 @@ class ToolKey:
             revoke_key(self._home, TOOL_PREFIX + self._tool.name)
 
 
+def list_tool_keys(home: Home, tool: Tool) -> list[str]:
+    """The keys that the tool's files may hold. Raises CommandError."""
+    key = read_tool_key(home, tool.name)
+    return [] if key is None else [key.reveal()]
+
+
 def revoke_tool_key(home: Home, tool: Tool) -> bool:
     """Revoke the key of a tool; False when it has none. Raises CommandError."""
     return revoke_key(home, TOOL_PREFIX + tool.name)

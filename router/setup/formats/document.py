@@ -35,6 +35,8 @@ class Change(NamedTuple):
     value: Any
     #: What is there already stays.
     only_missing: bool = False
+    #: The tool itself gives it other values, such as a time.
+    volatile: bool = False
 
 
 class Splice(NamedTuple):

@@ -24,14 +24,17 @@ def read_base(value: Any) -> str:
 def make_changes(target: Target, place: Place) -> list[FileChange]:
     """The provider, and that it was used last."""
     name = _PROVIDERS[target.protocol]
+    # In the order in which it writes them; it adds those that lack, which would outlive what is taken back.
     settings = {"provider": name, "apiKey": target.any_key, "model": target.model.name, "baseUrl": target.v1}
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    provider = {"settings": settings, "updatedAt": now, "tokenSource": "manual"}
     path, form = find_main(place)
     changes = (
         Change(("version",), 1, only_missing=True),
         Change(("lastUsedProvider",), name),
-        Change(("providers", name), provider),
+        Change(("modes",), {}, only_missing=True),
+        Change(("providers", name, "settings"), settings),
+        Change(("providers", name, "updatedAt"), now, volatile=True),
+        Change(("providers", name, "tokenSource"), "manual"),
     )
     return [FileChange(path, form, changes)]
 

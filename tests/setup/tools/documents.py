@@ -1,5 +1,7 @@
 """What the configuration of each tool may look like before: by case, the text of its main file."""
 
+# ruff: noqa: E501 - a file is one literal
+
 import json
 
 # Tool -> a populated file, with a comment where its tool reads any.

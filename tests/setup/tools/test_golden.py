@@ -96,8 +96,7 @@ def test_files(tmp_path, name):
         if name != "goose":
             assert is_here(read_base(tool, machine.place), URL)
         machine.set_up()
-        if name != "cline":
-            assert machine.list_files() == files, "again changes nothing"
+        assert machine.list_files() == files, "again changes nothing"
         machine.undo()
         assert machine.list_files() == start, case
         assert [one for one in machine.place.home.rglob("*") if one.is_dir() and not any(one.iterdir())] == []
