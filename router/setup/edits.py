@@ -209,10 +209,10 @@ def _restore(form: Format, text: str, edit: Edit, wanted: Any) -> str | None:
 
 
 def _list_places(text: str, edit: Edit) -> Iterator[int]:
-    if not edit.after:
-        return
     if text.startswith(edit.after, edit.start):
         yield edit.start
+    if not edit.after:
+        return
     at = -1
     for _ in range(_PLACES):
         at = text.find(edit.after, at + 1)
