@@ -1,6 +1,6 @@
 """Writes what was planned: copies first, then the record, then the files; all of them or none."""
 
-import time
+import datetime
 from collections.abc import Sequence
 
 from router.setup.files import check_writable, read_config, remove_config, write_config
@@ -15,7 +15,8 @@ def apply_plans(home: Home, tool: str, plans: Sequence[FilePlan], record: SetupR
     changed = list_changes(plans)
     for plan in changed:
         check_writable(plan.file)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
+    # Two runs may be within one second.
+    stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S-%f")
     for plan in changed:
         if plan.file.data is not None:
             back_up(home, tool, stamp, plan.file.real.name, plan.file.data)

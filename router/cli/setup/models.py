@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from router.backends.known import is_for_text
-from router.cli.common import offline
 from router.cli.common.output import read_settings
 from router.cli.common.parser import find_nearest
 from router.cli.common.running_proxy import proven
@@ -18,7 +17,6 @@ from router.policy.routing.table import DEMO
 from router.settings.kinds import clean as clean_name
 from router.setup.tool import Model
 from router.store.home.home import Home
-from router.upstream.facts.describe import report_models
 
 #: The newest models that a tool is told of beside the aliases: lists of tools are for choosing from.
 NEWEST = 30
@@ -86,6 +84,14 @@ async def _ask(home: Home, chosen: str) -> list[ModelReport]:
             return await proxy.report_models(_limit(names, chosen))
         except ControlError as error:
             raise CommandError(f"the proxy on {run.url} did not answer as expected: {clean(str(error))}") from None
+    return await _ask_backends(home, chosen)
+
+
+async def _ask_backends(home: Home, chosen: str) -> list[ModelReport]:
+    # Late: a running proxy makes all of it unnecessary.
+    from router.cli.common import offline
+    from router.upstream.facts.describe import report_models
+
     async with offline.open_runtime(home, read_settings(home)) as runtime:
         table = runtime.snapshot.table
         served = list_served(table)
