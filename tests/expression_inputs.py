@@ -63,6 +63,18 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     "cli/config/judge.py": {
         "_LINE": OWN,
     },
+    "setup/formats/json_scan.py": {
+        "_SPACE": FILE,
+        "_LINE_COMMENT": FILE,
+        "_STRING": FILE,
+        "_SCALAR": FILE,
+    },
+    "setup/formats/toml_edit.py": {
+        "_AT": OWN,
+    },
+    "setup/state.py": {
+        "_VERSION": BEGINNING,
+    },
     "cli/inspect/explain.py": {
         "_HEADER": SETTING,
     },

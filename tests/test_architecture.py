@@ -37,8 +37,9 @@ ROOMS = {
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
+ROOMS["setup"] = BASE | {"store"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "setup"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -83,6 +84,8 @@ SUB_ROOMS = {
     "exchange/client_response": {"request", "upstream_response", "search", ""},
     "exchange/failover": {"body", "request", "upstream_response", ""},
     "installation/upgrade": {""},
+    "setup/formats": set(),
+    "setup/tools": {"formats", ""},
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},
@@ -94,6 +97,7 @@ SUB_ROOMS = {
     "cli/inspect": {"common"},
     "cli/keys": {"common", "config"},
     "cli/run": {"common", "env", ""},
+    "cli/setup": {"common", "env"},
     "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15

@@ -89,7 +89,12 @@ def text_model(backend: Backend, catalog: list[str]) -> str | None:
     for model in entry.models if entry else ():
         if model in catalog:
             return model
-    return next((model for model in catalog if not _NOT_FOR_TEXT.search(model.lower())), None)
+    return next(filter(is_for_text, catalog), None)
+
+
+def is_for_text(model: str) -> bool:
+    """False for a model whose name says that it makes no text: of embeddings, images, speech, moderation."""
+    return _NOT_FOR_TEXT.search(model.lower()) is None
 
 
 def clean_url(url: str) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
     "run": ("router.cli.run.command:run", "start a tool that reaches its models through the proxy"),
     "env": ("router.cli.env.command:run", "print the lines that point a tool at the proxy"),
+    "setup": ("router.cli.setup.command:run", "point a tool's own configuration at the proxy, or take that back"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
     "keys": ("router.cli.keys.commands:run", "give each tool or person a client key, with limits of its own"),
@@ -48,7 +49,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
-        ("login", "auth", "key", "add", "setup", "init", "install", "provider", "providers", "backends"),
+        ("login", "auth", "key", "add", "init", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),

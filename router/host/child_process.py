@@ -68,11 +68,12 @@ def make_environment(environ: Mapping[str, str], *, own: bool = False) -> dict[s
 
 
 async def run_program(
-    words: Sequence[str], environ: Mapping[str, str], *, seconds: float, limit: int
+    words: Sequence[str], environ: Mapping[str, str], *, seconds: float, limit: int, folder: str | None = None
 ) -> CompletedProgram:
-    """Run a program to its end. seconds, limit: bounds of its time and of the bytes it prints. Raises CommandError
-    when it cannot be started, ProgramTimeout, OutputLimitExceeded."""
-    process = await _start(words, environ)
+    """Run a program to its end. seconds, limit: bounds of its time and of the bytes it prints. folder: the one it works
+    in, by default the user's own. Raises CommandError when it cannot be started, ProgramTimeout, OutputLimitExceeded.
+    """
+    process = await _start(words, environ, folder or find_working_folder())
     # trio types the pipes as optional; `_start` asks for both.
     assert process.stdout is not None
     assert process.stderr is not None
@@ -99,7 +100,7 @@ async def run_program(
             await process.stderr.aclose()
 
 
-async def _start(words: Sequence[str], environ: Mapping[str, str]) -> trio.Process:
+async def _start(words: Sequence[str], environ: Mapping[str, str], folder: str | None) -> trio.Process:
     name = _expand_home(words[0])
     try:
         return await trio.lowlevel.open_process(
@@ -107,7 +108,7 @@ async def _start(words: Sequence[str], environ: Mapping[str, str]) -> trio.Proce
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=find_working_folder(),
+            cwd=folder,
             env=make_environment(environ),
             **_SESSION,
             **make_child_options(),

@@ -91,6 +91,15 @@ COMMANDS = {
         Option(("--shell",), ("sh", "bash", "zsh", "fish", "powershell", "cmd"), "sh, bash, zsh, fish, powershell, cmd"),
         Option(("--json",), None, "print the variables as JSON"),
     )),
+    "setup": Command("point a tool's own configuration at the proxy, or take that back", ("",), (
+        Option(("--model",), "model", "the model that the tool begins with"),
+        Option(("--protocol",), ("messages", "chat", "responses"), "messages, chat or responses"),
+        Option(("--print",), None, "only show what would be written"),
+        Option(("--yes",), None, "write without asking"),
+        Option(("--check",), None, "run the tool once, and find its request in the history"),
+        Option(("--undo",), None, "take back what was written"),
+        Option(("--json",), None, "print the result as JSON"),
+    )),
     "backend add": Command("add a backend, or change one", ("new backend",), (
         Option(("--key-stdin",), None, "read the key from standard input"),
         Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),

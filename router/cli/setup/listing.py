@@ -1,0 +1,77 @@
+"""`fairlead setup` without a tool: which are here, and where they point."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from router.cli.common.layout import NONE, find_width, format_table, note, print_json
+from router.cli.env.target import find_target
+from router.errors import CommandError
+from router.setup.record import SetupRecord, read_record
+from router.setup.state import State, ask_version, find_program, read_state
+from router.setup.table import TOOLS
+from router.setup.tool import Place, Tool
+from router.store.home.home import Home
+
+
+class Row(NamedTuple):
+    """One tool."""
+
+    tool: Tool
+    program: str
+    version: str
+    state: State
+    record: SetupRecord | None
+
+
+def list_tools(home: Home, place: Place, *, as_json: bool) -> int:
+    """Print the table."""
+    url = find_target(home).url
+    with ThreadPoolExecutor(4) as pool:
+        # Some take a second to say their version.
+        rows = list(pool.map(lambda tool: _read_row(home, place, tool, url), TOOLS))
+    if as_json:
+        print_json({"url": url, "tools": [_to_json(row) for row in rows]})
+        return 0
+    cells = [(row.tool.name, row.version or ("found" if row.program else NONE), _describe(row)) for row in rows]
+    print("\n".join(format_table(cells, header=("tool", "version", "points"), width=find_width())))
+    for row in rows:
+        if row.state.problem:
+            note(f"error: {row.state.problem}")
+    return 0
+
+
+def _read_row(home: Home, place: Place, tool: Tool, url: str) -> Row:
+    program = find_program(tool, place.environ)
+    version = ask_version(tool, program, place.environ) if program else ""
+    try:
+        record = read_record(home, tool.name)
+    except CommandError as error:
+        return Row(tool, program, version, State("unreadable", problem=str(error)), None)
+    return Row(tool, program, version, read_state(tool, place, url, record), record)
+
+
+def _describe(row: Row) -> str:
+    state, name = row.state, row.tool.name
+    if row.tool.make_changes is None:
+        return "see:   fairlead setup " + name if row.tool.possible else "cannot be pointed here"
+    if state.kind == "here":
+        return "here" if state.ours else "here (not by setup)"
+    if state.kind == "changed":
+        return "changed since fairlead wrote it"
+    if state.kind == "elsewhere":
+        return f"elsewhere: {state.url}"
+    if state.kind == "unreadable":
+        return "its file cannot be read"
+    return "not set" if row.program else NONE
+
+
+def _to_json(row: Row) -> dict[str, object]:
+    return {
+        "tool": row.tool.name,
+        "program": row.program or None,
+        "version": row.version or None,
+        "state": row.state.kind if row.tool.make_changes is not None else "no file",
+        "url": row.state.url or None,
+        "by_setup": row.state.ours,
+        "problem": row.state.problem or None,
+    }

@@ -1,0 +1,54 @@
+"""The client key of a tool, where clients must send one: made when the tool is set up, revoked when that is undone."""
+
+import shutil
+from collections.abc import Mapping
+
+from router.host.own_program import find_words
+from router.setup.tool import Tool
+from router.store.home.home import Home
+from router.store.keys.client_keys import TOOL_PREFIX, make_tool_key, read_tool_key, revoke_key
+
+# Stands for a key that is made only when it is written. It is masked where it is shown.
+_PLACEHOLDER = "flk_made-when-it-is-written"
+
+
+class ToolKey:
+    """The key of one tool. needed: clients must send one."""
+
+    def __init__(self, home: Home, tool: Tool, *, needed: bool):
+        self._home = home
+        self._tool = tool
+        self._needed = needed
+        self._made = False
+
+    def provide(self, *, make: bool) -> str:
+        """The key, "" where none is needed. make: one that is not there is made. Raises CommandError."""
+        if not self._needed:
+            return ""
+        present = read_tool_key(self._home, self._tool.name)
+        if not make:
+            return present.reveal() if present is not None else _PLACEHOLDER
+        self._made = present is None
+        return make_tool_key(self._home, self._tool.name).reveal()
+
+    def withdraw(self) -> None:
+        """Revoke the key if `provide` made it: nothing was written. Raises CommandError."""
+        if self._made:
+            revoke_key(self._home, TOOL_PREFIX + self._tool.name)
+
+
+def list_tool_keys(home: Home, tool: Tool) -> list[str]:
+    """The keys that the tool's files may hold. Raises CommandError."""
+    key = read_tool_key(home, tool.name)
+    return [] if key is None else [key.reveal()]
+
+
+def revoke_tool_key(home: Home, tool: Tool) -> bool:
+    """Revoke the key of a tool; False when it has none. Raises CommandError."""
+    return revoke_key(home, TOOL_PREFIX + tool.name)
+
+
+def find_key_command(tool: Tool, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The words that print the key of a tool: by the name `fairlead` where that is on PATH."""
+    words = ("fairlead",) if shutil.which("fairlead", path=environ.get("PATH")) else find_words()
+    return (*words, "keys", "print", tool.name)

@@ -1,0 +1,287 @@
+"""`fairlead setup`: what it shows, writes, refuses and takes back."""
+
+import json
+import os
+import stat
+import sys
+
+import pytest
+
+from ..terminals import on_terminal
+
+SETTINGS = '{\n  "env": {\n    "FOO": "1"\n  }\n}\n'
+
+
+@pytest.fixture
+def claude(fairlead):
+    """Claude Code's settings, in a user's folder."""
+    path = fairlead.folder / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.write_text(SETTINGS)
+    return path
+
+
+def add_program(fairlead, name, script):
+    """A program on PATH; returns that PATH."""
+    folder = fairlead.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\n{script}")
+    path.chmod(0o755)
+    return f"{folder}{os.pathsep}{fairlead.environ.get('PATH', '')}"
+
+
+def test_set_up_and_undo(fairlead, claude):
+    """The changes are shown, written, found by the list, and taken back to the byte; a copy of each state is kept."""
+    code, out, err = fairlead("setup", "claude-code", "--yes")
+    assert code == 0
+    assert out.splitlines()[:3] == ["~/.claude/settings.json", '  -     "FOO": "1"', '  +     "FOO": "1",']
+    assert '  +     "ANTHROPIC_BASE_URL": "http://localhost:3456",' in out
+    assert "Undo:    fairlead setup claude-code --undo" in out
+    assert "no proxy is running" in err
+    assert json.loads(claude.read_text())["env"]["ANTHROPIC_AUTH_TOKEN"] == "fairlead"
+    code, out, _ = fairlead("setup", "claude-code", "--yes")
+    assert (code, out) == (0, "Claude Code uses fairlead already; nothing to change.\n")
+    code, out, _ = fairlead("setup", "claude-code", "--undo", "--yes")
+    assert (code, out.splitlines()[-1]) == (0, "Claude Code is as it was before.")
+    assert claude.read_text() == SETTINGS
+    copies = sorted((fairlead.home / "backups").iterdir())
+    assert copies[0].read_text() == SETTINGS
+    assert {stat.S_IMODE(one.stat().st_mode) for one in copies} == {0o600}
+    code, _, err = fairlead("setup", "claude-code", "--undo", "--yes")
+    assert (code, "has written nothing for Claude Code" in err) == (1, True)
+
+
+def test_asks_on_a_terminal(fairlead, claude):
+    """A no leaves everything as it is."""
+    code, said = on_terminal(fairlead, ["setup", "claude-code"], ["n"])
+    assert (code, "Write this? [y/N]" in said, "Nothing was written." in said) == (0, True, True)
+    assert claude.read_text() == SETTINGS
+    assert not (fairlead.home / "setup").exists()
+    code, said = on_terminal(fairlead, ["setup", "claude-code"], ["y"])
+    assert (code, claude.read_text() != SETTINGS) == (0, True)
+
+
+def test_needs_yes_without_a_terminal(fairlead, claude):
+    """Shown, not written, and told how."""
+    code, out, err = fairlead("setup", "claude-code")
+    assert (code, "--yes" in err, "ANTHROPIC_BASE_URL" in out) == (2, True, True)
+    assert claude.read_text() == SETTINGS
+
+
+def test_only_shown(fairlead, claude):
+    """--print writes nothing, also for a tool that is not here, and makes no key."""
+    for tool in ("claude-code", "codex"):
+        code, out, _ = fairlead("setup", tool, "--print", FAIRLEAD_REQUIRE_KEY="on")
+        assert code == 0
+        assert "http://localhost:3456" in out
+        assert "flk_" not in out
+    assert claude.read_text() == SETTINGS
+    assert not (fairlead.folder / ".codex").exists()
+    assert not (fairlead.home / "keys").exists()
+
+
+def test_json(fairlead, claude):
+    """What would be written, what was, and that nothing was left to do."""
+    found = json.loads(fairlead("setup", "claude-code", "--json", "--print").out)
+    assert (found["tool"], found["written"], len(found["files"])) == ("claude-code", False, 1)
+    found = json.loads(fairlead("setup", "claude-code", "--json", "--yes").out)
+    assert (found["written"], found["files"][0]["path"]) == (True, str(claude))
+    assert json.loads(fairlead("setup", "claude-code", "--json", "--yes").out)["files"] == []
+    rows = {row["tool"]: row for row in json.loads(fairlead("setup", "--json").out)["tools"]}
+    assert (rows["claude-code"]["state"], rows["claude-code"]["by_setup"]) == ("here", True)
+    assert rows["cursor"]["state"] == "no file"
+
+
+def test_list(fairlead, claude):
+    """Version, and where each points: here, elsewhere, changed since, an unreadable file."""
+    path = add_program(fairlead, "claude", "print('2.1.332 (Claude Code)')")
+    (fairlead.folder / ".codex").mkdir()
+    (fairlead.folder / ".codex" / "config.toml").write_text('openai_base_url = "http://other:1/v1"\n')
+    (fairlead.folder / ".pi" / "agent").mkdir(parents=True)
+    (fairlead.folder / ".pi" / "agent" / "models.json").write_text("{")
+    fairlead("setup", "claude-code", "--yes", PATH=path)
+    _, out, err = fairlead("setup", PATH=path)
+    rows = {line.split()[0]: line.split(None, 2) for line in out.splitlines()}
+    assert rows["claude-code"] == ["claude-code", "2.1.332", "here"]
+    assert rows["codex"][2] == "elsewhere: http://other:1/v1"
+    assert rows["pi"][2] == "its file cannot be read"
+    assert "models.json" in err
+    claude.write_text(claude.read_text().replace("localhost:3456", "elsewhere"))
+    _, out, _ = fairlead("setup", PATH=path)
+    assert "changed since fairlead wrote it" in out
+
+
+def test_changed_since(fairlead, claude):
+    """Undo is refused with the lines that changed, and so is writing again; what stands elsewhere does not matter."""
+    fairlead("setup", "claude-code", "--yes")
+    changed = claude.read_text().replace("http://localhost:3456", "http://other")
+    claude.write_text(changed)
+    for arguments in (["--undo"], []):
+        code, _, err = fairlead("setup", "claude-code", "--yes", *arguments)
+        assert code == 1
+        assert "~/.claude/settings.json was changed since fairlead wrote it" in err
+        assert "env.ANTHROPIC_BASE_URL" in err
+        assert '- "http://localhost:3456"' in err
+        assert '+ "http://other"' in err
+    assert claude.read_text() == changed
+    claude.write_text(changed.replace("http://other", "http://localhost:3456").replace('"FOO": "1"', '"FOO": "2"'))
+    assert fairlead("setup", "claude-code", "--undo", "--yes").code == 0
+    assert claude.read_text() == SETTINGS.replace('"1"', '"2"')
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('{"env": {}, // no\n}', "line 1, column 13: a comment"),
+        ('{"env": {},\n "env": {}}', 'line 2, column 2: the name "env" stands twice'),
+        ('{"env"\n', "line 2, column 1: expected a colon"),
+        ('{"env": "x"}', "cannot be changed"),
+        ("[]", "cannot be changed"),
+    ],
+)
+def test_invalid_file(fairlead, claude, text, where):
+    """Refused with the place; the file stays as it is."""
+    claude.write_text(text)
+    code, _, err = fairlead("setup", "claude-code", "--yes")
+    assert code == 1
+    assert f"~/.claude/settings.json {where}" in err
+    assert claude.read_text() == text
+    assert not (fairlead.home / "setup").exists()
+
+
+def test_hard_link(fairlead, claude):
+    """Not written; the changes are shown for the hand, without a record."""
+    os.link(claude, claude.with_name("other"))
+    code, _, err = fairlead("setup", "claude-code", "--yes")
+    assert code == 1
+    assert "nothing was written: it is a hard link" in err
+    assert '+     "ANTHROPIC_BASE_URL": "http://localhost:3456",' in err
+    assert claude.read_text() == SETTINGS
+    assert not (fairlead.home / "setup" / "claude-code.json").exists()
+
+
+def test_second_file_that_cannot_be_written(fairlead):
+    """The first one is as it was before, too: all files or none."""
+    folder = fairlead.folder / ".pi" / "agent"
+    folder.mkdir(parents=True)
+    (folder / "models.json").write_text("{}\n")
+    (folder / "settings.json").write_text("{}\n")
+    os.link(folder / "settings.json", folder / "other")
+    code, _, err = fairlead("setup", "pi", "--yes")
+    assert (code, "hard link" in err) == (1, True)
+    assert (folder / "models.json").read_text() == "{}\n"
+
+
+def test_tool_that_is_not_here(fairlead):
+    """Refused: neither its program nor its folder is there. --print shows what would be written."""
+    code, _, err = fairlead("setup", "codex", "--yes", PATH="")
+    assert (code, "Codex was not found: `codex` is not on PATH" in err) == (1, True)
+    assert not (fairlead.folder / ".codex").exists()
+
+
+def test_key_where_one_is_required(fairlead, claude):
+    """Made for the tool, private, shown nowhere, revoked with the undo; the file is closed to others meanwhile."""
+    claude.chmod(0o644)
+    code, out, err = fairlead("setup", "claude-code", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    assert code == 0
+    key = (fairlead.home / "keys" / "tools" / "claude-code").read_text().strip()
+    assert json.loads(claude.read_text())["env"]["ANTHROPIC_AUTH_TOKEN"] == key
+    assert key not in out + err
+    assert "mode 0644 becomes 0600" in out
+    assert stat.S_IMODE(claude.stat().st_mode) == 0o600
+    assert fairlead("keys", "print", "claude-code").out.strip() == key
+    _, out, err = fairlead("setup", "claude-code", "--undo", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    assert key not in out + err
+    assert not list((fairlead.home / "keys").glob("**/*claude*"))
+    assert (claude.read_text(), stat.S_IMODE(claude.stat().st_mode)) == (SETTINGS, 0o644)
+
+
+def test_key_that_was_not_needed_in_the_end(fairlead, claude):
+    """A refusal, and a no, leave no key behind."""
+    fairlead("setup", "claude-code", FAIRLEAD_REQUIRE_KEY="on")
+    claude.write_text("{")
+    fairlead("setup", "claude-code", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    assert not list((fairlead.home / "keys").glob("**/*claude*"))
+
+
+def test_codex_asks_a_command_for_its_key(fairlead):
+    """So its file holds none, and stays open to those who could read it."""
+    path = fairlead.folder / ".codex" / "config.toml"
+    path.parent.mkdir()
+    path.write_text('model = "gpt-5"\n')
+    fairlead("setup", "codex", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    key = (fairlead.home / "keys" / "tools" / "codex").read_text().strip()
+    assert key not in path.read_text()
+    assert '"keys", "print", "codex"' in path.read_text()
+
+
+def test_keys_of_others_are_masked(fairlead, claude):
+    """A line beside the change may hold one."""
+    claude.write_text('{"env": {"ANTHROPIC_API_KEY": "sk-ant-api03-abcdefghijklmnop"}}')
+    code, out, err = fairlead("setup", "claude-code", "--yes")
+    assert (code, "sk-ant" in out + err, "***" in out) == (0, False, True)
+    assert "has env.ANTHROPIC_API_KEY" in err
+
+
+def test_what_has_precedence(fairlead, claude):
+    """A project's file that points elsewhere, and a variable: warned of. A proxy that hides this machine: seen to."""
+    project = fairlead.folder / ".claude" / "settings.local.json"
+    project.write_text('{"env": {"ANTHROPIC_BASE_URL": "http://project:1"}}')
+    _, _, err = fairlead("setup", "claude-code", "--yes", HTTPS_PROXY="http://corp:3128", NO_PROXY="intra")
+    assert "settings.local.json belongs to a project and has precedence: there Claude Code uses http://project:1" in err
+    assert json.loads(claude.read_text())["env"]["NO_PROXY"] == "intra,localhost,127.0.0.1,::1"
+    (fairlead.folder / ".aider.conf.yml").write_text("model: x\n")
+    path = add_program(fairlead, "aider", "print('aider 0.86.2')")
+    _, _, err = fairlead("setup", "aider", "--yes", PATH=path, OPENAI_BASE_URL="http://x", HTTPS_PROXY="http://corp:1")
+    assert "$OPENAI_BASE_URL has precedence over the file" in err
+    assert "export NO_PROXY=localhost,127.0.0.1,::1" in err
+
+
+def test_where_it_pointed_before(fairlead, claude):
+    """Said before it is replaced, and brought back."""
+    text = '{"env": {"ANTHROPIC_BASE_URL": "http://corp:1"}}'
+    claude.write_text(text)
+    _, _, err = fairlead("setup", "claude-code", "--yes")
+    assert "points at http://corp:1 now; --undo will bring that back" in err
+    fairlead("setup", "claude-code", "--undo", "--yes")
+    assert claude.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["setup", "cursr"], 2, "Did you mean cursor?"),
+        (["setup", "cursor"], 1, "cannot reach a proxy on your machine"),
+        (["setup", "gemini"], 1, "speaks Google's own API only"),
+        (["setup", "copilot"], 0, "fairlead env --tool copilot"),
+        (["setup", "jetbrains"], 0, "URL http://localhost:3456/v1"),
+        (["setup", "codex", "--protocol", "chat", "--print"], 2, "Codex does not speak chat"),
+        (["setup", "codex", "--model", "nothing-of-it", "--print"], 1, "nothing serves the model nothing-of-it"),
+        (["setup", "zed", "--check"], 1, "no run without its window"),
+    ],
+)
+def test_answers(fairlead, arguments, code, said):
+    """Tools that cannot be pointed here, those with another way, and wrong arguments."""
+    done = fairlead(*arguments)
+    assert done.code == code
+    assert said in done.out + done.err
+
+
+def test_models_of_the_backends(fairlead, provider):
+    """Aliases first, then what the backends list, without models for other things than text; the user's choice is the
+    first one."""
+    provider.models = ["text-embedding-1", "model-a", "model-b"]
+    fairlead(
+        "backend", "add", "up", "--base-url", provider.url, "--key-stdin", "--protocols", "chat", stdin="sk-good\n"
+    )
+    fairlead("config", "set", "aliases.quick", "up:model-b")
+    (fairlead.folder / ".pi" / "agent").mkdir(parents=True)
+    for arguments, first in (([], "quick"), (["--model", "model-a"], "model-a")):
+        assert fairlead("setup", "pi", "--yes", *arguments).code == 0
+        found = json.loads((fairlead.folder / ".pi" / "agent" / "models.json").read_text())
+        names = [one["id"] for one in found["providers"]["fairlead"]["models"]]
+        assert sorted(names) == ["model-a", "model-b", "quick"]
+        assert names[0] == first
+        settings = json.loads((fairlead.folder / ".pi" / "agent" / "settings.json").read_text())
+        assert settings == {"defaultProvider": "fairlead", "defaultModel": first}
