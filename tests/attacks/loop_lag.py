@@ -186,7 +186,8 @@ def measure_list(folder, tree=None, seconds=SECONDS):
     """The lag while the models are listed that a backend with 100,000 has."""
     up = Upstream(models=[f"m{at}" for at in range(100_000)])
     settings = {"PYTHONPATH": str(tree)} if tree else {}
-    proxy = Proxy(folder, backends=[backend("chat", up.root)], settings=settings)
+    with priority(10):
+        proxy = Proxy(folder, backends=[backend("chat", up.root)], settings=settings)
     try:
         proxy.settled("chat")
         proxy.loaded()
@@ -205,7 +206,8 @@ def measure_catalog(folder, tree=None, seconds=SECONDS):
     """The lag while unknown models are asked for beside a catalog of 20,000 long names."""
     up = Upstream(models=[f"vendor-{at % 97}/{'model-name-' * 20}{at:06d}" for at in range(20_000)])
     settings = {"PYTHONPATH": str(tree)} if tree else {}
-    proxy = Proxy(folder, backends=[backend("chat", up.root)], settings=settings)
+    with priority(10):
+        proxy = Proxy(folder, backends=[backend("chat", up.root)], settings=settings)
     try:
         proxy.settled("chat")
         proxy.loaded()

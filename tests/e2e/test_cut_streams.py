@@ -64,9 +64,8 @@ def broken_off(hasty, upstream, protocol, how, at):
     data = b"".join(events)
     upstream.clear()
     upstream.script(stream_head() + chunked(data[:at]), how)
-    began = time.monotonic()
+    # The upstream that hangs ends nothing: without the proxy's deadlines no answer would come.
     answer = ask(hasty.port, protocol.path, protocol.body(stream=True))
-    assert time.monotonic() - began < 5
     if answer.status != 200:
         assert answer.status in (502, 504)
         assert "box" in error_of(protocol, answer)
@@ -78,38 +77,39 @@ def broken_off(hasty, upstream, protocol, how, at):
     return "event"
 
 
-def delayed(hasty, upstream, protocol, at):
-    """Hold a stream up behind its first `at` bytes: it goes on as if nothing had been."""
+def delayed(proxy, upstream, protocol, at):
+    """Hold a stream up behind its first `at` bytes: it goes on as if nothing had been. proxy: one with usual deadlines,
+    as a busy machine may hold the upstream up for longer than the short ones."""
     data = b"".join(long(protocol))
     upstream.clear()
     upstream.script(stream_head() + chunked(data[:at]), pause, chunked(data[at:]) + b"0\r\n\r\n")
-    answer = ask(hasty.port, protocol.path, protocol.body(stream=True))
+    answer = ask(proxy.port, protocol.path, protocol.body(stream=True))
     assert (answer.status, answer.whole, answer.body) == (200, True, data)
 
 
-def each(hasty, upstream, protocol, places):
+def each(hasty, usual, upstream, protocol, places):
     told = Counter()
     for at in places:
         for how in (close, reset, hang):
             told[broken_off(hasty, upstream, protocol, how, at)] += 1
-        delayed(hasty, upstream, protocol, at)
+        delayed(usual, upstream, protocol, at)
         told["delayed"] += 1
     print(f"{protocol.name}: {dict(told)}")
     return told
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
-def test_a_stream_that_breaks_off_says_so(hasty, upstream, protocol):
+def test_a_stream_that_breaks_off_says_so(hasty, fairlead, upstream, protocol):
     """Whatever ends it, and wherever: a status before the client saw anything, the protocol's error event behind."""
-    told = each(hasty, upstream, protocol, SOME)
+    told = each(hasty, fairlead, upstream, protocol, SOME)
     assert told["event"] > told["status"] > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
-def test_a_stream_that_breaks_off_at_any_kb_says_so(hasty, upstream, protocol):
+def test_a_stream_that_breaks_off_at_any_kb_says_so(hasty, fairlead, upstream, protocol):
     """The same behind each KB."""
-    told = each(hasty, upstream, protocol, EVERY_KB)
+    told = each(hasty, fairlead, upstream, protocol, EVERY_KB)
     assert told.total() == 4 * len(EVERY_KB)
 
 

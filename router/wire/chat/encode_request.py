@@ -26,7 +26,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         elif value is not None:
             ctx.note_dropped(name)
     if len(request.stop) > profile.stop_max:
-        ctx.stop_sequences = request.stop
+        ctx.stop_at(request.stop)
     elif request.stop:
         body["stop"] = list(request.stop)
     _put_tools(body, request, ctx)

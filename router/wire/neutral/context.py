@@ -15,6 +15,10 @@ from router.wire.conversation.search_memory import SearchMemory
 from router.wire.neutral.losses import Loss
 from router.wire.raw.json.json_values import Json
 
+#: Of the stop sequences that fairlead searches an answer for: how many, and their characters together. Each letter of a
+#: stream is compared with all of them.
+STOPS_LIMIT, STOPS_LENGTH_LIMIT = 64, 4096
+
 LossPolicy = Literal["warn", "strict", "silent"]
 HEADER_LIMIT = 1000
 #: The most bytes of losses in a note of the log.
@@ -186,6 +190,14 @@ class Context:
     def refuse(self, path: str, why: str) -> BadRequest:
         """Build the error for a field that cannot be translated without changing the meaning of the request."""
         return BadRequest(f"{path}: {why} (the backend {self.upstream} is reached by translation).")
+
+    def stop_at(self, sequences: tuple[str, ...]) -> None:
+        """Have the answer searched for stop sequences, which the upstream does not support. Raises BadRequest for more
+        than each piece of an answer can be searched for in a moment."""
+        if len(sequences) > STOPS_LIMIT or sum(map(len, sequences)) > STOPS_LENGTH_LIMIT:
+            bounds = f"{STOPS_LIMIT} sequences of {STOPS_LENGTH_LIMIT:,} characters together"
+            raise self.refuse(self.caller_path("stop"), f"fairlead searches the answer for them, for at most {bounds}")
+        self.stop_sequences = sequences
 
     def settle(self, fault: Fault) -> Fault:
         """The error of the upstream as the caller is told it."""

@@ -32,7 +32,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         elif value is not None:
             ctx.note_dropped(name)
     # The protocol has no stop sequences: the answer is searched for them.
-    ctx.stop_sequences = request.stop
+    ctx.stop_at(request.stop)
     _put_reasoning(body, request, ctx)
     _put_text(body, request, ctx)
     body |= {name: value for name, value in request.shared.items() if name not in ("verbosity", "top_logprobs")}

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.errors import BadRequest
 from router.ir import BlockEnded, Ended, TextDelta, ThinkingDelta, Usage
 from router.settings.profile import override
 from router.wire import translate
+from router.wire.neutral.context import STOPS_LENGTH_LIMIT, STOPS_LIMIT
 from router.wire.neutral.provider_profiles import find_profile
-from router.wire.neutral.stream_filters import ThinkTagFilter
+from router.wire.neutral.stream_filters import StopSequenceFilter, ThinkTagFilter
 
+from ...growth import grows_evenly
 from ..translations import DONE, TOOL, blocks, call, chunk, claude, context, events, reason, sent, streamed, user
 
 TWO = chunk(call(0, "a", "f", '{"x":1}')) + chunk(call(1, "b", "g", "{}")) + chunk({}, "tool_calls") + DONE
@@ -136,3 +139,37 @@ def test_the_output_limit_is_capped_where_the_upstream_has_one():
     made = json.loads(translate.request(json.dumps(claude(user("x"))).encode(), "messages", "chat", ctx).body)
     assert made["max_tokens"] == 20
     assert [loss.path for loss in ctx.losses] == ["max_tokens"]
+
+
+@pytest.mark.parametrize("target", ["chat", "responses"])
+@pytest.mark.parametrize(
+    ("stops", "refused"),
+    [
+        (["ab"] * STOPS_LIMIT, False),
+        (["a" * STOPS_LENGTH_LIMIT], False),
+        ([*"ab" * STOPS_LIMIT], True),
+        (["a" * STOPS_LENGTH_LIMIT, *"b" * 8], True),
+    ],
+)
+def test_stop_sequences_are_searched_for_within_bounds(target, stops, refused):
+    """More of them, or longer ones, would be compared with each letter of a stream: they are refused."""
+    asked = json.dumps(claude(user("x"), stop_sequences=stops)).encode()
+    ctx = context("openai")
+    if not refused:
+        translate.request(asked, "messages", target, ctx)
+        assert ctx.stop_sequences == (() if target == "chat" and len(stops) == 1 else tuple(stops))
+        return
+    with pytest.raises(BadRequest, match=r"stop_sequences: .*at most 64 sequences of 4,096 characters"):
+        translate.request(asked, "messages", target, ctx)
+
+
+def test_the_search_for_stop_sequences_grows_with_the_text():
+    """At the bounds, with texts that nearly are the sequence all the time."""
+    stops = ("a" * (STOPS_LENGTH_LIMIT // 2) + "b", *("a" * 8 + chr(200 + at) for at in range(STOPS_LIMIT - 1)))
+
+    def search(pieces):
+        searching = StopSequenceFilter(stops)
+        for piece in pieces:
+            searching.apply(TextDelta(piece))
+
+    grows_evenly(lambda size: ["a"] * size, search, 3000)
