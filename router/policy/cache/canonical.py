@@ -52,6 +52,13 @@ def count_marks(raw: bytes) -> int:
     return raw.count(NEEDLES[0]) + raw.count(NEEDLES[1])
 
 
+def _find_mark(raw: bytes) -> int:
+    """Where the first mark of a JSON text may be; -1 when it has none. Agents mark what is
+    near the end, so that most items need not be searched."""
+    one, other = raw.find(NEEDLES[0]), raw.find(NEEDLES[1])
+    return max(one, other) if one < 0 or other < 0 else min(one, other)
+
+
 def cut_marks(raw: bytes) -> bytes:
     """A JSON text without its marks; the text itself when it has too many."""
     marks = count_marks(raw)
@@ -169,7 +176,10 @@ class Items:
 def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> Items:
     """The items of a JSON list. raws: the list decoded to its items."""
     items = Items()
-    marked = NEEDLES[0] in text or NEEDLES[1] in text
+    marked = _find_mark(text)
+    if marked > 0 and sum(map(len, raws)) + len(raws) + 1 != len(text):
+        marked = 0  # there is space between them, so that their places are not known
+    end = 0
     try:
         contents = _contents.decode(text)
     except UNREADABLE:
@@ -178,7 +188,8 @@ def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> Items:
         return items
     for raw, one in zip(raws, contents, strict=True):
         item, content = bytes(raw), one.content
-        items.add(_read_item(item, content, marked=marked), len(item))
+        end += 1 + len(item)
+        items.add(_read_item(item, content, marked=0 <= marked < end), len(item))
     return items
 
 
