@@ -16,8 +16,9 @@ from router.wire.raw.json.json_values import UNREADABLE
 
 #: What a mark is called by Anthropic and by OpenAI.
 NEEDLES = (b'"cache_control"', b'"prompt_cache_breakpoint"')
-#: How far apart the bytes are that a signature covers, behind those that it covers all.
-STRIDE = 256
+#: How far apart the bytes are that a signature covers, behind those that it covers all. Each is read from memory, since
+#: no cache of the processor holds a large body at that time.
+STRIDE = 1024
 # Bytes that the signature of a conversation covers all: at its beginning, where agents tell the date, and at its end,
 # where they tell what is so at the moment.
 _FIRST, _LAST = 4096, 512
@@ -50,6 +51,13 @@ Item = tuple[int, int, int]
 def count_marks(raw: bytes) -> int:
     """How many marks a JSON text has."""
     return raw.count(NEEDLES[0]) + raw.count(NEEDLES[1])
+
+
+def _find_mark(raw: bytes) -> int:
+    """Where the first mark of a JSON text may be; -1 when it has none. Agents mark what is
+    near the end, so that most items need not be searched."""
+    one, other = raw.find(NEEDLES[0]), raw.find(NEEDLES[1])
+    return max(one, other) if one < 0 or other < 0 else min(one, other)
 
 
 def cut_marks(raw: bytes) -> bytes:
@@ -169,7 +177,10 @@ class Items:
 def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> Items:
     """The items of a JSON list. raws: the list decoded to its items."""
     items = Items()
-    marked = NEEDLES[0] in text or NEEDLES[1] in text
+    marked = _find_mark(text)
+    if marked > 0 and sum(map(len, raws)) + len(raws) + 1 != len(text):
+        marked = 0  # there is space between them, so that their places are not known
+    end = 0
     try:
         contents = _contents.decode(text)
     except UNREADABLE:
@@ -178,7 +189,8 @@ def read_items(text: bytes, raws: Sequence[msgspec.Raw]) -> Items:
         return items
     for raw, one in zip(raws, contents, strict=True):
         item, content = bytes(raw), one.content
-        items.add(_read_item(item, content, marked=marked), len(item))
+        end += 1 + len(item)
+        items.add(_read_item(item, content, marked=0 <= marked < end), len(item))
     return items
 
 

@@ -3,10 +3,11 @@
 import json
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given
 
-from router.policy.cache.canonical import MARKS_LIMIT, count_marks, cut_marks, read_item
+from router.policy.cache.canonical import MARKS_LIMIT, count_marks, cut_marks, read_item, read_items
 
 from ...growth import grows_evenly
 
@@ -94,3 +95,20 @@ def test_time_grows_with_the_text_alone(piece):
     """Also of a text that is made of the beginnings of marks."""
     grows_evenly(lambda count: piece * count, cut_marks, 40_000)
     grows_evenly(lambda count: b'{"content":[' + piece * count, read_item, 40_000)
+
+
+@given(
+    st.lists(st.sampled_from(["a", [], [{"type": "text", "text": "a"}], [{"cache_control": MARK, "type": "b"}]])),
+    st.sampled_from([(",", ":"), (", ", ": "), (",  ", ":"), (",", ": ")]),
+)
+def test_items_of_a_list_are_read_as_each_alone(contents, separators):
+    """Whichever of them have marks, and whatever is between them."""
+    texts = [json.dumps({"content": content}, separators=separators).encode() for content in contents]
+    whole = b"[" + separators[0].encode().join(texts) + b"]"
+    items = read_items(whole, [msgspec.Raw(text) for text in texts])
+    alone = [read_item(text) for text in texts]
+    assert items.hashes == [found for found, _, _ in alone]
+    assert items.marks == sum(marks for _, _, marks in alone)
+    assert items.blocks == sum(blocks for _, blocks, _ in alone)
+    plain = next((at for at, (_, _, marks) in enumerate(alone) if marks), len(alone))
+    assert (items.plain, items.plain_size) == (plain, sum(map(len, texts[:plain])))
