@@ -3,7 +3,10 @@
 import os
 import sys
 
-from router.__main__ import main
+# PyInstaller's own start says so, which the folder form leaves out (fairlead.spec).
+sys.frozen = True  # pyright: ignore[reportAttributeAccessIssue]
+
+from router.__main__ import main  # noqa: E402
 
 code = main()
 if "FAIRLEAD_SHOW_MODULES" in os.environ:

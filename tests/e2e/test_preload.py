@@ -7,10 +7,12 @@ import sys
 import brotli
 import pytest
 
-from .processes import BINARY, Proxy, add_backend, until
+from router.operator_api import endpoints
+
+from .processes import BINARY, PATIENCE, Proxy, add_backend, until
 from .samples import PROTOCOLS
 from .upstream import plain
-from .wire import JSON, ask
+from .wire import JSON, Client, ask, request
 
 # A frame that holds `{}`.
 ZSTD = bytes.fromhex("28b52ffd20021100007b7d")
@@ -55,12 +57,43 @@ def use(proxy, faulty):
         add_backend(proxy.home, entry)
     assert ask(proxy.port, "/admin/reload", b"{}", JSON, proxy.operator()).status == 200
     administer(proxy)
+    visit(proxy)
     proxy.settled("secure")
     assert until(lambda: all(e["problem"] for e in proxy.status()["backends"] if e["name"] in ("refused", "nowhere")))
     for name in ("secure", "untrusted", "misnamed", "refused", "nowhere"):
         body = json.dumps({"model": f"{name}:m", "messages": [{"role": "user", "content": "hi"}]}).encode()
         answer = ask(proxy.port, "/v1/chat/completions", body, JSON)
         assert answer.status == (200 if name == "secure" else 502), (name, answer.body)
+
+
+#: Endpoint -> a body that it takes, and the status of its answer where that is not the usual one.
+BODIES = {
+    endpoints.EXPLAIN: (b'{"model":"demo"}', 200),
+    endpoints.MODELS: (b'{"models":["demo","demo:demo"]}', 200),
+    endpoints.RESTART: (b"{}", 409),  # it runs in the foreground
+    endpoints.ADD_ACCOUNT: (b'{"backend":"nobody","alias":"x","key":"sk-x"}', 404),
+    endpoints.REMOVE_ACCOUNT: (None, 404),
+    endpoints.ADD_BACKEND: (b'{"name":"x"}', 400),
+    endpoints.CHANGE_BACKEND: (b'{"enabled":true}', 404),
+    endpoints.REMOVE_BACKEND: (None, 404),
+}
+
+
+def visit(proxy):
+    """Each endpoint of the operator's table but the one that ends the proxy; `administer` has the good calls of those
+    that change backends."""
+    for endpoint in endpoints.ENDPOINTS.all:
+        if endpoint in (endpoints.STOP, endpoints.STREAM):
+            continue
+        path = endpoint.path.format(backend="nobody", alias="x", name="nobody", id=endpoints.LATEST)
+        body, status = BODIES.get(endpoint, (b"{}" if endpoint.verb == "POST" else None, endpoint.status))
+        for query in ("", *(f"?{parameter.name}=1" for parameter in endpoint.query)):
+            answer = ask(proxy.port, path + query, body, JSON, proxy.operator(), method=endpoint.verb)
+            # A value of the query need not be one that it takes.
+            assert answer.status == status or (query and answer.status < 500), (endpoint.path, query, answer)
+    with Client(proxy.port) as client:
+        client.send(request(endpoints.STREAM.path, None, proxy.operator()))
+        client.read_until(b"event: request")
 
 
 def administer(proxy):
@@ -77,6 +110,13 @@ def administer(proxy):
     assert ask(proxy.port, f"{path}/new", None, proxy.operator(), method="DELETE").status == 200
 
 
+def end(proxy):
+    """The last endpoint of the table; the proxy ends in good order."""
+    answer = ask(proxy.port, endpoints.STOP.path, b"{}", JSON, proxy.operator())
+    assert answer.status == endpoints.STOP.status
+    assert proxy.process.wait(PATIENCE) == 0, proxy.said()
+
+
 def start(folder, faulty, **options):
     # No backend yet: reading its catalog would load by chance what the list is to name.
     return Proxy(folder, settings={"SSL_CERT_FILE": str(faulty.roots)}, **options)
@@ -89,13 +129,14 @@ def test_nothing_is_imported_after_loading(tmp_path, faulty):
     with start(tmp_path, faulty, command=command) as proxy:
         proxy.loaded()
         use(proxy, faulty)
+        end(proxy)
     assert json.loads(path.read_text()) == []
 
 
 @pytest.mark.skipif(BINARY is None, reason="FAIRLEAD_BINARY names no built program")
 def test_its_files_are_gone(tmp_path, faulty):
-    """A built proxy whose files were deleted serves, reloads, reads catalogs over TLS and stops in good order."""
+    """A built proxy whose files were deleted answers at every endpoint, reloads, reads catalogs over TLS and stops."""
     with start(tmp_path, faulty) as proxy:
         assert not (tmp_path / "program").exists()
         use(proxy, faulty)
-        assert proxy.stop() == 0
+        end(proxy)

@@ -18,6 +18,7 @@ from router.cli.demo import screen
 from router.cli.demo.requests import send_requests
 from router.cli.proxy import make_port_taken_error
 from router.errors import CommandError
+from router.net.loopback import list_literal_urls
 from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
 from router.store.home import client_key, run_files
@@ -86,7 +87,9 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
         # A reload would take the added backends away.
         async with serving.reloading:
             with _add_backends(serving, read(home, settings)) as prefixes:
-                outcomes = await send_requests(serving.url, serving.key, prefixes, f"{_ALL}:")
+                # By an address: a machine need not be able to look up localhost.
+                [url, *_] = list_literal_urls(serving.url)
+                outcomes = await send_requests(url, serving.key, prefixes, f"{_ALL}:")
         print("\n".join(screen.format_outcomes(outcomes, width)) + "\n", flush=True)
         if not once:
             notice = captures.capture_notice(home) if serving.runtime.settings.history_capture else ""

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +40,30 @@ def test_demo_works_where_a_key_is_asked(fairlead):
     code, out, _ = fairlead("demo", "--once", "--port", "0", FAIRLEAD_REQUIRE_KEY="on", FAIRLEAD_DEMO="off")
     assert code == 0
     assert (fairlead.home / "client.key").read_text().strip() not in out
+
+
+def test_demo_needs_no_lookup_of_localhost(fairlead):
+    """Where no name can be resolved, as in a container without a hosts file, the demo reaches itself by its address."""
+    program = (
+        "import socket, sys\n"
+        "def refuse(host, *rest, real=socket.getaddrinfo, **named):\n"
+        "    if host in ('localhost', b'localhost'): raise socket.gaierror(socket.EAI_NONAME, 'Name not known')\n"
+        "    return real(host, *rest, **named)\n"
+        "socket.getaddrinfo = refuse\n"
+        "from router.__main__ import main\n"
+        "sys.argv = ['fairlead', 'demo', '--once', '--port', '0']\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=fairlead.environ,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "http://localhost:" in done.stdout
 
 
 def test_demo_keeps_serving(fairlead):
