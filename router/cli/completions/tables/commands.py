@@ -8,6 +8,7 @@ from router.cli.completions.rows import Command, Option
 GROUPS = {
     "backend": "add, list, change, remove and test backends",
     "accounts": "store several keys of one backend",
+    "keys": "give each tool or person a client key, with limits of its own",
     "config": "show and change the settings",
     "history": "export the history, or clear it",
 }
@@ -137,6 +138,48 @@ COMMANDS = {
     )),
     "accounts remove": Command("remove an account and its key", ("backend", "alias",), (
     )),
+    "keys add": Command("make a key, and show it once", ("",), (
+        Option(("--models",), "", "models it may use, separated by commas: aliases, models, or ..."),
+        Option(("--backends",), "", "backends it may use, separated by commas"),
+        Option(("--expires",), "", "the last day on which it is valid, or a time from now such ..."),
+        Option(("--rpm",), "", "requests per minute"),
+        Option(("--tpm",), "", "tokens per minute"),
+        Option(("--max-concurrent",), "", "requests at a time"),
+        Option(("--budget-day",), "", "US dollars for a day"),
+        Option(("--budget-month",), "", "US dollars for a month"),
+        Option(("--budget-day-tokens",), "", "tokens for a day"),
+        Option(("--budget-month-tokens",), "", "tokens for a month"),
+        Option(("--paths",), "", "inference"),
+        Option(("--tag",), "tag", "tag of its requests, whatever they say themselves"),
+        Option(("--auth-client",), "", "whether it may use backends to which the tool's own login ..."),
+        Option(("--json",), None, "print name and key as JSON"),
+    )),
+    "keys list": Command("show the keys: what each may use, has spent, and when it ends", (), (
+        Option(("--json",), None, "print them as JSON"),
+    )),
+    "keys set": Command("change what a key may use", ("",), (
+        Option(("--models",), "", "models it may use, separated by commas: aliases, models, or ..."),
+        Option(("--backends",), "", "backends it may use, separated by commas"),
+        Option(("--expires",), "", "the last day on which it is valid, or a time from now such ..."),
+        Option(("--rpm",), "", "requests per minute"),
+        Option(("--tpm",), "", "tokens per minute"),
+        Option(("--max-concurrent",), "", "requests at a time"),
+        Option(("--budget-day",), "", "US dollars for a day"),
+        Option(("--budget-month",), "", "US dollars for a month"),
+        Option(("--budget-day-tokens",), "", "tokens for a day"),
+        Option(("--budget-month-tokens",), "", "tokens for a month"),
+        Option(("--paths",), "", "inference"),
+        Option(("--tag",), "tag", "tag of its requests, whatever they say themselves"),
+        Option(("--auth-client",), "", "whether it may use backends to which the tool's own login ..."),
+    )),
+    "keys rotate": Command("replace the secret of a key", ("",), (
+        Option(("--grace",), "", "how long the old secret stays valid, such as 24h"),
+        Option(("--json",), None, "print name and key as JSON"),
+    )),
+    "keys revoke": Command("end a key", ("",), (
+    )),
+    "keys print": Command("print the key that was made for a tool", ("",), (
+    )),
     "config show": Command("show every setting with its value and where it comes from", (), (
         Option(("--json",), None, "print them as JSON"),
     )),
@@ -166,7 +209,7 @@ COMMANDS = {
     )),
     "usage": Command("show requests, tokens, cost, latency and errors of a period", (), (
         Option(("--since",), ("60m", "24h", "7d", "today"), "60m, 24h, 7d, today, or a date such as 2026-11-01"),
-        Option(("--by",), ("model", "account", "client", "tag", "class", "agent", "day", "error", "cache"), "one table alone: model, account, client, tag, class, agent, ..."),
+        Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache"), "one table alone: model, account, client, tag, key, class, ..."),
         Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
     )),
     "why": Command("show what happened to one request", ("request",), (
