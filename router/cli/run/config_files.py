@@ -92,7 +92,9 @@ def add_continue_config(plan: Plan) -> None:
         raise CommandError(f"{path}{where}: it is not valid YAML.", "Mend it there, then run this again.") from None
     except yaml.YAMLError:
         raise CommandError(f"{path} is not valid YAML.", "Mend it there, then run this again.") from None
-    own = cast("dict[str, Any]", found) if isinstance(found, dict) else {"name": "run", "version": "1", "schema": "v1"}
+    own: dict[str, Any] = {"name": "run", "version": "1", "schema": "v1"}
+    if isinstance(found, dict):
+        own = cast("dict[str, Any]", found)
     others = own.get("models")
     key = plan.target.key.reveal() if plan.target.key is not None else NO_KEY
     model = {
@@ -105,7 +107,7 @@ def add_continue_config(plan: Plan) -> None:
         "capabilities": ["tool_use"],
     }
     own["models"] = [model, *(cast("list[object]", others) if isinstance(others, list) else [])]
-    plan.files["config.yaml"] = yaml.safe_dump(own, sort_keys=False, allow_unicode=True).encode()
+    plan.files["config.yaml"] = yaml.safe_dump(own, sort_keys=False).encode()  # pyright: ignore[reportUnknownMemberType]
     plan.insert("--config", plan.file_word("config.yaml"))
 
 
@@ -174,7 +176,7 @@ def _read_env(path: str) -> Mapping[str, object]:
         found = json.loads(_read(path) or "{}")
     except ValueError:
         return {}
-    return _table(found, "env") if isinstance(found, dict) else {}
+    return _table(cast("object", found), "env") if isinstance(found, dict) else {}
 
 
 def _read(path: str) -> str:
