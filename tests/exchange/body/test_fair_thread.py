@@ -7,7 +7,7 @@ import threading
 import pytest
 import trio
 import trio.testing
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.exchange.body.fair_thread import COLLECTOR_SECONDS, SWITCH_SECONDS, VERY_LARGE, FairThread, size_of
@@ -113,6 +113,7 @@ def test_work_that_is_cancelled_leaves_its_turn_to_the_next(granted):
     trio.run(main)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 8)), max_size=30))
 def test_all_work_runs_and_a_flow_keeps_its_order(asked):
     """Whatever the sizes, and whoever asks."""

@@ -1,7 +1,7 @@
 """The list of models: aliases that are served, plain names for the preferred backend, prefixes for the others."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.backends import Backend
@@ -61,6 +61,7 @@ RULES = (
 NAMES = st.sampled_from(["a", "b", "a:b", "one:a", "two:a", "two:one:a", "opus", "claude-opus-5"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(NAMES, unique=True, max_size=5),
     st.lists(NAMES, unique=True, max_size=5),
