@@ -16,8 +16,9 @@ from router.wire.raw.json.json_values import UNREADABLE
 
 #: What a mark is called by Anthropic and by OpenAI.
 NEEDLES = (b'"cache_control"', b'"prompt_cache_breakpoint"')
-#: How far apart the bytes are that a signature covers, behind those that it covers all.
-STRIDE = 256
+#: How far apart the bytes are that a signature covers, behind those that it covers all. Each is read from memory, since
+#: no cache of the processor holds a large body at that time.
+STRIDE = 1024
 # Bytes that the signature of a conversation covers all: at its beginning, where agents tell the date, and at its end,
 # where they tell what is so at the moment.
 _FIRST, _LAST = 4096, 512

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from router.policy.cache import canonical
 from router.policy.cache import sessions as module
-from router.policy.cache.canonical import STRIDE
 from router.policy.cache.prompt import PARTS_LIMIT
 from router.policy.cache.sessions import LINES, SESSIONS, PromptSessions, Turn
 from router.wire.raw.json.top_level import peek
@@ -105,12 +105,13 @@ def test_what_changed(name):
     ],
     ids=["tools", "messages"],
 )
-def test_a_change_that_no_signature_covers(make, wanted):
+def test_a_change_that_no_signature_covers(make, wanted, monkeypatch):
     """A byte in the place of another is not seen at once where the text is long; when nothing else explains what was
     lost, the next prompt is read whole."""
+    monkeypatch.setattr(canonical, "STRIDE", 64)
     found = PromptSessions()
     seen = []
-    for place in range(STRIDE):
+    for place in range(64):
         session = f"s{place}"
         first, second = (make("x" * (40_000 + place) + one + "x" * (999 - place)) for one in "ab")
         put(found, compare(found, first, session))
