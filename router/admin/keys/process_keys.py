@@ -1,6 +1,7 @@
 """Serves keys for processes: they are made, renewed and ended here, and are in memory alone."""
 
 import re
+from typing import Any
 
 import msgspec
 import trio
@@ -68,7 +69,7 @@ async def revoke(ask: Ask) -> ChildRevoked:
     return ChildRevoked(name=child.grant.name, book=book)
 
 
-def _read(kind: Kind, value: object, name: str) -> "object":
+def _read(kind: Kind, value: object, name: str) -> Any:
     try:
         return kind.parse_value(value)
     except InvalidValue as wrong:
