@@ -20,8 +20,6 @@ class Demand(NamedTuple):
     backend: str
     account: str
     tag: str
-    #: The name of the caller's key, '' for none.
-    key: str
     #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str
     #: As it is sent upstream.
@@ -43,6 +41,8 @@ class Demand(NamedTuple):
     fee: int = 0
     #: The id of the running request that it is a part of, which has reserved what it may use; '' for none.
     within: str = ""
+    #: The name of the caller's key, '' for none.
+    key: str = ""
 
 
 class UncountedRequests:

@@ -78,7 +78,6 @@ async def _make_demand(attempt: Attempt, rounds: int, searches: int | None) -> D
         record.backend,
         record.account,
         record.tag,
-        record.key,
         price_root(attempt.target.backend),
         record.sent_model or record.model or "",
         context.request.method,
@@ -89,6 +88,7 @@ async def _make_demand(attempt: Attempt, rounds: int, searches: int | None) -> D
         traits,
         attempt.left(),
         fee,
+        key=record.key,
     )
 
 

@@ -1,6 +1,7 @@
 """Serves keys for processes: they are made, renewed and ended here, and are in memory alone."""
 
 import re
+from typing import Any
 
 import msgspec
 import trio
@@ -15,7 +16,7 @@ from router.settings import Secret
 from router.settings.fields import MODEL_GLOBS, TAG
 from router.settings.kinds import BUDGET, InvalidValue, Kind, clean
 from router.store.history import reader
-from router.store.history.read_keys import KeyBook, read_book
+from router.store.shared.key_books import KeyBook, read_book
 from router.upstream.client_keys.registry import CHILD_SECONDS, Child, to_amount
 from router.upstream.runtime import Runtime
 
@@ -68,7 +69,7 @@ async def revoke(ask: Ask) -> ChildRevoked:
     return ChildRevoked(name=child.grant.name, book=book)
 
 
-def _read(kind: Kind, value: object, name: str) -> "object":
+def _read(kind: Kind, value: object, name: str) -> Any:
     try:
         return kind.parse_value(value)
     except InvalidValue as wrong:

@@ -55,7 +55,6 @@ async def admit_search(context: RequestContext, record: RequestRecord, engine: E
         SEARCH,
         engine.name,
         record.tag,
-        record.key,
         "",
         "",
         context.request.method,
@@ -67,6 +66,7 @@ async def admit_search(context: RequestContext, record: RequestRecord, engine: E
         context.snapshot.settings.timeouts_total - context.elapsed(),
         fee=engine.charge or 0,
         within=within,
+        key=record.key,
     )
 
     def wait(seconds: float) -> None:

@@ -116,7 +116,7 @@ def _decode(home: Home, name: str, data: bytes) -> StoredKey:
 def load(home: Home, before: LoadedKeys | None = None) -> LoadedKeys:
     """All keys. before: what was loaded last, of which unchanged files are not read again. Raises CommandError when the
     folder is refused."""
-    known = {} if before is None else before.files
+    known = LoadedKeys().files if before is None else before.files
     files: dict[str, tuple[tuple[int, int, int], StoredKey]] = {}
     problems: list[str] = []
     for name in home.names(FOLDER, _SUFFIX):

@@ -25,7 +25,7 @@ def opened(home, **options):
     """Open, write a row, close; where a damaged file went."""
     db, aside = open_history(home, **options)
     with closing(db):
-        db.execute("INSERT INTO owners VALUES ('resp_1', 'a', 'main', 'responses', 1)")
+        db.execute("INSERT INTO owners VALUES ('resp_1', 'a', 'main', 'responses', 1, '')")
     return aside
 
 
@@ -41,7 +41,7 @@ def test_private(home, path):
     try:
         db, _ = open_history(home)
         with closing(db):
-            db.execute("INSERT INTO owners VALUES ('x', 'a', 'm', 'files', 1)")
+            db.execute("INSERT INTO owners VALUES ('x', 'a', 'm', 'files', 1, '')")
             modes = {name: stat.S_IMODE(os.stat(f"{path}{name}").st_mode) for name in ("", "-wal", "-shm")}
     finally:
         os.umask(before)
@@ -144,7 +144,7 @@ def test_damage_inside(home, path):
     db, _ = open_history(home)
     with closing(db):
         db.executemany(
-            "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1)", [(f"resp_{n:05}",) for n in range(5000)]
+            "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1, '')", [(f"resp_{n:05}",) for n in range(5000)]
         )
     data = bytearray(path.read_bytes())
     data[20 * 4096 : 24 * 4096] = b"\xff" * 4 * 4096

@@ -17,7 +17,7 @@ from router.store.database import writer as module
 from router.store.database.open import connect
 from router.store.database.writer import COMMIT_SECONDS, PENDING, Ledger
 
-INSERT = "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1)"
+INSERT = "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1, '')"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 
 
@@ -294,7 +294,7 @@ def put(text):
 ledger = Ledger(open_home({"FAIRLEAD_HOME": home}), lambda text: put("said " + text), retry=0.2)
 ledger.start()
 for number in range(int(count)):
-    ledger.add("INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1)", (f"{name}-{number}",))
+    ledger.add("INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1, '')", (f"{name}-{number}",))
     put(f"{name}-{number} {time.monotonic()}")
     time.sleep(float(pause))
 ledger.close(20)

@@ -94,7 +94,7 @@ def test_asking_again_writes_once_a_day(begun, clock, monkeypatch):
         owners.remember("batch_1", "a", "main", "batches")
     clock.now += DAY + 1
     owners.remember("batch_1", "a", "main", "batches")
-    assert [row[-1] for row in written] == [int(clock.now) - DAY - 1, int(clock.now)]
+    assert [row[-2] for row in written] == [int(clock.now) - DAY - 1, int(clock.now)]
 
 
 def test_memory_is_bounded(begun, monkeypatch):

@@ -26,10 +26,9 @@ def check_path(grant: Grant, call: Call, method: str) -> None:
         if one.paths == "all" or is_models(call.path) or (one.paths == "inference" and _is_inference(call)):
             continue
         what = "the list of models alone" if one.paths == "models" else "what a model answers alone"
-        raise Forbidden(
-            f"The key {one.name} may use {what}, not {method} {call.path[:200]}. Whoever runs this fairlead can change "
-            f"that:   fairlead keys set {one.name} --paths all"
-        )
+        change = f" Whoever runs this fairlead can change that:   fairlead keys set {one.name} --paths all"
+        hint = "" if one.is_child else change
+        raise Forbidden(f"The key {one.name} may use {what}, not {method} {call.path[:200]}.{hint}")
 
 
 def is_models(path: str) -> bool:
