@@ -16,8 +16,9 @@ from router.host.foreground import NOT_EXECUTABLE, Ended, make_start_error
 
 _CTRL_C, _CTRL_BREAK = 0, 1
 _SCRIPTS = (".cmd", ".bat")
-# What the command processor, which runs such files, takes for something else inside of quotes.
-_MISREAD = frozenset('"%\r\n')
+# What the command processor, which runs such files, takes for something else inside of quotes, and outside of them:
+# only words with spaces are quoted.
+_MISREAD, _UNQUOTED = frozenset('"%\r\n'), frozenset("&|<>^")
 _EXTENDED_LIMITS, _KILL_ON_CLOSE, _BREAKAWAY_OK = 9, 0x2000, 0x0800
 
 
@@ -26,7 +27,7 @@ def check_script_arguments(path: str, arguments: Sequence[str]) -> None:
     processor, which expands variables and ends quotes in them."""
     if not path.lower().endswith(_SCRIPTS):
         return
-    wrong = next((word for word in arguments if _MISREAD & set(word)), None)
+    wrong = next((word for word in arguments if set(word) & (_MISREAD if " " in word else _MISREAD | _UNQUOTED)), None)
     if wrong is not None:
         raise make_start_error(
             f"{path} is a script of the command processor, which would change the argument {wrong!r}.",

@@ -56,14 +56,12 @@ def make_start_error(message: str, hint: str, code: int) -> CommandError:
 
 
 def run_in_foreground(path: str, words: Sequence[str], environ: Mapping[str, str]) -> Ended:
-    """Start a program and wait until it ends. words: its name and its arguments. For the main thread. Raises
-    CommandError when it cannot be started, KeyboardInterrupt for a Ctrl-C before that."""
-    if sys.platform == "win32":
-        from router.host.console_program import run_in_console
-
-        return run_in_console(path, words, environ)
+    """Start a program and wait until it ends; on Windows that is `console_program.run_in_console`. words: its name and
+    its arguments. For the main thread. Raises CommandError when it cannot be started."""
     child = _Child()
     with _keeping_terminal() as restore, _handling(child):
+        if child.interrupted:
+            raise KeyboardInterrupt
         child.pid = _start(path, words, environ)
         ended = child.wait()
         if ended.signal:

@@ -19,7 +19,7 @@ from router.cli.run.environment import VARIABLE, build_environment, find_changes
 from router.cli.run.plan import Plan, has_flag
 from router.cli.run.programs import COMMON, OTHER, Program, Recognised, chooses_provider, is_refused, recognise
 from router.errors import CommandError, UsageError
-from router.host.foreground import end_as, find_program, run_in_foreground
+from router.host.foreground import Ended, end_as, find_program, run_in_foreground
 from router.net.loopback import predict_url
 from router.policy.budget.budgets import format_dollars
 from router.settings import Secret, Settings
@@ -57,10 +57,18 @@ def run(argv: list[str]) -> int:
             _announce(plan, found.program, options)
             changes = {**plan.changes, VARIABLE: session.mark}
             started = time.time()
-            ended = run_in_foreground(path, arguments, build_environment(os.environ, changes))
+            ended = _wait_for(path, arguments, build_environment(os.environ, changes))
         session.conclude(words, ended, started)
     end_as(ended)
     return ended.code
+
+
+def _wait_for(path: str, words: Sequence[str], environ: Mapping[str, str]) -> Ended:
+    if sys.platform == "win32":
+        from router.host.console_program import run_in_console
+
+        return run_in_console(path, words, environ)
+    return run_in_foreground(path, words, environ)
 
 
 def _check_own_file(home: Home, settings: Settings, options: Namespace, words: list[str], found: Recognised) -> None:
