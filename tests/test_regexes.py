@@ -39,6 +39,12 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "'/openai/deployments/'": HEAD,
         "'/model/[^/]+/(?:invoke|converse)'": HEAD,
     },
+    "admin/keys/process_keys.py": {
+        "_NAME": NAME,
+    },
+    "policy/grants/grant.py": {
+        "translate(glob.replace('[', '[[]'))": NAME,
+    },
     "backends/cache_rules.py": {
         "pattern": NAME,
     },

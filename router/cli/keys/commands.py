@@ -24,11 +24,7 @@ _COMMANDS = {
     "revoke": ("router.cli.keys.commands:run_revoke", "end a key"),
     "print": ("router.cli.keys.commands:run_print", "print the key that was made for a tool"),
 }
-_EXAMPLES = (
-    "fairlead keys add laptop --models 'claude-*,fast' --budget-day 10 --expires 90d",
-    "fairlead keys list",
-    "fairlead keys revoke laptop",
-)
+_EXAMPLES = ("fairlead keys add laptop", "fairlead keys list", "fairlead keys revoke laptop")
 #: Option, the key of [keys.NAME], what stands for the value in help, and its help.
 _OPTIONS = (
     ("--models", "models", "GLOBS", "models it may use, separated by commas: aliases, models, or BACKEND:MODEL"),
