@@ -31,7 +31,7 @@ _PASSES = 4
 
 # What looks like a key of any provider.
 KEYS = re.compile(
-    r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+    r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk|flk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
 )
 _DIGIT = re.compile(r"[0-9]")
 

@@ -96,6 +96,7 @@ SUB_ROOMS = {
     "cli/env": {"common"},
     "cli/inspect": {"common"},
     "cli/setup": {"common", "env"},
+    "cli/keys": {"common", "config"},
     "cli/upgrade": {"common"},
 }
 FOLDER_FILES = 15

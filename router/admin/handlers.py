@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.admin import analytics_api, backends_api, child_keys_api, explain_api, live_api, models_api, proxy_api
+from router.admin import (
+    analytics_api,
+    backends_api,
+    explain_api,
+    live_api,
+    models_api,
+    proxy_api,
+)
 from router.admin.ask import Handler, answers, serves
 from router.admin.home_call import changes_home, reads_home
+from router.admin.keys import named_keys, process_keys
 from router.operator_api import endpoints
 from router.operator_api.endpoint import Endpoint
 
@@ -30,9 +38,14 @@ HANDLERS: Mapping[Endpoint[Any, Any], Handler] = dict(
         answers(endpoints.ADD_BACKEND, changes_home(backends_api.add_backend)),
         answers(endpoints.CHANGE_BACKEND, changes_home(backends_api.change_backend)),
         answers(endpoints.REMOVE_BACKEND, changes_home(backends_api.remove_backend)),
-        answers(endpoints.MAKE_CHILD_KEY, child_keys_api.make),
-        answers(endpoints.RENEW_CHILD_KEY, child_keys_api.renew),
-        answers(endpoints.REVOKE_CHILD_KEY, child_keys_api.revoke),
+        answers(endpoints.KEYS, named_keys.list_keys),
+        answers(endpoints.ADD_KEY, changes_home(named_keys.add_key)),
+        answers(endpoints.CHANGE_KEY, changes_home(named_keys.change_key)),
+        answers(endpoints.ROTATE_KEY, changes_home(named_keys.rotate_key)),
+        answers(endpoints.REVOKE_KEY, changes_home(named_keys.revoke_key)),
+        answers(endpoints.MAKE_CHILD_KEY, process_keys.make),
+        answers(endpoints.RENEW_CHILD_KEY, process_keys.renew),
+        answers(endpoints.REVOKE_CHILD_KEY, process_keys.revoke),
         answers(endpoints.ANALYTICS, analytics_api.sum_window),
         serves(endpoints.STREAM, live_api.stream),
         serves(endpoints.METRICS, analytics_api.serve_metrics),

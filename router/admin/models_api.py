@@ -14,6 +14,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
 from router.operator_api.models import MODELS_LIMIT, ModelQuestion, ModelReports
 from router.policy.facts.book import FactBook
+from router.policy.grants.grant import Grant, allows_backend, allows_model
 from router.policy.routing.model_list import ServedModel, find_served, list_served
 from router.policy.routing.table import Table
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
@@ -22,15 +23,25 @@ from router.upstream.runtime import Runtime
 from router.upstream.snapshot import Snapshot
 from router.wire import protocols
 from router.wire.protocol import ModelList
+from router.wire.raw.json.top_level import MODEL_LIMIT
 
 _HEADERS: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 #: Longer lists are written in a thread.
 _THREAD_MODELS = 200
 
 
-async def serve_models(connection: Connection, request: Request, path: str, *, runtime: Runtime, gate: Gate) -> None:
+async def serve_models(
+    connection: Connection,
+    request: Request,
+    path: str,
+    *,
+    runtime: Runtime,
+    gate: Gate,
+    grant: Grant | None = None,
+) -> None:
     """Answer a request for the list, or for one model, which may be any that a request would be served for. path:
-    canonical, beginning with /v1. Raises RouterError."""
+    canonical, beginning with /v1. grant: what the caller's key may use; the rest is not there for it. Raises
+    RouterError."""
     if request.method not in ("GET", "HEAD"):
         raise WrongVerb(f"{path} does not accept {request.method}; send a GET.", allow="GET, HEAD")
     shape = (protocols.entry_marked_in(request.fields) or protocols.DEFAULT).models
@@ -38,18 +49,35 @@ async def serve_models(connection: Connection, request: Request, path: str, *, r
     name = unquote(path.removeprefix("/v1/models").strip("/"))
     if name:
         served = await _find_served(name, connection, request, runtime)
+        if grant is not None and not _allows(grant, name, served, runtime.snapshot.table):
+            raise UnknownModel(f"No model '{name[:MODEL_LIMIT]}' is served to the key {grant.name}.")
         body = msgspec.json.encode(shape.entry(describe_model(name, served, runtime.snapshot.facts)))
     elif sum(map(len, runtime.catalogs.models.values())) > _THREAD_MODELS:
-        body = await trio.to_thread.run_sync(_write_page, shape, runtime.snapshot, request.query)
+        body = await trio.to_thread.run_sync(_write_page, shape, runtime.snapshot, request.query, grant)
     else:
-        body = _write_page(shape, runtime.snapshot, request.query)
+        body = _write_page(shape, runtime.snapshot, request.query, grant)
     await connection.respond(200, [*_HEADERS, *gate.make_cors_headers(request)], body)
 
 
-def _write_page(shape: ModelList, snapshot: Snapshot, query: str) -> bytes:
+def _write_page(shape: ModelList, snapshot: Snapshot, query: str, grant: Grant | None) -> bytes:
     served = list_served(snapshot.table)
+    if grant is not None and grant.is_limited:
+        served = {name: one for name, one in served.items() if _allows(grant, name, one, snapshot.table)}
     describer = ModelDescriber(served, snapshot.facts)
     return msgspec.json.encode(shape.page(list(served), describer.describe, query))
+
+
+def _allows(grant: Grant, name: str, served: ServedModel, table: Table) -> bool:
+    """True when a key may use a model under the name that it is asked for by."""
+    backend = table.named.get(served.backend)
+    alias = name if name.lower() in table.targets else ""
+    login = backend is not None and backend.auth == "client"
+    return all(
+        allows_backend(one, served.backend)
+        and (one.auth_client or not login)
+        and allows_model(one, served.backend, served.model, alias)
+        for one in grant.line
+    )
 
 
 async def _find_served(name: str, connection: Connection, request: Request, runtime: Runtime) -> ServedModel:

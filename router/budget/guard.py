@@ -347,7 +347,8 @@ class Guard:
 
     def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
         """The message for the other processes."""
-        budgets = self.rules.budgets if self.rules is not None else ()
+        rules = self.rules
+        budgets = rules.budgets_in_use(self._reservations.scopes) if rules is not None else ()
         now = self._clock()
         needs = self._line.needs()
         self._told_needs = bool(needs)

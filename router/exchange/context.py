@@ -62,6 +62,11 @@ class Arrival:
         #: Counts the bytes of the request body against the bound of all buffers.
         self.memory = MemoryShare(runtime.memory)
 
+    @property
+    def key_owner(self) -> str:
+        """The name under which ids belong to the caller: '' for those of the default key and of callers without one."""
+        return "" if self.grant is None else self.grant.owner
+
     def body_source(self) -> BodySource:
         """The source that the request's body is read from."""
         total = self.snapshot.settings.timeouts_total

@@ -26,6 +26,7 @@ from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
 from router.exchange.judgement import classify_error, find_failure, find_fault, judge_error, read_failure
 from router.exchange.redaction import redact_body, redact_error, redactor_of
+from router.exchange.request.key_limits import KeyPlaces
 from router.exchange.request.overflow import reword_error
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
@@ -67,8 +68,12 @@ class Exchange:
         """Answer the request. Raises RouterError while nothing was sent to the client."""
         running = self._arrival.runtime.running
         running.add(self)
+        places: KeyPlaces | None = None
         try:
             context = await read_request(self._arrival)
+            if context.grant is not None:
+                places = KeyPlaces(context)
+                await places.acquire()
             if context.snapshot.settings.search_provider is not None and await answer_search(context):
                 return
             failover = Failover(context)
@@ -95,6 +100,8 @@ class Exchange:
                 self._end()
                 failover.release()
         finally:
+            if places is not None:
+                places.release()
             running.discard(self)
             self._arrival.memory.release()
 

@@ -5,7 +5,7 @@ from router.exchange.client_response.relay import Relay
 from router.exchange.context import Arrival
 from router.operator_api.status import RunningRequest
 from router.policy.routing.clients import identify_client
-from router.telemetry.accesslog import BUDGET, KEY, QUEUE, RETRY, SEARCHING
+from router.telemetry.accesslog import BUDGET, KEY, KEY_LIMIT, QUEUE, RETRY, SEARCHING
 
 
 def report_running(arrival: Arrival, attempt: Attempt | None, relay: Relay | None) -> RunningRequest:
@@ -31,6 +31,8 @@ def _explain_waiting(arrival: Arrival, attempt: Attempt | None) -> str:
     if kind == QUEUE:
         service = arrival.snapshot.services[name]
         return service.describe_limit(service.queue.held)
+    if kind == KEY_LIMIT:
+        return f"the limits of the key {name}"
     if kind == KEY:
         return f"the key of {record.backend}"
     if kind == RETRY:

@@ -12,6 +12,7 @@ from router.errors import BadRequest, NotFound, WrongVerb
 from router.exchange.client_response.head import JSON, own_headers, send_response
 from router.exchange.context import Arrival
 from router.store.interfaces import StoredResponses
+from router.store.shared.stored_responses import is_of_key
 from router.wire import resource_ids
 from router.wire import stored_responses as forms
 from router.wire.raw.json.json_values import Json
@@ -39,7 +40,7 @@ async def serve_stored(arrival: Arrival) -> bool:
         if await trio.to_thread.run_sync(runtime.resource_owners.find, names, limiter=_THREADS) is not None:
             return False
     arrival.record.protocol = call.protocol or ""
-    if not entry:
+    if not entry or not is_of_key(entry, arrival.key_owner):
         raise NotFound(
             f"Response with id '{name}' not found. fairlead keeps the answers it translates for 30 days, within a "
             "bound and unless store is false."
@@ -71,14 +72,16 @@ async def _serve_inputs(arrival: Arrival, name: str, entry: Json) -> None:
     _check_method(arrival, "GET", "HEAD")
     _require_shown(name, forms.build_response(entry))
     answers, query = arrival.runtime.stored_responses, arrival.request.query
-    page, whole = await trio.to_thread.run_sync(_make_page, answers, name, entry, query, limiter=_THREADS)
+    page, whole = await trio.to_thread.run_sync(
+        _make_page, answers, name, entry, query, arrival.key_owner, limiter=_THREADS
+    )
     await _send(arrival, page, whole=whole)
 
 
-def _make_page(answers: StoredResponses, name: str, entry: Json, query: str) -> tuple[bytes, bool]:
+def _make_page(answers: StoredResponses, name: str, entry: Json, query: str, key: str) -> tuple[bytes, bool]:
     """A page of input items as JSON, and False when those of some earlier answer are missing. Blocks: a conversation
     may be as large as the store."""
-    page, whole = forms.list_inputs(name, {**answers.find([name]), name: entry}, query)
+    page, whole = forms.list_inputs(name, {**answers.find([name], key), name: entry}, query)
     return msgspec.json.encode(page), whole
 
 

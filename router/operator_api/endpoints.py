@@ -20,7 +20,18 @@ from router.operator_api.endpoint import Endpoint, EndpointTable, Parameter
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest, LiveEvent
-from router.operator_api.keys import ChildKey, ChildRenewed, ChildRevoked, NewChildKey
+from router.operator_api.keys import (
+    ChildKey,
+    ChildRenewed,
+    ChildRevoked,
+    KeyChange,
+    KeyChanged,
+    KeyList,
+    KeyMade,
+    KeyRotation,
+    NewChildKey,
+    NewKey,
+)
 from router.operator_api.models import ModelQuestion, ModelReports
 from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
 
@@ -146,6 +157,41 @@ REMOVE_BACKEND: Endpoint[None, BackendRemoved] = Endpoint(
     answer=BackendRemoved,
     changes=True,
 )
+KEYS: Endpoint[None, KeyList] = Endpoint(
+    verb="GET", path="/admin/keys", about="The client keys, without their secrets.", answer=KeyList
+)
+ADD_KEY: Endpoint[NewKey, KeyMade] = Endpoint(
+    verb="POST",
+    path="/admin/keys",
+    about="Makes a client key, which is shown in this answer alone; 409 when there is one of that name.",
+    answer=KeyMade,
+    body=NewKey,
+    changes=True,
+    status=201,
+)
+CHANGE_KEY: Endpoint[KeyChange, KeyChanged] = Endpoint(
+    verb="POST",
+    path="/admin/keys/{name}",
+    about="Changes what a client key may use.",
+    answer=KeyChanged,
+    body=KeyChange,
+    changes=True,
+)
+ROTATE_KEY: Endpoint[KeyRotation, KeyMade] = Endpoint(
+    verb="POST",
+    path="/admin/keys/{name}/rotate",
+    about="Makes a new secret for a client key, which is shown in this answer alone.",
+    answer=KeyMade,
+    body=KeyRotation,
+    changes=True,
+)
+REVOKE_KEY: Endpoint[None, KeyChanged] = Endpoint(
+    verb="DELETE",
+    path="/admin/keys/{name}",
+    about="Ends a client key at once.",
+    answer=KeyChanged,
+    changes=True,
+)
 MAKE_CHILD_KEY: Endpoint[NewChildKey, ChildKey] = Endpoint(
     verb="POST",
     path="/admin/keys/child",
@@ -213,6 +259,7 @@ ENDPOINTS = EndpointTable(
         *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, MODELS, STOP, RESTART),
         *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),
         *(BACKENDS, ADD_BACKEND, CHANGE_BACKEND, REMOVE_BACKEND),
+        *(KEYS, ADD_KEY, CHANGE_KEY, ROTATE_KEY, REVOKE_KEY),
         *(MAKE_CHILD_KEY, RENEW_CHILD_KEY, REVOKE_CHILD_KEY),
         *(ANALYTICS, STREAM, METRICS, HISTORY, REQUEST),
     )

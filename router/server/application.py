@@ -98,7 +98,9 @@ class Proxy:
             arrival.record.tag = arrival.grant.forced_tag or arrival.record.tag
             check_path(arrival.grant, arrival.call, request.method)
         if path == "/v1/models" or path.startswith("/v1/models/"):
-            await serve_models(arrival.connection, request, path, runtime=self._runtime, gate=self._gate)
+            await serve_models(
+                arrival.connection, request, path, runtime=self._runtime, gate=self._gate, grant=arrival.grant
+            )
             arrival.record.status = 200
             return
         _check_verb(request, arrival.call)

@@ -44,9 +44,11 @@ from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key, processes, run_files
 from router.store.home.home import OPERATOR_TOKEN, Home
 from router.store.interfaces import OpenStore
+from router.store.keys import client_keys
 from router.store.shared.sqlite import open_sqlite
 from router.telemetry.accesslog import AccessLog
 from router.upstream import translation_state
+from router.upstream.client_keys.minutes import count_last_minute
 from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
@@ -158,7 +160,7 @@ async def running(
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
     them again for a reload, None to keep these. open_store: opens what the proxy keeps beyond its memory. origin: how
     it was started. Raises CommandError and PortTaken before serving."""
-    client_key.check(settings)
+    client_key.check(settings, named=client_keys.are_there(home))
     key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     # After the tokens were made: what is read holds them as keys that no upstream may get.
@@ -189,6 +191,7 @@ async def running(
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
             _start_tasks(background, runtime, reloader.watch, run_file, [reserve.fill, *_list_chores(home, origin)])
             await background.start(runtime.refresh_catalogs)
+            await count_last_minute(runtime.client_keys, home)
             async with trio.open_nursery() as clients:
                 await origin.wait_for_turn()
                 background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, accepting.table))

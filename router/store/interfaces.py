@@ -90,6 +90,8 @@ class Owner(NamedTuple):
     kind: str
     #: When the id was issued or last requested, within a day: seconds since 1970.
     used: int
+    #: The client key that it was issued to (`Grant.owner`).
+    key: str = ""
 
 
 class ResourceOwners(Protocol):
@@ -100,8 +102,8 @@ class ResourceOwners(Protocol):
         """False when no known id is of a kind that occurs deep in bodies: then bodies need not be searched."""
         ...
 
-    def remember(self, name: str, backend: str, account: str, kind: str) -> None:
-        """Remember the account that issued an id."""
+    def remember(self, name: str, backend: str, account: str, kind: str, key: str = "") -> None:
+        """Remember the account that issued an id, and the client key that it was issued to."""
         ...
 
     def cache(self, name: str, owner: Owner) -> None:
@@ -116,6 +118,10 @@ class ResourceOwners(Protocol):
         """The first of the ids that is in the store, with its owner. For threads, since it blocks."""
         ...
 
+    def find_all(self, names: Sequence[str]) -> Mapping[str, Owner]:
+        """Those of the ids that are in memory or in the store, with their owners. For threads, since it blocks."""
+        ...
+
 
 class StoredResponses(Protocol):
     """Answers that were translated for Responses callers, which later requests may name."""
@@ -123,7 +129,8 @@ class StoredResponses(Protocol):
     def store(self, name: str, previous: str, items: list[Json], size: int, about: Json | None = None) -> None:
         """Store an answer: its id, the id of the answer it continues, and the new items of the conversation, of about
         `size` bytes. about: what its entry holds besides: `inputs`, how many of the items are the request's, and
-        `response`, the response object without its output; None for an answer that can only be continued."""
+        `response`, the response object without its output; None for an answer that can only be continued; and `key`,
+        the client key that it belongs to."""
         ...
 
     def delete(self, name: str) -> None:
@@ -135,8 +142,9 @@ class StoredResponses(Protocol):
         """The entry of an answer, as `find` returns it: {} for a deleted one, None for an unknown id. Blocks."""
         ...
 
-    def find(self, names: Iterable[str]) -> dict[str, Json]:
-        """The stored values of these ids: an item, or an answer together with all those before it. Blocks."""
+    def find(self, names: Iterable[str], key: str = "") -> dict[str, Json]:
+        """The stored values of these ids: an item, or an answer together with all those before it; without those that
+        belong to another client key, as the entry's `key` says. Blocks."""
         ...
 
     def on_erased(self, forget: Callable[[], None]) -> None:

@@ -34,6 +34,8 @@ _BATCH_SECONDS = 0.05
 #: What a request may wait for before it is sent: a place and an account of a backend (its name follows), a key that is
 #: fetched, the time of its next attempt, room in a budget, a web search.
 QUEUE, KEY, RETRY, BUDGET, SEARCHING = "queue", "key", "retry", "budget", "web search"
+#: The same for a place in the limits of a client key, whose name follows.
+KEY_LIMIT = "limit"
 
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.

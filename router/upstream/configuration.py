@@ -20,7 +20,7 @@ from router.store.home.home import Home
 from router.store.home.permissions import word
 from router.store.keys import client_keys
 from router.store.keys.own_keys import OwnKeys, read_own_keys
-from router.upstream.client_keys import NO_KEYS, KeyTable, build_table
+from router.upstream.client_keys.table import NO_KEYS, KeyTable, build_table
 from router.upstream.search import find_gap
 
 
@@ -98,7 +98,7 @@ def list_faults(home: Home, loaded: Loaded, environ: Mapping[str, str]) -> list[
     names = [*(backend.name for backend in found), *(problem.name for problem in problems)]
     settings = loaded.settings
     checks: dict[str, Callable[[], object]] = {
-        "host": lambda: client_key.check(settings),
+        "host": lambda: client_key.check(settings, named=client_keys.are_there(home)),
         "default_backend": lambda: _check_default(settings, names),
         "tls.ca_file": lambda: read_outbound(settings, environ),
         "log_file": lambda: check_log_file(settings),

@@ -29,7 +29,7 @@ from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.gate_refusals import GateRefusals
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
-from router.upstream.client_keys import ClientKeys
+from router.upstream.client_keys.registry import ClientKeys
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
 from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop

@@ -17,7 +17,8 @@ from router.wire.calls import Call
 from router.wire.raw.json.top_level import Top
 
 ID_LIMIT = 256
-NAMED_LIMIT = 8
+#: Ids of one request that are looked at: to find who issued them, and to check that all are the caller's own.
+NAMED_LIMIT, CHECKED_LIMIT = 8, 1000
 #: Bytes; answers above are files and lists, not objects with an id.
 ANSWER_LIMIT = 65_536
 
@@ -81,13 +82,13 @@ def in_path(path: str) -> list[str]:
     return [name for name in found if _is_id(name)]
 
 
-def in_top(top: Top) -> list[str]:
-    """The ids that a request names at its top level."""
-    return [name for key in _TOP if key in top for name in _read_ids(top.value(key)) if _is_id(name)][:NAMED_LIMIT]
+def in_top(top: Top, limit: int = NAMED_LIMIT) -> list[str]:
+    """The ids that a request names at its top level, at most so many."""
+    return [name for key in _TOP if key in top for name in _read_ids(top.value(key), limit) if _is_id(name)][:limit]
 
 
-def in_depth(body: bytes) -> list[str]:
-    """The ids of files, containers and vector stores anywhere in a JSON body."""
+def in_depth(body: bytes, limit: int = NAMED_LIMIT) -> list[str]:
+    """The ids of files, containers and vector stores anywhere in a JSON body, at most so many."""
     found: list[str] = []
     if not any(needle in body for needle in _NEEDLES):
         return found
@@ -97,8 +98,8 @@ def in_depth(body: bytes) -> list[str]:
                 break  # the next window finds it too
             names = [match[1]] if match[1] is not None else _QUOTED.findall(match[2])
             found += [name.decode("ascii") for name in names]
-            if len(found) >= NAMED_LIMIT:
-                return found[:NAMED_LIMIT]
+            if len(found) >= limit:
+                return found[:limit]
     return found
 
 
@@ -139,11 +140,11 @@ def _is_id(name: str) -> bool:
     return 0 < len(name) <= ID_LIMIT and name.isascii() and name.isprintable() and " " not in name
 
 
-def _read_ids(value: object) -> Iterator[str]:
+def _read_ids(value: object, limit: int = NAMED_LIMIT) -> Iterator[str]:
     """The ids in a value that is an id, an object with an id, or a list of ids."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from _read_ids(cast("dict[str, object]", value).get("id"))
+        yield from _read_ids(cast("dict[str, object]", value).get("id"), limit)
     elif isinstance(value, list):
-        yield from (entry for entry in cast("list[object]", value)[:NAMED_LIMIT] if isinstance(entry, str))
+        yield from (entry for entry in cast("list[object]", value)[:limit] if isinstance(entry, str))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import bodies
 import choosing
+import keys
 import load
 import programs
 import recording
@@ -309,6 +310,15 @@ def choice(bench: Bench) -> list[Row]:
     ]
 
 
+def client_keys(bench: Bench) -> list[Row]:
+    """Which of 10,000 client keys a request carries."""
+    taken = keys.checks(bench.sizes.rounds) if bench.fairlead else {}
+    return [
+        _row(f"check of a request {name}, 10,000 keys", "µs", _alone(seconds, "µs"), kind=Kind.VALUE, gate=2)
+        for name, seconds in taken.items()
+    ]
+
+
 def translation(bench: Bench) -> list[Row]:
     """What translating costs beside the relaying, without sockets: an event of a burst, a request of an agent."""
     rows: list[Row] = []
@@ -343,6 +353,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "memory": memory,
     "routing": routing,
     "choice": choice,
+    "keys": client_keys,
     "translation": translation,
     "start": start,
     "first_second": first_second,

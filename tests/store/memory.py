@@ -74,8 +74,8 @@ class MemoryOwners:
     def __init__(self, found):
         self._found = found
 
-    def remember(self, name, backend, account, kind):
-        self._found[name] = Owner(backend, account, kind, int(time.time()))
+    def remember(self, name, backend, account, kind, key=""):
+        self._found[name] = Owner(backend, account, kind, int(time.time()), key)
 
     def cache(self, name, owner):
         pass
@@ -85,6 +85,9 @@ class MemoryOwners:
 
     def find(self, names):
         return next(((name, self._found[name]) for name in names if name in self._found), None)
+
+    def find_all(self, names):
+        return {name: self._found[name] for name in names if name in self._found}
 
 
 class MemoryResponses:
@@ -107,10 +110,10 @@ class MemoryResponses:
     def on_erased(self, forget):
         pass
 
-    def find(self, names):
+    def find(self, names, key=""):
         found = {}
         for name in names:
-            while self._found.get(name) and name not in found:
+            while (entry := self._found.get(name)) and name not in found and entry.get("key", "") == key:
                 found[name] = self._found[name]
                 name = found[name].get("previous", "")
         return found

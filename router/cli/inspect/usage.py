@@ -34,6 +34,7 @@ KEYS = {
     "account": "accounts",
     "client": "clients",
     "tag": "tags",
+    "key": "keys",
     "class": "classes",
     "agent": "agents",
     "day": "",
@@ -46,6 +47,7 @@ _LACKING = {
     "class": _TOLD.format("class"),
     "agent": _TOLD.format("agent"),
     "tag": "had the header x-fairlead-tag",
+    "key": "carried a client key",
     "error": "failed",
     "cache": "lost anything that a cache should have had",
 }
@@ -137,7 +139,7 @@ def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
     """The tables, and the lines below them."""
     total = found.total
     lines: list[str] = []
-    for key in ("model", "account", "client", "tag"):
+    for key in ("model", "account", "client", "tag", "key"):
         group = getattr(found, KEYS[key])
         if [one.name for one in group] != [read_usage.UNKNOWN_CLIENT]:
             lines += _format_table(key, group, width, _ROWS)

@@ -30,7 +30,7 @@ from router.store.shared import captures
 WHY_SCHEMA = 1
 # The columns that have lines of their own: what the caller said of the request stands before the route, all others
 # behind the tokens.
-_CALLERS = ("tag", "class", "agent", "agent id", "of agent")
+_CALLERS = ("tag", "key", "class", "agent", "agent id", "of agent")
 _BEFORE_ROUTE = [column for column in COLUMNS if column.why in _CALLERS]
 _AFTER_TOKENS = [column for column in COLUMNS if column.why not in ("", *_CALLERS)]
 # Classes of errors without a text of their own.

@@ -11,10 +11,13 @@ from router.policy.routing.routes import Route
 from router.wire import resource_ids
 from router.wire.calls import Call
 from router.wire.protocols import MESSAGES
+from router.wire.raw.json.top_level import Top
 
 # Collections whose objects run no model by themselves.
 _NO_MODEL = frozenset(("responses", "conversations", "files", "uploads", "containers", "vector_stores"))
 _MODELS = "/v1/models"
+# Fields of gateways' own that name models to use in the place of `model`.
+_FURTHER_MODELS = ("models", "fallbacks", "fallback_models")
 
 
 def check_path(grant: Grant, call: Call, method: str) -> None:
@@ -39,11 +42,26 @@ def _is_inference(call: Call) -> bool:
     return call.generates or call.counts or collection in ("", "responses")
 
 
-def check_route(arrival: Arrival, route: Route) -> None:
-    """Refuse a request whose route leads where its key may not. Raises RouterError."""
+def check_route(arrival: Arrival, route: Route, top: Top | None) -> None:
+    """Refuse a request whose route leads where its key may not. top: the top level of its body, None where that is no
+    JSON. Raises RouterError."""
     grant = arrival.grant
-    if grant is None or not grant.is_limited:
+    if grant is None:
         return
+    call = arrival.call
+    if (
+        arrival.request.method in ("GET", "HEAD")
+        and resource_ids.collection(call.path)
+        and not resource_ids.in_path(call.path)
+    ):
+        raise Forbidden(
+            f"The key {grant.name} may not list {call.path[:200]}: the list has what belongs to other keys."
+        )
+    if not grant.is_limited:
+        return
+    more = [name for name in _FURTHER_MODELS if top is not None and name in top] if grant.names_models else []
+    if more:
+        raise Forbidden(f"The key {grant.name} may use some models only, and `{more[0]}` names further ones.")
     for one in grant.line:
         if not allows_route(one, route):
             raise _make_refusal(arrival, one, route)

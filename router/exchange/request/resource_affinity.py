@@ -3,10 +3,13 @@
 import msgspec
 import trio
 
+from router.errors import BadRequest, NotFound
 from router.exchange.attempt import Attempt
+from router.exchange.context import Arrival
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.ir import RoutingFacts
 from router.policy.routing.routes import DEMO
+from router.settings.kinds import clean
 from router.store.interfaces import ResourceOwners
 from router.wire import resource_ids
 from router.wire.calls import Call
@@ -16,16 +19,20 @@ from router.wire.raw.json.top_level import Top
 _THREADS = trio.CapacityLimiter(2)
 
 
-def named_ids(call: Call, top: Top | None) -> list[str]:
-    """The ids in the path and at the top of the body, where a call may have any."""
+def named_ids(call: Call, top: Top | None, limit: int = resource_ids.NAMED_LIMIT) -> list[str]:
+    """The ids in the path and at the top of the body, where a call may have any; at most so many of the body."""
     names = resource_ids.in_path(call.path) if not call.generates else []
     if top is not None and (resource_ids.names_ids(call)):
-        names += resource_ids.in_top(top)
+        names += resource_ids.in_top(top, limit)
     return names
 
 
-async def add_owner(owners: ResourceOwners, facts: RoutingFacts, names: list[str]) -> RoutingFacts:
-    """The facts with the backend that issued one of the ids; unchanged when none of them is known."""
+async def add_owner(arrival: Arrival, facts: RoutingFacts, names: list[str]) -> RoutingFacts:
+    """The facts with the backend that issued one of the ids; unchanged when none of them is known. Raises NotFound for
+    an id that does not belong to the caller's key."""
+    owners = arrival.runtime.resource_owners
+    if arrival.grant is not None:
+        await _check_owned(arrival, names)
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names)
     if found is None:
@@ -33,9 +40,29 @@ async def add_owner(owners: ResourceOwners, facts: RoutingFacts, names: list[str
     if found is None:
         return facts
     name, owner = found
+    if owner.key != arrival.key_owner:
+        raise _make_foreign(name)
     owners.cache(name, owner)
-    owners.remember(name, owner.backend, owner.account, owner.kind)
+    owners.remember(name, owner.backend, owner.account, owner.kind, owner.key)
     return msgspec.structs.replace(facts, owner=owner.backend, account=owner.account)
+
+
+async def _check_owned(arrival: Arrival, names: list[str]) -> None:
+    """Refuse a caller with a key of its own every id that was not issued to that key. Raises NotFound."""
+    if len(names) >= resource_ids.CHECKED_LIMIT:
+        raise BadRequest(f"The request names {resource_ids.CHECKED_LIMIT:,} ids or more, too many to be checked.")
+    stored = arrival.call.entry.stored
+    asked = [name for name in dict.fromkeys(names) if stored is None or not stored.is_own(name)]
+    find = arrival.runtime.resource_owners.find_all
+    found = await trio.to_thread.run_sync(find, asked, limiter=_THREADS) if asked else {}
+    for name in asked:
+        if name not in found or found[name].key != arrival.key_owner:
+            raise _make_foreign(name)
+
+
+def _make_foreign(name: str) -> NotFound:
+    """The same words for an id of another key and for one that is not known: whether it exists is not told."""
+    return NotFound(f"No object with id '{clean(name, 80)}' belongs to this key.")
 
 
 def find_owner(owners: ResourceOwners, call: Call, body: bytes, top: Top) -> str | None:
@@ -82,4 +109,5 @@ def _remember(attempt: Attempt, name: str, kind: str) -> None:
     if backend == DEMO:  # the demo stores nothing that a later request could name
         return
     kind = kind or resource_ids.collection(attempt.context.call.path)
-    attempt.context.runtime.resource_owners.remember(name, backend, attempt.target.account, kind)
+    context = attempt.context
+    context.runtime.resource_owners.remember(name, backend, attempt.target.account, kind, context.key_owner)

@@ -37,12 +37,14 @@ async def read_request(arrival: Arrival) -> RequestContext:
     if arrival.capture_limit:
         record.request_body = bytes(body.data[: arrival.capture_limit])
     facts = find_facts(call, top)
-    names = resource_affinity.named_ids(call, top)
+    # All of them have to be the key's own.
+    limit = resource_ids.NAMED_LIMIT if arrival.grant is None else resource_ids.CHECKED_LIMIT
+    names = resource_affinity.named_ids(call, top, limit)
     if top is not None and arrival.runtime.resource_owners.attached:
         in_depth = resource_ids.in_depth
         large = len(body.data) > THREAD_BYTES
-        names += await arrival.run_in_thread(in_depth, body.data) if large else in_depth(body.data)
-    facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
+        names += await arrival.run_in_thread(in_depth, body.data, limit) if large else in_depth(body.data, limit)
+    facts = await resource_affinity.add_owner(arrival, facts, names) if names else facts
     record.model, record.stream = facts.model, facts.stream
     issues_id = resource_ids.issues(call, arrival.request.method, top)
     route = await _resolve_route(arrival, facts, body.data, top)
@@ -58,7 +60,7 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
         record.request_body = upload.beginning(BODY_KEPT)
     facts = RoutingFacts(call.protocol, upload.model, stream=False)
     names = resource_affinity.named_ids(call, None)
-    facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
+    facts = await resource_affinity.add_owner(arrival, facts, names) if names else facts
     record.model = upload.model
     issues_id = resource_ids.issues(call, arrival.request.method, None)
     route = await _resolve_route(arrival, facts, b"", None)
@@ -102,7 +104,7 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, body: bytes, top
         record.note(*route.note_rule())
     check_speaks(arrival.call, route)
     if arrival.grant is not None:
-        check_route(arrival, route)
+        check_route(arrival, route, top)
     if route.backend.auth == "client":
         check_login(arrival, route)
     return route

@@ -155,15 +155,16 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
 
 async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: Stored) -> None:
     """Load the stored answers that the request names, and have the coming answer stored."""
-    answers = context.runtime.stored_responses
+    answers, key = context.runtime.stored_responses, context.key_owner
     size = len(body)
 
     def store(answer: FinishedAnswer) -> None:
-        run_on_loop(answers.store, answer.name, answer.previous, answer.items, size + answer.size, answer.about)
+        about = {**(answer.about or {}), "key": key} if key else answer.about
+        run_on_loop(answers.store, answer.name, answer.previous, answer.items, size + answer.size, about)
 
     ctx.store = store
     if stored.refers(body):
-        ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
+        ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body), key), limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:

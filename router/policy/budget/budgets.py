@@ -100,14 +100,14 @@ def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:
     return min((cost + 500_000) // 10**6, MOST_AMOUNT)
 
 
-def find_term(budget: Budget, at: float) -> Term:
+def find_budget_term(budget: Budget, at: float) -> Term:
     """The day, month or run of a budget at a moment, in local time: seconds since 1970."""
     if budget.period == "run":
         return Term("run", budget.since, float("inf"))
-    return find_calendar_term(budget.period, at)
+    return find_term(budget.period, at)
 
 
-def find_calendar_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
+def find_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
     """The day or month of a moment, in local time. at: seconds since 1970; zone: None for the machine's."""
     day = datetime.fromtimestamp(at, zone).date()
     first = day if period == "day" else day.replace(day=1)

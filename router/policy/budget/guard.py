@@ -38,6 +38,8 @@ _NAMED = 3
 # The beginning of the words for calls whose answers tell no cost, and what shows a segment of a path to be an id.
 _CALLS = "calls of "
 _ID = re.compile("[^a-z-]")
+# How the scopes of client keys begin.
+_KEY = "key "
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
     ("day", "usd", "day_usd"),
     ("month", "usd", "month_usd"),
@@ -85,12 +87,19 @@ class Rules:
     patience: float = 60.0
     #: The budgets by scope: there may be thousands of keys with one.
     by_scope: Mapping[str, tuple[Budget, ...]] = field(init=False, compare=False, repr=False)
+    _standing: tuple[Budget, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         found: dict[str, tuple[Budget, ...]] = {}
         for budget in self.budgets:
             found[budget.scope] = (*found.get(budget.scope, ()), budget)
         object.__setattr__(self, "by_scope", found)
+        standing = tuple(budget for budget in self.budgets if not budget.scope.startswith(_KEY))
+        object.__setattr__(self, "_standing", standing)
+
+    def budgets_in_use(self, scopes: Iterable[str]) -> tuple[Budget, ...]:
+        """All budgets, of keys only those in these scopes: those of keys that no request came with are left alone."""
+        return (*self._standing, *self.budgets_of(scope for scope in scopes if scope.startswith(_KEY)))
 
     def budgets_of(self, scopes: Iterable[str]) -> tuple[Budget, ...]:
         """The budgets that a request of these scopes counts against."""

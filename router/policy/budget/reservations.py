@@ -18,7 +18,7 @@ from router.policy.budget.budgets import (
     TokenCounts,
     Unit,
     budget_key,
-    find_term,
+    find_budget_term,
     measure_tokens,
 )
 from router.wire.costs.cost_traits import CostTraits
@@ -109,6 +109,11 @@ class Reservations:
         """Requests that hold a reservation."""
         return len(self._reserved)
 
+    @property
+    def scopes(self) -> Sequence[str]:
+        """The scopes of budgets that requests counted in."""
+        return [scope for scope, states in self._scopes.items() if states]
+
     def of_scope(self, scope: str) -> Sequence[BudgetState]:
         """The budgets of a scope."""
         return self._scopes.get(scope, ())
@@ -177,7 +182,7 @@ class Reservations:
         what the history has, which will hold this request. charge: as for `settle`."""
         found: list[str] = []
         for budget in budgets:
-            key = budget_key(budget, find_term(budget, now))
+            key = budget_key(budget, find_budget_term(budget, now))
             if key in self.states and self.states[key].known:
                 self._add(key, _measure(budget.unit, counts, rates, charge))
                 found.append(key)
@@ -235,7 +240,7 @@ class Reservations:
             state.use_local_state()
 
     def _open(self, budget: Budget, now: float) -> str:
-        found = find_term(budget, now)
+        found = find_budget_term(budget, now)
         key = budget_key(budget, found)
         state = self.states.get(key)
         if state is None:
@@ -260,7 +265,10 @@ class Reservations:
         """Forget terms that are over and budgets that are no more, once nothing of them is outstanding."""
         for key in [key for key, state in self.states.items() if key not in keys and not state.outstanding]:
             state = self.states.pop(key)
-            self._scopes[state.budget.scope].remove(state)
+            left = self._scopes[state.budget.scope]
+            left.remove(state)
+            if not left:
+                del self._scopes[state.budget.scope]
 
 
 def _measure(unit: Unit, counts: TokenCounts, rates: Rates | None, charge: int | None) -> int:

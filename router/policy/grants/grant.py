@@ -69,11 +69,6 @@ class Grant:
         return next((one.tag for one in reversed([*self.line]) if one.tag), "")
 
     @property
-    def may_expire(self) -> bool:
-        """True when it has an end."""
-        return self.expires is not None or self.parent is not None
-
-    @property
     def is_limited(self) -> bool:
         """True when it may not use every model of every backend."""
         return any(one.models is not None or one.backends is not None or not one.auth_client for one in self.line)

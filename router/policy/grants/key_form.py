@@ -5,7 +5,7 @@ A key is random, so that a plain SHA-256 of it is enough at rest: there is nothi
 
 import base64
 import binascii
-import hashlib
+from hashlib import sha256
 
 PREFIX = "flk_"
 BITS = 128
@@ -13,7 +13,7 @@ _RANDOM, _CHECK = 26, 2
 LENGTH = len(PREFIX) + _RANDOM + _CHECK
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _LETTERS = frozenset(_ALPHABET)
-_MARK = PREFIX.encode()
+MARK = PREFIX.encode()
 
 
 def format_key(random: bytes) -> str:
@@ -29,7 +29,7 @@ def _compute_check(text: str) -> str:
 
 def is_marked(value: bytes) -> bool:
     """True for a text that claims to be a client key, whether it is a whole one or not."""
-    return value.startswith(_MARK)
+    return value.startswith(MARK)
 
 
 def explain_fault(key: str) -> str:
@@ -48,4 +48,4 @@ def explain_fault(key: str) -> str:
 
 def digest_key(key: bytes) -> bytes:
     """The SHA-256 of a key, by which it is known at rest: 32 bytes."""
-    return hashlib.sha256(key).digest()
+    return sha256(key).digest()

@@ -1,6 +1,6 @@
 """What the requests of one client key used, with those of the keys that it made for processes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -52,6 +52,28 @@ class KeyBook(msgspec.Struct, kw_only=True):
     moved: int = 0
     #: The models that served, most requests first; at most 100.
     models: list[ModelCount] = []
+
+
+class KeyedRequest(NamedTuple):
+    """A request that came with a key."""
+
+    name: str
+    #: Seconds since 1970.
+    time: float
+    tokens: int
+
+
+_LATEST_LIMIT = 100_000
+
+
+def read_latest_keyed(db: "sqlite3.Connection", since: float) -> list[KeyedRequest]:
+    """The requests with a key since a moment (seconds since 1970), the oldest first; at most 100,000."""
+    rows = db.execute(
+        "SELECT names.text, time / 1000.0, coalesce(tokens_in, 0) + coalesce(cache_write, 0) + coalesce(tokens_out, 0) "
+        "FROM requests JOIN names ON names.id = key WHERE time >= ? AND names.text <> '' ORDER BY time LIMIT ?",
+        (int(since * 1000), _LATEST_LIMIT),
+    )
+    return [KeyedRequest(*row) for row in rows]
 
 
 class KeyUse(msgspec.Struct, kw_only=True):

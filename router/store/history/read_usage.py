@@ -116,6 +116,8 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     accounts: list[UsageSums]
     clients: list[UsageSums]
     tags: list[UsageSums]
+    #: By client key; those that it made for processes have names of their own.
+    keys: list[UsageSums]
     billing_classes: list[UsageSums]
     errors: list[UsageSums]
     #: The requests that lost tokens of a cache, by why.
@@ -166,6 +168,7 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         accounts=groups["account"],
         clients=groups["client"],
         tags=groups["tag"],
+        keys=groups["key"],
         billing_classes=groups["billing"],
         errors=groups["error"],
         cache_losses=groups["cache_loss"],
@@ -213,6 +216,7 @@ def empty_summary(since: float, until: float) -> UsageSummary:
         accounts=none,
         clients=none,
         tags=none,
+        keys=none,
         billing_classes=none,
         errors=none,
         cache_losses=none,

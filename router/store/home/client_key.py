@@ -30,12 +30,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check(settings: Settings) -> None:
-    """Refuse to listen off loopback without a strong key. Raises CommandError with the fix."""
+def check(settings: Settings, *, named: bool = False) -> None:
+    """Refuse to listen off loopback without a strong key. named: there are client keys with names, which all are
+    strong. Raises CommandError with the fix."""
     if is_loopback(settings.host):
         return
     reach = f"host is {settings.host}, which other machines can reach"
-    if settings.api_key is None or len(settings.api_key.reveal()) < LEAST_KEY:
+    lacks = not named if settings.api_key is None else len(settings.api_key.reveal()) < LEAST_KEY
+    if lacks:
         lack = "no API key is set" if settings.api_key is None else f"the API key has fewer than {LEAST_KEY} characters"
         raise CommandError(
             f"{reach}, and {lack}.",

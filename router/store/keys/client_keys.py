@@ -83,6 +83,17 @@ def check_name(text: str) -> str:
     return name
 
 
+def are_there(home: Home) -> bool:
+    """True when there is any key."""
+    return bool(home.names(FOLDER, _SUFFIX))
+
+
+def find_key(home: Home, key: bytes) -> str:
+    """The name of the key that a text is, '' when it is none of this home. Reads all of them."""
+    digest, now = digest_key(key), time.time()
+    return next((name for name, one in load(home).found.items() if digest in one.digests(now)), "")
+
+
 def read_key(home: Home, name: str) -> StoredKey | None:
     """What is kept of a key; None when there is none. Raises CommandError."""
     data = home.read(f"{FOLDER}/{name}{_SUFFIX}")

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from router.backends import APIS
 from router.errors import CommandError
+from router.policy.grants.key_form import is_marked
 from router.settings import Secret, Settings
 from router.settings.kinds import NO_KEY
 from router.store.home.home import CLIENT_KEY, OPERATOR_TOKEN, TOKEN, Home
+from router.store.keys.client_keys import find_key
 
 # The variables that `fairlead env` sets to fairlead's own key, and the one that it did before.
 _SET_BY_ENV = frozenset((*(f"${api.key_variable}" for api in APIS), "$ANTHROPIC_API_KEY"))
@@ -22,6 +24,8 @@ class OwnKeys(NamedTuple):
     """The own secrets of one home, each with its name in messages."""
 
     secrets: tuple[tuple[str, Secret], ...] = ()
+    #: Where the client keys with names are, of which the digests alone are known.
+    home: Home | None = None
 
     def check(self, key: Secret, where: str) -> Secret:
         """The key of a backend. Raises OwnKeyRefused, naming `where`, when it is fairlead's own."""
@@ -40,6 +44,8 @@ class OwnKeys(NamedTuple):
         same = [what for what, own in self.secrets if hmac.compare_digest(key, own.reveal().encode())]
         if same:
             return same[0]
+        if self.home is not None and is_marked(key) and (name := find_key(self.home, key)):
+            return f"fairlead's own client key {name}"
         # In such a variable, this form is the client key of another home, or the one this home had before.
         return "a client key of fairlead" if where in _SET_BY_ENV and re.fullmatch(TOKEN, key) else ""
 
@@ -50,4 +56,4 @@ def read_own_keys(home: Home, settings: Settings | None) -> OwnKeys:
     found = [("fairlead's own client key", client), ("fairlead's operator token", operator)]
     if settings is not None:
         found.insert(0, ("fairlead's own client key", settings.api_key))
-    return OwnKeys(tuple((what, secret) for what, secret in found if secret is not None))
+    return OwnKeys(tuple((what, secret) for what, secret in found if secret is not None), home)

@@ -22,7 +22,7 @@ from router.policy.budget.budgets import (
     Unit,
     budget_key,
     compute_share,
-    find_term,
+    find_budget_term,
 )
 from router.policy.budget.guard import Halt
 from router.policy.budget.prices import WITHOUT
@@ -282,7 +282,9 @@ def lift_halts(db: "sqlite3.Connection") -> None:
 def read_not_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: float) -> dict[tuple[str, str], int]:
     """How many requests of the current terms count nothing in budgets in US dollars, since their models have no price:
     by backend and model, most first."""
-    dollars = [(budget.scope, int(find_term(budget, now).start * 1000)) for budget in budgets if budget.unit == "usd"]
+    dollars = [
+        (budget.scope, int(find_budget_term(budget, now).start * 1000)) for budget in budgets if budget.unit == "usd"
+    ]
     first = min((start for _, start in dollars), default=0)
     # The sums of hours first: reading the rows of a month takes a tenth of a second.
     unpriced = "SELECT total(unpriced) FROM rollups WHERE hour >= ?"
@@ -301,7 +303,9 @@ def read_not_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: f
 
 def read_partly_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: float) -> dict[str, int]:
     """How many requests of the current terms are counted without a part that has no price, by what that is."""
-    dollars = [(budget.scope, int(find_term(budget, now).start * 1000)) for budget in budgets if budget.unit == "usd"]
+    dollars = [
+        (budget.scope, int(find_budget_term(budget, now).start * 1000)) for budget in budgets if budget.unit == "usd"
+    ]
     prices = dict(db.execute("SELECT id, text FROM names WHERE instr(text, ?)", (WITHOUT,)).fetchall())
     if not dollars or not prices:
         return {}
@@ -332,6 +336,6 @@ def _select_scope(scope: str, start: int) -> tuple[str, list[object]]:
 
 def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
     """The spend of a budget in its current term; None when no process has used it in this term."""
-    key = budget_key(budget, find_term(budget, now))
+    key = budget_key(budget, find_budget_term(budget, now))
     row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
     return row[0] if row else None

@@ -23,9 +23,10 @@ _ENTRY_BYTES = 100
 _DAY = 86_400
 _TRIM_SECONDS, _TRIM_ROWS = 3600.0, 1000
 
-_INSERT = """INSERT INTO owners (id, backend, account, kind, used) VALUES (?, ?, ?, ?, ?)
+_INSERT = """INSERT INTO owners (id, backend, account, kind, used, key) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE
-    SET backend = excluded.backend, account = excluded.account, kind = excluded.kind, used = excluded.used"""
+    SET backend = excluded.backend, account = excluded.account, kind = excluded.kind, used = excluded.used,
+    key = excluded.key"""
 _TOO_OLD = "DELETE FROM owners WHERE used < ?"
 _TOO_MANY = """DELETE FROM owners WHERE id IN (
     SELECT id FROM owners ORDER BY used LIMIT max(0, (SELECT count(*) FROM owners) - ?))"""
@@ -55,13 +56,13 @@ class SqliteResourceOwners:
         """False when no known id is of a kind that occurs deep in bodies: then bodies need not be searched."""
         return self._attached_here or self._attached_stored is not False
 
-    def remember(self, name: str, backend: str, account: str, kind: str) -> None:
+    def remember(self, name: str, backend: str, account: str, kind: str, key: str = "") -> None:
         """Remember the account that issued an id, unless the id is longer than ID_LIMIT bytes."""
         if not name or len(name) > ID_LIMIT or not name.isascii() or not name.isprintable():
             return
-        owner = Owner(backend, account, kind, int(self._clock()))
+        owner = Owner(backend, account, kind, int(self._clock()), key)
         before = self._known.get(name)
-        if before is not None and before[:3] == owner[:3] and owner.used - before.used < _DAY:
+        if before is not None and before._replace(used=0) == owner._replace(used=0) and owner.used - before.used < _DAY:
             # An id such as a batch's is requested often until the batch is done: its use is written once a day.
             self._known.move_to_end(name)
             return
@@ -91,11 +92,20 @@ class SqliteResourceOwners:
 
     def find(self, names: Sequence[str]) -> tuple[str, Owner] | None:
         """The first of the ids that is in the file, with its owner. For threads, since it blocks."""
+        found = self._read(names)
+        return next(((name, found[name]) for name in names if name in found), None)
+
+    def find_all(self, names: Sequence[str]) -> dict[str, Owner]:
+        """Those of the ids that are in memory or in the file, with their owners. For threads, since it blocks."""
+        known = {name: owner for name in names if (owner := self._known.get(name)) is not None}
+        rest = [name for name in names if name not in known]
+        return {**known, **(self._read(rest) if rest else {})}
+
+    def _read(self, names: Sequence[str]) -> dict[str, Owner]:
         self._ledger.start()
         marks = ", ".join("?" * len(names))
-        query = f"SELECT id, backend, account, kind, used FROM owners WHERE id IN ({marks})"  # noqa: S608 - marks only
-        found = {row[0]: Owner(*row[1:]) for row in self._ledger.read(query, names)}
-        return next(((name, found[name]) for name in names if name in found), None)
+        query = f"SELECT id, backend, account, kind, used, key FROM owners WHERE id IN ({marks})"  # noqa: S608 - marks only
+        return {row[0]: Owner(*row[1:]) for row in self._ledger.read(query, names)}
 
     def _maintain(self, db: "sqlite3.Connection") -> None:
         """Read whether another process stored an attached id, and delete rows that are too old or too many."""
@@ -111,4 +121,4 @@ class SqliteResourceOwners:
 
 
 def _measure(name: str, owner: Owner) -> int:
-    return _ENTRY_BYTES + len(name) + len(owner.backend) + len(owner.account) + len(owner.kind)
+    return _ENTRY_BYTES + len(name) + len(owner.backend) + len(owner.account) + len(owner.kind) + len(owner.key)

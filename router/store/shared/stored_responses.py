@@ -71,8 +71,9 @@ class SqliteStoredResponses:
             if isinstance(item_id, str) and 0 < len(item_id) <= 256:
                 self._put(item_id, {"answer": name}, 0)
 
-    def find(self, names: Iterable[str]) -> dict[str, Json]:
-        """The stored values of these ids: an item, or an answer together with all those before it. Blocks."""
+    def find(self, names: Iterable[str], key: str = "") -> dict[str, Json]:
+        """The stored values of these ids: an item, or an answer together with all those before it; without those of
+        another client key. Blocks."""
         found: dict[str, Json] = {}
         self._erasure.check()
         for name in names:
@@ -81,10 +82,11 @@ class SqliteStoredResponses:
                 continue
             holder = entry.get("answer")
             if isinstance(holder, str):
-                item = _find_item(self._find_entry(holder) or {}, name)
+                answer = self._find_entry(holder) or {}
+                item = _find_item(answer, name) if is_of_key(answer, key) else None
                 found |= {name: item} if item is not None else {}
                 continue
-            while entry is not None and name not in found and len(found) < CHAIN_LIMIT:
+            while entry is not None and is_of_key(entry, key) and name not in found and len(found) < CHAIN_LIMIT:
                 found[name] = entry
                 name = str(entry.get("previous") or "")
                 entry = self._find_entry(name) if name else None
@@ -145,6 +147,11 @@ class SqliteStoredResponses:
         while rows > MAX_ROWS or size > self._max_bytes:
             db.execute(_OLDEST, (max(1, rows // 10),))
             rows, size = db.execute(_SIZE).fetchone()
+
+
+def is_of_key(entry: Json, key: str) -> bool:
+    """True for an answer that belongs to a client key, '' for the default one."""
+    return (entry.get("key") or "") == key
 
 
 def _write(db: "sqlite3.Connection", rows: list[tuple[str, Json, int]]) -> None:

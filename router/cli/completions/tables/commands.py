@@ -218,7 +218,7 @@ COMMANDS = {
     )),
     "usage": Command("show requests, tokens, cost, latency and errors of a period", (), (
         Option(("--since",), ("60m", "24h", "7d", "today"), "60m, 24h, 7d, today, or a date such as 2026-11-01"),
-        Option(("--by",), ("model", "account", "client", "tag", "class", "agent", "day", "error", "cache"), "one table alone: model, account, client, tag, class, agent, ..."),
+        Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache"), "one table alone: model, account, client, tag, key, class, ..."),
         Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
     )),
     "why": Command("show what happened to one request", ("request",), (

@@ -7,8 +7,8 @@ they go on when the configuration is read again, or the key is replaced.
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import trio
@@ -17,11 +17,12 @@ from router.errors import BadRequest, Conflict, NotFound, Unavailable
 from router.host.access import KEY_HEADERS, strip_scheme
 from router.policy.accounts.rate_limit import RateSettings
 from router.policy.budget.budgets import CHILD, DOLLAR, Budget
-from router.policy.grants.grant import DEFAULT, Grant, find_expired, make_grant
-from router.policy.grants.key_form import digest_key, explain_fault, is_marked
+from router.policy.grants.grant import DEFAULT, Grant, find_expired
+from router.policy.grants.key_form import MARK, digest_key, explain_fault, is_marked
 from router.settings import Secret, Settings
 from router.store.home import processes
 from router.store.keys import client_keys as stored
+from router.upstream.client_keys.table import NO_KEYS, KeyTable
 from router.upstream.queue import AdmissionQueue
 
 #: Seconds between two looks at the processes that keys were made for.
@@ -30,47 +31,7 @@ LOOK_SECONDS = 0.5
 CHILDREN_LIMIT = 1000
 #: Seconds that such a key is valid without being renewed: the default, and the most.
 CHILD_SECONDS = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class KeyTable:
-    """The keys of a home as they were read, with their settings."""
-
-    #: By name.
-    grants: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
-    #: By the digest of the key.
-    digests: Mapping[bytes, Grant] = field(default_factory=dict[bytes, Grant])
-    #: Digests of keys that were replaced -> until when they are valid, in seconds since 1970.
-    until: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
-    #: What was read of the files, for the next reading.
-    loaded: stored.LoadedKeys = stored.LoadedKeys()
-    #: Problems to show to the user, each with its fix.
-    problems: tuple[str, ...] = ()
-
-
-NO_KEYS = KeyTable()
-
-
-def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
-    """The keys of a home with their settings. For threads: there may be thousands."""
-    from router.settings.tables import KeyOptions
-
-    none = KeyOptions()
-    grants: dict[str, Grant] = {}
-    digests: dict[bytes, Grant] = {}
-    until: dict[bytes, float] = {}
-    for name, key in loaded.found.items():
-        grant = grants[name] = make_grant(name, settings.keys.get(name, none))
-        digests[bytes.fromhex(key.sha256)] = grant
-        if key.previous is not None:
-            old = bytes.fromhex(key.previous.sha256)
-            digests[old], until[old] = grant, key.previous.until
-    lacking = tuple(
-        f"keys.{name} is set, and there is no key of that name. Make it:   fairlead keys add {name}"
-        for name in settings.keys
-        if name not in grants
-    )
-    return KeyTable(grants, digests, until, loaded, (*loaded.problems, *lacking))
+_FIRST, _SECOND, _THIRD = KEY_HEADERS
 
 
 class Identity(NamedTuple):
@@ -143,37 +104,42 @@ class ClientKeys:
 
     def identify(self, fields: Mapping[bytes, bytes]) -> Identity | None:
         """What the keys in these headers (lower-case name -> value) say; None when there is none of their form."""
-        found: list[bytes] = []
-        grant: Grant | None = None
-        fault = ""
-        for name in KEY_HEADERS:
-            value = fields.get(name)
-            if value is None:
-                continue
-            value = strip_scheme(value)
-            if not is_marked(value):
-                continue
-            found.append(value)
-            if grant is None:
-                one = self._find(value)
-                if isinstance(one, Grant):
-                    grant = one
-                else:
-                    fault = fault or one
-        return Identity(grant, tuple(found), "" if grant else fault) if found else None
+        # For each request, most of which have one of the headers and no key of this form.
+        first, second, third = fields.get(_FIRST), fields.get(_SECOND), fields.get(_THIRD)
+        if first is not None or (second is not None and third is not None):
+            return self._identify_by_any((first, second, third))
+        value = third if second is None else second
+        if value is None or MARK not in value:
+            return None
+        value = value[7:] if value[:7] == b"Bearer " else strip_scheme(value)
+        grant = self.table.plain.get(digest_key(value))
+        return Identity(grant, (value,)) if grant is not None else self._identify_by_any((value,))
+
+    def _identify_by_any(self, values: Iterable[bytes | None]) -> Identity | None:
+        stripped = (strip_scheme(value) for value in values if value is not None)
+        found = tuple(value for value in stripped if is_marked(value))
+        if not found:
+            return None
+        grants = [self._find(value) for value in found]
+        known = next((one for one in grants if isinstance(one, Grant)), None)
+        fault = "" if known is not None else str(grants[0])
+        return Identity(known, found, fault)
 
     def _find(self, value: bytes) -> Grant | str:
         """The grant of a key, or why there is none."""
         digest = digest_key(value)
-        grant = self.table.digests.get(digest)
+        table = self.table
+        grant = table.digests.get(digest)
         if grant is None:
             child = self._digests.get(digest)
             if child is None or self._clock() >= child.until:
                 return _explain_unknown(value)
             grant = child.grant
-        elif digest in self.table.until and self._clock() >= self.table.until[digest]:
+        elif table.until and digest in table.until and self._clock() >= table.until[digest]:
             return f"This key of {grant.name} was replaced. Use the new one."
-        expired = find_expired(grant, self._clock()) if grant.may_expire else None
+        if grant.expires is None and grant.parent is None:
+            return grant
+        expired = find_expired(grant, self._clock())
         if expired is not None:
             when = time.strftime("%Y-%m-%d", time.localtime((expired.expires or 0.0) - 1))
             return (
@@ -182,9 +148,9 @@ class ClientKeys:
             )
         return grant
 
-    def queues_of(self, grant: Grant) -> list[AdmissionQueue]:
+    def queues_of(self, grant: Grant) -> list[tuple[Grant, AdmissionQueue]]:
         """The queues in which a request of this grant waits: its own and those above it, where they have limits."""
-        found: list[AdmissionQueue] = []
+        found: list[tuple[Grant, AdmissionQueue]] = []
         for one in grant.line:
             limits = RateSettings(one.rpm, one.tpm)
             if not limits.any and one.max_concurrent is None:
@@ -195,8 +161,22 @@ class ClientKeys:
             queue.limit = one.max_concurrent or 1_000_000
             queue.most = self._most
             queue.set_limits(limits)
-            found.append(queue)
+            found.append((one, queue))
         return found
+
+    @property
+    def counts_minutes(self) -> bool:
+        """True when a key has a limit of requests or tokens a minute."""
+        return any(one.rpm is not None or one.tpm is not None for one in self.table.grants.values())
+
+    def count_earlier(self, name: str, ago: float, tokens: int) -> None:
+        """Count a request that a proxy before this one served, in the limits of its key and those above it; to be
+        called in their order. ago: seconds since it came."""
+        parts = name.split(CHILD)
+        for count in range(1, len(parts) + 1):
+            grant = self.table.grants.get(CHILD.join(parts[:count]))
+            for _, queue in () if grant is None else self.queues_of(grant):
+                queue.rate_limit.count_request(queue.clock() - ago, tokens)
 
     # Keys for processes
 

@@ -16,7 +16,7 @@ from router.settings.fields import MODEL_GLOBS, TAG
 from router.settings.kinds import BUDGET, InvalidValue, Kind, clean
 from router.store.history import reader
 from router.store.history.read_keys import KeyBook, read_book
-from router.upstream.client_keys import CHILD_SECONDS, Child, to_amount
+from router.upstream.client_keys.registry import CHILD_SECONDS, Child, to_amount
 from router.upstream.runtime import Runtime
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(?:\.[a-z0-9][a-z0-9_-]{0,63}){0,8}")

@@ -1,0 +1,51 @@
+"""The client keys of a home as they were read, with what each may use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from router.policy.grants.grant import Grant, make_grant
+from router.settings import Settings
+from router.settings.tables import KeyOptions
+from router.store.keys import client_keys as stored
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """The keys of a home as they were read, with their settings."""
+
+    #: By name.
+    grants: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
+    #: By the digest of the key.
+    digests: Mapping[bytes, Grant] = field(default_factory=dict[bytes, Grant])
+    #: Those of keys without an end, for which nothing more is to be asked.
+    plain: Mapping[bytes, Grant] = field(default_factory=dict[bytes, Grant])
+    #: Digests of keys that were replaced -> until when they are valid, in seconds since 1970.
+    until: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
+    #: What was read of the files, for the next reading.
+    loaded: stored.LoadedKeys = stored.LoadedKeys()
+    #: Problems to show to the user, each with its fix.
+    problems: tuple[str, ...] = ()
+
+
+NO_KEYS = KeyTable()
+
+
+def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
+    """The keys of a home with their settings. For threads: there may be thousands."""
+    none = KeyOptions()
+    grants: dict[str, Grant] = {}
+    digests: dict[bytes, Grant] = {}
+    until: dict[bytes, float] = {}
+    for name, key in loaded.found.items():
+        grant = grants[name] = make_grant(name, settings.keys.get(name, none))
+        digests[bytes.fromhex(key.sha256)] = grant
+        if key.previous is not None:
+            old = bytes.fromhex(key.previous.sha256)
+            digests[old], until[old] = grant, key.previous.until
+    lacking = tuple(
+        f"keys.{name} is set, and there is no key of that name. Make it:   fairlead keys add {name}"
+        for name in settings.keys
+        if name not in grants
+    )
+    plain = {digest: one for digest, one in digests.items() if one.expires is None and digest not in until}
+    return KeyTable(grants, digests, plain, until, loaded, (*loaded.problems, *lacking))
