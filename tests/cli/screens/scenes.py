@@ -39,6 +39,9 @@ ON_EMPTY_HOME = [
     Scene("completions fish --uninstall"),
     Scene("completions powershell --install"),
     Scene("demo --once"),
+    # Without the tools that may be on this machine.
+    *(Scene(line, environ=(("PATH", ""),)) for line in ("setup", "setup codex", "setup codx", "setup cursor")),
+    *(Scene(f"setup {line}", environ=(("PATH", ""),)) for line in ("jetbrains", "claude-code --print", "pi --undo")),
     *(Scene(line) for line in ("upgrade", "upgrade --to soon", "upgrade --rollback --check", "update")),
     Scene("upgrade --check", environ=(("FAIRLEAD_UPGRADE_URL", "http://127.0.0.1:1"),)),
 ]
