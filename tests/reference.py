@@ -9,7 +9,7 @@ from router.backends.known import KNOWN
 from router.cli import COMMANDS
 from router.settings import DECLARATIONS, format_default
 from router.settings.declared import TABLES
-from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE, ROUTE, Edits, list_entries
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, ROUTE, Edits, list_entries
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +34,7 @@ def tables() -> str:
     for title, keys in (
         ("[[routes]]", ROUTE),
         ("[backends.NAME]", BACKENDS),
+        ("[keys.NAME]", KEY_OPTIONS),
         ('[prices."MODEL"]', PRICE),
         ('[models."MODEL"]', MODEL_OPTIONS),
         ("", list_entries(Edits)),

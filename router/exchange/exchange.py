@@ -24,12 +24,13 @@ from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
 from router.exchange.error_text import describe_body
 from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
+from router.exchange.grants.limits import KeyPlaces
 from router.exchange.judgement import classify_error, find_failure, find_fault, judge_error, read_failure
 from router.exchange.redaction import redact_body, redact_error, redactor_of
-from router.exchange.request.key_limits import KeyPlaces
 from router.exchange.request.overflow import reword_error
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
+from router.exchange.request.token_estimate import estimate_input
 from router.exchange.running import report_running
 from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.content_coding import decode_readable
@@ -72,7 +73,7 @@ class Exchange:
         try:
             context = await read_request(self._arrival)
             if context.grant is not None:
-                places = KeyPlaces(context)
+                places = KeyPlaces(context, lambda: estimate_input(context, b"").estimate)
                 await places.acquire()
             if context.snapshot.settings.search_provider is not None and await answer_search(context):
                 return

@@ -6,8 +6,11 @@ from router.policy.budget.budgets import DOLLAR
 from router.policy.grants.grant import find_end
 from router.settings import format_value
 from router.settings.tables import KEY_OPTIONS, KeyOptions
-from router.store.history.read_keys import KeyBook, KeyUse
 from router.store.keys.client_keys import StoredKey
+from router.store.shared.key_books import KeyBook, KeyUse
+
+#: The value of an option of a key; null is none.
+OptionValue = str | int | float | bool | list[str] | None
 
 
 class NewChildKey(msgspec.Struct, kw_only=True):
@@ -75,7 +78,7 @@ class ListedKey(msgspec.Struct, kw_only=True):
     #: Until when the secret before the last rotation is valid too, in seconds since 1970; null when it is not.
     previous_until: float | None
     #: What it may use, by the keys of `[keys.NAME]`, those that are not set left out.
-    options: dict[str, object]
+    options: dict[str, OptionValue]
     #: As far back as the history goes.
     requests: int
     #: US dollars, without requests whose model has no price.
@@ -101,7 +104,7 @@ class NewKey(msgspec.Struct, kw_only=True):
 
     name: str
     #: What it may use, by the keys of `[keys.NAME]`.
-    options: dict[str, object] = {}
+    options: dict[str, OptionValue] = {}
 
 
 class KeyMade(msgspec.Struct, kw_only=True):
@@ -116,7 +119,7 @@ class KeyMade(msgspec.Struct, kw_only=True):
 class KeyChange(msgspec.Struct, kw_only=True):
     """What a key may use from now on: options that are not named stay, null takes one away."""
 
-    options: dict[str, object]
+    options: dict[str, OptionValue]
 
 
 class KeyRotation(msgspec.Struct, kw_only=True):
@@ -152,14 +155,14 @@ def describe_key(name: str, key: StoredKey, options: KeyOptions, use: KeyUse | N
     )
 
 
-def list_options(options: KeyOptions) -> dict[str, object]:
+def list_options(options: KeyOptions) -> dict[str, OptionValue]:
     """What is set of a key's table."""
-    default = KeyOptions()
-    return {
-        entry.key: getattr(options, entry.attribute)
-        for entry in KEY_OPTIONS
-        if getattr(options, entry.attribute) != getattr(default, entry.attribute)
-    }
+    default, found = KeyOptions(), dict[str, OptionValue]()
+    for entry in KEY_OPTIONS:
+        value: tuple[str, ...] | OptionValue = getattr(options, entry.attribute)
+        if value != getattr(default, entry.attribute):
+            found[entry.key] = list(value) if isinstance(value, tuple) else value
+    return found
 
 
 def describe_limits(options: KeyOptions) -> str:
@@ -167,6 +170,6 @@ def describe_limits(options: KeyOptions) -> str:
     found: list[str] = []
     for key, value in list_options(options).items():
         if key != "expires":
-            text = ",".join(value) if isinstance(value, tuple) else format_value(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            text = ",".join(value) if isinstance(value, list) else format_value(value)
             found.append(f"{key} {text or 'none'}")
     return ", ".join(found)

@@ -15,7 +15,7 @@ from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
-from router.exchange.request.grants import check_path
+from router.exchange.grants.allowed import check_path
 from router.exchange.stored_responses import serve_stored
 from router.host.access import Gate, format_operator_error, has_key
 from router.net.headers import SECURITY, RawHeaders, to_lines

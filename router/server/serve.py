@@ -189,9 +189,8 @@ async def running(
             restarter = Restarter(background, home, origin, accepting, run_file, reloader.watch.lock)
             serving = Serving(url, port, key, runtime, reloader.watch, run_file, restarter)
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
-            _start_tasks(background, runtime, reloader.watch, run_file, [reserve.fill, *_list_chores(home, origin)])
-            await background.start(runtime.refresh_catalogs)
-            await count_last_minute(runtime.client_keys, home)
+            chores = [reserve.fill, *_list_chores(home, origin)]
+            await _start_tasks(background, runtime, reloader.watch, run_file, chores)
             async with trio.open_nursery() as clients:
                 await origin.wait_for_turn()
                 background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, accepting.table))
@@ -209,7 +208,7 @@ async def running(
             background.cancel_scope.cancel()
 
 
-def _start_tasks(
+async def _start_tasks(
     background: trio.Nursery,
     runtime: Runtime,
     watch: ConfigWatcher,
@@ -222,6 +221,8 @@ def _start_tasks(
     background.start_soon(run_file.maintain)
     background.start_soon(runtime.guard.run)
     background.start_soon(runtime.client_keys.run)
+    await background.start(runtime.refresh_catalogs)
+    await count_last_minute(runtime.client_keys, runtime.home)
 
 
 def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:

@@ -23,9 +23,9 @@ from router.operator_api.keys import (
 from router.settings.tables import KeyOptions
 from router.store.config import client_keys
 from router.store.history import reader
-from router.store.history.read_keys import KeyUse, read_uses
 from router.store.home.home import Home
 from router.store.keys import client_keys as secrets
+from router.store.shared.key_books import KeyUse, read_uses
 
 SCHEMA = 1
 #: Seconds for which a replaced secret may stay valid.

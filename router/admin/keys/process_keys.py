@@ -15,7 +15,7 @@ from router.settings import Secret
 from router.settings.fields import MODEL_GLOBS, TAG
 from router.settings.kinds import BUDGET, InvalidValue, Kind, clean
 from router.store.history import reader
-from router.store.history.read_keys import KeyBook, read_book
+from router.store.shared.key_books import KeyBook, read_book
 from router.upstream.client_keys.registry import CHILD_SECONDS, Child, to_amount
 from router.upstream.runtime import Runtime
 

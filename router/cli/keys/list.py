@@ -14,9 +14,9 @@ from router.errors import CommandError
 from router.operator_api.keys import describe_key, describe_limits
 from router.settings.kinds import clean
 from router.settings.tables import KeyOptions
-from router.store.history.read_keys import KeyUse, read_uses
 from router.store.home.home import Home, open_home
 from router.store.keys import client_keys
+from router.store.shared.key_books import KeyUse, read_uses
 
 
 def run(argv: list[str]) -> int:

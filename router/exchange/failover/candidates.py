@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 
 from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
+from router.exchange.grants.allowed import passes_grant
 from router.exchange.request.caller_login import passes_login
-from router.exchange.request.grants import passes_grant
 from router.exchange.request.route import speaks
 from router.exchange.request.translation import needs_translation
 from router.policy.accounts.pool import ANY, AccountChoice, Member, Want

@@ -8,9 +8,9 @@ from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.buffered import read_buffered
 from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
+from router.exchange.grants.allowed import check_route
 from router.exchange.request import resource_affinity
 from router.exchange.request.caller_login import check_login
-from router.exchange.request.grants import check_route
 from router.exchange.request.token_estimate import estimate_input
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts

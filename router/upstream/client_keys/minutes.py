@@ -6,8 +6,8 @@ import trio
 
 from router.errors import CommandError
 from router.store.history import reader
-from router.store.history.read_keys import KeyedRequest, read_latest_keyed
 from router.store.home.home import Home
+from router.store.shared.key_books import KeyedRequest, read_latest_keyed
 from router.upstream.client_keys.registry import ClientKeys
 
 # As long as a limit counts (policy/accounts/rate_limit.py).

@@ -5,10 +5,10 @@ of a key for a process waits for those of the key above it too.
 """
 
 import math
+from collections.abc import Callable
 
 from router.errors import RateLimited
 from router.exchange.context import RequestContext
-from router.exchange.request.token_estimate import estimate_input
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.retry import LATEST, format_duration
 from router.policy.grants.grant import Grant
@@ -22,10 +22,12 @@ _NOTED_SECONDS = 0.1
 class KeyPlaces:
     """The places that a request holds."""
 
-    __slots__ = ("_context", "_held", "_tokens")
+    __slots__ = ("_context", "_estimate", "_held", "_tokens")
 
-    def __init__(self, context: RequestContext):
+    def __init__(self, context: RequestContext, estimate: Callable[[], int]):
+        """estimate: gives the tokens of the request's input."""
         self._context = context
+        self._estimate = estimate
         self._held: list[AdmissionQueue] = []
         self._tokens = 0
 
@@ -35,7 +37,7 @@ class KeyPlaces:
         grant = context.grant
         queues = context.runtime.client_keys.queues_of(grant) if grant is not None else []
         if any(queue.rate_limit.limits.tpm is not None for _, queue in queues):
-            self._tokens = estimate_input(context, b"").estimate
+            self._tokens = self._estimate()
         for one, queue in queues:
             if not queue.try_acquire(_take, queue.clock(), self._tokens):
                 await self._wait(one, queue)
