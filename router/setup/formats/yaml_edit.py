@@ -23,7 +23,7 @@ from router.setup.formats.document import (
 
 _INDENT = 2
 # Its stubs leave parts of its types open.
-_DUMP: Any = yaml.safe_dump
+_DUMP: Any = yaml.safe_dump  # pyright: ignore[reportUnknownMemberType]
 
 
 class YamlFormat(NamedTuple):
@@ -187,12 +187,15 @@ def _insert_flow(text: str, node: Any, made: Any, *, first: bool) -> str:
     if first:
         begin = node.start_mark.index + 1
         return text[:begin] + shown + ", " + text[begin:]
-    last: Any = node.value[-1]
-    inner: Any = last[1] if isinstance(last, tuple) else last
-    end: int = inner.end_mark.index
+    end = _find_flow_end(node.value[-1])
     if "," in text[end:at]:
         raise UnsupportedChange("a list in brackets ends with a comma")
     return text[:end] + ", " + shown + text[end:]
+
+
+def _find_flow_end(last: Any) -> int:
+    """Where the last member of brackets ends: a node, or a pair of key and value."""
+    return last[1].end_mark.index if isinstance(last, tuple) else last.end_mark.index  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def _write(value: Any, column: int) -> str:
