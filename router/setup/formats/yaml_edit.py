@@ -23,7 +23,7 @@ from router.setup.formats.document import (
 
 _INDENT = 2
 # Its stubs leave parts of its types open.
-_DUMP: Any = yaml.safe_dump  # pyright: ignore[reportUnknownMemberType]
+_DUMP: Any = yaml.safe_dump  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class YamlFormat(NamedTuple):
