@@ -40,15 +40,15 @@ class FilePlan(NamedTuple):
         return self.file.data != self.file.encode(self.after) or self.mode != self.file.mode
 
 
-def plan_setup(wanted: Sequence[FileChange], record: SetupRecord | None, *, secret: bool) -> list[FilePlan]:
-    """What would be written. record: of what was written before, which is taken back first. secret: the text holds a
-    key, so that others may not read it. Raises CommandError."""
+def plan_setup(wanted: Sequence[FileChange], record: SetupRecord | None, *, secret: str) -> list[FilePlan]:
+    """What would be written. record: of what was written before, which is taken back first. secret: the key, ""
+    for none: a file that holds it is closed to others. Raises CommandError."""
     known = {one.path: one for one in record.files} if record is not None else {}
     plans = [_plan_file(change, known.pop(str(change.path), None), secret=secret) for change in wanted]
     return [*plans, *(plan_undo_file(old) for old in known.values())]
 
 
-def _plan_file(change: FileChange, old: FileRecord | None, *, secret: bool) -> FilePlan:
+def _plan_file(change: FileChange, old: FileRecord | None, *, secret: str) -> FilePlan:
     file, form = read_config(change.path), FORMATS[change.format]
     bare = file.text if old is None or file.data is None else _take_back(file, old)
     try:
@@ -57,7 +57,7 @@ def _plan_file(change: FileChange, old: FileRecord | None, *, secret: bool) -> F
         raise make_invalid_error(shown(change.path), form.title, error) from None
     except UnsupportedChange as error:
         raise _make_unsupported_error(change.path, error) from None
-    mode = _PRIVATE if secret and file.mode & _OTHERS else file.mode
+    mode = _PRIVATE if secret and secret in text and file.mode & _OTHERS else file.mode
     if old is not None and edits.list_settings(made) == edits.list_settings(old.edits) and bare != file.text:
         return FilePlan(file, file.text, mode, old)
     created = file.data is None or (old is not None and old.created)

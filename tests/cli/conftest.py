@@ -35,6 +35,8 @@ class Command:
         keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         self.environ = {**keep, "FAIRLEAD_HOME": str(self.home), "HOME": str(folder), "FAIRLEAD_REQUIRE_KEY": "off"}
         self._started = []
+        #: Seconds that a command may take.
+        self.patience = 20
 
     def __call__(self, *arguments, stdin="", **environ):
         done = subprocess.run(
@@ -44,7 +46,7 @@ class Command:
             capture_output=True,
             env={**self.environ, **environ},
             cwd=self.folder,
-            timeout=20,
+            timeout=self.patience,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 

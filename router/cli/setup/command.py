@@ -87,11 +87,11 @@ def _find_tool(name: str) -> Tool:
 def _explain(command: _Command) -> int:
     """Say what to do for a tool that has no file to write. Raises CommandError where nothing helps."""
     tool = command.tool
+    if not tool.possible:
+        raise CommandError(tool.obstacle, "\n".join(tool.remedy))
     found = find_target(command.home)
     values = {"url": found.url, "key": "(fairlead env prints it)" if found.key is not None else "fairlead"}
     remedy = [line.format(**values) for line in tool.remedy]
-    if not tool.possible:
-        raise CommandError(tool.obstacle, "\n".join(remedy))
     if command.options.json:
         print_json({"tool": tool.name, "written": False, "reason": tool.obstacle, "instead": remedy})
     else:
@@ -116,7 +116,7 @@ def _set_up_with(command: _Command, program: str, target: Target, key: ToolKey) 
     options, home, place, tool = command
     record = read_record(home, tool.name)
     assert tool.make_changes is not None
-    planned = plans.plan_setup(tool.make_changes(target, place), record, secret=bool(target.key))
+    planned = plans.plan_setup(tool.make_changes(target, place), record, secret=target.key)
     version = ask_version(tool, program, place.environ) if program and not options.print else ""
     files = [one.record for one in planned if one.record is not None]
     made = SetupRecord(

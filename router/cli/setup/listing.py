@@ -28,7 +28,8 @@ def list_tools(home: Home, place: Place, *, as_json: bool) -> int:
     url = find_target(home).url
     with ThreadPoolExecutor(4) as pool:
         # Some take a second to say their version.
-        rows = list(pool.map(lambda tool: _read_row(home, place, tool, url), TOOLS))
+        asked = [pool.submit(_read_row, home, place, tool, url) for tool in TOOLS]
+    rows = [one.result() for one in asked]
     if as_json:
         print_json({"url": url, "tools": [_to_json(row) for row in rows]})
         return 0

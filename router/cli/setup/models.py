@@ -103,4 +103,5 @@ async def _ask_backends(home: Home, chosen: str) -> list[ModelReport]:
 
 
 def _limit(names: Sequence[str], chosen: str) -> list[str]:
-    return list(dict.fromkeys([*([chosen] if chosen else []), *names]))[:MODELS_LIMIT]
+    wanted: list[str] = [*([chosen] if chosen else []), *names]
+    return list(dict.fromkeys(wanted))[:MODELS_LIMIT]

@@ -68,8 +68,10 @@ class UnsupportedChange(Exception):
 class Format(Protocol):
     """One format. All functions take and give texts without a byte order mark."""
 
-    #: For messages.
-    title: str
+    @property
+    def title(self) -> str:
+        """For messages."""
+        ...
 
     def parse(self, text: str) -> Any:
         """The value of a text, None for an empty one. Raises InvalidDocument."""
@@ -106,7 +108,7 @@ def get(value: Any, path: Path) -> Any:
             place = find_item(cast("list[Any]", value), step) if isinstance(value, list) else None
             if place is None:
                 return MISSING
-            value = value[place]
+            value = cast("list[Any]", value)[place]
         elif isinstance(value, dict) and step in value:
             value = cast("dict[str, Any]", value)[step]
         else:

@@ -5,7 +5,7 @@ alias is not changed: its text stands elsewhere, and counts there too.
 """
 
 import json
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -18,9 +18,12 @@ from router.setup.formats.document import (
     build,
     check_kind,
     find_item,
+    get,
 )
 
 _INDENT = 2
+# Its stubs leave parts of its types open.
+_DUMP: Any = yaml.safe_dump  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class YamlFormat(NamedTuple):
@@ -34,17 +37,18 @@ class YamlFormat(NamedTuple):
 
     def set(self, text: str, path: Path, value: Any) -> str:
         """The text with a part set. Raises InvalidDocument, UnsupportedChange."""
-        node, found = _read(text)
-        if node is None or found is None:
+        node, root = _read(text)
+        if node is None or root is None:
             lead = text if not text or text.endswith("\n") else text + "\n"
             return lead + _write(build(path, value), 0) + "\n"
+        found: Any = root
         for depth, step in enumerate(path):
             check_kind(found, list if isinstance(step, Item) else dict, step)
             place = _find(node, found, step)
             if place is None:
                 return _insert(text, node, path[depth:], value)
             key, node = place
-            found = found[find_item(found, step) if isinstance(step, Item) else step]
+            found = get(found, (step,))
             if found is None and depth + 1 < len(path):
                 return _fill(text, key or node, node, path[depth + 1 :], value)
         return _replace(text, node, value)
@@ -87,7 +91,7 @@ def _read(text: str) -> tuple[Any, Any]:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
-        return node, None if node is None else loader.construct_document(node)
+        return node, None if node is None else loader.construct_document(node)  # pyright: ignore[reportUnknownMemberType]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "it cannot be read"
@@ -183,21 +187,25 @@ def _insert_flow(text: str, node: Any, made: Any, *, first: bool) -> str:
     if first:
         begin = node.start_mark.index + 1
         return text[:begin] + shown + ", " + text[begin:]
-    last = node.value[-1]
-    end = (last[1] if isinstance(last, tuple) else last).end_mark.index
+    end = _find_flow_end(node.value[-1])
     if "," in text[end:at]:
         raise UnsupportedChange("a list in brackets ends with a comma")
     return text[:end] + ", " + shown + text[end:]
 
 
+def _find_flow_end(last: Any) -> int:
+    """Where the last member of brackets ends: a node, or a pair of key and value."""
+    return last[1].end_mark.index if isinstance(last, tuple) else last.end_mark.index  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 def _write(value: Any, column: int) -> str:
     """A value in block form, each line with its indentation, without the last line end."""
-    shown = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1 << 16)
+    shown = _DUMP(value, sort_keys=False, allow_unicode=True, width=1 << 16)
     return "\n".join(" " * column + line for line in shown.rstrip("\n").split("\n"))
 
 
 def _write_flow(value: Any) -> str:
     if isinstance(value, str):
-        shown = cast("str", yaml.safe_dump(value, allow_unicode=True, width=1 << 16))
+        shown = _DUMP(value, allow_unicode=True, width=1 << 16)
         return shown.removesuffix("\n...\n").rstrip("\n")
     return json.dumps(value, ensure_ascii=False)

@@ -43,6 +43,9 @@ ON_EMPTY_HOME = [
     Scene("completions powershell --install"),
     Scene("demo --once"),
     *(Scene(line) for line in ("run", "run claude", "run -- no-such-program", "run -- gemini", "run --dry-run -- sh")),
+    # Without the tools that may be on this machine.
+    *(Scene(line, environ=(("PATH", ""),)) for line in ("setup", "setup codex", "setup codx", "setup cursor")),
+    *(Scene(f"setup {line}", environ=(("PATH", ""),)) for line in ("jetbrains", "claude-code --print", "pi --undo")),
     *(Scene(line) for line in ("upgrade", "upgrade --to soon", "upgrade --rollback --check", "update")),
     Scene("upgrade --check", environ=(("FAIRLEAD_UPGRADE_URL", "http://127.0.0.1:1"),)),
 ]

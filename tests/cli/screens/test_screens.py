@@ -220,8 +220,8 @@ def test_commands_stay_whole(screens, width):
 
 
 def is_data(name):
-    """True for output that programs read."""
-    return name.strip() in ("history export", "config export", "completions fish")
+    """True for output that programs read, and for lines of a file that a program reads."""
+    return name.strip() in ("history export", "config export", "completions fish", "setup claude-code --print")
 
 
 def test_every_command_has_a_screen():

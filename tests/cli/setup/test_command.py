@@ -210,7 +210,9 @@ def test_codex_asks_a_command_for_its_key(fairlead):
     path = fairlead.folder / ".codex" / "config.toml"
     path.parent.mkdir()
     path.write_text('model = "gpt-5"\n')
+    path.chmod(0o644)
     fairlead("setup", "codex", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
     key = (fairlead.home / "keys" / "tools" / "codex").read_text().strip()
     assert key not in path.read_text()
     assert '"keys", "print", "codex"' in path.read_text()

@@ -48,7 +48,7 @@ class Machine:
         target = make_target(self.tool, **changes)
         record = read_record(self.home, self.tool.name)
         wanted = self.tool.make_changes(target, self.place)
-        planned = plans.plan_setup(wanted, record, secret=bool(target.key))
+        planned = plans.plan_setup(wanted, record, secret=target.key)
         files = [one.record for one in planned if one.record is not None and one.record.edits]
         made = SetupRecord(
             schema=SCHEMA,
