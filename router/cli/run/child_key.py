@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import trio
 
-from router.cli.run.proxy import Server
+from router.cli.run.server import Server
 from router.errors import CommandError
 from router.net.control.request import ControlError
 from router.operator_api import endpoints
