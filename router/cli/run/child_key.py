@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 import trio
 
-from router.cli.run.proxy import Server
+from router.cli.run.server import Server
 from router.errors import CommandError
 from router.net.control.request import ControlError
 from router.operator_api import endpoints
 from router.operator_api.keys import ChildKey as MadeKey
 from router.operator_api.keys import NewChildKey
 from router.settings import Secret
-from router.store.history.read_keys import KeyBook
 from router.store.home import processes
 from router.store.home.home import Home
+from router.store.shared.key_books import KeyBook
 
 #: Seconds after which a key that is not renewed ends, and between two renewals.
 TTL_SECONDS, RENEWAL_SECONDS = 86_400.0, 60.0

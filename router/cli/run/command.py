@@ -74,7 +74,7 @@ def _wait_for(path: str, words: Sequence[str], environ: Mapping[str, str]) -> En
 def _check_own_file(home: Home, settings: Settings, options: Namespace, words: list[str], found: Recognised) -> None:
     """Raise UsageError for a tool that takes its URL from its own file alone, which does not lead here; CommandError
     where no proxy runs there: one of this run's own would have another port."""
-    from router.cli.run.proxy import find_server
+    from router.cli.run.server import find_server
 
     server = find_server(home)
     url = server.run.url if server is not None else predict_url(settings.host, settings.port)
@@ -205,7 +205,7 @@ def _find_shell(environ: Mapping[str, str]) -> str:
 
 def _show(home: Home, settings: Settings, options: Namespace, words: list[str], found: Recognised) -> int:
     """Print what a run would set and start."""
-    from router.cli.run.proxy import find_server
+    from router.cli.run.server import find_server
 
     stored, _ = backends.load(home)
     server = find_server(home)

@@ -14,7 +14,7 @@ from router.cli.common.output import collect_login_protocols
 from router.cli.env.target import Target
 from router.cli.run.child_key import ChildKey, Grant, make_child_key
 from router.cli.run.environment import VARIABLE
-from router.cli.run.proxy import Server, find_server, start_server
+from router.cli.run.server import Server, find_server, start_server
 from router.cli.run.summary import format_summary, make_summary, write_summary
 from router.errors import CommandError
 from router.host.foreground import Ended

@@ -18,9 +18,9 @@ from router.policy.budget.budgets import format_dollars
 from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
 from router.store.history import reader
-from router.store.history.read_keys import KeyBook
 from router.store.history.read_requests import Move, count_refused, read_moves
 from router.store.home.home import Home
+from router.store.shared.key_books import KeyBook
 
 SUMMARY_SCHEMA = 1
 _START = "fairlead: "

@@ -29,7 +29,13 @@ FILES = {
     ),
     "opencode": (
         ".config/opencode/opencode.json",
-        json.dumps({"provider": {"openai": {"options": {"baseURL": f"{ELSEWHERE}/v1"}}}}),
+        # It adds the first member itself where it is not there.
+        json.dumps(
+            {
+                "$schema": "https://opencode.ai/config.json",
+                "provider": {"openai": {"options": {"baseURL": f"{ELSEWHERE}/v1"}}},
+            }
+        ),
     ),
     "cn": (
         ".continue/config.yaml",
