@@ -126,8 +126,10 @@ def play(width, provider):
     """Scene -> what was printed at this width."""
     folder = tempfile.mkdtemp(prefix="fl-", dir="/tmp")
     fairlead = Command(Path(folder))
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    # Nobody listens there, and no other program is given this port meanwhile.
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
     # It is noon there: what was spent a minute ago was spent today.
     noon = f"TST{time.gmtime().tm_hour - 12:+d}"
     environ = {"FAIRLEAD_PORT": str(port), "TZ": noon, "NO_COLOR": "1", "PYTHONUTF8": "1"}
@@ -149,6 +151,7 @@ def play(width, provider):
         found |= {f"{line}  ": said for line, said in running.items()}
         found |= {f"{line}   ": said for line, said in run(fairlead, AFTER, environ, provider).items()}
     finally:
+        closed.close()
         fairlead.close()
         shutil.rmtree(folder)
     ports = (provider.server_port, entry.port, port)
