@@ -126,10 +126,8 @@ def play(width, provider):
     """Scene -> what was printed at this width."""
     folder = tempfile.mkdtemp(prefix="fl-", dir="/tmp")
     fairlead = Command(Path(folder))
-    # Nobody listens there, and no other program is given this port meanwhile.
-    closed = socket.socket()
-    closed.bind(("127.0.0.1", 0))
-    port = closed.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
     # It is noon there: what was spent a minute ago was spent today.
     noon = f"TST{time.gmtime().tm_hour - 12:+d}"
     environ = {"FAIRLEAD_PORT": str(port), "TZ": noon, "NO_COLOR": "1", "PYTHONUTF8": "1"}
@@ -141,7 +139,9 @@ def play(width, provider):
         found = run(fairlead, [*HELP, *ON_EMPTY_HOME], environ, provider)
         write_history(folder)
         found |= {f"{line} ": said for line, said in run(fairlead, BEFORE, environ, provider).items()}
-        process = fairlead.start("proxy", "--port", "0", **environ)
+        # The proxy is given another one: the two are told apart.
+        with socket.create_server(("127.0.0.1", port)):
+            process = fairlead.start("proxy", "--port", "0", **environ)
         [entry] = run_files.live(open_home(fairlead.environ))
         # Its guard may not have read yet what was spent before.
         started = re.sub(r"\$[\d.]+ of \$5.00 \(\d+ %\)", "$N of $5.00 (N %)", "\n".join(process.lines))
@@ -151,7 +151,6 @@ def play(width, provider):
         found |= {f"{line}  ": said for line, said in running.items()}
         found |= {f"{line}   ": said for line, said in run(fairlead, AFTER, environ, provider).items()}
     finally:
-        closed.close()
         fairlead.close()
         shutil.rmtree(folder)
     ports = (provider.server_port, entry.port, port)
