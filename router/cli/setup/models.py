@@ -94,8 +94,7 @@ async def _ask_backends(home: Home, chosen: str) -> list[ModelReport]:
 
     async with offline.open_runtime(home, read_settings(home)) as runtime:
         table = runtime.snapshot.table
-        served = list_served(table)
-        found = report_models(_limit(list(served), chosen), served, table, runtime.snapshot.facts)
+        found = report_models(_limit(list(list_served(table)), chosen), table, runtime.snapshot.facts)
     if chosen.partition("-")[0] == _DEMO_MODEL and os.environ.get("FAIRLEAD_DEMO") != "off":
         # Only a running proxy lists its demo.
         found.append(ModelReport(id=chosen, backend=DEMO, model=chosen, protocols=[], facts={}, summary="", notice=""))

@@ -54,7 +54,9 @@ async def _check_owned(arrival: Arrival, names: list[str]) -> None:
     stored = arrival.call.entry.stored
     asked = [name for name in dict.fromkeys(names) if stored is None or not stored.is_own(name)]
     find = arrival.runtime.resource_owners.find_all
-    found = await trio.to_thread.run_sync(find, asked, limiter=_THREADS) if asked else {}
+    if not asked:
+        return
+    found = await trio.to_thread.run_sync(find, asked, limiter=_THREADS)
     for name in asked:
         if name not in found or found[name].key != arrival.key_owner:
             raise _make_foreign(name)

@@ -176,7 +176,7 @@ class PromptSessions:
         lines = self._lines
         previous = comparison.previous
         before = lines.pop(comparison.key, ())
-        if len(before) == 1 and before[0] is previous:
+        if previous is not None and len(before) == 1 and before[0] is previous:
             lines[comparison.key] = (turn,)
             self._bytes += turn.prompt.size - previous.prompt.size
         else:
