@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from router.backends import Backend
 from router.errors import UnknownModel
+from router.policy.routing import model_list
 from router.policy.routing.clients import make_headers
 from router.policy.routing.model_list import find_listed, find_served, list_models, list_served
 from router.policy.routing.table import Table
