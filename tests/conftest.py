@@ -31,10 +31,13 @@ from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw.content_coding import Decoder
 from router.wire.tap import Tap
 
-# A shell starts what it runs in the background with these ignored, and programs that are started inherit that.
+# A shell starts what it runs in the background with these ignored, and programs that are started inherit that; nohup
+# ignores a hangup.
 for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Without bytecode on disk, each of the many processes that the tests start compiles the sources anew, and pytest every
 # test module: a third of the whole run.

@@ -171,6 +171,7 @@ def list_made():
     from router.backends import cache_rules, output_limits
     from router.backends.profile import Profile
     from router.backends.providers import PROVIDERS
+    from router.policy.grants.grant import compile_globs
     from router.policy.routing import family_shortcuts
     from router.policy.routing.rules import compile_glob
     from router.redaction import Redactor
@@ -191,6 +192,7 @@ def list_made():
         yield from (("policy/routing/family_shortcuts.py", one) for _, one in entry)
     for glob in ("*", "claude-*", "*a*a*a*a*b", "a*" * 30 + "b", "?*" * 20, "[a]*[!a]*x", "*" * 100 + "a"):
         yield "policy/routing/rules.py", compile_glob(glob)
+        yield from (("policy/grants/grant.py", one) for one in compile_globs((glob,)))
     yield "wire/calls.py", calls._compile_bare()
     names = ("thinkers", "fixed", "cachers", "stricters", "searchers", "tool_searchers")
     profiles = [entry.profile for entry in PROVIDERS if isinstance(entry.profile, Profile)]

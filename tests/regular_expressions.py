@@ -205,8 +205,9 @@ _CATEGORIES = {
 
 #: Characters of the longest text that is tried: some bounds are larger, and growth shows here already.
 LONGEST = 32_768
-#: Seconds for a text of that length, and for each of its characters; both with a wide margin.
-ENOUGH = 0.02
+#: Seconds for a text of that length: below the first it is quick, above the second it is slow on any machine, and
+#: between them where half of the text takes less than a third of the time.
+ENOUGH, TOO_LONG = 0.02, 0.1
 _PATIENCE = 0.3
 
 
@@ -249,6 +250,6 @@ def find_slow(pattern, bound, *, scans):
         if took > ENOUGH:
             # Again: a garbage collection may have come between.
             took = min(took, seconds(pattern, text, scans=scans))
-        if took > ENOUGH:
+        if took > TOO_LONG or (took > ENOUGH and took > 3 * seconds(pattern, text[: len(text) // 2], scans=scans)):
             return (head, middle, tail), took
     return None

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import os
 import sys
 
 import brotli
 import pytest
 
 from router.operator_api import endpoints
+from router.store.home.processes import find_birth
 
 from .processes import BINARY, PATIENCE, Proxy, add_backend, until
 from .samples import PROTOCOLS
@@ -76,6 +78,13 @@ BODIES = {
     endpoints.ADD_BACKEND: (b'{"name":"x"}', 400),
     endpoints.CHANGE_BACKEND: (b'{"enabled":true}', 404),
     endpoints.REMOVE_BACKEND: (None, 404),
+    endpoints.ADD_KEY: (b'{"name":"visitor"}', 201),
+    endpoints.CHANGE_KEY: (b'{"options":{}}', 404),
+    endpoints.ROTATE_KEY: (b"{}", 404),
+    endpoints.REVOKE_KEY: (None, 404),
+    endpoints.MAKE_CHILD_KEY: (json.dumps({"pid": os.getpid(), "pid_started": find_birth(os.getpid())}).encode(), 201),
+    endpoints.RENEW_CHILD_KEY: (None, 404),
+    endpoints.REVOKE_CHILD_KEY: (None, 404),
 }
 
 
@@ -89,6 +98,7 @@ def visit(proxy):
         body, status = BODIES.get(endpoint, (b"{}" if endpoint.verb == "POST" else None, endpoint.status))
         for query in ("", *(f"?{parameter.name}=1" for parameter in endpoint.query)):
             answer = ask(proxy.port, path + query, body, JSON, proxy.operator(), method=endpoint.verb)
+            assert answer is not None, endpoint.path
             # A value of the query need not be one that it takes.
             assert answer.status == status or (query and answer.status < 500), (endpoint.path, query, answer)
     with Client(proxy.port) as client:

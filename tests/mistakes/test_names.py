@@ -73,7 +73,6 @@ def test_e6(fairlead):
         ("reload", "fairlead restart"),
         ("logs", "fairlead why -"),
         ("doctor", "fairlead backend test NAME"),
-        ("run", "fairlead env"),
         ("login", "fairlead backend add NAME"),
     ],
 )

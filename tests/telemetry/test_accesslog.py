@@ -69,6 +69,7 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "utilisation": None,
         "queue_ms": 0.0,
         "tag": "",
+        "key": "",
         "request_class": "",
         "agent": "",
         "notes": [],

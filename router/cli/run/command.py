@@ -181,7 +181,7 @@ def _build_parser() -> Parser:
         examples=["fairlead run -- claude", "fairlead run --budget 2 --tag research -- codex exec 'fix the test'"],
     )
     parser.usage = "fairlead run [OPTION \N{HORIZONTAL ELLIPSIS}] -- PROGRAM \N{HORIZONTAL ELLIPSIS}"
-    parser.add_argument("--model", metavar="MODEL", help="the model to use, as fairlead names it")
+    parser.add_argument("--model", metavar="MODEL", help="the model to use, by its name in fairlead models")
     parser.add_argument("--budget", metavar="USD", help="US dollars after which its requests are refused")
     parser.add_argument("--tag", metavar="TAG", help="the tag of its requests, for `fairlead usage` and budgets")
     parser.add_argument(

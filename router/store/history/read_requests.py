@@ -135,6 +135,8 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     #: The used share of the account's tightest limit, as the answer said.
     utilisation: float | None
     tag: str
+    #: The client key that the request was made with; None from before keys were recorded.
+    key: str | None
     #: What kind of request it is, as the client says: main, subagent, workflow, compaction, auxiliary.
     request_class: str | None
     #: The type or the name of the client's agent that made it.

@@ -35,7 +35,7 @@ LISTS = [
     ("accounts add groq ", []),
     ("models --backend ", ["groq", "office"]),
     ("models --backend=", ["--backend=groq", "--backend=office"]),
-    ("usage --by ", ["model", "account", "client", "tag", "class", "agent", "day", "error", "cache"]),
+    ("usage --by ", ["model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache"]),
     ("usage --since ", ["60m", "24h", "7d", "today"]),
     ("usage --by day ", ["--since", *JSON]),
     ("backend add x --protocols ", ["messages", "chat", "responses"]),

@@ -137,11 +137,11 @@ def test_a_limit_of_rate_that_is_told_as_a_413(world, spoken, form, error):
 
 
 @pytest.mark.parametrize("caller", ["chat", "responses"])
-def test_the_same_passes_as_it_is_to_others(world, caller):
-    """Clients of OpenAI's protocols read what their provider says, to the byte."""
+def test_the_same_reaches_others_as_a_429(world, caller):
+    """Clients of OpenAI's protocols wait on a 429 as well; they read what their provider says, to the byte."""
 
     async def main():
         played = await ask(world, caller, caller, says(413, {"error": GROQ}))
-        assert (played.status, played.json()) == (413, {"error": GROQ})
+        assert (played.status, played.json()) == (429, {"error": GROQ})
 
     run(main)

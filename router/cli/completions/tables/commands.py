@@ -78,7 +78,7 @@ COMMANDS = {
         Option(("--json",), None, "print it as JSON, with the fields of GET /status"),
     )),
     "run": Command("start a tool that reaches its models through the proxy", ("",), (
-        Option(("--model",), "model", "the model to use, as fairlead names it"),
+        Option(("--model",), "model", "the model to use, by its name in fairlead models"),
         Option(("--budget",), "", "US dollars after which its requests are refused"),
         Option(("--tag",), "tag", "the tag of its requests, for `fairlead usage` and budgets"),
         Option(("--keep-env",), None, "leave the variables that lead past the proxy, and your ..."),
