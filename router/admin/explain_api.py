@@ -6,8 +6,12 @@ from router.admin.ask import Ask
 from router.admin.explain import explain
 from router.errors import BadRequest
 from router.exchange.body.body import LIMIT, THREAD
+from router.net.server.cancel_reason import CancelReason
 from router.operator_api.explain import Question
+from router.upstream.catalogs import FIRST_LOAD_SECONDS
 
+# From the end of the question on: catalogs are waited for, and a large body is looked through.
+_ANSWER_SECONDS = 3 * FIRST_LOAD_SECONDS
 # A request of the largest size, in base64.
 _QUESTION_LIMIT = LIMIT * 3 // 2
 
@@ -23,6 +27,7 @@ async def answer_question(ask: Ask) -> None:
 
     try:
         question = _read_question(await ask.read_body(_QUESTION_LIMIT, reserve))
+        ask.connection.set_deadline(_ANSWER_SECONDS, CancelReason.TOTAL)
         if runtime.catalogs.loading:
             await runtime.catalogs.wait_complete()
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import brotli
 import pytest
@@ -55,11 +57,12 @@ def use(proxy, faulty):
         ask(proxy.port, path)
     for broken in (b"x", b'{"model":"nobody-knows","messages":[]}', b'{"model":NaN,"a":1}', b""):
         assert ask(proxy.port, "/v1/chat/completions", broken, JSON).status in (400, 404, 200)
+    # Before there are backends whose model lists are waited for.
+    visit(proxy)
     for entry in faulty.backends():
         add_backend(proxy.home, entry)
     assert ask(proxy.port, "/admin/reload", b"{}", JSON, proxy.operator()).status == 200
     administer(proxy)
-    visit(proxy)
     proxy.settled("secure")
     assert until(lambda: all(e["problem"] for e in proxy.status()["backends"] if e["name"] in ("refused", "nowhere")))
     for name in ("secure", "untrusted", "misnamed", "refused", "nowhere"):
@@ -150,3 +153,19 @@ def test_its_files_are_gone(tmp_path, faulty):
         assert not (tmp_path / "program").exists()
         use(proxy, faulty)
         end(proxy)
+
+
+@pytest.mark.slow
+def test_a_question_outlasts_a_catalog_that_is_being_read(tmp_path, faulty):
+    """It is answered after ten seconds, also where one more silent backend comes meanwhile."""
+    *_, silent = faulty.backends()
+    with start(tmp_path, faulty) as proxy, ThreadPoolExecutor(1) as pool:
+        for name in ("silent", "as_silent"):
+            add_backend(proxy.home, {**silent, "name": name})
+            assert ask(proxy.port, "/admin/reload", b"{}", JSON, proxy.operator()).status == 200
+            if name == "silent":
+                asked = pool.submit(
+                    ask, proxy.port, endpoints.EXPLAIN.path, b'{"model":"demo"}', JSON, proxy.operator()
+                )
+                time.sleep(2)
+        assert asked.result().status == 200
