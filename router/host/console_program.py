@@ -69,12 +69,17 @@ class _Handler:
             return
         kind: Any = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)
         # Kept, since the system calls it later.
-        self._handler = kind(lambda event: int(event in (_CTRL_C, _CTRL_BREAK)))
+        self._handler = kind(_takes)
         _kernel().SetConsoleCtrlHandler(self._handler, True)
 
     def __exit__(self, *_: object) -> None:
         if sys.platform == "win32":
             _kernel().SetConsoleCtrlHandler(self._handler, False)
+
+
+def _takes(event: int) -> int:
+    """Whether an event of the console is dealt with here: nothing is done, and this process does not end."""
+    return int(event in (_CTRL_C, _CTRL_BREAK))
 
 
 def _hold_in_job(process: "subprocess.Popen[bytes]") -> int:
@@ -91,7 +96,7 @@ def _hold_in_job(process: "subprocess.Popen[bytes]") -> int:
     ctypes.memmove(ctypes.addressof(limits) + 16, flags, 4)
     handle: Any = process._handle  # pyright: ignore
     fine = kernel.SetInformationJobObject(job, _EXTENDED_LIMITS, limits, len(limits))
-    if not fine or not kernel.AssignProcessToJobObject(job, int(handle)):
+    if not fine or not kernel.AssignProcessToJobObject(job, handle):
         kernel.CloseHandle(job)
         return 0
     return job

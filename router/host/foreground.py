@@ -92,7 +92,8 @@ class _Child:
         self._had_terminal = _opens_terminal()
 
     def wait(self) -> Ended:
-        if hasattr(os, "waitid"):
+        assert sys.platform != "win32"
+        if sys.platform != "darwin":  # it has no waitid
             # It is still there after this, so that its number is nobody else's while a signal is passed on.
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         self._ended = True
@@ -113,12 +114,14 @@ class _Child:
     def pass_on_hangup(self, number: int, frame: FrameType | None) -> None:
         """A hang-up of the terminal reaches the whole group, from the kernel or from the shell, and the terminal is
         gone by then; only the leader of the session is told alone."""
+        assert sys.platform != "win32"
         gone = self._had_terminal and not _opens_terminal()
         if not gone or os.getsid(0) == os.getpid():
             self.pass_on(number, frame)
 
 
 def _start(path: str, words: Sequence[str], environ: Mapping[str, str]) -> int:
+    assert sys.platform != "win32"
     # Python ignores these two, for itself.
     restored = [number for name in ("SIGPIPE", "SIGXFSZ") if (number := getattr(signal, name, None)) is not None]
     try:
@@ -143,6 +146,7 @@ def _start(path: str, words: Sequence[str], environ: Mapping[str, str]) -> int:
 def _handling(child: _Child) -> Generator[None]:
     """Handle the signals of this process while a program runs. One that was ignored stays so (nohup, a background job
     of a script)."""
+    assert sys.platform != "win32"
     wanted: dict[int, Callable[[int, FrameType | None], Any]] = {
         signal.SIGINT: child.stay,
         signal.SIGQUIT: child.stay,
@@ -166,6 +170,7 @@ def _handling(child: _Child) -> Generator[None]:
 @contextlib.contextmanager
 def _keeping_terminal() -> Generator[Callable[[], None]]:
     """Keeps the modes of the terminal; the function that it yields brings them back."""
+    assert sys.platform != "win32"
     import termios
 
     terminal = next((number for number in (0, 1, 2) if os.isatty(number)), None)
@@ -175,6 +180,7 @@ def _keeping_terminal() -> Generator[Callable[[], None]]:
             modes = termios.tcgetattr(terminal)
 
     def restore() -> None:
+        assert sys.platform != "win32"
         if terminal is None or modes is None:
             return
         # From the background this would stop the process; another program has the terminal then.
@@ -187,6 +193,7 @@ def _keeping_terminal() -> Generator[Callable[[], None]]:
 
 def _opens_terminal() -> bool:
     """True while this process has a terminal."""
+    assert sys.platform != "win32"
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
     except OSError:
