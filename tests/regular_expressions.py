@@ -205,9 +205,10 @@ _CATEGORIES = {
 
 #: Characters of the longest text that is tried: some bounds are larger, and growth shows here already.
 LONGEST = 32_768
-#: Seconds for a text of that length: below the first it is quick, above the second it is slow on any machine, and
-#: between them where half of the text takes less than a third of the time.
-ENOUGH, TOO_LONG = 0.02, 0.1
+#: Seconds for a text of that length that are little on any machine; more are compared with those of an expression that
+#: looks at each character some forty times.
+ENOUGH = 0.02
+_COMMON = re.compile(r"a\w{0,40}=")
 _PATIENCE = 0.3
 
 
@@ -250,6 +251,6 @@ def find_slow(pattern, bound, *, scans):
         if took > ENOUGH:
             # Again: a garbage collection may have come between.
             took = min(took, seconds(pattern, text, scans=scans))
-        if took > TOO_LONG or (took > ENOUGH and took > 3 * seconds(pattern, text[: len(text) // 2], scans=scans)):
+        if took > ENOUGH and took > 5 * min(seconds(_COMMON, "a" * LONGEST, scans=True) for _ in range(3)):
             return (head, middle, tail), took
     return None
