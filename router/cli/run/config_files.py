@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from router.backends import ANTHROPIC, OPENAI, Api, speaks_api
-from router.cli.run.jsonc import read_jsonc
 from router.cli.run.plan import Plan
 from router.errors import CommandError, UsageError
 from router.net.loopback import LOCALHOST
 from router.settings.kinds import NO_KEY
+from router.setup.formats.document import InvalidDocument, make_invalid_error
+from router.setup.formats.json_edit import JSONC
 from router.store.home.permissions import FILE_LIMIT
 
 #: Characters of the configuration that opencode gets in a variable: a system bounds these.
@@ -189,13 +190,14 @@ def _read(path: str) -> str:
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
-    """An object of JSON with comments. Raises CommandError."""
-    if not text.strip():
-        return {}
+    """An object of JSON with comments; an empty one for a text without a value. Raises CommandError."""
     try:
-        return read_jsonc(text)
-    except ValueError as error:
-        raise CommandError(f"{where} is not valid: {error}.", "Mend it there, then run this again.") from None
+        found: object = JSONC.parse(text.removeprefix("\ufeff"))
+    except InvalidDocument as error:
+        raise make_invalid_error(where, JSONC.title, error) from None
+    if not isinstance(found, dict | None):
+        raise CommandError(f"{where} is not valid: it is no object.", "Mend it there, then run this again.")
+    return cast("dict[str, Any]", found or {})
 
 
 def _table(inside: object, name: str) -> dict[str, Any]:
