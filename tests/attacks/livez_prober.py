@@ -54,7 +54,14 @@ class Prober:
                 self._read(key.fileobj)
 
     def _read(self, sock):
-        asked = self._asked[sock]
+        asked = self._asked.get(sock)
+        if asked is None:
+            # The proxy has closed a connection that was not used for long.
+            self._selector.unregister(sock)
+            self._idle.remove(sock)
+            sock.close()
+            self._open()
+            return
         data = sock.recv(4096)
         assert data, "the connection was closed"
         asked[1] += data
