@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from ..command_server import find_server, takes
+
 ANSWERS = {
     "/v1/messages": {"content": [{"type": "text", "text": "Hi"}]},
     "/v1/chat/completions": {"choices": [{"message": {"content": "Hi"}}]},
@@ -39,16 +41,15 @@ class Command:
         self.patience = 20
 
     def __call__(self, *arguments, stdin="", **environ):
-        done = subprocess.run(
-            self._line(arguments),
-            check=False,
-            input=stdin.encode(),
-            capture_output=True,
-            env={**self.environ, **environ},
-            cwd=self.folder,
-            timeout=self.patience,
-        )
-        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        environ = {**self.environ, **environ}
+        more = {"cwd": self.folder, "timeout": self.patience}
+        if takes(environ):
+            code, out, err = find_server().run(arguments, stdin=stdin.encode(), environ=environ, **more)
+        else:
+            line = self._line(arguments)
+            done = subprocess.run(line, check=False, input=stdin.encode(), capture_output=True, env=environ, **more)
+            code, out, err = done.returncode, done.stdout, done.stderr
+        return Done(code, out.decode(), err.decode())
 
     def start(self, *arguments, **environ):
         """A command that keeps running, once it says that it serves; its lines until then are in `lines`."""

@@ -24,6 +24,7 @@ from router.store.config import toml
 from router.store.home.home import open_home
 from router.store.shared.sqlite import open_sqlite
 
+from ..command_server import find_server, takes
 from .wire import ask
 
 PATIENCE = 20.0
@@ -84,7 +85,8 @@ def installed(folder):
 
 
 class Proxy:
-    """A running `fairlead proxy`. port: where it listens. home: its folder. log: its output, if it goes to a file."""
+    """A running `fairlead proxy`. port: where it listens. home: its folder. log: its output, if it goes to a file.
+    command: what to run; the sources of this program run in a child of a process that has imported them."""
 
     def __init__(self, folder, *arguments, backends=(), output=None, settings=None, command=SOURCES, **options):
         self.home = make_home(folder, backends)
@@ -94,13 +96,20 @@ class Proxy:
         self.log = folder / "proxy.log"
         keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         own = {"HOME": str(folder), "FAIRLEAD_HOME": str(self.home), "FAIRLEAD_REQUIRE_KEY": "off"}
+        environ = {**keep, **own, **(settings or {})}
+        words = ("proxy", "--port", "0", *arguments)
         with self.log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [*command, "proxy", "--port", "0", *arguments],
-                cwd=folder,
-                env={**keep, **own, **(settings or {})},
-                **{"stdin": subprocess.DEVNULL, "stdout": output or file, "stderr": output or file, **options},
-            )
+            if command is SOURCES and not options and output is None and takes(environ):
+                with open(os.devnull, "rb") as nothing:
+                    streams = [nothing.fileno(), file.fileno(), file.fileno()]
+                    self.process = find_server().start(words, streams, environ=environ, cwd=folder)
+            else:
+                self.process = subprocess.Popen(
+                    [*command, *words],
+                    cwd=folder,
+                    env=environ,
+                    **{"stdin": subprocess.DEVNULL, "stdout": output or file, "stderr": output or file, **options},
+                )
         try:
             until(lambda: self.process.poll() is not None or self._run())
             assert self.process.poll() is None, self.said()
