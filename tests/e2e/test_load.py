@@ -152,9 +152,9 @@ def test_slow_readers(tmp_path):
 
 @pytest.mark.slow
 def test_a_thousand_slow_readers(tmp_path):
-    """The same with a thousand."""
-    each, sample = trio.run(slow_readers, tmp_path, 1000)
-    print(f"1,000 slow readers: {each / 1000:.1f} KB each, {sample}")
+    """The same with as many as a backend serves at a time, one place left for the others."""
+    each, sample = trio.run(slow_readers, tmp_path, 999)
+    print(f"999 slow readers: {each / 1000:.1f} KB each, {sample}")
     assert each < PER_SLOW_READER
     assert sample["buffered"] <= BUFFERS
 
