@@ -104,7 +104,7 @@ def recognize(text: Extent, conversation: Conversation) -> Known | None:
     return None
 
 
-class Reading(msgspec.Struct):
+class Reading(msgspec.Struct, gc=False):
     """A conversation that was read."""
 
     conversation: Conversation

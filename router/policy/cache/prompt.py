@@ -91,14 +91,16 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 def read_settings(top: Top) -> tuple[tuple[str, int], ...]:
     """Name and hash of each of SETTINGS in a request, in the order of their names."""
-    return tuple([(name, hash(top.raw(name))) for name in sorted(SETTINGS.intersection(top))])
+    found = [name for name in top if name in SETTINGS]
+    return tuple([(name, hash(top.raw(name))) for name in sorted(found)]) if found else ()
 
 
 def find_extent(top: Top, names: Sequence[str]) -> tuple[int, int] | None:
     """Where the first of these members stands in a body; None when it has none of them."""
     for name in names:
-        if name in top:
-            return top.span(name)
+        span = top.find_span(name)
+        if span is not None:
+            return span
     return None
 
 

@@ -129,7 +129,8 @@ class PromptSessions:
     def begin(self, session: str, body: bytes, top: Top, conversation: str) -> "PromptReader":
         """Begin to read the prompt of a request. session: its key, '' for a request that names none; it is then found
         by its first message. top: of the body. conversation: the field that holds the conversation."""
-        text = Extent(body, *top.span(conversation)) if conversation in top else Extent(b"[]", 0, 2)
+        span = top.find_span(conversation)
+        text = Extent(b"[]", 0, 2) if span is None else Extent(body, span[0], span[1])
         key = session or f"first {self._beginnings.find_first(text)}"
         known: Known | None = None
         previous: Turn | None = None
@@ -137,8 +138,8 @@ class PromptSessions:
         anew = False
         for turn in lines:
             if turn.unexplained:
-                anew = True
-        for turn in () if anew else lines:
+                anew, known, previous = True, None, None
+                break
             # One that is shorter cannot have more of it.
             prefixes = turn.prompt.conversation.prefixes
             if known is None or (prefixes and prefixes[0].end > known.prefixes[0].end):
@@ -187,7 +188,7 @@ class PromptSessions:
             self._bytes -= _measure(lines.popitem(last=False)[1])
 
 
-class PromptReader(msgspec.Struct):
+class PromptReader(msgspec.Struct, gc=False):
     """A prompt that is being read."""
 
     sessions: PromptSessions

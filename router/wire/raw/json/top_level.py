@@ -63,6 +63,10 @@ class Top:
         start, end = self._spans.get(name, (0, 0))
         return self._body[max(start, end - size) : end]
 
+    def find_span(self, name: str) -> tuple[int, int] | None:
+        """Start and end of the value in the body, None when the key is absent."""
+        return self._spans.get(name)
+
     def span(self, name: str) -> tuple[int, int]:
         """Start and end of the value in the body; the key must be present."""
         return self._spans[name]
