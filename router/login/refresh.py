@@ -74,7 +74,7 @@ async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
         # From here on it is finished.
         with trio.CancelScope(shield=True):
             login = await _renew(home, login, ask)
-        return login
+        return login  # noqa: RET504 - a scope may swallow, as its type says
 
 
 async def _renew(home: Home, login: Login, ask: Send) -> Login:

@@ -208,7 +208,7 @@ class Credentials:
 
     def _rests_with(self, text: str, fetch: _Fetch) -> bool:
         """True while the reference is left alone, so that an old key stays in use."""
-        return fetch.secret is not None and self._clock() < self.rests_until(text)
+        return fetch.secret is not None and self._clock() < min(self.rests_until(text), fetch.ends)
 
     def forget(self, text: str, refused: Secret) -> bool:
         """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays. Returns True

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from router.backends import Account, Backend, changes
 from router.backends.changes import Wish
-from router.backends.known import KNOWN
 from router.cli.accounts.commands import add_and_probe, probe_account
 from router.cli.backend.apply import parse_protocols, parse_root, save_and_probe
 from router.cli.backend.headers import Headers
 from router.cli.backend.key import open_credentials
+from router.cli.login.uses import find_uses
 from router.errors import CommandError, UsageError
 from router.store.config import backends
 from router.store.home.home import Home
@@ -29,7 +29,8 @@ class Place(NamedTuple):
 
 def find_place(home: Home, login: str, options: argparse.Namespace) -> Place:
     """Where a login is to serve; before the user is sent to a browser. Raises CommandError."""
-    name = backends.check_name(options.backend if options.backend is not None else login)
+    served = next((backend.name for backend, _ in find_uses(home, login)), login)
+    name = backends.check_name(options.backend if options.backend is not None else served)
     before = backends.find(home, name)
     command = f"fairlead login {login}{f' --backend {name}' if name != login else ''}"
     wish = Wish(
@@ -41,9 +42,8 @@ def find_place(home: Home, login: str, options: argparse.Namespace) -> Place:
         root = changes.root_for(name, wish, None)
         if root is None:
             raise CommandError(
-                f"there is no backend {name}, and it is not a provider fairlead knows, so it needs a URL.",
-                f"Give it:   {command} --base-url URL --protocols chat\n"
-                f"Or another backend, or one of {', '.join(KNOWN)}:   --backend NAME",
+                f"there is no backend {name}, and {name} is not a provider fairlead knows, so it needs a URL.",
+                f"Give it:            {command} --base-url URL\nOr another backend: --backend NAME",
             )
         return Place(None, name, wish, root)
     if wish.root is not None or wish.protocols is not None:
