@@ -45,11 +45,15 @@ def chat(proxy):
 
 
 def test_two_proxies_that_refresh_at_once_ask_once(tmp_path, issuer, home):
-    """Two processes find the same token ended at the same time: the issuer gets one request, and both serve. With a
+    """Two processes see the same token refused at the same time: the issuer gets one request, and both serve. With a
     second one it would end the login, as its refresh token is replaced at each use."""
-    store(home, issuer, age=4000)
-    issuer.delay = 1.0
+    store(home, issuer)
     with Proxy(tmp_path, backends=[office(issuer)]) as one, Proxy(tmp_path) as two:
+        one.settled("office")
+        two.settled("office")
+        issuer.delay = 1.0
+        with issuer.lock:
+            next(iter(issuer.families.values()))["access"].clear()
         answers = []
         threads = [threading.Thread(target=lambda at=at: answers.append(chat(at).status)) for at in (one, two) * 5]
         for thread in threads:
