@@ -26,6 +26,8 @@ _WSL = ("wslview", "powershell.exe")
 # They take over the terminal.
 _IN_TERMINAL = frozenset(("www-browser", "lynx", "w3m", "links", "links2", "elinks", "browsh"))
 
+# Browsers that run on. Nothing waits for them, and forgetting one while it runs is warned of.
+_RUNNING: list[trio.Process] = []
 # A session of its own: it lives on when the terminal is closed, and Ctrl-C there does not reach it.
 _OPTIONS: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
 
@@ -102,4 +104,5 @@ async def _run(words: Sequence[str], environ: Mapping[str, str]) -> bool:
         return False
     with trio.move_on_after(SECONDS):
         return await process.wait() == 0
+    _RUNNING.append(process)
     return True
