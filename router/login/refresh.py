@@ -17,6 +17,7 @@ import trio
 
 from router.errors import CommandError
 from router.login.calls import Client, Grant, IssuerError, Send, make_refusal, post_form, read_grant
+from router.login.ended import make_ended
 from router.login.metadata import is_secure
 from router.settings import Secret
 from router.store.home.home import Home
@@ -36,15 +37,6 @@ _WRITES = 3
 DUE_SECONDS, DUE_SHARE, EARLIEST_SHARE = 300.0, 0.1, 0.5
 
 _T = TypeVar("_T")
-
-
-class LoginEnded(CommandError):
-    """The issuer renews a login no more, or there is none."""
-
-
-def make_ended(name: str, why: str) -> LoginEnded:
-    """The error for a login that has ended."""
-    return LoginEnded(f"login ended: {why}", f"Log in again:   fairlead login {name}")
 
 
 async def run_in_thread(function: Callable[..., _T], *arguments: object) -> _T:

@@ -43,7 +43,7 @@ def compose(
     price = Pricing(live).price
     store = open_store(home, log.add, price=price, settings=live)
     guard = Guard(store.shared_budgets, log.add)
-    logins = Logins(home, lambda: runtime.snapshot.outbound)
+    logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add)
     credentials = Credentials(environ, configuration.own_keys, log.hide, logins=logins)
     state = translation_state or TranslationState()
     snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, store.learned_limits)

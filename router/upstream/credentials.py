@@ -20,7 +20,7 @@ from router.backends.known import api_of
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
 from router.host.clock import boot_time
-from router.login.refresh import LoginEnded
+from router.login.ended import LoginEnded
 from router.login.tokens import Logins, Token
 from router.settings import Secret
 from router.store.keys import keyring, secrets

@@ -12,7 +12,8 @@ import trio
 
 from router.errors import CommandError
 from router.login.calls import IssuerError, make_send
-from router.login.refresh import LoginEnded, count_left, find_due, is_valid, read, refresh
+from router.login.ended import LoginEnded
+from router.login.refresh import count_left, find_due, is_valid, read, refresh
 from router.login.revoke import revoke
 from router.settings import Secret
 from router.store.keys import logins

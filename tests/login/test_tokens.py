@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from router.errors import CommandError
-from router.login.refresh import LoginEnded
+from router.login.ended import LoginEnded
 from router.login.tokens import LONGEST_PAUSE_SECONDS, Logins
 from router.net.client.outbound import DIRECT
 from router.settings import Secret
@@ -36,13 +36,16 @@ class Clock:
 
 
 def fetched(home, use):
-    """Run `use(logins, clock)`."""
+    """Run `use(logins, clock)`; what was written to the log."""
+
+    said = []
 
     async def main():
         clock = Clock()
-        return await use(Logins(home, lambda: DIRECT, clock), clock)
+        await use(Logins(home, lambda: DIRECT, clock, said.append), clock)
 
-    return trio.run(main)
+    trio.run(main)
+    return said
 
 
 def test_a_valid_token_is_given_at_once(home, issuer):
@@ -99,7 +102,8 @@ def test_a_failing_issuer_is_asked_ever_more_rarely(home, issuer):
         assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
         assert (await tokens.fetch("work", renew=True)).secret != login.access
 
-    fetched(home, use)
+    (said,) = fetched(home, use)
+    assert said.startswith("warning: the login work could not be renewed, and will be tried again: ")
 
 
 def test_without_a_valid_token_the_failure_is_told(home, issuer):
@@ -142,7 +146,9 @@ def test_an_ended_login_is_used_while_its_token_is_valid(home, issuer):
             await tokens.fetch("work", login.access)
         assert issuer.count("refresh_token") == 1
 
-    fetched(home, use)
+    (said,) = fetched(home, use)
+    assert said.startswith("warning: login ended: ")
+    assert said.endswith("The token of work is used until it ends. Log in again:   fairlead login work")
 
 
 def test_a_login_without_a_refresh_token(home, issuer):
