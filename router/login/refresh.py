@@ -28,10 +28,9 @@ from router.store.keys.logins import Login, Tokens
 STORE_SECONDS = 30.0
 # What an issuer says when its user has to log in again: RFC 6749 5.2, OpenID Connect Core 3.1.2.6.
 _ENDED = ("invalid_grant", "interaction_required", "login_required", "consent_required")
-# Each hangs no longer than its keyring, and keeps its place meanwhile.
-_THREADS = trio.CapacityLimiter(4)
-# Apart: who waits for a lock must not keep its holder from a thread.
-_LOCKS = trio.CapacityLimiter(16)
+# Apart, so that a keyring that hangs, and keeps its place, does not hold up logins in files, and who waits for a lock
+# does not keep its holder from a thread.
+_FILES, _KEYRINGS, _LOCKS = trio.CapacityLimiter(4), trio.CapacityLimiter(2), trio.CapacityLimiter(16)
 _WRITES = 3
 #: A token is renewed in the last five minutes, or tenth, of its life, and not before half of it.
 DUE_SECONDS, DUE_SHARE, EARLIEST_SHARE = 300.0, 0.1, 0.5
@@ -39,19 +38,20 @@ DUE_SECONDS, DUE_SHARE, EARLIEST_SHARE = 300.0, 0.1, 0.5
 _T = TypeVar("_T")
 
 
-async def run_in_thread(function: Callable[..., _T], *arguments: object) -> _T:
-    """Call what reads or writes a login. Raises CommandError when it hangs, as a keyring that waits for its user."""
-    with trio.move_on_after(STORE_SECONDS):
-        return await trio.to_thread.run_sync(function, *arguments, limiter=_THREADS, abandon_on_cancel=True)
-    raise CommandError(f"the keyring did not answer within {STORE_SECONDS:g} s.")
-
-
 async def read(home: Home, name: str) -> Login:
     """A login. Raises LoginEnded when there is none, CommandError."""
-    found = await run_in_thread(logins.read_login, home, name)
+    found = await _run_in_thread(_FILES, logins.read_record, home, name)
     if found is None:
         raise make_ended(name, f"there is no login {name}.")
-    return found
+    return await _run_in_thread(_KEYRINGS, logins.add_tokens, found) if found.entry else found
+
+
+async def _run_in_thread(limiter: trio.CapacityLimiter, function: Callable[..., _T], *arguments: object) -> _T:
+    """Call what reads or writes a login. Raises CommandError when it hangs, as a keyring that waits for its user."""
+    with trio.move_on_after(STORE_SECONDS):
+        return await trio.to_thread.run_sync(function, *arguments, limiter=limiter, abandon_on_cancel=True)
+    what = "keyring" if limiter is _KEYRINGS else "disk"
+    raise CommandError(f"the {what} did not answer within {STORE_SECONDS:g} s.")
 
 
 async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
@@ -70,14 +70,14 @@ async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
 
 
 async def _renew(home: Home, login: Login, ask: Send) -> Login:
-    await run_in_thread(logins.save_record, home, login)
+    await _run_in_thread(_FILES, logins.save_record, home, login)
     try:
         grant = await _ask(login, ask)
     except IssuerError as error:
         if error.code not in _ENDED:
             raise
         ended = msgspec.structs.replace(login, ended=str(error))
-        await run_in_thread(logins.save_record, home, ended)
+        await _run_in_thread(_FILES, logins.save_record, home, ended)
         raise make_ended(login.name, str(error)) from None
     return await _save(home, apply_grant(login, grant, time.time()))
 
@@ -131,7 +131,7 @@ def apply_grant(login: Login, grant: Grant, now: float) -> Login:
         lifetime=grant.lifetime,
         client_secret=login.tokens.client_secret,
     )
-    return msgspec.structs.replace(login, tokens=tokens, scope=grant.scope or login.scope, ended="")
+    return msgspec.structs.replace(login, tokens=tokens, granted=grant.scope, ended="")
 
 
 async def _save(home: Home, login: Login) -> Login:
@@ -139,7 +139,7 @@ async def _save(home: Home, login: Login) -> Login:
     them is passed over. Raises CommandError."""
     for left in reversed(range(_WRITES)):
         try:
-            return await run_in_thread(logins.save_tokens, home, login)
+            return await _run_in_thread(_KEYRINGS if login.entry else _FILES, logins.save_tokens, home, login)
         except CommandError as error:
             if not left:
                 raise CommandError(

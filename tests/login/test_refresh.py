@@ -4,6 +4,7 @@ or lies."""
 import contextlib
 import os
 import sys
+import threading
 import time
 
 import msgspec
@@ -188,6 +189,29 @@ def test_a_full_disk_is_found_out_before(home, issuer, monkeypatch):
     monkeypatch.setattr(type(home), "write", fail)
     (error,) = renewed(home, before)
     assert (str(error), issuer.asked) == ("the disk is full.", [])
+
+
+def test_a_keyring_that_hangs_is_told(home, issuer, monkeypatch):
+    """It may wait for its user; other logins go on meanwhile, and what the issuer gave is kept in the file."""
+    hanging = threading.Event()
+    monkeypatch.setattr("router.login.refresh.STORE_SECONDS", 0.3)
+    with in_use() as shelf:
+        kept = store(home, issuer, keyring=True)
+        other = store(home, issuer, "other")
+        monkeypatch.setattr(shelf, "set_password", lambda *_: hanging.wait(20))
+        (after,) = renewed(home, kept)
+        assert after == logins.read_login(home, "work")
+        assert (after.entry, after.tokens.access in issuer.live) == ("", True)
+        again = store(home, issuer, "again")
+        shelf.set_password = shelf.__class__.set_password.__get__(shelf)
+        again = logins.save_login(home, again, use_keyring=True)
+        monkeypatch.setattr(shelf, "get_password", lambda *_: hanging.wait(20))
+        for _ in range(4):
+            (error,) = renewed(home, again)
+            assert str(error) == "the keyring did not answer within 0.3 s."
+        (found,) = renewed(home, other)
+        assert found.access != other.access
+        hanging.set()
 
 
 def test_a_write_that_fails_after_the_answer_is_tried_again(home, issuer, monkeypatch):

@@ -4,12 +4,15 @@ import argparse
 import time
 from typing import NamedTuple
 
+import msgspec
+
 from router.backends import Account, Backend, changes
-from router.backends.changes import Wish
+from router.backends.changes import Outcome, Wish
 from router.cli.accounts.commands import add_and_probe, probe_account
 from router.cli.backend.apply import parse_protocols, parse_root, save_and_probe
 from router.cli.backend.headers import Headers
 from router.cli.backend.key import open_credentials
+from router.cli.common.layout import note
 from router.cli.login.uses import find_uses
 from router.errors import CommandError, UsageError
 from router.store.config import backends
@@ -65,7 +68,16 @@ def serve(home: Home, place: Place) -> int:
     keys, key = open_credentials(home), place.wish.key or ""
     if place.before is None:
         outcome = changes.add_backend(place.name, place.wish, place.root, None, now=time.time())
-        return save_and_probe(home, None, outcome, Headers(()), keys)
+        try:
+            return save_and_probe(home, None, outcome, Headers(()), keys)
+        except CommandError as error:
+            if outcome.backend.protocols or backends.present(home, place.name) is not None:
+                raise
+            # The user has just logged in, and is not to do that again for a server that does not answer now.
+            note(f"note: {error} So chat is taken.")
+            note(f"      Name others:   fairlead backend set {place.name} --protocols LIST")
+        taken = msgspec.structs.replace(outcome.backend, protocols=("chat",))
+        return save_and_probe(home, None, Outcome(taken), Headers(()), keys)
     now = backends.find(home, place.name) or place.before
     there = next((account for account in now.accounts if account.key == key), None)
     if there is not None:

@@ -47,7 +47,7 @@ def run(argv: list[str]) -> int:
     """Log in, or run one of the commands about logins."""
     if argv and argv[0] in COMMANDS:
         return run_group("login", COMMANDS, argv, examples=())
-    options = build_parser().read(argv)
+    options = build_parser().read(["--help"] if argv == ["help"] else argv)
     check_flow(options)
     name = logins.check_name(options.name)
     home = open_home(os.environ)

@@ -1,6 +1,5 @@
 """`fairlead login status`: the logins, whom they serve, and when their tokens end. No token is shown."""
 
-import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -67,7 +66,8 @@ def run(argv: list[str]) -> int:
         say("There are no logins. Log in:   fairlead login openrouter")
     for one in shown:
         if one.login.ended:
-            say(f"{one.login.name} has ended. Log in again:   fairlead login {one.login.name}")
+            say(f"{one.login.name} has ended: {clean(one.login.ended, 300)}")
+            say(f"  Log in again:   fairlead login {one.login.name}")
     for _, error in problems:
         note(f"problem: {error}")
         note(f"         {error.hint}")
@@ -108,8 +108,8 @@ def _make_row(one: _Shown) -> tuple[str, ...]:
     issuer = urlsplit(login.issuer).netloc
     if one.facts is not None:
         issuer += f" ({_format_facts(one.facts)})"
-    elif login.scope:
-        issuer += f" ({clean(login.scope, 120)})"
+    elif scopes := login.granted or login.scope:
+        issuer += f" ({clean(scopes, 120)})"
     place = "keyring" if login.entry else "file"
     return login.name, ", ".join(one.accounts) or NONE, issuer, _format_token(login), place
 
@@ -133,15 +133,13 @@ def _format_token(login: Login) -> str:
 
 
 def _describe(one: _Shown) -> dict[str, object]:
-    login, left = one.login, None
-    with contextlib.suppress(OverflowError):
-        left = count_left(login, time.time())
+    login, left = one.login, count_left(one.login, time.time())
     facts = one.facts
     return {
         "name": login.name,
         "issuer": login.issuer,
         "client_id": login.client_id or None,
-        "scopes": login.scope.split(),
+        "scopes": (login.granted or login.scope).split(),
         "accounts": one.accounts,
         "expires_in_s": None if left is None else round(max(0.0, left)),
         "refreshable": login.refreshable and not login.ended,

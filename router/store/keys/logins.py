@@ -56,7 +56,10 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     tokens: Tokens
     client_id: str = ""
+    #: As it was asked for.
     scope: str = ""
+    #: As it was granted, '' where the issuer did not say otherwise.
+    granted: str = ""
     audience: str = ""
     redirect_uri: str = ""
     token_endpoint: str = ""
@@ -110,16 +113,20 @@ def lock(home: Home, name: str) -> AbstractContextManager[None]:
 def read_login(home: Home, name: str) -> Login | None:
     """A login with its tokens, None when there is none. Raises CommandError."""
     found = read_record(home, name)
-    if found is None or not found.entry:
-        return found
-    text = keyring.look_up_text(SERVICE, found.entry)
+    return found if found is None or not found.entry else add_tokens(found)
+
+
+def add_tokens(record: Login) -> Login:
+    """A record with the tokens that the keyring holds. Raises CommandError."""
+    name = record.name
+    text = keyring.look_up_text(SERVICE, record.entry)
     try:
         tokens = msgspec.json.decode(b"" if text is None else text.reveal().encode(), type=Tokens)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise CommandError(
-            f"the keyring's entry {SERVICE}/{found.entry} does not hold the tokens of the login {name}.", _again(name)
+            f"the keyring's entry {SERVICE}/{record.entry} does not hold the tokens of the login {name}.", _again(name)
         ) from None
-    return msgspec.structs.replace(found, tokens=tokens)
+    return msgspec.structs.replace(record, tokens=tokens)
 
 
 def read_record(home: Home, name: str) -> Login | None:

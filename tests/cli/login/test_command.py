@@ -252,6 +252,25 @@ def test_a_new_client_does_not_get_the_old_secret(cli, issuer, browser):
     assert "authorization" not in issuer.asked[-1][1]
 
 
+def test_what_is_asked_for_stays(cli, issuer, browser):
+    """Issuers grant another scope than was asked for: it is shown, and the next login asks for the same again."""
+    issuer.grant = {"scope": "a"}
+    assert cli.log_in(issuer, "--scope", "a offline_access").code == 0
+    assert "(a)" in cli("login", "status").said
+    cli("login", "work")
+    assert parse_qs(urlsplit(browser.opened[-1]).query)["scope"] == ["a offline_access"]
+
+
+def test_a_new_backend_that_does_not_answer(cli, issuer, browser):
+    """What it speaks cannot be found out then; the login is not lost for that."""
+    place = ("--base-url", "http://127.0.0.1:9/v1")
+    done = cli("login", "work", "--issuer", issuer.url, "--client-id", CLIENT, *place)
+    assert "So chat is taken." in done.said
+    assert "fairlead backend set work --protocols LIST" in done.said
+    assert backends.find(cli.home, "work").protocols == ("chat",)
+    assert logins.list_names(cli.home) == ["work"]
+
+
 def test_beside_other_keys(cli, issuer, browser):
     """A backend that has a key gets the login as a further account; one that passes on logins is not changed."""
     root = f"{issuer.url}/v1"

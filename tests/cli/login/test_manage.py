@@ -69,7 +69,7 @@ def test_status_of_none(cli):
     ("age", "changes", "code", "said"),
     [
         (4000, {}, 0, "renewed at the next request"),
-        (0, {"ended": "invalid_grant"}, 1, "work has ended. Log in again: fairlead login work"),
+        (0, {"ended": "invalid_grant"}, 1, "work has ended: invalid_grant Log in again: fairlead login work"),
         (4000, {"ended": "invalid_grant"}, 1, "ended 7 min ago"),
         (0, {"tokens": Tokens("key", "", 0.0, None)}, 0, "no end that is known"),
         (0, {"tokens": Tokens("key", "", time.time() - 4000, 3600.0)}, 0, "ended 7 min ago"),
