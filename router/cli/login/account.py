@@ -8,6 +8,7 @@ import msgspec
 
 from router.backends import Account, Backend, changes
 from router.backends.changes import Outcome, Wish
+from router.backends.known import same_place
 from router.cli.accounts.commands import add_and_probe, probe_account
 from router.cli.backend.apply import parse_protocols, parse_root, save_and_probe
 from router.cli.backend.headers import Headers
@@ -66,7 +67,9 @@ def serve(home: Home, place: Place) -> int:
     """Make a login the key of an account, and ask its backend whether it takes it. The exit code: 1 when it does not.
     Raises CommandError."""
     keys, key = open_credentials(home), place.wish.key or ""
-    if place.before is None:
+    # Another command may have made it while the user was in the browser.
+    now = backends.present(home, place.name) or place.before
+    if now is None:
         outcome = changes.add_backend(place.name, place.wish, place.root, None, now=time.time())
         try:
             return save_and_probe(home, None, outcome, Headers(()), keys)
@@ -78,7 +81,11 @@ def serve(home: Home, place: Place) -> int:
             note(f"      Name others:   fairlead backend set {place.name} --protocols LIST")
         taken = msgspec.structs.replace(outcome.backend, protocols=("chat",))
         return save_and_probe(home, None, Outcome(taken), Headers(()), keys)
-    now = backends.find(home, place.name) or place.before
+    if not same_place(now.root, place.root):
+        raise CommandError(
+            f"the login is stored, but {place.name} was moved to {now.root} meanwhile, which did not get it.",
+            f"If it is for that place, log in again:   fairlead login {key.partition(':')[2]} --backend {place.name}",
+        )
     there = next((account for account in now.accounts if account.key == key), None)
     if there is not None:
         return probe_account(home, now, there, keys)
@@ -87,7 +94,7 @@ def serve(home: Home, place: Place) -> int:
 
 def _choose_alias(backend: Backend, key: str) -> str:
     """A free name for an account of a backend."""
-    taken = {account.alias for account in backend.accounts}
+    taken = {*backends.RESERVED_ALIASES, *(account.alias for account in backend.accounts)}
     login = key.partition(":")[2]
     names = [login if backend.accounts else changes.FIRST_ALIAS, f"{login[:50]}-login"]
     names += [f"{login[:50]}-login-{number}" for number in range(2, len(taken) + 3)]

@@ -17,6 +17,7 @@ from router.cli.login.options import (
     build_parser,
     check_flow,
     choose_flow,
+    find_issuer,
     is_openrouter,
     read_before,
     read_wanted,
@@ -52,13 +53,14 @@ def run(argv: list[str]) -> int:
     name = logins.check_name(options.name)
     home = open_home(os.environ)
     settings = toml.load(home, os.environ).settings
+    outbound, before = read_outbound(settings, os.environ), read_before(home, name)
+    issuer = "" if is_openrouter(options, name) else find_issuer(home, options, name, before)
+    # Before the user is sent to a browser: what would keep the login from being used.
     place = account.find_place(home, name, options)
-    before = read_before(home, name)
-    outbound = read_outbound(settings, os.environ)
-    if is_openrouter(options, name):
-        login = trio.run(_log_in_at_openrouter, options, name, outbound)
+    if issuer:
+        login = trio.run(_log_in, options, name, read_wanted(options, issuer, before), outbound)
     else:
-        login = trio.run(_log_in, options, name, read_wanted(options, name, before), outbound)
+        login = trio.run(_log_in_at_openrouter, options, name, outbound)
     read_own_keys(home, settings).check(login.access, "what the issuer gave")
     _store(home, login, use_keyring=not options.no_keyring)
     return account.serve(home, place)

@@ -6,6 +6,7 @@ import sys
 from typing import Literal, NamedTuple
 
 from router.cli.backend import key as backend_key
+from router.cli.backend.commands import find_near_name
 from router.cli.common.layout import note
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
@@ -103,17 +104,24 @@ def is_openrouter(options: argparse.Namespace, name: str) -> bool:
     return True
 
 
-def read_wanted(options: argparse.Namespace, name: str, before: Login | None) -> Wanted:
-    """The issuer and client that the options name, or those of the login that is there. Raises CommandError."""
+def find_issuer(home: Home, options: argparse.Namespace, name: str, before: Login | None) -> str:
+    """The issuer that the options name, or that of the login that is there. Raises CommandError."""
+    if options.issuer is not None:
+        return check_issuer(options.issuer)
+    if before is not None and before.client_id:
+        return before.issuer
+    near = find_near_name(name, [*logins.list_names(home), openrouter.NAME])
+    meant = f"Did you mean:               fairlead login {near}\n" if near else ""
+    raise CommandError(
+        f"{name} is not a login that fairlead knows; openrouter is the only one that needs nothing more.",
+        f"{meant}With a client of your own:   fairlead login {name} --issuer URL --client-id ID\n"
+        f"With a key:                  fairlead backend add {name} --key-stdin\n{VENDORS}",
+    )
+
+
+def read_wanted(options: argparse.Namespace, issuer: str, before: Login | None) -> Wanted:
+    """The issuer with the client that the options name, or that of the login that is there. Raises CommandError."""
     stored = before if before is not None and before.client_id else None
-    issuer = options.issuer if options.issuer is not None else stored.issuer if stored else None
-    if issuer is None:
-        raise CommandError(
-            f"{name} is not a login that fairlead knows; openrouter is the only one that needs nothing more.",
-            f"With a client of your own:   fairlead login {name} --issuer URL --client-id ID\n"
-            f"With a key:                  fairlead backend add {name} --key-stdin\n{VENDORS}",
-        )
-    issuer = check_issuer(issuer)
     same = stored if stored is not None and stored.issuer.rstrip("/") == issuer.rstrip("/") else None
     client_id = options.client_id if options.client_id is not None else same.client_id if same else ""
     if not client_id:

@@ -5,8 +5,10 @@ import sys
 import threading
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
+from router.backends import Account, Backend
 from router.login import flows
 from router.store.config import backends
 from router.store.keys import logins
@@ -285,6 +287,44 @@ def test_beside_other_keys(cli, issuer, browser):
     assert "passes on each tool's own login" in done.said
 
 
+@pytest.mark.parametrize("name", ["none", "client", "default"])
+def test_names_that_no_account_can_have(cli, issuer, browser, name):
+    """Answers have them in place of an account's name, or another account has it: the account is called otherwise."""
+    root = f"{issuer.url}/v1"
+    cli("backend", "add", "office", "--base-url", root, "--protocols", "chat", "--key-stdin", stdin="sk-1")
+    assert cli.log_in(issuer, name="work").code == 0
+    done = cli("login", name, "--issuer", issuer.url, "--client-id", CLIENT, "--backend", "office")
+    assert done.code == 0
+    assert backends.find(cli.home, "office").accounts[1].alias == f"{name}-login"
+
+
+def test_a_backend_that_moved_meanwhile(cli, issuer, browser):
+    """While the user was in the browser, another command changed its URL: the token does not go there."""
+    assert cli.log_in(issuer).code == 0
+    moved = msgspec.structs.replace(backends.find(cli.home, "work"), root="http://127.0.0.1:9/v1", accounts=())
+    browser.before = lambda target: backends.save(cli.home, moved)
+    done = cli("login", "work")
+    assert done.code == 1
+    assert "was moved to http://127.0.0.1:9/v1 meanwhile" in done.said
+    assert backends.find(cli.home, "work").accounts == ()
+
+
+def test_a_backend_that_came_meanwhile(cli, issuer, browser):
+    """The same command, twice at once: the second finds the account, and tries it."""
+
+    def add(target):
+        root = f"{issuer.url}/v1"
+        backends.save(
+            cli.home,
+            Backend(name="work", root=root, protocols=("chat",), accounts=(Account("default", "login:work"),)),
+        )
+
+    browser.before = add
+    done = cli.log_in(issuer)
+    assert done.code == 0
+    assert len(backends.find(cli.home, "work").accounts) == 1
+
+
 def test_a_token_that_the_backend_refuses(cli, issuer, browser):
     """Saved, said, and what to do names the login."""
     issuer.refuses_tokens = True
@@ -298,7 +338,8 @@ def test_a_token_that_the_backend_refuses(cli, issuer, browser):
     ("argv", "code", "said"),
     [
         (["login", "anthropic"], 1, "fairlead backend add anthropic --auth client"),
-        (["login", "copilot", "--base-url", "https://x.example"], 1, "belong to their vendors' own tools"),
+        (["login", "openruoter"], 1, "Did you mean: fairlead login openrouter"),
+        (["login", "copilot"], 1, "belong to their vendors' own tools"),
         (["login", "work", "--base-url", "https://x.example", "--issuer", "https://x.example"], 2, "needs --client-id"),
         (["login", "work", "--issuer", "https://x.example", "--client-id", "x"], 1, "so it needs a URL"),
         (["login", "status", "extra"], 2, "unexpected argument"),
