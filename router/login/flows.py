@@ -137,11 +137,11 @@ async def _await_code(
     """The code that comes back, and the redirect URI that was used. Raises IssuerError, CommandError."""
     if redirect.port is None:
         callback, uri = Callback(redirect.path, 0, judge, terminal.say), redirect.uri
-        await _wait(terminal, make_url(uri), callback, judge_pasted, listens=False)
+        await _wait(terminal, make_url(uri), uri, callback, judge_pasted, listens=False)
     else:
         async with listen(redirect.path, redirect.port, judge, terminal.say) as callback:
             uri = redirect.fill(callback.port)
-            await _wait(terminal, make_url(uri), callback, judge_pasted, listens=True)
+            await _wait(terminal, make_url(uri), uri, callback, judge_pasted, listens=True)
     # Outside, so that an error leaves no group.
     if callback.result is None:
         raise CommandError(
@@ -156,15 +156,21 @@ async def _await_code(
 
 
 async def _wait(
-    terminal: Terminal, url: str, callback: Callback, judge_pasted: Callable[[str], Returned], *, listens: bool
+    terminal: Terminal,
+    url: str,
+    uri: str,
+    callback: Callback,
+    judge_pasted: Callable[[str], Returned],
+    *,
+    listens: bool,
 ) -> None:
-    """Show the page, and wait for what comes first."""
+    """Show the page, and wait for what comes first. uri: where the browser goes from there."""
     opened = terminal.open_page is not None and await terminal.open_page(url)
     terminal.say(f"{'The browser shows this page' if opened else 'Open this page in a browser'}:\n\n{url}\n")
     if terminal.read_line is not None:
         terminal.say(
-            "When you are logged in, the browser goes to an address on this machine. If it shows an error there, paste "
-            "that address here, or the code in it, and press Enter."
+            f"When you are logged in, the browser goes to {uri}?… If it shows an error there, paste that whole address "
+            "here, or the code in it, and press Enter."
         )
     with trio.move_on_after(BROWSER_SECONDS):
         async with trio.open_nursery() as nursery:

@@ -31,7 +31,7 @@ _OTHERS = {
 }
 VENDORS = (
     "The logins of Claude Pro and Max, ChatGPT, GitHub Copilot, Grok and Kimi Code belong to their vendors' own tools. "
-    "Log in there, and have fairlead pass that login on:   fairlead backend add anthropic --auth client"
+    "Log in there, and have that login passed on:   fairlead backend add anthropic --auth client"
 )
 
 
@@ -57,7 +57,7 @@ def build_parser() -> Parser:
         "login",
         "Log in, and use the login as the key of a backend; it is renewed before it ends. OpenRouter offers that to "
         "any program. For any other issuer (OpenID Connect, OAuth 2.0), register a client of your own there, and give "
-        f"its id: fairlead has none, and uses no other program's.\n{VENDORS}\n"
+        f"its id: none comes with this program, and no other program's is used.\n{VENDORS}\n"
         "Also:   fairlead login status, fairlead login refresh NAME, fairlead login logout NAME",
         examples=[
             "fairlead login openrouter",

@@ -160,6 +160,7 @@ def test_by_hand(cli, issuer, browser, monkeypatch):
 
     done = follow(cli, issuer, browser, monkeypatch, change=change)
     assert (done.code, browser.opened) == (0, [])
+    assert f"the browser goes to {issuer.asked[-1][0]['redirect_uri']}?" in done.said
     assert "That was not used: it has another state" in done.said
 
 
