@@ -35,7 +35,7 @@ class Leaf(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A command that has commands of its own."""
+    """A command that has commands of its own. One that is also a command by itself is the first of its leaves."""
 
     name: str
     about: str
@@ -68,10 +68,16 @@ def list_actions(parser: Parser) -> list[argparse.Action]:
 
 def _read(name: str, about: str, entry: str) -> Leaf | Group:
     try:
-        return Leaf(name, about, _call(entry))
+        own = Leaf(name, about, _call(entry))
     except _Grouped as group:
-        leaves = [Leaf(f"{name} {inner}", line, _call(target)) for inner, (target, line) in group.commands.items()]
-        return Group(name, about, group.examples, leaves)
+        return Group(name, about, group.examples, _list_leaves(name, group.commands))
+    # A table beside a command that reads arguments itself.
+    beside = cast("Commands", getattr(import_module(entry.partition(":")[0]), "COMMANDS", {}))
+    return Group(name, about, (), [own, *_list_leaves(name, beside)]) if beside else own
+
+
+def _list_leaves(group: str, commands: Commands) -> list[Leaf]:
+    return [Leaf(f"{group} {name}", about, _call(target)) for name, (target, about) in commands.items()]
 
 
 def _call(entry: str) -> Parser:

@@ -147,6 +147,7 @@ _FIRST_STEPS = (
 _FILES = (
     ("~/.fairlead/config.toml", "the settings; hand-edited, or by `fairlead config set`."),
     ("~/.fairlead/backends/", "a file for each backend, with its accounts and their keys, or where these are."),
+    ("~/.fairlead/logins/", "a file for each login, with its tokens where no keyring has them."),
     ("~/.fairlead/history.db", "the requests, without their texts; on a local disk where the home is on a network."),
 )
 

@@ -50,6 +50,11 @@ _ARGUMENTS = {
     ("config import", "form"): ("fairlead", "claude-code-router", "litellm"),
     ("env", "tool"): "tool",
     ("models", "backend"): "backend",
+    ("login status", "name"): "",
+    ("login refresh", "name"): "login",
+    ("login logout", "name"): "login",
+    ("login", "name"): "new login",
+    ("login", "protocols"): "protocols",
 }
 _SETTINGS = {entry.attribute: entry for entry in DECLARATIONS}
 _KINDS = {"model": "model", "default_backend": "backend", "backend": "backend", "fast_model": "model"}

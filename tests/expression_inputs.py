@@ -149,7 +149,11 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     "store/keys/own_keys.py": {
         "TOKEN": SETTING,
     },
+    "login/code.py": {
+        "_CODE": HEAD,
+    },
     "store/keys/references.py": {
+        "_LOGIN": SETTING,
         "_VARIABLE": SETTING,
         "_FORM": SETTING,
         "_LOOKALIKE": SETTING,

@@ -25,6 +25,7 @@ COMMANDS = {
     "setup": ("router.cli.setup.command:run", "point a tool's own configuration at the proxy, or take that back"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
+    "login": ("router.cli.login.command:run", "log in at a provider or an issuer, and use that as a key"),
     "keys": ("router.cli.keys.commands:run", "give each tool or person a client key, with limits of its own"),
     "config": ("router.cli.config.show:run", "show and change the settings"),
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
@@ -49,9 +50,11 @@ _ELSEWHERE = {
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
-        ("login", "auth", "key", "add", "init", "install", "provider", "providers", "backends"),
+        ("key", "add", "init", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
+    **dict.fromkeys(("auth", "signin", "oauth"), "Log in, where a provider offers it:   fairlead login --help"),
+    "logout": "End a login:   fairlead login logout NAME",
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),
     **dict.fromkeys(

@@ -20,7 +20,7 @@ class AccountStatus(msgspec.Struct, kw_only=True):
 
     #: Its name within its backend.
     alias: str
-    #: `ready`, `parked`, `cooling`, `revoked`, `halted` or `unusable`.
+    #: `ready`, `parked`, `cooling`, `revoked`, `halted`, `login ended` or `unusable`.
     state: str
     #: The state in words, with its cause.
     reason: str
@@ -43,7 +43,7 @@ class ListedAccount(msgspec.Struct, kw_only=True):
     backend: str
     #: Its name within its backend.
     alias: str
-    #: Where its key is: `stored`, `env`, `file`, `cmd` or `keyring`.
+    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring` or `login`.
     source: str
     #: The same in words.
     credentials: str

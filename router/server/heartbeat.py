@@ -33,7 +33,7 @@ class Heartbeat:
         self._health = runtime.health
         self._clocks = clocks
         self._addresses = addresses
-        self._chores = (runtime.connections.sweep, runtime.health.update, *chores)
+        self._chores = (runtime.credentials.renew_due, runtime.connections.sweep, runtime.health.update, *chores)
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -58,8 +58,8 @@ class Heartbeat:
         runtime.connections.close()
         for client in self._health.clients:
             client.restart_deadline()
-        # Credentials may have expired during a sleep; the next request fetches them again.
-        runtime.credentials.retain_only(())
+        # Credentials may have expired during a sleep: they are fetched again, those of logins at once.
+        runtime.credentials.forget_all()
         runtime.log.add(f"{why}: {idle} idle upstream connections closed, running timeouts restarted.")
 
     async def _wait(self) -> None:

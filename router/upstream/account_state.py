@@ -15,7 +15,7 @@ from router.wire.headers.times import UNREADABLE
 class Condition(NamedTuple):
     """The state of an account for any model."""
 
-    #: ready, parked, cooling, revoked, halted or unusable.
+    #: ready, parked, cooling, revoked, halted, login ended or unusable.
     state: str
     #: Seconds until the account is ready; None when it is ready, or when that is not known.
     left: float | None = None
@@ -34,9 +34,9 @@ class Condition(NamedTuple):
 
 def condition(service: Service, member: Member, now: float) -> Condition:
     """The state of an account for any model."""
-    problem = service.targets[member.alias].problem
-    if problem is not None:
-        return Condition("unusable", None, problem)
+    target = service.targets[member.alias]
+    if target.problem is not None:
+        return Condition("login ended" if target.login_ended else "unusable", None, target.problem)
     stopped = service.halted().get(member.alias)
     if stopped is not None:
         return Condition("halted", max(0.0, stopped[1] - time.time()), stopped[0])

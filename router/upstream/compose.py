@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Mapping
 
 from router.budget.guard import Guard
+from router.login.tokens import Logins
 from router.net.client.pool import ConnectionPool
 from router.policy.cache.sessions import PromptSessions
 from router.store.home.home import Home
@@ -42,7 +43,8 @@ def compose(
     price = Pricing(live).price
     store = open_store(home, log.add, price=price, settings=live)
     guard = Guard(store.shared_budgets, log.add)
-    credentials = Credentials(environ, configuration.own_keys, log.hide)
+    logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add)
+    credentials = Credentials(environ, configuration.own_keys, log.hide, logins=logins)
     state = translation_state or TranslationState()
     snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, store.learned_limits)
     recorder = Recorder(store.ledger, store.history, price)
@@ -71,5 +73,6 @@ def compose(
         listening=listening,
     )
     runtime.client_keys.on_budgets = runtime.apply_budgets
+    credentials.on_ended = runtime.note_ended_login
     runtime.apply(configuration)
     return runtime

@@ -1,12 +1,14 @@
-"""Keys that must be fetched: from a file, a command or a keyring; once for all requests that wait, and cached.
+"""Keys that must be fetched: from a file, a command, a keyring or a login; once for all requests that wait, and cached.
 
 Rules of this file: one fetch at a time for a reference, however many requests wait, and it goes on when they are
 cancelled; a key is cached for CACHED_SECONDS or until an upstream refuses it; a command or keyring, which may ask its
-user for a password, is left alone for a while when the key that it gave after a refusal is refused too; each kind has a
-limit of its own, so that a keyring that waits for its user does not delay commands. No message contains what was
-fetched or printed.
+user for a password, is left alone for a while when the key that it gave after a refusal is refused too, and so is the
+issuer of a login; each kind has a limit of its own, so that a keyring that waits for its user does not delay commands.
+The token of a login is cached until it ends, and renewed before while requests go on with it. No message contains what
+was fetched or printed.
 """
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
@@ -18,10 +20,12 @@ from router.backends.known import api_of
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
 from router.host.clock import boot_time
+from router.login.ended import LoginEnded
+from router.login.tokens import Logins, Token
 from router.settings import Secret
 from router.store.keys import keyring, secrets
 from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
-from router.store.keys.references import Kind, describe, parse
+from router.store.keys.references import Kind, describe, find_login, parse
 
 CACHED_SECONDS = 300.0
 FETCH_SECONDS = 30.0
@@ -31,10 +35,12 @@ OUTPUT_LIMIT = 65536
 #: How long a command or keyring is left alone after it gave a refused key again: doubled each time up to the longest,
 #: as accounts cool.
 REST_SECONDS, LONGEST_REST_SECONDS = 60.0, 1800.0
-_AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
+_AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1, "login": 4}
+#: When a login is looked at again whose renewal failed without a word of when.
+_RENEW_AGAIN_SECONDS = 60.0
 
-# References that may ask their user; reading a file costs nobody anything.
-_ASKING = ("cmd:", "keyring:")
+# References that may ask their user, or an issuer; reading a file costs nobody anything.
+_ASKING = ("cmd:", "keyring:", "login:")
 _QUOTED = 160
 # Redacted in errors: `password=…`, and words that look like keys: long and mixed, or very long. Paths stay.
 _NAMED = re.compile(r"((?:key|token|secret|pass\w{0,40}|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
@@ -52,6 +58,8 @@ class Credential(NamedTuple):
     account: str
     #: Where the key is to be fetched, None when there is nothing to fetch.
     reference: str | None = None
+    #: It is of a login that its issuer has ended.
+    login_ended: bool = False
 
     def __repr__(self) -> str:
         return f"Credential({self.account})"
@@ -70,7 +78,7 @@ def _find_credential(account: Account, keys: "Credentials") -> Credential:
     try:
         secret = keys.look_up(account.key)
     except CommandError as error:
-        return Credential(None, str(error), account.alias)
+        return Credential(None, str(error), account.alias, login_ended=isinstance(error, LoginEnded))
     return Credential(secret, None, account.alias, account.key if secret is None else None)
 
 
@@ -95,11 +103,20 @@ class _Fetch:
         #: Its own key was refused as well.
         self.refused = False
         #: When the key is too old, on trio's clock.
-        self.until = 0.0
+        self.until = math.inf
+        #: Of a login's token, when it ends, and when it is to be renewed, on the clock that runs on during sleep.
+        self.ends = self.due = math.inf
 
-    def usable(self) -> bool:
-        """True while it runs, and while its key is fresh."""
-        return not self.done.is_set() or (self.secret is not None and trio.current_time() < self.until)
+    def usable(self, now: float) -> bool:
+        """True while it runs, and while its key is fresh. now: on the clock that runs on during sleep."""
+        if not self.done.is_set():
+            return True
+        return self.secret is not None and trio.current_time() < self.until and now < self.ends
+
+    def fill(self, token: Token, now: float) -> None:
+        """Take the token of a login. now: as for `usable`."""
+        self.ends, self.due = now + token.ends_in, now + token.due_in
+        self.secret = token.secret
 
 
 class _Rest:
@@ -120,7 +137,8 @@ class _Rest:
 class Credentials:
     """The keys of one proxy, or of one command. own: fairlead's own secrets, which are never given out; a reload
     replaces them. hide: called with each key before it is given out. clock: seconds, on a clock that runs on while the
-    machine sleeps."""
+    machine sleeps. logins: those of the home, None where there are none. on_ended: called with the error when a login
+    turns out to have ended."""
 
     def __init__(
         self,
@@ -128,8 +146,14 @@ class Credentials:
         own: OwnKeys,
         hide: Callable[[Iterable[Secret]], None] = lambda _: None,
         clock: Callable[[], float] = boot_time,
+        logins: Logins | None = None,
     ):
         self.own = own
+        self.on_ended: Callable[[CommandError], None] = lambda _: None
+        self._logins = logins
+        #: The logins that accounts use, as references, and those that have ended.
+        self._login_references = frozenset[str]()
+        self._ended: dict[str, LoginEnded] = {}
         self._clock = clock
         #: Of the references whose key was refused and none accepted since.
         self._rests: dict[str, _Rest] = {}
@@ -142,6 +166,9 @@ class Credentials:
 
     def look_up(self, text: str) -> Secret | None:
         """The key that an account's `key` is or refers to, None when it must be fetched. Raises CommandError."""
+        ended = self._ended.get(text)
+        if ended is not None:
+            raise LoginEnded(str(ended), ended.hint)
         return secrets.at_hand(text, self._environ, self.own)
 
     async def key(self, text: str) -> Secret:
@@ -150,11 +177,8 @@ class Credentials:
         if secret is not None:
             return secret
         fetch = self._fetches.get(text)
-        if fetch is None or not (fetch.usable() or self._rests_with(text, fetch)):
-            fetch = self._fetches[text] = _Fetch()
-            fetch.anew = text in self._rests
-            # In a task of its own: other requests wait for it too.
-            trio.lowlevel.spawn_system_task(self._run, text, fetch)
+        if fetch is None or not (fetch.usable(self._clock()) or self._rests_with(text, fetch)):
+            fetch = self._begin(text)
         with trio.move_on_after(PATIENCE_SECONDS):
             await fetch.done.wait()
         if fetch.secret is not None:
@@ -166,7 +190,14 @@ class Credentials:
         if not fetch.done.is_set():
             raise CommandError("too many keys are being fetched.")
         # A new one each time: an exception raised twice collects both histories.
-        raise CommandError(str(fetch.problem), fetch.problem.hint)
+        raise type(fetch.problem)(str(fetch.problem), fetch.problem.hint)
+
+    def _begin(self, text: str) -> _Fetch:
+        fetch = self._fetches[text] = _Fetch()
+        fetch.anew = text in self._rests
+        # In a task of its own: other requests wait for it too.
+        trio.lowlevel.spawn_system_task(self._run, text, fetch)
+        return fetch
 
     def list_fetched(self, texts: Collection[str]) -> list[Secret]:
         """The keys that were fetched from these references, as far as they are still cached, and the last one of each
@@ -177,7 +208,7 @@ class Credentials:
 
     def _rests_with(self, text: str, fetch: _Fetch) -> bool:
         """True while the reference is left alone, so that an old key stays in use."""
-        return fetch.secret is not None and self._clock() < self.rests_until(text)
+        return fetch.secret is not None and self._clock() < min(self.rests_until(text), fetch.ends)
 
     def forget(self, text: str, refused: Secret) -> bool:
         """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays. Returns True
@@ -217,25 +248,87 @@ class Credentials:
         for text in self._rests:
             self._fetches.pop(text, None)
         self._rests.clear()
+        self._ended.clear()
+        if self._logins is not None:
+            self._logins.forget_pauses()
+        for text in self._login_references & self._fetches.keys():
+            # It is read again: the user may have logged in anew, or another process renewed it.
+            self._fetches[text].due = -math.inf
+
+    def forget_all(self) -> None:
+        """Forget all keys, since they may have ended during a sleep. Those of logins are had anew by `renew_due`."""
+        self._fetches.clear()
+        self._rests.clear()
+        self._refused.clear()
+
+    def renew_due(self) -> None:
+        """Begin to renew the tokens of logins that are due, and to fetch those that are not there; returns at once.
+        Requests go on with a valid one meanwhile."""
+        now = self._clock()
+        for text in self._login_references - self._ended.keys():
+            fetch = self._fetches.get(text)
+            if fetch is None:
+                self._begin(text)
+            elif fetch.secret is not None and fetch.due <= now:
+                fetch.due = math.inf
+                trio.lowlevel.spawn_system_task(self._renew, text, fetch)
+
+    async def _renew(self, text: str, fetch: _Fetch) -> None:
+        """Put a renewed token in the place of one that is in use."""
+        assert self._logins is not None
+        renewed = _Fetch()
+        try:
+            token = await self._logins.fetch(find_login(text), self._refused.get(text), renew=True)
+            self._hide([token.secret])
+            renewed.fill(token, self._clock())
+        except LoginEnded as error:
+            self._note_ended(text, error)
+            return
+        except Exception:
+            # Why is told to the request that needs it, once the token in use has ended.
+            fetch.due = self._clock() + _RENEW_AGAIN_SECONDS
+            return
+        renewed.anew = text in self._rests
+        renewed.done.set()
+        if self._fetches.get(text) is fetch:
+            self._fetches[text] = renewed
+
+    def _note_ended(self, text: str, error: LoginEnded) -> None:
+        self._ended[text] = error
+        self._fetches.pop(text, None)
+        self.on_ended(error)
 
     def retain_only(self, texts: Collection[str]) -> None:
         """Forget the keys of all other references."""
+        self._login_references = frozenset(text for text in texts if find_login(text))
         self._fetches = {text: fetch for text, fetch in self._fetches.items() if text in texts}
         self._rests = {text: rest for text, rest in self._rests.items() if text in texts}
         self._refused = {text: secret for text, secret in self._refused.items() if text in texts}
 
     async def _run(self, text: str, fetch: _Fetch) -> None:
         try:
-            secret = await self._fetch(text)
-            self._hide([secret])
-            fetch.until = trio.current_time() + CACHED_SECONDS
-            fetch.secret = secret
+            if find_login(text):
+                await self._fetch_token(text, fetch)
+            else:
+                secret = await self._fetch(text)
+                self._hide([secret])
+                fetch.until = trio.current_time() + CACHED_SECONDS
+                fetch.secret = secret
         except CommandError as error:
             fetch.problem = error
+            if isinstance(error, LoginEnded):
+                self._note_ended(text, error)
         except Exception as error:
             fetch.problem = CommandError(f"fetching it failed ({type(error).__name__}).")
         finally:
             fetch.done.set()
+
+    async def _fetch_token(self, text: str, fetch: _Fetch) -> None:
+        if self._logins is None:
+            raise CommandError("no logins can be read here.")
+        token = await self._logins.fetch(find_login(text), self._refused.get(text))
+        self._hide([token.secret])
+        fetch.fill(token, self._clock())
 
     async def _fetch(self, text: str) -> Secret:
         reference = parse(text)

@@ -100,6 +100,8 @@ class Runtime:
     #: Problems of the configuration as it was read last, each with its fix.
     problems: Sequence[str] = ()
     _dead: Sequence[str] = ()
+    #: What was said of logins that have ended: a reload finds them out again.
+    _ended_logins: Sequence[str] = ()
 
     @property
     def settings(self) -> Settings:
@@ -216,6 +218,14 @@ class Runtime:
     def accept_key(self, target: Target) -> None:
         """Note that an upstream accepted a fetched key."""
         accept_key(target, self.credentials)
+
+    def note_ended_login(self, error: CommandError) -> None:
+        """Say that a login has ended; its accounts serve no more until the user logs in again."""
+        text = f"warning: {error} {error.hint}"
+        if text not in self._ended_logins:
+            self._ended_logins = (*self._ended_logins[-9:], text)
+            self.log.add(text)
+        self._rebuild(self.snapshot.table.backends)
 
     # Bodies for the log and the captures
 

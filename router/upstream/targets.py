@@ -62,6 +62,8 @@ class Target:
     ask_identity: bool = True
     #: The edits of the backend's table, if any.
     edits: Edits | None = None
+    #: It has no usable key since the issuer of its login has ended that.
+    login_ended: bool = False
     #: The profile of the provider as far as it holds for all of its models; it also says how tokens are counted.
     profile: Profile = Profile()
 
@@ -99,6 +101,7 @@ def targets_of(backend: Backend, settings: Settings, keys: Credentials, way: Out
             secret=one.secret,
             problem=one.problem,
             reference=one.reference,
+            login_ended=one.login_ended,
         )
         for one in credentials
     ]

@@ -69,7 +69,7 @@ def run_add(argv: list[str]) -> int:
     _check_place(before, alias)
     keys = backend_key.open_credentials(home)
     key = backend_key.choose_key(options, f"{before.name}.{alias}", keys.own) or _ask_key(before.name, alias, keys.own)
-    return _add(home, before, Account(alias, key), keys)
+    return add_and_probe(home, before, Account(alias, key), keys)
 
 
 def _check_place(backend: Backend, alias: str) -> None:
@@ -115,17 +115,25 @@ def _ask_key(name: str, alias: str, own: OwnKeys) -> str:
     return backend_key.check(backend_key.ask(f"Key for {name}/{alias} (not shown): "), own)
 
 
-def _add(home: Home, before: Backend, account: Account, keys: "Credentials") -> int:
+def add_and_probe(home: Home, before: Backend, account: Account, keys: "Credentials") -> int:
+    """Save an account, and ask its backend whether it takes the key. The exit code: 1 when it does not. Raises
+    CommandError."""
+    # First: what is printed before an error would read as if the account had been saved.
+    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.add_account(now, account))).backend
+    return probe_account(home, saved, account, keys)
+
+
+def probe_account(home: Home, saved: Backend, account: Account, keys: "Credentials") -> int:
+    """Ask the backend of an account that was saved whether it takes the key, and have the running proxies use it. The
+    exit code: as for `add_and_probe`."""
     import trio
 
     from router.cli.backend.apply import format_outcome, is_refused
     from router.cli.common.probe_backend import build_outbound, probe_backend
     from router.cli.common.running_proxy import tell_change
 
-    # First: what is printed before an error would read as if the account had been saved.
-    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.add_account(now, account))).backend
-    described = RunningKeys({}, keys.own).describe(before, account)
-    print("\n".join(format_table([(f"{before.name}/{account.alias}", described)], width=find_width())))
+    described = RunningKeys({}, keys.own).describe(saved, account)
+    print("\n".join(format_table([(f"{saved.name}/{account.alias}", described)], width=find_width())))
     backend_key.note_foreign(saved, account, keys)
     alone = msgspec.structs.replace(saved, accounts=(account,))
     contact = trio.run(probe_backend, alone, keys, build_outbound(home, alone))

@@ -79,7 +79,7 @@ def _condition(backend: Backend, account: Account, keys: RunningKeys) -> tuple[s
         state = f"cannot be used: {problem}" if problem else "in use"
         return "", "", state if backend.enabled else "backend disabled", ""
     limits = ", ".join(f"{clean(one.name)} {amounts.format_share(one.used)}" for one in live.limits or ())
-    if problem or live.state in ("unusable", "revoked") or (live.state == "ready" and live.problem):
+    if problem or live.state in ("unusable", "revoked", "login ended") or (live.state == "ready" and live.problem):
         reason = problem or (live.problem if live.state == "ready" else live.reason) or ""
         return amounts.NONE, limits or amounts.NONE, clean(reason, _REASON_LIMIT), ""
     mark = "\N{LEFTWARDS ARROW} next" if live.next else ""

@@ -20,6 +20,7 @@ from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
 from router.store.config import backends, redacted
 from router.store.home.home import Home
+from router.store.keys.references import find_login
 from router.upstream.credentials import Credentials
 
 
@@ -153,6 +154,8 @@ def format_outcome(backend: Backend, account: Account | None, fix: str) -> str:
         return ". Set the variable where the proxy runs; it reads its environment when it starts."
     if fix == "source":
         return f", but requests to it will fail until its key can be had. Try:   {test}"
+    if fix == "key" and account is not None and (login := find_login(account.key)):
+        return f", but requests with it will fail. Log in again:   fairlead login {login}"
     if fix == "key" and account is not None and further:
         return f", but requests with it will fail. Remove it:   fairlead accounts remove {name} {account.alias}"
     if fix == "key":

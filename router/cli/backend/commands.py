@@ -20,7 +20,7 @@ from router.cli.common.pending import note_pending
 from router.errors import CommandError
 from router.store.config import backends, redacted, toml
 from router.store.home.home import Home, open_home
-from router.store.keys.references import source
+from router.store.keys.references import find_login, source
 
 _COMMANDS = {
     "add": ("router.cli.backend.add:run", "add a backend, or change one"),
@@ -148,8 +148,10 @@ def _note_table(home: Home, name: str) -> None:
 
 
 def note_entries(accounts: Iterable[Account]) -> None:
-    """Print which keyring entries stay when accounts are removed: other programs may use them too."""
+    """Print which keyring entries and logins stay when accounts are removed: others may use them too."""
     for account in accounts:
+        if login := find_login(account.key):
+            say(f"Its login stays. End it:   fairlead login logout {login}")
         if source(account.key) == "keyring":
             say(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
 

@@ -67,10 +67,13 @@ def check_alone(flags: list[str]) -> None:
 def open_credentials(home: Home, settings: Settings | None = None) -> "Credentials":
     """The keys as this command has them, from its own environment. settings: default is those of the home. Raises
     CommandError."""
+    from router.login.tokens import Logins
+    from router.net.client.outbound import read_outbound
     from router.upstream.credentials import Credentials
 
-    settings = settings or toml.load(home, os.environ).settings
-    return Credentials(os.environ, read_own_keys(home, settings))
+    found = settings or toml.load(home, os.environ).settings
+    logins = Logins(home, lambda: read_outbound(found, os.environ))
+    return Credentials(os.environ, read_own_keys(home, found), logins=logins)
 
 
 def choose_key(options: argparse.Namespace, entry: str, own: OwnKeys) -> str | None:

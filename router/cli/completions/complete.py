@@ -72,7 +72,8 @@ def _list(place: Place, current: str, question: Question) -> Iterator[Candidate]
         yield from _list_names(place.group)
         if place.group == "" and current.startswith("-"):
             yield from (Candidate("--version", "print the version"), _HELP)
-        return
+        if not place.name:
+            return
     for found in list_values(place.kind, question):
         if _is_safe(found.value):
             yield Candidate(place.prefix + found.value, found.about)

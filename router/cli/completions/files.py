@@ -57,11 +57,18 @@ class Files:
 
     def list_backends(self) -> list[str]:
         """The names of the configured backends, sorted."""
+        return self._list_names("backends")
+
+    def list_logins(self) -> list[str]:
+        """The names of the logins, sorted."""
+        return self._list_names("logins")
+
+    def _list_names(self, folder: str) -> list[str]:
         if not self._home:
             return []
         self._begin()
         try:
-            names = os.listdir(os.path.join(self._home, "backends"))
+            names = os.listdir(os.path.join(self._home, folder))
         except OSError:
             return []
         return sorted(name[:-5] for name in names if name.endswith(".json") and not name.startswith("."))

@@ -57,6 +57,15 @@ def _list_new_backends(question: Question) -> Iterable[Candidate]:
     yield from _list_backends(question)
 
 
+def _list_logins(question: Question) -> Iterable[Candidate]:
+    return (Candidate(name, "login") for name in question.files.list_logins())
+
+
+def _list_new_logins(question: Question) -> Iterable[Candidate]:
+    yield Candidate("openrouter", "OpenRouter, which needs nothing more")
+    yield from _list_logins(question)
+
+
 def _list_aliases(question: Question) -> Iterable[Candidate]:
     """The accounts of the backend that stands before."""
     backend = question.arguments[0].lower() if question.arguments else ""
@@ -215,6 +224,8 @@ def _get_table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 _KINDS: dict[str, Callable[[Question], Iterable[Candidate]]] = {
     "backend": _list_backends,
     "new backend": _list_new_backends,
+    "login": _list_logins,
+    "new login": _list_new_logins,
     "alias": _list_aliases,
     "account": _list_accounts,
     "model": _list_models,

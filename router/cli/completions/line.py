@@ -48,9 +48,16 @@ def find_place(before: Sequence[str], current: str) -> Place:
         return Place(group="")
     name = words.pop(0)
     if name in GROUPS:
+        own = COMMANDS.get(name)
+        if not words and own is not None and not helping:
+            # A command by itself too: what it takes stands beside the names of those below it.
+            inside = _find_inside(name, own, words, current)
+            inside.group = None if current.startswith("-") else name
+            return inside
         if not words or (len(words) == 1 and words[0] == "help"):
             return Place(group=name)
-        name = f"{name} {words.pop(0)}"
+        if own is None or f"{name} {words[0]}" in COMMANDS:
+            name = f"{name} {words.pop(0)}"
     command = COMMANDS.get(name)
     if command is None or helping:
         return Place()

@@ -28,7 +28,7 @@ from router.store.keys.secrets import check_key
 _ENDPOINT = re.compile(r"/(?:chat/completions|messages|responses|completions|embeddings)/?$")
 #: Entries of a file: each is compared with those before it.
 ENTRIES_LIMIT = 2000
-_REFERENCE = re.compile(r"(?:env|file|cmd|keyring):")
+_REFERENCE = re.compile(r"(?:env|file|cmd|keyring|login):")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from router.backends import Account, Backend
 from router.errors import CommandError
 from router.store.keys.own_keys import OwnKeys
-from router.store.keys.references import source
+from router.store.keys.references import find_login, source
 from router.store.keys.secrets import at_hand
 
 
@@ -45,6 +45,8 @@ def advise_key(backend: Backend, alias: str) -> str:
         if kind == "env":
             return f"Start the proxy from a shell that has the provider's key, or store it: {command}"
         return f"Store the provider's key: {command}"
+    if account is not None and kind == "login":
+        return f"Log in again: fairlead login {find_login(account.key)}"
     return (
         f"Correct what gives the key, then try it: fairlead backend test {name}{'' if first else f' --account {alias}'}"
     )

@@ -163,18 +163,20 @@ class Home:
         return Secret(text) if text else None
 
     @contextlib.contextmanager
-    def lock(self) -> Generator[None]:
-        """Hold the home's lock: for reading, changing and writing back. Not re-entrant. Raises CommandError."""
-        path = self.at(".lock")
+    def lock(self, name: str = ".lock", patience: float = LOCK_PATIENCE) -> Generator[None]:
+        """Hold the home's lock: for reading, changing and writing back. Not re-entrant. name: of another lock, for what
+        takes longer. patience: seconds to wait for it. Raises CommandError."""
+        path = self.at(name)
+        make_folder(path.parent)
         try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            with self._folder(path.name) as folder:
+            with self._folder(name) as folder:
                 descriptor = os.open(path if folder is None else path.name, flags, 0o600, dir_fd=folder)
         except OSError as error:
             raise failed(path, "opened", error) from None
         try:
             check_lock(path, os.fstat(descriptor))
-            _acquire(descriptor, path)
+            _acquire(descriptor, path, patience)
             yield
         finally:
             # Closing releases the lock, on every system.
@@ -232,9 +234,9 @@ def _sync_folder(folder: int | None) -> None:
         os.fsync(folder)
 
 
-def _acquire(descriptor: int, path: Path) -> None:
+def _acquire(descriptor: int, path: Path, patience: float) -> None:
     # Polled: a blocking lock has no time limit, so that no error could name the file.
-    until = time.monotonic() + LOCK_PATIENCE
+    until = time.monotonic() + patience
     while not _try_lock(descriptor, path):
         if time.monotonic() > until:
             raise CommandError(f"another fairlead command holds {shown(path)}.", "Wait for it to end, then try again.")

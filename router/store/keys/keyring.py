@@ -20,12 +20,18 @@ _ASKING = {
 
 def look_up(service: str, user: str) -> Secret | None:
     """The key in an entry, None when there is none. Raises CommandError."""
+    found = look_up_text(service, user)
+    return None if found is None else Secret(check_key(found.reveal(), f"the keyring's entry {service}/{user}"))
+
+
+def look_up_text(service: str, user: str) -> Secret | None:
+    """What an entry holds, be it a key or not; None when there is none. Raises CommandError."""
     library = _import_library()
     try:
         text = library.get_password(service, user)
     except Exception as error:
         raise _explain(error, "read") from None
-    return None if text is None else Secret(check_key(text, f"the keyring's entry {service}/{user}"))
+    return None if text is None else Secret(text)
 
 
 def put(service: str, user: str, key: Secret) -> None:
@@ -35,6 +41,16 @@ def put(service: str, user: str, key: Secret) -> None:
         library.set_password(service, user, key.reveal())
     except Exception as error:
         raise _explain(error, "written") from None
+
+
+def remove(service: str, user: str) -> None:
+    """Remove an entry; one that is not there is no error. Raises CommandError."""
+    library = _import_library()
+    try:
+        if library.get_password(service, user) is not None:
+            library.delete_password(service, user)
+    except Exception as error:
+        raise _explain(error, "changed") from None
 
 
 def _import_library() -> ModuleType:

@@ -6,6 +6,7 @@ Forms, as they stand in `backends/NAME.json`:
     file:PATH              a private file: an absolute path, or one that begins with ~
     cmd:["WORD", …]        the output of a command; a JSON list, since no shell splits it
     keyring:SERVICE/USER   an entry of the system's keyring
+    login:NAME             the token of a login (`fairlead login NAME`)
 
 Any other text is the key itself. Messages here show a command by its first word only.
 """
@@ -20,14 +21,15 @@ from typing import Any, Literal, NamedTuple, cast
 
 from router.errors import CommandError
 
-Kind = Literal["env", "file", "cmd", "keyring"]
+Kind = Literal["env", "file", "cmd", "keyring", "login"]
 LENGTH = 4096
 WORDS = 256
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORM = re.compile(r"(env|file|cmd|keyring):(.*)", re.DOTALL)
+_FORM = re.compile(r"(env|file|cmd|keyring|login):(.*)", re.DOTALL)
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # References of other tools, and misspelled forms: URLs such as op://vault/item. None of them can be a key.
-_LOOKALIKE = re.compile(r"(?:env|file|cmd|command|keyring|exec|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE)
+_LOOKALIKE = re.compile(r"(?:env|file|cmd|command|keyring|login|exec|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE)
 _SHELL = set("|&;<>()$`\n")
 
 
@@ -35,7 +37,7 @@ class Reference(NamedTuple):
     """The parts of a reference."""
 
     kind: Kind
-    #: By kind: the variable; the path; the command's words; service and user.
+    #: By kind: the variable; the path; the command's words; service and user; the login's name.
     words: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -80,6 +82,17 @@ def to_entry(entry: str) -> str:
     return f"keyring:{'/'.join(_split_entry(entry))}"
 
 
+def to_login(name: str) -> str:
+    """`login:NAME`. Raises CommandError when no login can have that name."""
+    return f"login:{_check_login(name)[0]}"
+
+
+def find_login(text: str) -> str:
+    """The login that a reference names, '' for other keys and for a malformed one."""
+    name = text.removeprefix("login:")
+    return name if name != text and _LOGIN.fullmatch(name) else ""
+
+
 def find_variable(text: str) -> str:
     """The variable that a reference names, '' for other keys and for a malformed one."""
     try:
@@ -105,11 +118,13 @@ def describe(text: str, environ: Mapping[str, str], where: str = "") -> str:
         return f"key from file {found.words[0]}{missing}"
     if found.kind == "cmd":
         return f"key from command {found.words[0]}"
+    if found.kind == "login":
+        return f"key from login {found.words[0]}"
     return f"key from keyring {'/'.join(found.words)}"
 
 
 def source(text: str) -> str:
-    """The kind of a key for JSON: `stored`, `env`, `file`, `cmd` or `keyring`."""
+    """The kind of a key for JSON: `stored`, `env`, `file`, `cmd`, `keyring` or `login`."""
     match = _FORM.match(text)
     return match[1] if match else "stored"
 
@@ -199,10 +214,24 @@ def _split_entry(text: str) -> tuple[str, ...]:
     return service, user
 
 
+def _check_login(name: str) -> tuple[str, ...]:
+    if not _LOGIN.fullmatch(name):
+        raise CommandError(
+            f"{_quote(name)} cannot be a login's name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit first."
+        )
+    return (name,)
+
+
 def _quote(text: str) -> str:
     """A user's text for a message: on one line, at most 80 characters, in quotes."""
     cut = text if len(text) <= 80 else text[:79] + "…"
     return '"' + "".join(char if char.isprintable() else "?" for char in cut) + '"'
 
 
-_READERS = {"env": _check_variable, "file": _check_path, "cmd": _parse_list, "keyring": _split_entry}
+_READERS = {
+    "env": _check_variable,
+    "file": _check_path,
+    "cmd": _parse_list,
+    "keyring": _split_entry,
+    "login": _check_login,
+}

@@ -4,46 +4,20 @@ import sys
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
 from router.errors import CommandError
 from router.settings import Secret
 from router.store.keys import keyring as keys_keyring
 
-
-class Shelf(KeyringBackend):
-    """A keyring in memory. refusal: what each call raises."""
-
-    priority = 1
-
-    def __init__(self):
-        super().__init__()
-        self.entries = {}
-        self.refusal = None
-
-    def get_password(self, service, username):
-        if self.refusal:
-            raise self.refusal
-        return self.entries.get((service, username))
-
-    def set_password(self, service, username, password):
-        if self.refusal:
-            raise self.refusal
-        self.entries[service, username] = password
-
-    def delete_password(self, service, username):
-        del self.entries[service, username]
+from .shelf import in_use
 
 
 @pytest.fixture
 def shelf():
     """The keyring of this process."""
-    before = keyring.get_keyring()
-    made = Shelf()
-    keyring.set_keyring(made)
-    yield made
-    keyring.set_keyring(before)
+    with in_use() as made:
+        yield made
 
 
 def test_entry_is_kept_and_found(shelf):
@@ -102,3 +76,11 @@ def test_missing_library_is_named_with_its_install(monkeypatch, frozen, install)
         keys_keyring.look_up("a", "b")
     assert ("pip install 'fairlead[keyring]'" in refused.value.hint) is install
     assert "--key-cmd '" in refused.value.hint
+
+
+def test_entry_is_removed(shelf):
+    """Once; one that is not there is no error."""
+    keys_keyring.put("fairlead", "login-work", Secret("{}"))
+    keys_keyring.remove("fairlead", "login-work")
+    keys_keyring.remove("fairlead", "login-work")
+    assert shelf.entries == {}

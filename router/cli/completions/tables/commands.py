@@ -8,6 +8,7 @@ from router.cli.completions.rows import Command, Option
 GROUPS = {
     "backend": "add, list, change, remove and test backends",
     "accounts": "store several keys of one backend",
+    "login": "log in at a provider or an issuer, and use that as a key",
     "keys": "give each tool or person a client key, with limits of its own",
     "config": "show and change the settings",
     "history": "export the history, or clear it",
@@ -155,6 +156,29 @@ COMMANDS = {
         Option(("--json",), None, "print them as JSON"),
     )),
     "accounts remove": Command("remove an account and its key", ("backend", "alias",), (
+    )),
+    "login": Command("log in at a provider or an issuer, and use that as a key", ("new login",), (
+        Option(("--issuer",), "", "who you log in to, for a login of your own client"),
+        Option(("--client-id",), "", "of the client that you registered there"),
+        Option(("--client-secret-stdin",), None, "read the client's secret, if it has one"),
+        Option(("--scope",), "", "what to ask for, separated by spaces"),
+        Option(("--audience",), "", "what the token is for, at issuers that want to know"),
+        Option(("--device",), None, "type a code at the issuer's page, on any device"),
+        Option(("--browser",), None, "with the browser of this machine"),
+        Option(("--manual",), None, "with a browser elsewhere: paste the address it ends at"),
+        Option(("--no-browser",), None, "print the page's address, and open nothing"),
+        Option(("--redirect-uri",), "", "as registered, where the issuer wants a certain one"),
+        Option(("--backend",), "backend", "whose key it is"),
+        Option(("--base-url",), "", "where that backend is, if it is a new one"),
+        Option(("--protocols",), "protocols", "what that backend speaks, if it is a new one"),
+        Option(("--no-keyring",), None, "keep the tokens in a file of the home"),
+    )),
+    "login status": Command("show the logins: whom they serve, and when their tokens end", (), (
+        Option(("--json",), None, "print them as JSON"),
+    )),
+    "login refresh": Command("renew a login now", ("login",), (
+    )),
+    "login logout": Command("end a login, at its issuer too", ("login",), (
     )),
     "keys add": Command("make a key, and show it once", ("",), (
         Option(("--models",), "", "models it may use, separated by commas: aliases, models, or ..."),
