@@ -1,4 +1,4 @@
-"""What a service manager is told of a serving proxy: that it serves, reads its configuration again, lives, and stops."""
+"""What a service manager is told of a serving proxy: that it serves, reloads, lives, and stops."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -30,16 +30,16 @@ from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.operator_api.status import ProcessStatus, Restarted
+from router.server import background_log
 from router.server.accepting import AcceptLoops
 from router.server.application import Proxy
-from router.server import background_log
 from router.server.background_log import BackgroundLog, is_own_output
 from router.server.heartbeat import Heartbeat
 from router.server.listeners import open_listeners
 from router.server.preload import preload
 from router.server.reload import Reloader, configure_log
-from router.server.restart import FOREGROUND, Origin, Restarter
 from router.server.reported import Reported
+from router.server.restart import FOREGROUND, Origin, Restarter
 from router.server.run_file import RunFile
 from router.server.signals import Signals
 from router.server.watch import ConfigWatcher

@@ -21,7 +21,19 @@ _INDENT = 4
 #: The commands that are kept whole inside a sentence.
 NAMES = (
     *("proxy", "demo", "stop", "status", "run", "env", "backend", "accounts", "keys", "config"),
-    *("explain", "usage", "why", "history", "resume", "restart", "models", "completions", "upgrade", "setup"),
+    *(
+        "explain",
+        "usage",
+        "why",
+        "history",
+        "resume",
+        "restart",
+        "models",
+        "completions",
+        "upgrade",
+        "setup",
+        "service",
+    ),
 )
 _COMMAND = re.compile(
     rf"((?<!\S)`[^`]*`[.,;:)]*|(?<!\S)\(?(?:then )?fairlead (?:{'|'.join(NAMES)})\b.*?(?:[.,;:)]+(?= |$)|$)"
