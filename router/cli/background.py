@@ -113,9 +113,9 @@ def _hint_at_log(home: Home) -> str:
     return f"Its log is {shown(home.at(NAME))}."
 
 
-def announce_service(url: str, notes: Sequence[str]) -> None:
-    """Say in the log of a service manager that this process serves. Systems with a journal add the time."""
-    print_in_background([*notes, f"{_format_now()} fairlead {__version__} serves on {url} (pid {os.getpid()})."])
+def announce_service(service: Service, url: str, notes: Sequence[str]) -> None:
+    """Say in the log of a service manager that this process serves. A journal has the time of each line itself."""
+    print_in_background([*notes, _format_start(url, stamped=service.log is not None)])
 
 
 # In the process that was started
@@ -163,12 +163,13 @@ def stop_with_starter(starter: Starter, serving: _Stoppable) -> None:
 def announce_start(home: Home, starter: Starter, url: str, notes: Sequence[str], lines: Sequence[str]) -> None:
     """Tell the starter that this process serves, and what to tell its user; a line in the log says so too."""
     pid = os.getpid()
-    print_in_background([*notes, f"{_format_now()} fairlead {__version__} serves on {url} (pid {pid})."], error=True)
+    print_in_background([*notes, _format_start(url)], error=True)
     last = f"\nServing in the background (pid {pid}). Log: {shown(home.at(NAME))}"
     told = [*lines, last, "Stop it:   fairlead stop"]
     starter.report(Report(kind="serving", version=__version__, lines=told, notes=list(notes)))
     starter.close()
 
 
-def _format_now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
+def _format_start(url: str, *, stamped: bool = True) -> str:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S ") if stamped else ""
+    return f"{stamp}fairlead {__version__} serves on {url} (pid {os.getpid()})."

@@ -84,7 +84,7 @@ def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter 
     def announce(serving: "Serving") -> None:
         notes, lines = _format_start(home, settings, serving)
         if service.kind:
-            announce_service(serving.url, notes)
+            announce_service(service, serving.url, notes)
         elif starter is None:
             print_in_background(notes, error=True)
             print_in_background([*lines, "\nServing. Ctrl-C stops."])

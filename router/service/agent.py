@@ -4,7 +4,7 @@ Rules of this file: written by plistlib, which escapes what XML must not hold; t
 """
 
 import plistlib
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from xml.parsers.expat import ExpatError
 
 from router.host.service.managed import ENV_VARIABLE, LABEL, LOG_VARIABLE, VARIABLE
@@ -50,10 +50,26 @@ def make_agent(wanted: Wanted) -> str:
     return "".join(lines)
 
 
-def read_agent(text: str) -> dict[str, Any]:
-    """The entries of an agent's text; empty for one that cannot be read."""
+class Entries(NamedTuple):
+    """What is read of an agent; '' for what it lacks."""
+
+    program: str = ""
+    log: str = ""
+    home: str = ""
+
+
+def find_entries(text: str) -> Entries:
+    """Of an agent's text; all empty where it cannot be read."""
     try:
-        found: object = plistlib.loads(text.encode())
+        read: object = plistlib.loads(text.encode())
     except (plistlib.InvalidFileException, ValueError, RecursionError, OverflowError, ExpatError):
-        return {}
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        return Entries()
+    agent = _as_table(read)
+    words = agent.get("ProgramArguments")
+    program = cast("list[object]", words)[0] if isinstance(words, list) and words else ""
+    home = _as_table(agent.get("EnvironmentVariables")).get("FAIRLEAD_HOME", "")
+    return Entries(str(program), str(agent.get("StandardOutPath", "")), str(home))
+
+
+def _as_table(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from router.errors import CommandError
+from router.setup.files import ConfigFile, NotWritable, remove_config, write_config
+from router.store.home.permissions import shown
 
 #: `current`: written by fairlead and unchanged. `older`: the same, in a form of an older fairlead. `edited`: changed
 #: since. `foreign`: not written by fairlead.
@@ -17,6 +19,8 @@ Verdict = Literal["current", "older", "edited", "foreign"]
 
 #: The form of what is written now.
 FORM = 1
+# As managers expect it of their files; systemd warns of one that only its owner can read.
+_MODE = 0o644
 _MARK = re.compile(r"fairlead (?:service unit|launch agent|task) (\d{1,4}), sha256 ([0-9a-f]{64})")
 
 
@@ -71,3 +75,20 @@ def check_text(texts: Sequence[str]) -> None:
         if not text.isprintable() or "\ufffd" in text or any("\ud800" <= char <= "\udfff" for char in text):
             shown = ascii(text)
             raise CommandError(f"{shown} has a character that no service definition can hold.", "Use another path.")
+
+
+def write_file(file: ConfigFile, text: str) -> None:
+    """Write a definition that is a file, in the place of what was read. Raises CommandError."""
+    try:
+        write_config(file, text.encode(), _MODE)
+    except NotWritable as error:
+        raise CommandError(f"{shown(file.path)} was not written: {error}.") from None
+
+
+def remove_file(file: ConfigFile) -> None:
+    """Remove a definition that is a file, as it was read; nothing where there was none. Raises CommandError."""
+    if file.data is not None:
+        try:
+            remove_config(file, [])
+        except NotWritable as error:
+            raise CommandError(f"{shown(file.path)} was not removed: {error}.") from None

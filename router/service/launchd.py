@@ -14,12 +14,11 @@ from router.errors import CommandError
 from router.host.child_process import CompletedProgram
 from router.host.service.managed import LABEL
 from router.service import agent
-from router.service.definition import Wanted, judge
+from router.service.definition import Wanted, judge, remove_file, write_file
 from router.service.manager import OTHERWISE, Call, Definition, State, require, say_briefly
-from router.setup.files import NotWritable, read_config, remove_config, write_config
+from router.setup.files import read_config
 from router.store.home.permissions import shown
 
-_MODE = 0o644
 _PID = re.compile(r"^\s*pid = (\d{1,10})$", re.MULTILINE)
 _STATE = re.compile(r"^\s*state = ([a-z ]{1,40})$", re.MULTILINE)
 _RUNS = re.compile(r"^\s*runs = (\d{1,10})$", re.MULTILINE)
@@ -66,10 +65,8 @@ class Launchd:
         file = read_config(self.path)
         if file.data is None:
             return None
-        entries = agent.read_agent(file.text)
-        words = entries.get("ProgramArguments")
-        program = words[0] if isinstance(words, list) and words else ""  # pyright: ignore[reportUnknownVariableType]
-        return Definition(file.text, judge(file.text), str(program), str(entries.get("StandardOutPath", "")))  # pyright: ignore[reportUnknownArgumentType]
+        program, log, home = agent.find_entries(file.text)
+        return Definition(file.text, judge(file.text), program, log, home)
 
     def read_own(self) -> Definition | None:
         """The same: no package brings one."""
@@ -83,11 +80,9 @@ class Launchd:
     def install(self, text: str) -> None:
         """Write the agent, and make the log, so that only its user can read it."""
         try:
-            write_config(read_config(self.path), text.encode(), _MODE)
+            write_file(read_config(self.path), text)
             self._log.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self._log, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
-        except NotWritable as error:
-            raise CommandError(f"{self.place} was not written: {error}.") from None
         except OSError as error:
             raise CommandError(f"{shown(self._log)} cannot be written: {error.strerror}.") from None
 
@@ -118,12 +113,7 @@ class Launchd:
     def remove(self) -> None:
         """Take it out, which stops it, and remove the agent."""
         self._take_out()
-        file = read_config(self.path)
-        if file.data is not None:
-            try:
-                remove_config(file, [])
-            except NotWritable as error:
-                raise CommandError(f"{self.place} was not removed: {error}.") from None
+        remove_file(read_config(self.path))
 
     def read_state(self) -> State:
         """How the agent is."""
@@ -145,7 +135,7 @@ class Launchd:
             last_exit=_describe_end(text),
         )
 
-    def make_log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
+    def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
         """None: the log is a file."""
         return ()
 

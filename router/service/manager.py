@@ -50,6 +50,8 @@ class Definition(NamedTuple):
     program: str
     #: '' where the manager keeps the log.
     log: str = ""
+    #: The home that it names, '' for the usual one.
+    home: str = ""
     #: Where it is when it came with a package of the system, '' else.
     package: str = ""
 
@@ -113,8 +115,8 @@ class Manager(Protocol):
         """How it is."""
         ...
 
-    def make_log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
-        """What prints the log where the manager keeps it."""
+    def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
+        """What prints the log where the manager keeps it. bare: without the times."""
         ...
 
 

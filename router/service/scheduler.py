@@ -64,7 +64,8 @@ class Scheduler:
         if asked.code:
             return None
         text = _decode(asked.out)
-        return Definition(text, task.judge_task(text), task.find_program(text), task.find_log(text))
+        log, home = task.find_option(text, "--log"), task.find_option(text, "--home")
+        return Definition(text, task.judge_task(text), task.find_program(text), log, home)
 
     def read_own(self) -> Definition | None:
         """The same: no package brings one."""
@@ -117,7 +118,7 @@ class Scheduler:
             return State(enabled=True, word="never ran")
         return State(enabled=True, last_exit="ended" if result == _ENDED else f"exit code {result}")
 
-    def make_log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
+    def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
         """None: the log is a file."""
         return ()
 

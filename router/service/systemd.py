@@ -12,17 +12,15 @@ from router.errors import CommandError
 from router.host.child_process import CompletedProgram
 from router.host.service.managed import UNIT
 from router.service import unit
-from router.service.definition import Wanted, judge
+from router.service.definition import Wanted, judge, remove_file, write_file
 from router.service.manager import OTHERWISE, Call, Definition, State, require, say_briefly
-from router.setup.files import ConfigFile, NotWritable, read_config, remove_config, write_config
+from router.setup.files import ConfigFile, read_config
 from router.store.home.permissions import shown
 
 _PROPERTIES = (
     *("LoadState", "FragmentPath", "DropInPaths", "UnitFileState", "ActiveState", "MainPID", "NRestarts", "Result"),
     *("ExecMainCode", "ExecMainStatus", "ActiveEnterTimestampMonotonic"),
 )
-# As every other unit of the user has it: systemd warns of one that only its owner can read.
-_MODE = 0o644
 _LOG = "proxy.log"
 _LINE = 4096
 _EXITED = "1"
@@ -105,13 +103,16 @@ class Systemd:
 
     def install(self, text: str) -> None:
         """Write the unit, and have systemd read it."""
-        _write(read_config(self.path), text)
+        before = read_config(self.path)
+        write_file(before, text)
         require(self._ask("daemon-reload"), "was written, but systemd did not read it")
-        found = self._show()
-        if found.get("FragmentPath") != str(self.path):
+        taken = self._show().get("FragmentPath", "")
+        if os.path.realpath(taken or "/") != os.path.realpath(self.path):
+            if before.data is None:
+                self._remove_file()
             raise CommandError(
-                f"systemd does not take the unit from {self.place}: {found.get('FragmentPath') or 'it knows none'}.",
-                "XDG_CONFIG_HOME of this shell may not be that of your systemd.",
+                f"systemd of this user does not read {self.place}" + (f", but {taken}." if taken else "."),
+                "HOME and XDG_CONFIG_HOME of this shell may not be those of your systemd. Nothing was started.",
             )
 
     def start(self) -> None:
@@ -123,19 +124,20 @@ class Systemd:
         """Start it anew; waits until it serves."""
         # A count of failed starts would refuse this one.
         self._ask("reset-failed", UNIT)
-        require(self._ask("restart", UNIT), "did not start")
+        asked = self._ask("restart", UNIT)
+        if asked.code:
+            # What systemctl says of it is where to look, which is said below in fewer words.
+            raise CommandError(f"the service did not start: {_describe_end(self._show()) or say_briefly(asked)}.")
 
     def remove(self) -> None:
         """Stop and disable it, and remove the unit where it is the user's own."""
         require(self._ask("disable", "--now", UNIT), "could not be stopped and disabled")
-        file = read_config(self.path)
-        if file.data is not None:
-            try:
-                remove_config(file, [])
-            except NotWritable as error:
-                raise CommandError(f"{self.place} was not removed: {error}.") from None
-        self._ask("daemon-reload")
+        self._remove_file()
         self._ask("reset-failed", UNIT)
+
+    def _remove_file(self) -> None:
+        remove_file(read_config(self.path))
+        self._ask("daemon-reload")
 
     def read_state(self) -> State:
         """How the unit is."""
@@ -158,14 +160,14 @@ class Systemd:
             notes=(f"changed by {drop_ins}",) if drop_ins else (),
         )
 
-    def make_log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
-        """journalctl; each line of it has its time."""
+    def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
+        """journalctl."""
         words = (
             "journalctl",
             "--user",
             f"--user-unit={UNIT}",
             f"--lines={lines}",
-            "--output=short-iso",
+            f"--output={'cat' if bare else 'short-iso'}",
             "--no-hostname",
         )
         return (*words, *(("--follow",) if follow else ("--no-pager",)))
@@ -194,7 +196,8 @@ class Systemd:
 
 def _read_definition(file: ConfigFile, package: str = "") -> Definition:
     text = file.text
-    return Definition(text, judge(text), unit.find_program(text), unit.find_log(text), package)
+    found = unit.find_program(text), unit.find_log(text), unit.find_home(text)
+    return Definition(text, judge(text), *found, package)
 
 
 def _find_runtime(environ: Mapping[str, str], root: Path) -> dict[str, str]:
@@ -229,10 +232,3 @@ def _describe_end(found: Mapping[str, str]) -> str:
     except ValueError:
         name = f"signal {status}"
     return f"{name} ({found.get('Result', '')})" if found.get("Result") not in ("signal", "", None) else name
-
-
-def _write(file: ConfigFile, text: str) -> None:
-    try:
-        write_config(file, text.encode(), _MODE)
-    except NotWritable as error:
-        raise CommandError(f"{shown(file.path)} was not written: {error}.") from None

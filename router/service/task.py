@@ -99,19 +99,23 @@ def find_program(text: str) -> str:
     task = _parse(text)
     if task is None:
         return ""
-    command, arguments = _find(task, "Actions", "Exec", "Command"), _find(task, "Actions", "Exec", "Arguments")
+    command = _find(task, "Actions", "Exec", "Command")
     if ntpath.basename(command).lower() != "conhost.exe":
         return command
-    rest = arguments.removeprefix("--headless").lstrip()
-    return rest[1:].partition('"')[0] if rest.startswith('"') else rest.partition(" ")[0]
+    return _read_word(_find(task, "Actions", "Exec", "Arguments").removeprefix("--headless"))
 
 
-def find_log(text: str) -> str:
-    """The file of the task's output, '' where that cannot be read."""
+def find_option(text: str, name: str) -> str:
+    """What follows an option of the task's arguments (`--log`, `--home`), '' for nothing."""
     task = _parse(text)
     arguments = _find(task, "Actions", "Exec", "Arguments") if task is not None else ""
-    rest = arguments.partition(" --log ")[2].lstrip()
-    return rest[1:].partition('"')[0] if rest.startswith('"') else rest.partition(" ")[0]
+    return _read_word(arguments.partition(f" {name} ")[2])
+
+
+def _read_word(text: str) -> str:
+    """The first word of a command line, of which no path has quotes of its own."""
+    text = text.lstrip()
+    return text[1:].partition('"')[0] if text.startswith('"') else text.partition(" ")[0]
 
 
 def _add(parent: ElementTree.Element, values: Mapping[str, str]) -> None:

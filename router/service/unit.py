@@ -13,6 +13,8 @@ from router.host.service.managed import LOG_VARIABLE, NO_RESTART, VARIABLE
 from router.service.definition import Wanted, check_text, make_mark
 
 _PLAIN = re.compile(r"[\w/.,+:@=-]+", re.ASCII)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_ESCAPED = re.compile(r"\\(.)")
 _GLOB = set("*?[]\\")
 _BEGIN = """[Unit]
 Description=fairlead, local LLM router
@@ -102,12 +104,8 @@ def find_program(text: str) -> str:
     for line in text.splitlines():
         if line.startswith("ExecStart="):
             word = line.removeprefix("ExecStart=").lstrip("@-:+!")
-            if word.startswith('"'):
-                quoted = re.match(r'"((?:[^"\\]|\\.)*+)"', word)
-                word = quoted[1].replace('\\"', '"').replace("\\\\", "\\") if quoted else ""
-            else:
-                word = word.partition(" ")[0]
-            return word.replace("%%", "%").replace("$$", "$")
+            quoted = _QUOTED.match(word)
+            return _unquote(quoted[0] if quoted else word.partition(" ")[0]).replace("$$", "$")
     return ""
 
 
@@ -117,3 +115,20 @@ def find_log(text: str) -> str:
         if line.startswith("StandardOutput=append:"):
             return line.partition(":")[2].replace("%%", "%")
     return ""
+
+
+def find_home(text: str) -> str:
+    """The home that a unit names, '' for the usual one."""
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name == "Environment":
+            variable, _, named = _unquote(value).partition("=")
+            if variable == "FAIRLEAD_HOME":
+                return named
+    return ""
+
+
+def _unquote(text: str) -> str:
+    if text.startswith('"') and text.endswith('"') and len(text) > 1:
+        text = _ESCAPED.sub(r"\1", text[1:-1])
+    return text.replace("%%", "%")

@@ -38,11 +38,14 @@ def run(argv: list[str]) -> int:
 def find_installed() -> Installed | None:
     """The service of this user. Raises CommandError where there can be none."""
     refuse_root()
-    home = open_home(os.environ)
     manager = make_manager(os.environ)
     manager.check()
     definition = manager.read()
-    return None if definition is None else Installed(home, manager, definition)
+    if definition is None:
+        return None
+    # Its own, which may be another than this shell's.
+    home = open_home({"FAIRLEAD_HOME": definition.home})
+    return Installed(home, manager, definition)
 
 
 def require_installed() -> Installed:

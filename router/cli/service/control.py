@@ -84,6 +84,16 @@ def restart_service(home: Home, manager: Manager, definition: Definition) -> run
     return start_service(home, manager, definition.log, manager.restart)
 
 
+def restart_installed(home: Home) -> run_files.Run:
+    """As `restart_service`, for the service that there is. Raises CommandError."""
+    manager = make_manager(os.environ)
+    manager.check()
+    definition = manager.read()
+    if definition is None:
+        raise CommandError("the service is not installed.")
+    return restart_service(home, manager, definition)
+
+
 def start_service(home: Home, manager: Manager, log: str, start: Callable[[], None]) -> run_files.Run:
     """Start it by one of the manager's ways, and wait until it serves. log: its file, if any. Raises CommandError with
     what the log says."""
@@ -116,7 +126,7 @@ def read_log(manager: Manager, log: str, lines: int) -> list[str]:
     if log:
         return read_end(Path(log), lines)
     try:
-        printed = call(manager.make_log_command(lines, follow=False), manager.variables)
+        printed = call(manager.make_log_command(lines, bare=True), manager.variables)
     except CommandError:
         return []
     return [] if printed.code else printed.out.decode("utf-8", "replace").splitlines()[-lines:]

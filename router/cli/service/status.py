@@ -17,6 +17,8 @@ from router.settings.kinds import clean
 from router.store.config import backends
 from router.store.home import run_files
 from router.store.home.home import Home
+from router.store.home.permissions import shown
+from router.store.home.place import find_home
 
 _TAIL = 3
 _WIDTH = 11
@@ -34,20 +36,20 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     found = find_installed()
     if found is None:
-        shown: dict[str, Any] = {"installed": False, "running": False}
+        report: dict[str, Any] = {"installed": False, "running": False}
         if options.json:
-            print_json(shown)
+            print_json(report)
         else:
             print(
                 "\n".join(wrap_row("service    ", "not installed   Install it: fairlead service install", find_width()))
             )
         return 1
-    shown = _describe(found)
+    report = _describe(found)
     if options.json:
-        print_json(shown)
+        print_json(report)
     else:
-        _print(shown)
-    return 0 if shown["running"] else 1
+        _print(report)
+    return 0 if report["running"] else 1
 
 
 def _describe(found: Installed) -> dict[str, Any]:
@@ -111,8 +113,10 @@ def _list_notes(found: Installed, state: State, serving: run_files.Run | None, v
         notes.append("it does not start at login: fairlead service install")
     if state.lingering is False:
         notes.append("it ends with your last session. Have it go on: loginctl enable-linger")
-    if serving is None:
+    if serving is None and not state.running:
         notes += _explain_absence(home)
+    if str(home.path) != find_home(os.environ):
+        notes.append(f"it serves another home than this shell's: {shown(home.path)}")
     return [*notes, *_list_missing_keys(home, definition.text)]
 
 
@@ -121,12 +125,13 @@ def _explain_absence(home: Home) -> list[str]:
         port = load_settings(home).settings.port
     except CommandError as error:
         return [f"it cannot start: {error}"]
-    return [
+    others = [
         f"another proxy of this home has its port (pid {entry.pid}, {entry.mode}). "
         f"Stop it: fairlead stop --port {port}, then fairlead service restart"
         for entry in run_files.live(home)
         if entry.port == port and not is_service(entry)
     ]
+    return others or ["it does not run. Start it: fairlead service restart"]
 
 
 def _list_missing_keys(home: Home, text: str) -> list[str]:
@@ -143,25 +148,25 @@ def _list_missing_keys(home: Home, text: str) -> list[str]:
     ]
 
 
-def _print(shown: dict[str, Any]) -> None:
-    state = shown["state"] or ("running" if shown["running"] else "not running")
-    rows = [("service", f"{'running' if shown['running'] else 'not running'} ({shown['manager']}: {state})")]
-    if shown["running"]:
-        facts = [f"pid {shown['pid']}"]
-        if shown["since"]:
-            facts.append(f"for {format_duration(max(0.0, time.time() - shown['since']))}")
-        facts += [f"on {shown['url']}"] if shown["url"] else []
+def _print(report: dict[str, Any]) -> None:
+    state = report["state"] or ("running" if report["running"] else "not running")
+    rows = [("service", f"{'running' if report['running'] else 'not running'} ({report['manager']}: {state})")]
+    if report["running"]:
+        facts = [f"pid {report['pid']}"]
+        if report["since"]:
+            facts.append(f"for {format_duration(max(0.0, time.time() - report['since']))}")
+        facts += [f"on {report['url']}"] if report["url"] else []
         rows[0] = ("service", "   ".join([rows[0][1], *facts]))
-    if shown["restarts"]:
-        rows.append(("restarts", f"{shown['restarts']} by itself since it was started"))
-    if shown["last_exit"]:
-        rows.append(("last exit", shown["last_exit"]))
-    rows.append(("installed", f"{shown['place']}   {shown['definition']}"))
-    rows.append(("starts", f"{shown['program']}   {shown['program_version'] or 'version not known'}"))
-    if shown["lingering"] is not None:
-        rows.append(("lingers", "yes" if shown["lingering"] else "no"))
-    rows.append(("log", shown["log"] or "fairlead service logs"))
-    rows += [("says", clean(line, 600)) for line in shown["log_end"]]
-    rows += [("note", line) for line in shown["notes"]]
+    if report["restarts"]:
+        rows.append(("restarts", f"{report['restarts']} by itself since it was started"))
+    if report["last_exit"]:
+        rows.append(("last exit", report["last_exit"]))
+    rows.append(("installed", f"{report['place']}   {report['definition']}"))
+    rows.append(("starts", f"{report['program']}   {report['program_version'] or 'version not known'}"))
+    if report["lingering"] is not None:
+        rows.append(("lingers", "yes" if report["lingering"] else "no"))
+    rows.append(("log", report["log"] or "fairlead service logs"))
+    rows += [("says", clean(line, 600)) for line in report["log_end"]]
+    rows += [("note", line) for line in report["notes"]]
     for label, text in rows:
         print("\n".join(wrap_row(f"{label:<{_WIDTH}}", text, find_width())))
