@@ -4,7 +4,6 @@ Its domain is that of the user's desktop, else, as over ssh, that of the user al
 """
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,14 +17,11 @@ from router.service.definition import Wanted, judge, remove_file, write_file
 from router.service.manager import OTHERWISE, Call, Definition, State, require, say_briefly
 from router.setup.files import read_config
 from router.store.home.permissions import shown
+from router.wire.raw.whole_numbers import parse_whole
 
-_PID = re.compile(r"^\s*pid = (\d{1,10})$", re.MULTILINE)
-_STATE = re.compile(r"^\s*state = ([a-z ]{1,40})$", re.MULTILINE)
-_RUNS = re.compile(r"^\s*runs = (\d{1,10})$", re.MULTILINE)
-_CODE = re.compile(r"^\s*last exit code = (-?\d{1,10})", re.MULTILINE)
-_SIGNAL = re.compile(r"^\s*last terminating signal = ([\w :]{1,60})$", re.MULTILINE)
 #: A service that is being taken out is there for a while, and another one is refused until then.
 _TRIES, _BETWEEN = 20, 0.25
+_MOST, _LONGEST = 1 << 31, 80
 
 
 class Launchd:
@@ -122,17 +118,16 @@ class Launchd:
         asked = self._ask("print", self._target)
         if asked.code:
             return State(enabled=False if self.path.exists() else None)
-        text = asked.out.decode("utf-8", "replace")
-        word = match[1].strip() if (match := _STATE.search(text)) else ""
-        pid = int(match[1]) if (match := _PID.search(text)) else 0
-        runs = int(match[1]) if (match := _RUNS.search(text)) else None
+        found = _read_entries(asked.out)
+        pid, runs = parse_whole(found.get("pid", ""), 0, _MOST), parse_whole(found.get("runs", ""), 0, _MOST)
+        word = found.get("state", "")
         return State(
             enabled=True,
             word=word,
-            running=word == "running" and pid > 0,
-            pid=pid,
+            running=word == "running" and bool(pid),
+            pid=pid or 0,
             restarts=None if runs is None else max(0, runs - 1),
-            last_exit=_describe_end(text),
+            last_exit=_describe_end(found),
         )
 
     def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
@@ -182,9 +177,17 @@ class Launchd:
         return self._call(["launchctl", *words], {})
 
 
-def _describe_end(text: str) -> str:
-    ended = _SIGNAL.search(text)
-    if ended:
-        return ended[1].strip()
-    code = _CODE.search(text)
-    return f"exit code {code[1]}" if code else ""
+def _read_entries(data: bytes) -> dict[str, str]:
+    """The `name = value` lines of what launchctl prints of a service, of which the first of a name is its own."""
+    found: dict[str, str] = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        name, sign, value = line.strip().partition(" = ")
+        if sign and len(value) < _LONGEST:
+            found.setdefault(name, value.strip())
+    return found
+
+
+def _describe_end(found: Mapping[str, str]) -> str:
+    ended = found.get("last terminating signal", "")
+    code = found.get("last exit code", "").partition(":")[0]
+    return ended or (f"exit code {code}" if code.lstrip("-").isdecimal() else "")

@@ -5,7 +5,6 @@ a version's own folder.
 """
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,6 @@ from router.installation.detect import Copy, Installation
 from router.installation.upgrade.versions import CURRENT, PROGRAM
 from router.store.home.permissions import shown
 
-_VERSION = re.compile(rf"(?<![\d.]){re.escape(__version__)}(?![\d.])")
 #: Folders of package managers that hold a folder for each version.
 _VERSIONED = {"Cellar", "Caskroom"}
 #: Kinds of installations in Python that have an environment of their own, which stays.
@@ -71,7 +69,13 @@ def _list_candidates(called: str, copy: Copy, installation: Installation, enviro
 def _is_lasting(path: str) -> bool:
     folders = Path(path).parts[:-1]
     store = len(folders) > 2 and folders[1:3] == ("nix", "store")
-    return not store and not any(folder in _VERSIONED or _VERSION.search(folder) for folder in folders)
+    return not store and not any(folder in _VERSIONED or _names_version(folder) for folder in folders)
+
+
+def _names_version(folder: str) -> bool:
+    """True when this version stands in the name, and not as a part of another."""
+    before, found, after = folder.partition(__version__)
+    return bool(found) and not before.endswith((*"0123456789", ".")) and not after.startswith((*"0123456789",))
 
 
 def _list_notes(path: str, copy: Copy, installation: Installation) -> tuple[str, ...]:

@@ -16,12 +16,14 @@ from router.service.definition import Wanted, judge, remove_file, write_file
 from router.service.manager import OTHERWISE, Call, Definition, State, require, say_briefly
 from router.setup.files import ConfigFile, read_config
 from router.store.home.permissions import shown
+from router.wire.raw.whole_numbers import parse_whole
 
 _PROPERTIES = (
     *("LoadState", "FragmentPath", "DropInPaths", "UnitFileState", "ActiveState", "MainPID", "NRestarts", "Result"),
     *("ExecMainCode", "ExecMainStatus", "ActiveEnterTimestampMonotonic"),
 )
 _LOG = "proxy.log"
+_MOST = 1 << 31
 _LINE = 4096
 _EXITED = "1"
 
@@ -144,7 +146,6 @@ class Systemd:
         found = self._show()
         if found.get("LoadState", "not-found") == "not-found":
             return State(lingering=self._read_linger())
-        pid = int(found.get("MainPID", "0") or 0)
         word = found.get("ActiveState", "")
         running = word in ("active", "reloading")
         drop_ins = found.get("DropInPaths", "")
@@ -152,9 +153,9 @@ class Systemd:
             enabled=found.get("UnitFileState") == "enabled",
             word=word,
             running=running,
-            pid=pid,
+            pid=parse_whole(found.get("MainPID", ""), 0, _MOST) or 0,
             since=_to_time(found.get("ActiveEnterTimestampMonotonic", "")) if running else 0.0,
-            restarts=int(found.get("NRestarts", "0") or 0),
+            restarts=parse_whole(found.get("NRestarts", ""), 0, _MOST),
             last_exit="" if running else _describe_end(found),
             lingering=self._read_linger(),
             notes=(f"changed by {drop_ins}",) if drop_ins else (),
@@ -216,19 +217,17 @@ def _find_runtime(environ: Mapping[str, str], root: Path) -> dict[str, str]:
 
 def _to_time(monotonic: str) -> float:
     """Seconds since 1970, of microseconds on the clock that begins with the machine."""
-    if not monotonic.isdigit() or int(monotonic) == 0:
-        return 0.0
-    return time.time() - (time.monotonic_ns() / 1e9 - int(monotonic) / 1e6)
+    moment = parse_whole(monotonic, 1, 1 << 60)
+    return 0.0 if moment is None else time.time() - (time.monotonic_ns() / 1e9 - moment / 1e6)
 
 
 def _describe_end(found: Mapping[str, str]) -> str:
     code, status = found.get("ExecMainCode", "0"), found.get("ExecMainStatus", "0")
-    if code in ("", "0") or not status.isdigit():
+    number = parse_whole(status, 0, 255)
+    if code in ("", "0") or number is None:
         return ""
     if code == _EXITED:
-        return f"exit code {status}"
-    try:
-        name = signal.Signals(int(status)).name
-    except ValueError:
-        name = f"signal {status}"
-    return f"{name} ({found.get('Result', '')})" if found.get("Result") not in ("signal", "", None) else name
+        return f"exit code {number}"
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    result = found.get("Result", "")
+    return name if result in ("", "signal") else f"{name} ({result})"

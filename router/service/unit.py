@@ -15,6 +15,8 @@ from router.service.definition import Wanted, check_text, make_mark
 _PLAIN = re.compile(r"[\w/.,+:@=-]+", re.ASCII)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _ESCAPED = re.compile(r"\\(.)")
+#: Of systemd's rules for paths of programs (string_is_safe).
+_NOT_IN_PROGRAMS = set("\"'\\")
 _GLOB = set("*?[]\\")
 _BEGIN = """[Unit]
 Description=fairlead, local LLM router
@@ -65,7 +67,12 @@ def _list_lines(wanted: Wanted) -> Iterator[str]:
     if wanted.loader:
         # What serves is a child of what systemd starts.
         yield "NotifyAccess=all"
-    yield f"ExecStart={' '.join(_quote_word(word) for word in (*wanted.words, 'proxy'))}"
+    program, *rest = wanted.words
+    if _NOT_IN_PROGRAMS & set(program):
+        raise CommandError(f"systemd starts no program with such a path: {program}", "Call fairlead by another path.")
+    # Variables stand in all words but the first.
+    words = [_quote(program), *(_quote(word.replace("$", "$$")) for word in (*rest, "proxy"))]
+    yield f"ExecStart={' '.join(words)}"
     yield "ExecReload=kill -HUP $MAINPID"
     yield f"Environment={VARIABLE}=systemd"
     if wanted.home is not None:
@@ -87,11 +94,6 @@ def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _quote_word(word: str) -> str:
-    """A word of a command line, where `$` would begin a variable."""
-    return _quote(word.replace("$", "$$"))
-
-
 def _escape_path(path: str) -> str:
     """A path that stands alone and unquoted, and in which systemd would look for wildcards."""
     if _GLOB & set(path) or path != path.strip():
@@ -105,7 +107,7 @@ def find_program(text: str) -> str:
         if line.startswith("ExecStart="):
             word = line.removeprefix("ExecStart=").lstrip("@-:+!")
             quoted = _QUOTED.match(word)
-            return _unquote(quoted[0] if quoted else word.partition(" ")[0]).replace("$$", "$")
+            return _unquote(quoted[0] if quoted else word.partition(" ")[0])
     return ""
 
 
