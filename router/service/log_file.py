@@ -1,5 +1,6 @@
 """The end of a log that is a file, and what is written to it from then on."""
 
+import codecs
 import contextlib
 import os
 import time
@@ -39,6 +40,7 @@ def follow(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterat
     """The texts that are written to a log from now on, for ever. One that was renamed is read to its end, then the new
     one from its beginning; so is one that was emptied."""
     file = None
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with contextlib.ExitStack() as stack:
         first = True
         while True:
@@ -50,7 +52,7 @@ def follow(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterat
                 first = False
             if file is not None:
                 while data := file.read(_BLOCK):
-                    yield data.decode("utf-8", "replace")
+                    yield decoder.decode(data)
                 if file.tell() > os.fstat(file.fileno()).st_size:
                     file.seek(0)
                 elif _is_other(path, file.fileno()):
