@@ -92,8 +92,8 @@ def find_folder():
 
 
 def test_its_life(user):
-    """Installed, it serves and is enabled; SIGKILL has it started again, SIGHUP has it read its configuration, a restart
-    gives it another process; a stop is not undone; uninstalled, nothing is left."""
+    """Installed, it serves and is enabled; SIGKILL has it started again, SIGHUP has it read its configuration, a
+    restart gives it another process; a stop is not undone; uninstalled, nothing is left."""
     user("service", "install", "--yes")
     report = user.report()
     assert (report["running"], report["enabled"], report["definition"], report["restarts"]) == (
