@@ -85,6 +85,18 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     "cli/inspect/usage.py": {
         "match": SETTING,
     },
+    "host/service/env_file.py": {
+        "_LINE": FILE,
+        "_VALUE": FILE,
+    },
+    "service/definition.py": {
+        "_MARK": BEGINNING,
+    },
+    "service/unit.py": {
+        "_PLAIN": FILE,
+        "_QUOTED": FILE,
+        "_ESCAPED": FILE,
+    },
     "host/access.py": {
         "_HOST": HEAD,
         "_ORIGIN": HEAD,

@@ -40,8 +40,9 @@ ROOMS = {
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
 ROOMS["setup"] = BASE | {"store"}
+ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "setup", "login"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -86,6 +87,7 @@ SUB_ROOMS = {
     "exchange/search": {"body", "request", "upstream_response", ""},
     "exchange/client_response": {"request", "upstream_response", "search", ""},
     "exchange/failover": {"body", "grants", "request", "upstream_response", ""},
+    "host/service": {""},
     "installation/upgrade": {""},
     "setup/formats": set(),
     "setup/tools": {"formats", ""},
@@ -101,8 +103,9 @@ SUB_ROOMS = {
     "cli/keys": {"common", "config"},
     "cli/login": {"common", "backend", "accounts"},
     "cli/run": {"common", "env", ""},
+    "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},
-    "cli/upgrade": {"common"},
+    "cli/upgrade": {"common", "service"},
 }
 FOLDER_FILES = 15
 # Foreign module -> the rooms that may import it.

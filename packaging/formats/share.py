@@ -10,11 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from router.service.definition import Wanted
+from router.service.unit import make_unit
+
 from .archive import unpack
-from .description import HOMEPAGE, ROOT, ChannelError, Description, fill
+from .description import HOMEPAGE, ROOT, ChannelError, Description
 
 #: Shell -> the name of its completions.
 COMPLETIONS = {"bash": "fairlead.bash", "zsh": "_fairlead", "fish": "fairlead.fish", "powershell": "fairlead.ps1"}
+#: The service of a package: for every user, who enables it with `systemctl --user enable --now fairlead`.
+_INSTALLED = Wanted(("/usr/bin/fairlead",))
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 
 
@@ -48,7 +53,7 @@ def collect(described: Description, *, man: Path, completions: Path | None) -> S
     return Share(
         man=pages,
         completions=_read(completions) if completions else _ask(described),
-        unit=fill("fairlead.service", {"HOMEPAGE": HOMEPAGE}).encode(),
+        unit=make_unit(_INSTALLED, documentation=f"man:fairlead(1) {HOMEPAGE}").encode(),
         license=(ROOT / "LICENSE").read_bytes(),
         changes=(ROOT / "packaging" / "CHANGELOG.md").read_bytes(),
     )

@@ -35,17 +35,21 @@ COMMANDS = {
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
     "completions": ("router.cli.completions.command:run", "print the script that completes commands in your shell"),
+    "service": ("router.cli.service.commands:run", "have the system run the proxy, now and at every login"),
     "upgrade": ("router.cli.upgrade.command:run", "install the newest release, or go back to the version before"),
 }
 
 # A word that users of other programs type -> what there is for it.
 _ELSEWHERE = {
-    **dict.fromkeys(("serve", "start", "up", "server", "daemon"), "Start the proxy:   fairlead proxy"),
+    **dict.fromkeys(("serve", "start", "up", "server"), "Start the proxy:   fairlead proxy"),
     "reload": "A running proxy takes changes by itself. Restart one in the background:   fairlead restart",
     **dict.fromkeys(("kill", "quit", "down"), "Stop the proxy:   fairlead stop"),
     **dict.fromkeys(
         ("logs", "log", "tail", "requests"),
         "A line per request while the proxy runs:   fairlead proxy -v\nWhat happened to the last one:   fairlead why -",
+    ),
+    **dict.fromkeys(
+        ("daemon", "systemd", "launchd", "autostart"), "Have the system run the proxy:   fairlead service install"
     ),
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
@@ -97,6 +101,11 @@ def _run(argv: list[str]) -> int:
     if name == "__complete":
         # Called by shells only, at each TAB.
         from router.cli.completions.complete import run
+
+        return run(rest)
+    if name == "__service":
+        # Called by the Task Scheduler only.
+        from router.cli.service.start import run
 
         return run(rest)
     if name in ("--version", "-V"):

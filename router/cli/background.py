@@ -15,6 +15,7 @@ from router.cli.common.layout import note, say
 from router.cli.common.output import print_in_background
 from router.errors import CommandError
 from router.host.own_program import BackgroundProgram, find_words, start_again
+from router.host.service.managed import Service
 from router.host.starter import Report, Starter
 from router.server.background_log import NAME, open_log
 from router.server.listeners import PortTaken
@@ -112,6 +113,11 @@ def _hint_at_log(home: Home) -> str:
     return f"Its log is {shown(home.at(NAME))}."
 
 
+def announce_service(service: Service, url: str, notes: Sequence[str]) -> None:
+    """Say in the log of a service manager that this process serves. A journal has the time of each line itself."""
+    print_in_background([*notes, _format_start(url, stamped=service.log is not None)])
+
+
 # In the process that was started
 
 
@@ -128,10 +134,10 @@ def reporting(starter: Starter) -> Generator[None]:
         raise
 
 
-def make_origin(home: Home, starter: Starter | None) -> Origin:
+def make_origin(home: Home, starter: Starter | None, service: Service) -> Origin:
     """How this process was started, and what it is started again with."""
     if starter is None:
-        return find_origin(os.environ)
+        return find_origin(os.environ, service)
     return Origin("tied" if starter.tied else "detached", find_words(), tuple(sys.argv[1:]), dict(os.environ), starter)
 
 
@@ -157,9 +163,13 @@ def stop_with_starter(starter: Starter, serving: _Stoppable) -> None:
 def announce_start(home: Home, starter: Starter, url: str, notes: Sequence[str], lines: Sequence[str]) -> None:
     """Tell the starter that this process serves, and what to tell its user; a line in the log says so too."""
     pid = os.getpid()
-    moment = time.strftime("%Y-%m-%d %H:%M:%S")
-    print_in_background([*notes, f"{moment} fairlead {__version__} serves on {url} (pid {pid})."], error=True)
+    print_in_background([*notes, _format_start(url)], error=True)
     last = f"\nServing in the background (pid {pid}). Log: {shown(home.at(NAME))}"
     told = [*lines, last, "Stop it:   fairlead stop"]
     starter.report(Report(kind="serving", version=__version__, lines=told, notes=list(notes)))
     starter.close()
+
+
+def _format_start(url: str, *, stamped: bool = True) -> str:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S ") if stamped else ""
+    return f"{stamp}fairlead {__version__} serves on {url} (pid {os.getpid()})."

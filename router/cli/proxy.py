@@ -26,6 +26,7 @@ from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
 if TYPE_CHECKING:
+    from router.host.service.managed import Service
     from router.host.starter import Starter
     from router.server.listeners import PortTaken
     from router.server.serve import Serving
@@ -33,18 +34,25 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """Serve; exit code 0 also when a proxy of this home serves already."""
+    from router.host.service.managed import read_variables, take_service
     from router.host.starter import take_starter
 
-    starter = take_starter(os.environ)
-    if starter is None:
-        return _run(argv, None)
-    from router.cli.background import reporting
+    starter, service = take_starter(os.environ), take_service(os.environ)
+    if starter is not None:
+        from router.cli.background import reporting
 
-    with reporting(starter):
-        return _run(argv, starter)
+        with reporting(starter):
+            return _run(argv, starter, service)
+    try:
+        read_variables(os.environ)
+        return _run(argv, None, service)
+    except CommandError as error:
+        # Another program may leave the port again; what is wrong with the configuration stays so.
+        error.exit_code = service.choose_exit_code(error.exit_code, lasting=not isinstance(error, _PortInUse))
+        raise
 
 
-def _run(argv: list[str], starter: "Starter | None") -> int:
+def _run(argv: list[str], starter: "Starter | None", service: "Service") -> int:
     options = _build_parser().read(argv)
     flags = _read_flags(options)
     home = open_home(os.environ)
@@ -62,20 +70,22 @@ def _run(argv: list[str], starter: "Starter | None") -> int:
             if isinstance(error, PortTaken):
                 return _report_running(home, settings, error)
             raise
-    return _serve(home, loaded, flags, starter)
+    return _serve(home, loaded, flags, starter, service)
 
 
-def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter | None") -> int:
+def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter | None", service: "Service") -> int:
     settings = loaded.settings
     # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
-    from router.cli.background import announce_start, make_origin, stop_with_starter
+    from router.cli.background import announce_service, announce_start, make_origin, stop_with_starter
     from router.server import serve
     from router.server.listeners import PortTaken
 
     def announce(serving: "Serving") -> None:
         notes, lines = _format_start(home, settings, serving)
-        if starter is None:
+        if service.kind:
+            announce_service(service, serving.url, notes)
+        elif starter is None:
             print_in_background(notes, error=True)
             print_in_background([*lines, "\nServing. Ctrl-C stops."])
         else:
@@ -89,12 +99,12 @@ def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter 
             warnings=loaded.warnings,
             load_settings=lambda: toml.load(home, os.environ, flags),
             announce=announce,
-            origin=make_origin(home, starter),
+            origin=make_origin(home, starter, service),
         )
     except PortTaken as taken:
         if starter is not None:
             raise
-        return _report_running(home, settings, taken)
+        return _report_running(home, settings, taken, service=bool(service.kind))
 
 
 def _check_start(home: Home, loaded: Loaded) -> None:
@@ -193,9 +203,9 @@ def _format_backends(names: list[str], unread: list[str], demo: bool) -> str:
     return "no backends yet; only the demo models work" if demo else "no backends yet"
 
 
-def _report_running(home: Home, settings: Settings, taken: "PortTaken") -> int:
+def _report_running(home: Home, settings: Settings, taken: "PortTaken", *, service: bool = False) -> int:
     """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program, and
-    for one of an older version."""
+    for one of an older version. service: for a service, which is not running then, also for a proxy of this home."""
     import trio
 
     from router.cli.common.running_proxy import find_proxies
@@ -209,6 +219,11 @@ def _report_running(home: Home, settings: Settings, taken: "PortTaken") -> int:
                 f"Stop it first:   fairlead stop --port {port}",
             )
     for entry, _ in found:
+        if entry.port == port and service:
+            raise CommandError(
+                f"port {port} is taken by another proxy of this home (pid {entry.pid}, {entry.mode}).",
+                f"Leave it to the service:   fairlead stop --port {port}, then fairlead service restart",
+            )
         if entry.port == port:
             stored, _ = backends.load(home)
             say(f"fairlead {entry.version}   {entry.url}   already serving (pid {entry.pid})")
@@ -219,13 +234,17 @@ def _report_running(home: Home, settings: Settings, taken: "PortTaken") -> int:
     raise make_port_taken_error(taken, "proxy")
 
 
+class _PortInUse(CommandError):
+    """Another program listens on the port."""
+
+
 def make_port_taken_error(taken: "PortTaken", command: str) -> CommandError:
     """The error for a port on which another program listens; it names a free port."""
     from router.cli.common.port_owner import find_free_port_after, find_port_owner
 
     owner = find_port_owner(taken.port)
     free = find_free_port_after(taken.port)
-    return CommandError(
+    return _PortInUse(
         f"port {taken.port} is taken by another program{f' ({owner})' if owner else ''}{taken.where}.",
         f"Use another port:   fairlead {command} --port {0 if free is None else free}",
     )

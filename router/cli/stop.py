@@ -16,6 +16,7 @@ from router.errors import CommandError, UsageError
 from router.net.control.request import ControlError
 from router.operator_api.client import RunningProxy, verify_listener
 from router.settings import Secret
+from router.settings.kinds import clean
 from router.store.config import toml
 from router.store.home import processes, run_files
 from router.store.home.home import Home, open_home
@@ -53,6 +54,8 @@ async def _stop(home: Home, port: str | None) -> int:
     for entry, proxy in found:
         await _wait_for_end(home, await _tell(home, entry, proxy))
         say(f"Stopped the proxy on :{entry.port}.")
+        if entry.unit:
+            note(f"note: it ran for {clean(entry.unit)}, which may start it again at the next login.")
     for entry in ended:
         _end_older(entry)
         await _wait_for_end(home, entry)

@@ -17,7 +17,8 @@ import trio
 
 from router.errors import CommandError, Conflict
 from router.host.own_program import BackgroundProgram, find_words, name_program, start_again
-from router.host.service_unit import find_service_unit
+from router.host.service.managed import LABEL, TASK, Service
+from router.host.service.unit import find_service_unit
 from router.host.starter import Report, Starter
 from router.operator_api.status import Restarted
 from router.server.accepting import AcceptLoops
@@ -36,7 +37,7 @@ T = TypeVar("T")
 class Origin(NamedTuple):
     """How this process was started."""
 
-    mode: Literal["foreground", "detached", "tied", "user unit", "system unit"]
+    mode: Literal["foreground", "detached", "tied", "user unit", "system unit", "launch agent", "task"]
     #: What starts its program, and with which arguments; empty for one that cannot start itself again.
     words: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -44,8 +45,10 @@ class Origin(NamedTuple):
     environ: Mapping[str, str] = {}
     #: None where nothing waits for its start.
     starter: Starter | None = None
-    #: The systemd unit that it is run for, else empty.
+    #: The systemd unit, launch agent or task that it is run for, else empty.
     unit: str = ""
+    #: What runs it.
+    service: Service = Service()
 
     @property
     def program(self) -> str:
@@ -61,10 +64,16 @@ class Origin(NamedTuple):
 FOREGROUND = Origin("foreground")
 
 
-def find_origin(environ: Mapping[str, str]) -> Origin:
+def find_origin(environ: Mapping[str, str], service: Service) -> Origin:
     """How this process was started, where nothing waits for its start."""
-    unit = find_service_unit(environ)
-    return FOREGROUND if unit is None else Origin("user unit" if unit.user else "system unit", unit=unit.name)
+    if service.kind == "launchd":
+        return Origin("launch agent", unit=LABEL, service=service)
+    if service.kind == "tasks":
+        return Origin("task", unit=TASK, service=service)
+    unit = find_service_unit(environ, known=service.kind == "systemd")
+    if unit is None:
+        return Origin("foreground", service=service)
+    return Origin("user unit" if unit.user else "system unit", unit=unit.name, service=service)
 
 
 class Stoppable(Protocol):
@@ -124,7 +133,7 @@ class Restarter:
             again = self._run_file.unit_restart
             pid = os.getpid()
             raise Conflict(
-                f"This proxy runs for {self._origin.unit} (pid {pid}), which systemd restarts: {again}"
+                f"This proxy runs for {self._origin.unit} (pid {pid}); this restarts it: {again}"
                 if again
                 else f"This proxy runs in the foreground (pid {pid}): end it there and start it again."
             )

@@ -13,7 +13,6 @@ import trio
 
 from router.errors import CommandError
 from router.operator_api.status import ProcessStatus
-from router.server import background_log
 from router.store.home import run_files
 from router.store.home.home import Home
 from router.telemetry.accesslog import AccessLog
@@ -40,15 +39,12 @@ class RunFile:
 
     @property
     def unit_restart(self) -> str:
-        """The command that restarts a proxy that systemd runs, '' for any other."""
+        """The command that restarts a proxy that a service manager runs, '' for any other."""
         return run_files.format_unit_restart(self._run)
 
     def report(self) -> ProcessStatus:
         """How this process was started, for operators."""
-        detached = self._run.mode == "detached"
-        return ProcessStatus(
-            mode=self._run.mode, unit=self._run.unit, log=str(self._home.at(background_log.NAME)) if detached else None
-        )
+        return ProcessStatus(mode=self._run.mode, unit=self._run.unit, log=self._run.log or None)
 
     async def hand_over(self) -> None:
         """Leave the file to the process that takes the port over."""

@@ -21,6 +21,7 @@ from router.errors import CommandError
 from router.host import limits as host_limits
 from router.host.access import Gate
 from router.host.clock import AwakeClock
+from router.host.service.managed import Service
 from router.net.descriptors import Reserve
 from router.net.loopback import make_literal_url, make_url
 from router.net.server.cancel_reason import CancelReason
@@ -29,13 +30,15 @@ from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.operator_api.status import ProcessStatus, Restarted
+from router.server import background_log
 from router.server.accepting import AcceptLoops
 from router.server.application import Proxy
-from router.server.background_log import BackgroundLog
+from router.server.background_log import BackgroundLog, is_own_output
 from router.server.heartbeat import Heartbeat
 from router.server.listeners import open_listeners
 from router.server.preload import preload
 from router.server.reload import Reloader, configure_log
+from router.server.reported import Reported
 from router.server.restart import FOREGROUND, Origin, Restarter
 from router.server.run_file import RunFile
 from router.server.signals import Signals
@@ -226,10 +229,14 @@ async def _start_tasks(
 
 
 def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:
-    return [BackgroundLog(home).trim] if origin.starter is not None else []
+    if origin.starter is not None:
+        return [BackgroundLog(home).trim]
+    log = origin.service.log
+    return [BackgroundLog(home, path=log).trim] if log is not None and is_own_output(log) else []
 
 
 def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog, origin: Origin) -> RunFile:
+    file = home.at(background_log.NAME) if origin.mode == "detached" else origin.service.log
     run = run_files.Run(
         pid=os.getpid(),
         url=url,
@@ -240,6 +247,7 @@ def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog,
         born=processes.find_birth(os.getpid()),
         mode=origin.mode,
         unit=origin.unit,
+        log=str(file or ""),
         program=origin.program,
     )
     return RunFile(home, run, log)
@@ -313,7 +321,7 @@ def run(
     host_limits.apply_limits()
     try:
         serves = running(settings, home, warnings=warnings, load_settings=load_settings, origin=origin)
-        trio.run(_run, serves, announce, clock=AwakeClock())
+        trio.run(_run, serves, announce, origin.service, clock=AwakeClock())
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)
         if errors is not None and others is None:
@@ -325,17 +333,22 @@ def run(
     return 0
 
 
-async def _run(serves: AbstractAsyncContextManager[Serving], announce: Callable[[Serving], None] | None) -> None:
+async def _run(
+    serves: AbstractAsyncContextManager[Serving], announce: Callable[[Serving], None] | None, service: Service
+) -> None:
     async with trio.open_nursery() as outer:
         signals = Signals()
         await outer.start(signals.listen)
         async with serves as serving:
-            signals.attach(serving)
+            reported = Reported(serving, service, outer)
+            signals.attach(reported)
             if announce is not None:
                 announce(serving)
+            reported.begin()
             gc.enable()
             outer.start_soon(_freeze_objects, serving)
             await serving.wait_until_stopped()
+            service.tell_stopping()
         outer.cancel_scope.cancel()
 
 

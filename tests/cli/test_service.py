@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd")
 START = """
 import os, sys
 from pathlib import Path
-from router.host import service_unit
+from router.host.service import unit as service_unit
 os.environ["SYSTEMD_EXEC_PID"] = str(os.getpid())
 service_unit.find_service_unit.__kwdefaults__["proc"] = Path(sys.argv[1])
 from router.cli import main

@@ -67,6 +67,8 @@ def _process(process: ProcessStatus) -> list[Row]:
         return [_row("runs", f"in the background{GAP}log: {shown(Path(process.log or ''))}")]
     if process.mode == "tied":
         return [_row("runs", "for one `fairlead run`, and ends with it")]
+    if process.log is not None:
+        return [_row("runs", f"for {clean(process.unit, 300)}{GAP}log: {shown(Path(process.log))}")]
     scope = {"user unit": "--user ", "system unit": ""}.get(process.mode)
     if scope is None:
         return []

@@ -1,8 +1,12 @@
-"""The running proxies of the home after the program was replaced: those in the background restart, others are named."""
+"""The running proxies of the home after the program was replaced: those in the background and that of the service
+restart, others are named."""
 
 from collections.abc import Callable
 
+import trio
+
 from router.cli.common.running_proxy import find_proxies
+from router.cli.service.control import is_service, restart_installed
 from router.errors import CommandError
 from router.net.control.request import ControlError
 from router.operator_api.client import RunningProxy
@@ -28,17 +32,19 @@ async def restart_proxies(home: Home, version: str, told: Callable[[str], None])
     results: list[dict[str, object]] = []
     for run, proxy in found:
         if run.version != version:
-            results.append(await _restart(run, proxy, version, told))
+            results.append(await _restart(home, run, proxy, version, told))
     results += [_leave(run, told, "it is of an older fairlead") for run in older]
     return results
 
 
 async def _restart(
-    run: run_files.Run, proxy: RunningProxy, version: str, told: Callable[[str], None]
+    home: Home, run: run_files.Run, proxy: RunningProxy, version: str, told: Callable[[str], None]
 ) -> dict[str, object]:
     if run.mode == "tied":
         told(f"The proxy on :{run.port} still runs {run.version}: it ends with its `fairlead run`.")
         return {"port": run.port, "version": run.version, "restarted": False, "command": ""}
+    if is_service(run):
+        return await _restart_service(home, run, version, told)
     if run.mode != "detached":
         return _leave(run, told, "systemd runs it" if run.mode in run_files.MANAGERS else "it runs in the foreground")
     try:
@@ -50,6 +56,19 @@ async def _restart(
         return _leave(run, told, f"it was restarted, and what started it is {serving.version}")
     told(f"The proxy on :{run.port} is {serving.version} now; the old one ends once its requests have ended.")
     return {"port": run.port, "version": serving.version, "restarted": True}
+
+
+async def _restart_service(
+    home: Home, run: run_files.Run, version: str, told: Callable[[str], None]
+) -> dict[str, object]:
+    try:
+        serving = await trio.to_thread.run_sync(restart_installed, home)
+    except CommandError as error:
+        return _leave(run, told, str(error).rstrip("."))
+    if serving.version != version:
+        return _leave(serving, told, f"the service was restarted, and what it starts is {serving.version}")
+    told(f"The service was restarted: the proxy on :{serving.port} is {serving.version} now.")
+    return {"port": serving.port, "version": serving.version, "restarted": True}
 
 
 def _leave(run: run_files.Run, told: Callable[[str], None], why: str) -> dict[str, object]:

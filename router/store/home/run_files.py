@@ -38,10 +38,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     #: What to do about that.
     fix: str = ""
     #: How it was started: `foreground`; `detached` for one in the background; `tied` for one that serves the program of
-    #: one `fairlead run` and ends with it; `user unit` or `system unit` for one that systemd runs.
+    #: one `fairlead run` and ends with it; `user unit` or `system unit` for one that systemd runs, `launch agent` for
+    #: one that launchd runs, `task` for one that the Task Scheduler runs.
     mode: str = "foreground"
-    #: The name of that unit, else empty.
+    #: The name of that unit, agent or task, else empty.
     unit: str = ""
+    #: The file that has what it would print at a terminal; empty where that goes elsewhere.
+    log: str = ""
     #: The file that was started; empty in the run files of older versions.
     program: str = ""
 
@@ -50,8 +53,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 MANAGERS = {"user unit": "systemctl --user", "system unit": "sudo systemctl"}
 
 
+#: The modes of proxies that other managers run.
+_OTHER_MANAGERS = ("launch agent", "task")
+
+
 def format_unit_restart(run: Run) -> str:
-    """The command that restarts a proxy that systemd runs, '' for any other."""
+    """The command that restarts a proxy that a service manager runs, '' for any other."""
+    if run.mode in _OTHER_MANAGERS:
+        return "fairlead service restart"
     manager = MANAGERS.get(run.mode)
     return f"{manager} restart {shlex.quote(run.unit.removesuffix('.service'))}" if manager and run.unit else ""
 

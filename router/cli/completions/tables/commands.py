@@ -12,6 +12,7 @@ GROUPS = {
     "keys": "give each tool or person a client key, with limits of its own",
     "config": "show and change the settings",
     "history": "export the history, or clear it",
+    "service": "have the system run the proxy, now and at every login",
 }
 #: In the order of the overview.
 COMMANDS = {
@@ -273,6 +274,24 @@ COMMANDS = {
     "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
         Option(("--install",), None, "write it where new shells find it"),
         Option(("--uninstall",), None, "remove the file that --install wrote"),
+    )),
+    "service install": Command("have the system run the proxy, now and at every login", (), (
+        Option(("--env-file",), "file", "a file of NAME=value lines, which only you can read, for ..."),
+        Option(("--print", "--dry-run",), None, "only show what would be written"),
+        Option(("--yes",), None, "write and start it without asking"),
+        Option(("--force",), None, "also over one that was changed by hand"),
+    )),
+    "service uninstall": Command("stop it, and take that back", (), (
+        Option(("--force",), None, "also when it was changed by hand, or is not of fairlead"),
+    )),
+    "service status": Command("show whether it is installed, current and running", (), (
+        Option(("--json",), None, "print it as JSON"),
+    )),
+    "service logs": Command("show its log", (), (
+        Option(("-n", "--lines",), "", "so many of the last lines"),
+        Option(("-f", "--follow",), None, "go on with what is written, until Ctrl-C"),
+    )),
+    "service restart": Command("start it anew, as after an upgrade", (), (
     )),
     "upgrade": Command("install the newest release, or go back to the version before", (), (
         Option(("--check",), None, "only look whether there is a newer release"),

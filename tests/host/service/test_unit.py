@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from router.host.service_unit import ServiceUnit, find_service_unit
+from router.host.service.unit import ServiceUnit, find_service_unit
 
 USER = "/user.slice/user-1000.slice/user@1000.service"
 GROUPS = {

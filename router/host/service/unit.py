@@ -24,13 +24,17 @@ class ServiceUnit(NamedTuple):
     user: bool
 
 
-def find_service_unit(environ: Mapping[str, str], *, proc: Path = Path("/proc")) -> ServiceUnit | None:
-    """The unit that this process was started for; None where it was not, or systemd does not say."""
+def find_service_unit(
+    environ: Mapping[str, str], *, known: bool = False, proc: Path = Path("/proc")
+) -> ServiceUnit | None:
+    """The unit that this process was started for; None where it was not, or systemd does not say. known: it was started
+    for one, as the unit itself says, so that an older systemd need not."""
     pids = {os.getpid()}
     if getattr(sys, "frozen", False):
         # The loader of the single-file form is what systemd has started.
         pids.add(os.getppid())
-    if environ.get("SYSTEMD_EXEC_PID") not in {str(pid) for pid in pids}:
+    said = environ.get("SYSTEMD_EXEC_PID")
+    if said not in {str(pid) for pid in pids} and not (known and said is None):
         return None
     try:
         with (proc / "self" / "cgroup").open(encoding="utf-8", errors="replace") as file:

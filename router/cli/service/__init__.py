@@ -1,0 +1,1 @@
+"""`fairlead service`: the proxy as a service of its user."""

@@ -1,0 +1,1 @@
+"""This process as a service: the manager that runs it, and what the manager is told."""
