@@ -17,6 +17,7 @@ from router.errors import CommandError, UsageError
 COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
     "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
+    "init": ("router.cli.init.command:run", "ask a few questions, and get a first answer"),
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "restart": ("router.cli.restart:run", "restart a proxy in the background, without a gap"),
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
@@ -49,7 +50,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
-        ("login", "auth", "key", "add", "init", "install", "provider", "providers", "backends"),
+        ("login", "auth", "key", "add", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
@@ -137,7 +138,7 @@ def _format_overview() -> str:
         "",
     ]
     lines += format_listing([(name, about) for name, (_, about) in COMMANDS.items()], width, 11)
-    lines += ["", "first steps:", "  fairlead demo", "  fairlead backend add anthropic --key-stdin", "  fairlead proxy"]
+    lines += ["", "first steps:", "  fairlead demo", "  fairlead init", "  fairlead run -- claude"]
     lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
     return "\n".join(part for line in lines for part in wrap(line, width))
 
