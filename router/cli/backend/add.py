@@ -36,7 +36,10 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     if options.name is None:
         if argv:
-            raise UsageError("no backend is named.", "What could be added:   fairlead backend add")
+            raise UsageError(
+                "no backend is named.",
+                "Name it:               fairlead backend add NAME\nWhat could be added:   fairlead backend add",
+            )
         return _show_offers(home)
     code = add(home, options)
     if code == 0 and sys.stdout.isatty():

@@ -17,6 +17,7 @@ from router.backends.known import KNOWN
 from router.cli import proxy as proxy_command
 from router.cli.backend import add as backend_add
 from router.cli.backend import key as backend_key
+from router.cli.common.flush import flush_history
 from router.cli.common.layout import find_width, format_table, note, say
 from router.cli.common.offers import find_offers
 from router.cli.common.output import note_problems, read_settings
@@ -232,6 +233,8 @@ def _do(
         try:
             get_first_answer(home, server.proxy, client_key(settings, home), names, options.model or "")
         finally:
+            # What happened can be asked at once.
+            flush_history(home)
             server.end()
         return
     if answers.proxy == "background":

@@ -208,7 +208,7 @@ def _notes(status: Status) -> list[Row]:
 
 
 def _offers(screen: Screen) -> list[Row]:
-    return [_row("found", f"{offer.about}{GAP}add it: {offer.command}") for offer in screen.offers]
+    return [_row("found", f"{offer.about}; add it: {offer.command}") for offer in screen.offers]
 
 
 def _row(name: str, text: str) -> Row:

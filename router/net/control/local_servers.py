@@ -48,10 +48,12 @@ class _Found(NamedTuple):
 
 
 async def find_local_servers(
-    ports: Mapping[str, int], *, avoid: Collection[int] = (), seconds: float = SECONDS
+    ports: Mapping[str, int], *, avoid: Collection[int] = (), seconds: float | None = None
 ) -> list[LocalServer]:
     """Those of the known servers that answer on loopback, in the order of `ports`; each once, by IPv4 where it answers
-    there. ports: name -> port. avoid: ports that are not asked. seconds: for all of them together."""
+    there. ports: name -> port. avoid: ports that are not asked. seconds: for all of them together,
+    SECONDS when None."""
+    seconds = SECONDS if seconds is None else seconds
     # What is loaded at the first request does not count as time in which nobody answered.
     async with make_client(None, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), seconds):
         pass

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from router.cli.common.offers import Offer
 from router.cli.inspect.status_lines import Screen, format_screen
 from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.operator_api.guard import GuardStatus, HaltReport, NotCounted
@@ -23,6 +24,7 @@ from router.operator_api.status import (
     Vitals,
 )
 from router.store.history.read_usage import UsageSums
+from router.store.home.home import open_home
 
 IDLE = Queue(running=0, waiting=0, limit=1000, most=1000, stalled_s=None, limits={})
 VITALS = Vitals(
@@ -332,3 +334,13 @@ def test_watching(fairlead):
         os.close(here)
     assert said.startswith(b"\x1b[?1049h")
     assert b"Traceback" not in said
+
+
+def test_local_servers_are_offered(tmp_path):
+    """A model server that answers and is not configured stands below the rest, with the command that adds it."""
+    offer = Offer("ollama", "Ollama 0.13.1 answers at http://127.0.0.1:11434", ("ollama",))
+    screen = Screen([], None, None, open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), several=False, offers=[offer])
+    assert format_screen(status(backend("groq", models=40)), screen, 80)[-2:] == [
+        "found    Ollama 0.13.1 answers at http://127.0.0.1:11434; add it:",
+        "         fairlead backend add ollama",
+    ]
