@@ -49,6 +49,9 @@ _ARGUMENTS = {
     ("config unset", "key"): "set key",
     ("config import", "form"): ("fairlead", "claude-code-router", "litellm"),
     ("env", "tool"): "tool",
+    ("init", "backend"): "new backend",
+    ("init", "proxy"): ("background", "once"),
+    ("init", "tool"): "tool",
     ("models", "backend"): "backend",
 }
 _SETTINGS = {entry.attribute: entry for entry in DECLARATIONS}

@@ -9,7 +9,7 @@ from router.cli.backend import key as backend_key
 from router.cli.backend.commands import find_near_name
 from router.cli.common.layout import find_width, format_table, note, say
 from router.cli.common.offers import NOTHING_FOUND, Offer
-from router.cli.init.questions import Asker, InvalidAnswer, Question
+from router.cli.init.questions import Asker, InvalidAnswer, Question, read_number
 from router.errors import CommandError, UsageError
 from router.store.keys.own_keys import OwnKeys
 
@@ -113,10 +113,8 @@ def _read_names(words: Sequence[str], offers: Sequence[Offer], configured: Colle
 
 def _read_name(word: str, offers: Sequence[Offer]) -> Addition:
     if word.isdecimal():
-        number = int(word[:9])
-        if not 1 <= number <= len(offers):
-            raise InvalidAnswer(f"{word[:9]} is none of the numbers; expected 1 to {len(offers)}, or a name.")
-        return Addition(offers[number - 1].name, offers[number - 1].arguments)
+        offer = offers[read_number(word, len(offers), "a name") - 1]
+        return Addition(offer.name, offer.arguments)
     offer = next((one for one in offers if one.name == word), None)
     if offer is not None:
         return Addition(offer.name, offer.arguments)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import trio
+
 from router.backends.known import KNOWN
 from router.cli import proxy as proxy_command
 from router.cli.backend import add as backend_add
@@ -29,14 +31,16 @@ from router.cli.env.target import find_target
 from router.cli.init import backends as backend_question
 from router.cli.init import tools as tool_question
 from router.cli.init.backends import Addition
-from router.cli.init.first_answer import get_first_answer
+from router.cli.init.first_answer import get_first_answer, wait_for_lists
 from router.cli.init.questions import Asker, Question, has_terminal, read_yes_or_no
 from router.cli.init.tools import find_tools
 from router.cli.run.server import find_server, start_server
+from router.cli.setup import command as setup_command
 from router.errors import CommandError, UsageError
 from router.net.loopback import list_literal_urls, predict_url
 from router.settings import Settings
-from router.setup.state import find_program
+from router.setup.record import read_record
+from router.setup.state import find_program, read_state
 from router.setup.table import TOOLS
 from router.setup.tool import Place, Tool
 from router.store.config import backends
@@ -73,8 +77,7 @@ class Steps:
         """Print the steps."""
         if self._done:
             print()
-            rows = [*self._done]
-            print("\n".join(format_table(rows, "  ", header=("done", "to take it back"), width=find_width())))
+            print("\n".join(format_table(self._done, "  ", header=("done", "to take it back"), width=find_width())))
 
 
 def run(argv: list[str]) -> int:
@@ -156,43 +159,42 @@ def _ask_all(home: Home, settings: Settings, place: Place, options: argparse.Nam
     offers = find_offers(home, settings, os.environ)
     chosen = backend_question.choose(options, offers, configured, asker)
     chosen = backend_question.ask_key(chosen, read_own_keys(home, settings), asker)
-    proxy = _choose_proxy(home, settings, options.proxy, asker)
-    if proxy == "once" and options.tool not in (None, backend_question.NONE):
-        raise UsageError("a tool needs a proxy that stays.", "Use:   --proxy background")
+    server = find_server(home)
+    url = predict_url(settings.host, settings.port) if server is None else server.run.url
+    stays = options.tool not in (None, backend_question.NONE)
+    proxy = _choose_proxy(url, settings, options.proxy, asker, stays=stays) if server is None else "running"
+    if proxy == "running" and asker.asks:
+        say(f"A proxy serves on {url}.")
     tool = None
     if proxy != "once":
-        found = find_tools(home, place, predict_url(settings.host, settings.port)) if options.tool is None else []
+        found = find_tools(home, place, url) if options.tool is None else []
         tool = tool_question.choose(options.tool, options.write or options.yes, found, asker)
     asker.check_complete()
     return Answers(chosen, proxy, tool)
 
 
-def _choose_proxy(home: Home, settings: Settings, named: str | None, asker: Asker) -> str:
-    """`running`, `background` or `once`. named: by a flag. Raises CommandError."""
-    server = find_server(home)
-    if server is not None:
-        if asker.asks:
-            say(f"A proxy serves on {server.run.url}.")
-        return "running"
-    taken = _explain_taken_port(settings)
-    if taken is not None:
-        if named == "background":
+def _choose_proxy(url: str, settings: Settings, named: str | None, asker: Asker, *, stays: bool) -> str:
+    """`background` or `once`. url: that a proxy would have. named: by a flag. stays: a tool is to be pointed at it.
+    Raises CommandError, UsageError."""
+    if named == "once" and stays:
+        raise UsageError("a tool needs a proxy that stays.", "Use:   --proxy background")
+    taken = _explain_taken_port(url, settings.port)
+    if taken is not None and named != "once":
+        if named == "background" or stays:
             raise taken
         note(f"note: {taken} So a proxy runs for the first answer only. {taken.hint}")
         return "once"
-    if named is not None:
-        return named
+    if named is not None or stays:
+        return named or "background"
     if asker.asks:
         say("No proxy runs. One in the background stays until `fairlead stop`; else one runs for the first answer.")
     question = Question("Start it in the background? (y/n)", "y", _PROXY_FLAG)
     return "background" if asker.ask(question, read_yes_or_no) else "once"
 
 
-def _explain_taken_port(settings: Settings) -> CommandError | None:
+def _explain_taken_port(url: str, port: int) -> CommandError | None:
     """Why no proxy of this home can have its port, None when it can."""
-    port = settings.port
-    urls = list_literal_urls(predict_url(settings.host, port))
-    if not port or all(ask_listener(url, None).who == "none" for url in urls):
+    if not port or all(ask_listener(one, None).who == "none" for one in list_literal_urls(url)):
         return None
     owner, free = find_port_owner(port), find_free_port_after(port)
     return CommandError(
@@ -226,7 +228,7 @@ def _do(
     steps: Steps,
 ) -> None:
     for one in answers.additions:
-        _add(home, one, options, asker, steps)
+        _add(home, settings, one, options, asker, steps)
     names = [one.name for one in answers.additions]
     if answers.proxy == "once":
         server = start_server(home)
@@ -242,15 +244,20 @@ def _do(
         proxy_command.run(["--detach"])
         steps.add("started the proxy", "fairlead stop")
     print()
-    if answers.tool is not None and _set_up(home, place, answers.tool, options, steps):
-        return
     server = find_server(home)
     if server is None:
         raise CommandError("the proxy has ended.", "Start it again:   fairlead proxy --detach")
+    if answers.tool is not None:
+        # It is told of the models that are there by then.
+        trio.run(wait_for_lists, server.proxy, [one.name for one in backends.load(home)[0] if one.enabled])
+        if _set_up(home, place, answers.tool, options, steps):
+            return
     get_first_answer(home, server.proxy, find_target(home).key, names, options.model or "")
 
 
-def _add(home: Home, one: Addition, options: argparse.Namespace, asker: Asker, steps: Steps) -> None:
+def _add(
+    home: Home, settings: Settings, one: Addition, options: argparse.Namespace, asker: Asker, steps: Steps
+) -> None:
     """Add a backend. A key that was typed and is refused is asked for again."""
     given = backend_add.read_options([*one.arguments])
     if one.key is None and KNOWN[one.name].needs_key and given.key_env is None:
@@ -259,7 +266,7 @@ def _add(home: Home, one: Addition, options: argparse.Namespace, asker: Asker, s
         code = backend_add.add(home, given, one.key)
         while code and one.key is not None and asker.terminal:
             prompt = f"Another key for {one.name} (not shown, empty keeps this one): "
-            key = backend_question.read_key(prompt, read_own_keys(home, None), optional=True)
+            key = backend_question.read_key(prompt, read_own_keys(home, settings), optional=True)
             if not key:
                 break
             code = backend_add.add(home, given, key)
@@ -270,13 +277,21 @@ def _add(home: Home, one: Addition, options: argparse.Namespace, asker: Asker, s
 
 def _set_up(home: Home, place: Place, tool: Tool, options: argparse.Namespace, steps: Steps) -> bool:
     """Point the tool at the proxy, and have it ask; False where fairlead has to ask itself."""
-    written = tool_question.set_up(home, place, tool, options.model, write=options.write or options.yes)
-    if not written:
-        return False
-    steps.add(f"pointed {tool.title} at fairlead", f"fairlead setup {tool.name} --undo")
-    # The tool's client key may be a new one.
-    tell_change(home)
-    if not tool.check:
+    before = read_record(home, tool.name)
+    setup_command.run(
+        [
+            tool.name,
+            *(["--model", options.model] if options.model else []),
+            *(["--yes"] if options.write or options.yes else []),
+        ]
+    )
+    record = read_record(home, tool.name)
+    if record != before:
+        steps.add(f"pointed {tool.title} at fairlead", f"fairlead setup {tool.name} --undo")
+        # The tool's client key may be a new one.
+        tell_change(home)
+    here = read_state(tool, place, find_target(home).url, record).kind == "here"
+    if not here or not tool.check:
         return False
     from router.cli.setup.check import check
 

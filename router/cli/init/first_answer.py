@@ -22,7 +22,7 @@ from router.store.config import backends
 from router.store.home.home import Home
 
 #: For the lists of models of the backends that are there.
-_LIST_SECONDS = 10.0
+_LIST_SECONDS = 5.0
 _BETWEEN = 0.2
 #: A local server may have to load its model first.
 _ANSWER_SECONDS = 180.0
@@ -76,7 +76,7 @@ async def _choose(proxy: RunningProxy, order: list[Backend], model: str) -> Chos
         return Chosen(able[0] if able else demo, model)
     if order and not able:
         return None
-    status = await _wait_for_lists(proxy, [one.name for one in able])
+    status = await wait_for_lists(proxy, [one.name for one in able])
     states = {one.name: one for one in status.backends}
     if not order:
         if DEMO not in states:
@@ -92,7 +92,8 @@ async def _choose(proxy: RunningProxy, order: list[Backend], model: str) -> Chos
         note(f"note: {_explain(one.name, states.get(one.name))}; it cannot be asked now.")
     raise CommandError(
         "no backend can be asked now.",
-        f"Test one:   fairlead backend test {able[0].name}",
+        f"Test one:       fairlead backend test {able[0].name}\n"
+        f"Name a model:   fairlead init --model {able[0].name}:MODEL",
     )
 
 
@@ -110,8 +111,9 @@ def _explain(name: str, state: BackendStatus | None) -> str:
     return f"{name} lists no model" if state.problem is None else f"{name}: {clean(state.problem, 300).rstrip('.')}"
 
 
-async def _wait_for_lists(proxy: RunningProxy, names: list[str]) -> Status:
-    """What the proxy reports once the list of each of these backends is there or has failed. Raises CommandError."""
+async def wait_for_lists(proxy: RunningProxy, names: list[str]) -> Status:
+    """What the proxy reports once the list of models of each of these backends is there or has failed, or some seconds
+    have passed. Raises CommandError."""
     with trio.move_on_after(_LIST_SECONDS):
         while True:
             status = await _fetch(proxy)

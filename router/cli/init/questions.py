@@ -88,3 +88,13 @@ def read_yes_or_no(text: str) -> bool:
     if word in ("n", "no"):
         return False
     raise InvalidAnswer("Answer y or n.")
+
+
+def read_number(digits: str, most: int, other: str) -> int:
+    """A number of a list, from 1. other: what an answer may be beside a number. Raises InvalidAnswer."""
+    # `int` refuses very long ones.
+    number = int(digits[:9])
+    if 1 <= number <= most:
+        return number
+    expected = f"1 to {most}, or {other}" if most else other
+    raise InvalidAnswer(f"{digits[:9]} is none of the numbers; expected {expected}.")

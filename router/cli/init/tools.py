@@ -1,4 +1,4 @@
-"""The question of `fairlead init` on the tool: which of those on this machine to point at the proxy, and doing that."""
+"""The question of `fairlead init` on the tool: which of those on this machine to point at the proxy."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,8 +6,7 @@ from typing import NamedTuple
 from router.cli.common.layout import find_width, format_table, say
 from router.cli.common.parser import find_nearest
 from router.cli.init.backends import NONE
-from router.cli.init.questions import Asker, InvalidAnswer, Question
-from router.cli.setup import command as setup_command
+from router.cli.init.questions import Asker, InvalidAnswer, Question, read_number
 from router.errors import CommandError, UsageError
 from router.setup.record import read_record
 from router.setup.state import State, find_program, read_state
@@ -44,8 +43,7 @@ def find_tools(home: Home, place: Place, url: str) -> list[FoundTool]:
 
 def choose(named: str | None, write: bool, found: Sequence[FoundTool], asker: Asker) -> Tool | None:
     """The tool that is to be pointed at the proxy, None for none. named: by a flag. write: its
-    configuration is written without a question. Raises CommandError,
-    UsageError."""
+    configuration is written without a question. Raises CommandError, UsageError."""
     if named is not None:
         try:
             tool = _read_named(named.strip().lower())
@@ -77,10 +75,7 @@ def _describe(one: FoundTool) -> str:
 
 def _read_answer(text: str, found: Sequence[FoundTool]) -> Tool | None:
     if text.isdecimal():
-        number = int(text[:9])
-        if not 1 <= number <= len(found):
-            raise InvalidAnswer(f"{text[:9]} is none of the numbers; expected 1 to {len(found)}, or {NONE}.")
-        return found[number - 1].tool
+        return found[read_number(text, len(found), NONE) - 1].tool
     return _read_named(text)
 
 
@@ -97,12 +92,3 @@ def _read_named(name: str) -> Tool | None:
     if tool.make_changes is None:
         raise InvalidAnswer(f"{tool.title} has no file that could be written. What helps:   fairlead setup {tool.name}")
     return tool
-
-
-def set_up(home: Home, place: Place, tool: Tool, model: str | None, *, write: bool) -> bool:
-    """Show what would be written for the tool, ask unless `write`, and write it; True when it was written, or was
-    there already. Raises CommandError, UsageError."""
-    from router.cli.env.target import find_target
-
-    setup_command.run([tool.name, *(["--model", model] if model else []), *(["--yes"] if write else [])])
-    return read_state(tool, place, find_target(home).url, read_record(home, tool.name)).kind == "here"

@@ -38,8 +38,8 @@ def run(argv: list[str]) -> int:
     """Print the state of the running proxies of this home; exit code 1 when there is none."""
     parser = Parser(
         "status",
-        "Show the running proxy: its URL, its backends and accounts, the requests that run now, and what was spent "
-        "today.",
+        "Show the running proxy: its URL, its backends and accounts, the requests that run now, what was spent "
+        "today, and which model servers of this machine could be added.",
         examples=["fairlead status", "fairlead status --watch"],
     )
     parser.add_argument("--watch", action="store_true", help="redraw it every second until Ctrl-C")

@@ -14,7 +14,7 @@ from ..setup.conftest import InProcess
 
 
 class Typist:
-    """Answers what is asked, in order; an answer that is an exception is raised."""
+    """Answers what is asked, in order; an answer that is an exception is raised, one that can be called is."""
 
     def __init__(self):
         self.answers = []
@@ -26,7 +26,7 @@ class Typist:
         answer = self.answers.pop(0)
         if isinstance(answer, BaseException):
             raise answer
-        return answer
+        return answer() if callable(answer) else answer
 
 
 class OnTerminal(InProcess):

@@ -1,5 +1,6 @@
 """What `fairlead init` does once all is answered: by real proxies, with a scripted server, provider and tool."""
 
+import contextlib
 import json
 import socket
 import sys
@@ -181,20 +182,20 @@ def interrupt(home, program):
 
 
 def test_a_server_that_vanishes(fairlead, monkeypatch):
-    """A server that ended between the question and the step is added, and said not to answer."""
-    with model_server("ollama") as (port, _):
+    """A server that ends between the question and the step is added, and said not to answer."""
+    with contextlib.ExitStack() as running:
+        port, _ = running.enter_context(model_server("ollama"))
         monkeypatch.setattr(local_servers, "PORTS", {"ollama": port})
-        monkeypatch.setattr("router.cli.init.command._choose_proxy", lambda *rest: _stop_answering(monkeypatch))
-        code, out, err = fairlead.type(["init"], ["1"])
+        ollama = msgspec.structs.replace(KNOWN["ollama"], root=f"http://127.0.0.1:{port}/v1")
+        monkeypatch.setitem(KNOWN, "ollama", ollama)
+
+        def end_it():
+            running.close()
+            return "n"
+
+        code, out, err = fairlead.type(["init"], ["1", end_it])
     assert code == 1
     assert "refused the connection" in out
+    assert "added ollama   fairlead backend remove ollama" in out
     assert "no backend can be asked now." in err
     wait_for_end(fairlead)
-
-
-def _stop_answering(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    monkeypatch.setitem(KNOWN, "ollama", msgspec.structs.replace(KNOWN["ollama"], root=f"http://127.0.0.1:{port}/v1"))
-    monkeypatch.setattr(local_servers, "PORTS", {"ollama": port})
-    return "once"
