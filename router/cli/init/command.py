@@ -168,7 +168,7 @@ def _ask_all(home: Home, settings: Settings, place: Place, options: argparse.Nam
     tool = None
     if proxy != "once":
         found = find_tools(home, place, url) if options.tool is None else []
-        tool = tool_question.choose(options.tool, options.write or options.yes, found, asker)
+        tool = tool_question.choose(options.tool, place, found, asker, write=options.write or options.yes)
     asker.check_complete()
     return Answers(chosen, proxy, tool)
 

@@ -19,17 +19,17 @@ _WRITE_FLAG = "--write          write the configuration of the tool without aski
 
 
 class FoundTool(NamedTuple):
-    """A tool whose program is here."""
+    """A tool that is installed here."""
 
     tool: Tool
     state: State
 
 
 def find_tools(home: Home, place: Place, url: str) -> list[FoundTool]:
-    """The tools whose program is on PATH, and whose file can be written and does not lead to the proxy yet."""
+    """The tools that are installed, and whose file can be written and does not lead to the proxy yet."""
     found: list[FoundTool] = []
     for tool in TOOLS:
-        if tool.make_changes is None or not find_program(tool, place.environ):
+        if not _is_installed(tool, place):
             continue
         try:
             state = read_state(tool, place, url, read_record(home, tool.name))
@@ -41,12 +41,20 @@ def find_tools(home: Home, place: Place, url: str) -> list[FoundTool]:
     return found
 
 
-def choose(named: str | None, write: bool, found: Sequence[FoundTool], asker: Asker) -> Tool | None:
+def _is_installed(tool: Tool, place: Place) -> bool:
+    """True where the tool's program is on PATH, or its folder is there: not all have a program."""
+    if tool.make_changes is None or tool.find_main is None:
+        return False
+    folder = tool.find_main(place)[0].parent
+    return bool(find_program(tool, place.environ)) or (folder != place.home and folder.exists())
+
+
+def choose(named: str | None, place: Place, found: Sequence[FoundTool], asker: Asker, *, write: bool) -> Tool | None:
     """The tool that is to be pointed at the proxy, None for none. named: by a flag. write: its
     configuration is written without a question. Raises CommandError, UsageError."""
     if named is not None:
         try:
-            tool = _read_named(named.strip().lower())
+            tool = _read_named(named.strip().lower(), place)
         except InvalidAnswer as wrong:
             raise UsageError(f"--tool: {wrong}") from None
     elif not found:
@@ -55,7 +63,7 @@ def choose(named: str | None, write: bool, found: Sequence[FoundTool], asker: As
         if asker.asks:
             _show(found)
         question = Question(f"Point which at fairlead? Its change is shown first (a number, or {NONE})", NONE, _FLAG)
-        tool = asker.ask(question, lambda text: _read_answer(text.lower(), found))
+        tool = asker.ask(question, lambda text: _read_answer(text.lower(), place, found))
     if tool is not None and not write and not asker.terminal:
         asker.leave_open(_WRITE_FLAG)
     return tool
@@ -73,13 +81,13 @@ def _describe(one: FoundTool) -> str:
     return f"{one.tool.title}, changed since fairlead wrote it" if one.state.kind == "changed" else one.tool.title
 
 
-def _read_answer(text: str, found: Sequence[FoundTool]) -> Tool | None:
+def _read_answer(text: str, place: Place, found: Sequence[FoundTool]) -> Tool | None:
     if text.isdecimal():
         return found[read_number(text, len(found), NONE) - 1].tool
-    return _read_named(text)
+    return _read_named(text, place)
 
 
-def _read_named(name: str) -> Tool | None:
+def _read_named(name: str, place: Place) -> Tool | None:
     if name == NONE:
         return None
     tool = BY_NAME.get(name)
@@ -91,4 +99,8 @@ def _read_named(name: str) -> Tool | None:
         )
     if tool.make_changes is None:
         raise InvalidAnswer(f"{tool.title} has no file that could be written. What helps:   fairlead setup {tool.name}")
+    if not _is_installed(tool, place):
+        raise InvalidAnswer(
+            f"{tool.title} was not found on this machine. What would be written:   fairlead setup {tool.name} --print"
+        )
     return tool
