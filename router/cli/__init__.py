@@ -53,6 +53,7 @@ _ELSEWHERE = {
         ("login", "auth", "key", "add", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
+    **dict.fromkeys(("onboard", "quickstart", "wizard"), "Answer a few questions:   fairlead init"),
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),
     **dict.fromkeys(

@@ -14,7 +14,7 @@ from router.errors import CommandError, UsageError
 from router.store.keys.own_keys import OwnKeys
 
 ALL, NONE = "all", "none"
-_FLAG = "--backend NAME   a provider to add, or none; once for each"
+_FLAG = f"--backend NAME   a provider to add, {ALL} that are found, or {NONE}"
 _KEY_FLAG = "--key-env VAR    the variable with the key of {}, or --key-stdin"
 
 

@@ -131,13 +131,13 @@ def _build_parser() -> Parser:
         "--backend",
         metavar="NAME",
         action="append",
-        help="add this provider; all for those found here, none for no one (default: all, none where some are there)",
+        help="add this provider, `all` that are found here, or `none` (default: all; none where some are configured)",
     )
     backend_key.add_options(parser)
     parser.add_argument(
         "--proxy", metavar="|".join(_PROXIES), help="where none runs: one that stays, or one for the first answer"
     )
-    parser.add_argument("--tool", metavar="TOOL", help="point this tool at fairlead; none for no one (default: none)")
+    parser.add_argument("--tool", metavar="TOOL", help="point this tool at fairlead, or `none` (the default)")
     parser.add_argument("--write", action="store_true", help="write the configuration of the tool without asking")
     parser.add_argument("--model", metavar="MODEL", help="the model that is asked, and that the tool begins with")
     parser.add_argument("--yes", action="store_true", help="take the default of each question that no flag answers")

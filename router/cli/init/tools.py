@@ -92,11 +92,10 @@ def _read_named(name: str, place: Place) -> Tool | None:
         return None
     tool = BY_NAME.get(name)
     if tool is None:
+        able = [one.name for one in TOOLS if one.make_changes is not None]
         near = find_nearest(name, BY_NAME)
         meant = f"Did you mean {near}? " if near else ""
-        raise InvalidAnswer(
-            f"{name[:60]} is not a tool fairlead knows. {meant}One, or {NONE}: {', '.join(one.name for one in TOOLS)}."
-        )
+        raise InvalidAnswer(f"{name[:60]} is not a tool fairlead knows. {meant}One, or {NONE}: {', '.join(able)}.")
     if tool.make_changes is None:
         raise InvalidAnswer(f"{tool.title} has no file that could be written. What helps:   fairlead setup {tool.name}")
     if not _is_installed(tool, place):

@@ -68,7 +68,7 @@ COMMANDS = {
         Option(("--once",), None, "end after the requests: exit code 0 when all were right"),
     )),
     "init": Command("ask a few questions, and get a first answer", (), (
-        Option(("--backend",), "new backend", "add this provider", again=True),
+        Option(("--backend",), "new backend", "add this provider, `all` that are found here, or `none`", again=True),
         Option(("--key-stdin",), None, "read the key from standard input"),
         Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
         Option(("--key-file",), "file", "take it from this file, which only you can read"),
@@ -76,7 +76,7 @@ COMMANDS = {
         Option(("--keyring",), "", "take it from the system's keyring"),
         Option(("--key",), "", "the key itself"),
         Option(("--proxy",), ("background", "once"), "where none runs: one that stays, or one for the first answer"),
-        Option(("--tool",), "tool", "point this tool at fairlead"),
+        Option(("--tool",), "tool", "point this tool at fairlead, or `none`"),
         Option(("--write",), None, "write the configuration of the tool without asking"),
         Option(("--model",), "model", "the model that is asked, and that the tool begins with"),
         Option(("--yes",), None, "take the default of each question that no flag answers"),
