@@ -99,6 +99,7 @@ SUB_ROOMS = {
     "cli/config": {"common"},
     "cli/demo": {"common", "env", ""},
     "cli/env": {"common"},
+    "cli/init": {"common", "env", "backend", "setup", "run", ""},
     "cli/inspect": {"common"},
     "cli/keys": {"common", "config"},
     "cli/login": {"common", "backend", "accounts"},

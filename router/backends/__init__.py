@@ -74,6 +74,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True
+    #: Environment variables in which its documentation, or most tools, look for a key of it, the usual one first.
+    key_variables: tuple[str, ...] = ()
     #: It is a server that users run themselves: nobody bills its tokens.
     unbilled: bool = False
     #: The command, or the step, that starts a server of the user's own; '' for a service.

@@ -18,6 +18,7 @@ PROVIDERS = (
         title="OpenAI",
         root="https://api.openai.com/v1",
         protocols=("chat", "responses"),
+        key_variables=("OPENAI_API_KEY",),
         key_prefixes=("sk-proj-", "sk-svcacct-", "sk-admin-"),
         families=(r"gpt-.*", r"o\d.*", r"chatgpt-.*", r"text-.*"),
         # LM Studio calls every model for embeddings text-embedding-….
@@ -49,6 +50,7 @@ PROVIDERS = (
         title="Anthropic",
         root="https://api.anthropic.com/v1",
         protocols=("messages",),
+        key_variables=("ANTHROPIC_API_KEY",),
         key_prefixes=("sk-ant-",),
         api=ANTHROPIC,
         reads_attribution=True,
@@ -63,6 +65,7 @@ PROVIDERS = (
         title="OpenRouter",
         root="https://openrouter.ai/api/v1",
         protocols=("messages", "chat", "responses"),
+        key_variables=("OPENROUTER_API_KEY",),
         key_prefixes=("sk-or-",),
         profile=Profile(
             reasoning="openrouter",
@@ -82,6 +85,7 @@ PROVIDERS = (
         title="Groq",
         root="https://api.groq.com/openai/v1",
         protocols=("chat", "responses"),
+        key_variables=("GROQ_API_KEY",),
         key_prefixes=("gsk_",),
         profile=Profile(
             max_tokens_field="max_completion_tokens",
@@ -113,6 +117,7 @@ PROVIDERS = (
         title="DeepSeek",
         root="https://api.deepseek.com",
         protocols=("chat", "responses"),
+        key_variables=("DEEPSEEK_API_KEY",),
         families=(r"deepseek-.*",),
         # Its own API has two names that its weights do not have.
         published=(r"deepseek-(?!(chat|reasoner)$).*",),
@@ -124,6 +129,7 @@ PROVIDERS = (
         title="Mistral",
         root="https://api.mistral.ai/v1",
         protocols=("chat",),
+        key_variables=("MISTRAL_API_KEY",),
         families=(r"(mistral|codestral)-.*",),
         # Its own API has a role or size, and `latest` or a month behind it.
         published=(r"(mistral|codestral)-(?!([a-z]+-)?(latest|\d{4})$).*",),
@@ -143,6 +149,7 @@ PROVIDERS = (
         title="xAI",
         root="https://api.x.ai/v1",
         protocols=("chat", "responses"),
+        key_variables=("XAI_API_KEY",),
         key_prefixes=("xai-",),
         families=(r"grok-.*",),
         profile=Profile(
@@ -158,6 +165,7 @@ PROVIDERS = (
         title="Google Gemini",
         root="https://generativelanguage.googleapis.com/v1beta/openai",
         protocols=("chat",),
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
         own_headers=("x-goog-user-project",),
@@ -172,6 +180,7 @@ PROVIDERS = (
         root="https://api.together.ai/v1",
         other_roots=("https://api.together.xyz/v1",),
         protocols=("chat",),
+        key_variables=("TOGETHER_API_KEY",),
         profile=Profile(sampling=LOCAL_SAMPLING, efforts=("low", "medium", "high"), thinkers="gpt-oss"),
     ),
     Known(
@@ -179,6 +188,7 @@ PROVIDERS = (
         title="Fireworks AI",
         root="https://api.fireworks.ai/inference/v1",
         protocols=("messages", "chat", "responses"),
+        key_variables=("FIREWORKS_API_KEY",),
         profile=Profile(sampling=LOCAL_SAMPLING, user_field="user"),
     ),
     Known(
@@ -186,6 +196,7 @@ PROVIDERS = (
         title="Cerebras",
         root="https://api.cerebras.ai/v1",
         protocols=("chat",),
+        key_variables=("CEREBRAS_API_KEY",),
         key_prefixes=("csk-",),
         profile=Profile(
             max_tokens_field="max_completion_tokens",
@@ -200,6 +211,7 @@ PROVIDERS = (
         title="Perplexity",
         root="https://api.perplexity.ai/v1",
         protocols=("responses",),
+        key_variables=("PERPLEXITY_API_KEY",),
         key_prefixes=("pplx-",),
         profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", charge="cost.total_cost"),
     ),
@@ -208,6 +220,7 @@ PROVIDERS = (
         title="Z.ai",
         root="https://api.z.ai/api/paas/v4",
         protocols=("chat",),
+        key_variables=("ZAI_API_KEY",),
         profile=Profile(reasoning="thinking_type", stream_usage=False, stop_max=1, shapes=("json_object",)),
     ),
     Known(
@@ -215,6 +228,7 @@ PROVIDERS = (
         title="Moonshot AI",
         root="https://api.moonshot.ai/v1",
         protocols=("chat",),
+        key_variables=("MOONSHOT_API_KEY",),
         profile=Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=5),
     ),
     Known(
@@ -226,6 +240,7 @@ PROVIDERS = (
             "https://dashscope.aliyuncs.com/compatible-mode/v1",
         ),
         protocols=("chat", "responses"),
+        key_variables=("DASHSCOPE_API_KEY",),
         own_headers=("x-dashscope-workspace",),
         profile=Profile(reasoning="enable_thinking", sampling=LOCAL_SAMPLING, cache="cache_control", stop_max=16),
     ),

@@ -17,6 +17,7 @@ from router.errors import CommandError, UsageError
 COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
     "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
+    "init": ("router.cli.init.command:run", "ask a few questions, and get a first answer"),
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "restart": ("router.cli.restart:run", "restart a proxy in the background, without a gap"),
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
@@ -54,11 +55,12 @@ _ELSEWHERE = {
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
-        ("key", "add", "init", "install", "provider", "providers", "backends"),
+        ("key", "add", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",
     ),
     **dict.fromkeys(("auth", "signin", "oauth"), "Log in, where a provider offers it:   fairlead login --help"),
     "logout": "End a login:   fairlead login logout NAME",
+    **dict.fromkeys(("onboard", "quickstart", "wizard"), "Answer a few questions:   fairlead init"),
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),
     **dict.fromkeys(
@@ -149,7 +151,7 @@ def _format_overview() -> str:
         "",
     ]
     lines += format_listing([(name, about) for name, (_, about) in COMMANDS.items()], width, 11)
-    lines += ["", "first steps:", "  fairlead demo", "  fairlead backend add anthropic --key-stdin", "  fairlead proxy"]
+    lines += ["", "first steps:", "  fairlead demo", "  fairlead init", "  fairlead run -- claude"]
     lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
     return "\n".join(part for line in lines for part in wrap(line, width))
 

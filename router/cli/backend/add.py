@@ -1,10 +1,13 @@
 """`fairlead backend add`: build a backend from the options, check whether it works, save it."""
 
 import argparse
+import contextlib
 import os
+import sys
 import time
 
 import msgspec
+import trio
 
 from router.backends import Backend, changes
 from router.backends.changes import Outcome, Wish
@@ -13,24 +16,87 @@ from router.cli.backend import headers as backend_headers
 from router.cli.backend import key as backend_key
 from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
 from router.cli.backend.commands import find_near_name
+from router.cli.common.layout import note, say
+from router.cli.common.offers import NOTHING_FOUND, find_key_variable, find_offers, format_offers, offer_servers
+from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
-from router.errors import CommandError
+from router.errors import CommandError, UsageError
+from router.net.control import local_servers
+from router.net.control.local_servers import find_local_servers
 from router.store.config import backends
-from router.store.home.home import open_home
+from router.store.home.home import Home, open_home
 from router.store.keys.own_keys import OwnKeys
+from router.store.keys.references import to_variable
 
 
 def run(argv: list[str]) -> int:
-    """Add a backend or change one; it is saved also when it does not answer now."""
-    options = _build_parser().read(argv)
+    """Add a backend or change one; it is saved also when it does not answer now. Without a name: show what could be
+    added."""
+    options = read_options(argv)
+    home = open_home(os.environ)
+    if options.name is None:
+        if argv:
+            raise UsageError(
+                "no backend is named.",
+                "Name it:               fairlead backend add NAME\nWhat could be added:   fairlead backend add",
+            )
+        return _show_offers(home)
+    code = add(home, options)
+    if code == 0 and sys.stdout.isatty():
+        _show_others(home)
+    return code
+
+
+def read_options(argv: list[str]) -> argparse.Namespace:
+    """The options of the command. Raises UsageError."""
+    return _build_parser().read(argv)
+
+
+def add(home: Home, options: argparse.Namespace, key: str | None = None) -> int:
+    """Add a backend or change one, and print whether it works; the exit code. options: of `read_options`, with a name.
+    key: one that was asked for already, in the place of what the options name. Raises CommandError."""
     if options.base_url is None and options.name.lower() in OTHER_NAMES and not known(options.name.lower()):
         raise _make_unknown_error(options.name)
-    home = open_home(os.environ)
     name = backends.check_name(options.name)
     headers = backend_headers.read_headers(home, name, options.header)
     before = backends.present(home, name)
     keys = backend_key.open_credentials(home, headers.settings)
-    return save_and_probe(home, before, _assemble(options, name, before, keys.own), headers, keys)
+    if before is None and options.base_url is None and name in local_servers.PORTS:
+        options.base_url = _find_base_url(name)
+    return save_and_probe(home, before, _assemble(options, name, before, keys.own, key), headers, keys)
+
+
+def _find_base_url(name: str) -> str | None:
+    """The address at which a local server answers, where that is not its usual one."""
+    entry, ports = KNOWN[name], {name: local_servers.PORTS[name]}
+    for server in trio.run(lambda: find_local_servers(ports)):
+        if server.root != entry.root:
+            note(f"note: {entry.title} answers at {server.root}, and not at its usual {entry.root}.")
+            return server.root
+    return None
+
+
+def _show_offers(home: Home) -> int:
+    settings = read_settings(home)
+    offers = find_offers(home, settings, os.environ)
+    if offers:
+        say("Found here, and not added:")
+        print("\n".join(format_offers(offers)))
+    else:
+        say(NOTHING_FOUND)
+    say(f"Known providers: {', '.join(KNOWN)}.")
+    say("Add one:   fairlead backend add NAME")
+    say("Another server:   fairlead backend add NAME --base-url URL")
+    return 0
+
+
+def _show_others(home: Home) -> None:
+    """Offer the other local servers, once the one that was asked for is there."""
+    with contextlib.suppress(CommandError):
+        others = offer_servers(home, read_settings(home))
+        if others:
+            say("Also found here:")
+            print("\n".join(format_offers(others)))
 
 
 def _build_parser() -> Parser:
@@ -38,6 +104,7 @@ def _build_parser() -> Parser:
         "backend add",
         f"Add a backend, or change one, and ask it whether it works.\nKnown names need no URL: {', '.join(KNOWN)}.",
         examples=[
+            "fairlead backend add",
             "fairlead backend add anthropic --key-stdin < key.txt",
             "fairlead backend add groq --key-env GROQ_API_KEY",
             "fairlead backend add openai --key-cmd 'pass show openai'",
@@ -46,21 +113,26 @@ def _build_parser() -> Parser:
             "fairlead backend add openrouter --key-stdin --header X-Title=fairlead < key.txt",
         ],
     )
-    parser.add_argument("name", metavar="NAME", help="a known name, or one of your own with --base-url")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="a known name, or one of your own with --base-url; without it, show what could be added",
+    )
     backend_key.add_options(parser)
     add_options(parser)
     backend_headers.add_options(parser, removing=False)
     return parser
 
 
-def _assemble(options: argparse.Namespace, name: str, before: Backend | None, own: OwnKeys) -> Outcome:
+def _assemble(options: argparse.Namespace, name: str, before: Backend | None, own: OwnKeys, key: str | None) -> Outcome:
     check_flags(options)
     wish = build_wish(options, f"fairlead backend add {name}", insecure=options.insecure_http)
     root = changes.root_for(name, wish, before)
     if root is None:
         raise _make_unknown_error(name)
     # Last, because choosing a key may write it to a keyring, and the checks above may fail.
-    wish = msgspec.structs.replace(wish, key=_choose_key(options, name, wish, root, before, own))
+    wish = msgspec.structs.replace(wish, key=key or _choose_key(options, name, wish, root, before, own))
     return changes.add_backend(name, wish, root, before, now=time.time())
 
 
@@ -88,16 +160,21 @@ def _choose_key(
         or (entry is not None and not entry.needs_key)
     ):
         return key
-    return _ask_key(name, own, optional=entry is None) or None
+    variable = find_key_variable(entry, os.environ, own) if entry is not None else ""
+    return _ask_key(name, own, variable, optional=entry is None) or None
 
 
-def _ask_key(name: str, own: OwnKeys, *, optional: bool) -> str:
+def _ask_key(name: str, own: OwnKeys, variable: str, *, optional: bool) -> str:
+    """The key that is typed, or the variable that holds one. variable: "" for none."""
     if not backend_key.has_terminal():
         raise CommandError(
             f"{name} needs a key.",
-            f"From a variable:   fairlead backend add {name} --key-env VAR\n"
+            f"From a variable:   fairlead backend add {name} --key-env {variable or 'VAR'}\n"
             f"From a file:       fairlead backend add {name} --key-stdin < key.txt"
             + ("\nWithout one:       --no-key" if optional else ""),
         )
-    key = backend_key.ask(f"Key for {name} (not shown{', empty for none' if optional else ''}): ")
+    empty = f", empty for ${variable}" if variable else ", empty for none" if optional else ""
+    key = backend_key.ask(f"Key for {name} (not shown{empty}): ")
+    if not key.strip() and variable:
+        return to_variable(variable)
     return "" if optional and not key.strip() else backend_key.check(key, own)

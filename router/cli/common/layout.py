@@ -20,7 +20,7 @@ NARROW = 60
 _INDENT = 4
 #: The commands that are kept whole inside a sentence.
 NAMES = (
-    *("proxy", "demo", "stop", "status", "run", "env", "backend", "accounts", "keys", "config"),
+    *("proxy", "demo", "init", "stop", "status", "run", "env", "backend", "accounts", "keys", "config"),
     *("explain", "usage", "why", "history", "resume", "restart", "models", "completions", "upgrade", "setup"),
     *("init", "login", "service"),
 )

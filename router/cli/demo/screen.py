@@ -1,12 +1,9 @@
 """What `fairlead demo` prints, for terminals from 40 columns."""
 
-import sys
-
 from router import __version__
 from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import wrap
 from router.cli.demo.requests import Outcome
-from router.cli.env.shells import format_evaluation
 
 #: Columns that every line keeps to where the terminal has them.
 WIDTH = 72
@@ -48,13 +45,12 @@ def _describe(outcomes: list[Outcome]) -> dict[str, str]:
 
 def format_next_steps(width: int | None, notice: str) -> list[str]:
     """The lines that say what can be done now. notice: another line, "" for none."""
-    evaluation = format_evaluation("powershell" if sys.platform == "win32" else "sh", "fairlead env")
     return [
-        *_wrap("The demo keeps this terminal. Open a second one to point a tool at it:", width),
-        f"  {evaluation}",
-        "  claude --model demo",
-        *_wrap("Other tools:   fairlead env --tool NAME", width),
-        *_wrap("Add a real backend:   fairlead backend add anthropic", width),
+        *_wrap("The demo keeps this terminal. Open a second one to try your own tool:", width),
+        "  fairlead run --model demo -- claude",
+        "  fairlead run --model demo -- codex",
+        *_wrap("For good, or by variables:   fairlead setup, fairlead env", width),
+        *_wrap("Add real backends:   fairlead init", width),
         *(_wrap(notice, width) if notice else []),
         "",
         *_wrap("Serving. Ctrl-C stops the demo, or in the second terminal: fairlead stop", width),

@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from router.cli.common.layout import find_width, print_json, wrap, wrap_row
+from router.cli.common.offers import Offer, offer_servers
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.cli.common.running_proxy import proven
@@ -37,8 +38,8 @@ def run(argv: list[str]) -> int:
     """Print the state of the running proxies of this home; exit code 1 when there is none."""
     parser = Parser(
         "status",
-        "Show the running proxy: its URL, its backends and accounts, the requests that run now, and what was spent "
-        "today.",
+        "Show the running proxy: its URL, its backends and accounts, the requests that run now, what was spent "
+        "today, and which model servers of this machine could be added.",
         examples=["fairlead status", "fairlead status --watch"],
     )
     parser.add_argument("--watch", action="store_true", help="redraw it every second until Ctrl-C")
@@ -58,7 +59,9 @@ def run(argv: list[str]) -> int:
     if options.json:
         print_json(msgspec.to_builtins(found[0]))
     else:
-        print("\n".join(_show(found, _read_screen(home), find_width())))
+        # Once: a screen that is redrawn would ask other programs again and again.
+        screen = _read_screen(home)
+        print("\n".join(_show(found, screen._replace(offers=_find_offers(home, screen)), find_width())))
     return 0
 
 
@@ -93,6 +96,13 @@ def _list_disabled(home: Home) -> list[str]:
     except CommandError:
         return []
     return [backend.name for backend in stored if not backend.enabled]
+
+
+def _find_offers(home: Home, screen: Screen) -> Sequence[Offer]:
+    try:
+        return offer_servers(home, screen.loaded.settings if screen.loaded is not None else None)
+    except CommandError:
+        return ()
 
 
 def _read_today(home: Home) -> UsageSums | None:

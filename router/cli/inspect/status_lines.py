@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from router.cli.common import amounts, budget_lines
 from router.cli.common.layout import GAP, format_table, wrap_row
+from router.cli.common.offers import Offer
 from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
 from router.operator_api.status import BackendStatus, ProcessStatus, RunningRequest, Status
@@ -43,12 +44,14 @@ class Screen(NamedTuple):
     home: Home
     #: More than one proxy of this home runs.
     several: bool
+    #: Local servers that could be added.
+    offers: Sequence[Offer] = ()
 
 
 def format_screen(status: Status, screen: Screen, width: int | None) -> list[str]:
     """The lines on one proxy. width: of the terminal, None for lines of any length."""
     above = [*_head(status, screen), *_backends(status, screen.disabled)]
-    below = [*_today(screen), *_budgets(screen), *_untold(status), *_notes(status)]
+    below = [*_today(screen), *_budgets(screen), *_untold(status), *_notes(status), *_offers(screen)]
     return [*_lay_out(above, width), *_requests(status, width), *_lay_out(below, width)]
 
 
@@ -204,6 +207,10 @@ def _notes(status: Status) -> list[Row]:
     if any(backend.name == DEMO for backend in status.backends):
         lines.append(_row("demo", "its models answer without a provider; end it: fairlead config set demo off"))
     return lines
+
+
+def _offers(screen: Screen) -> list[Row]:
+    return [_row("found", f"{offer.about}; add it: {offer.command}") for offer in screen.offers]
 
 
 def _row(name: str, text: str) -> Row:

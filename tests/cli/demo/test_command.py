@@ -72,8 +72,8 @@ def test_demo_keeps_serving(fairlead):
     process = fairlead.start("demo", "--port", "0")
     text = "\n".join(process.lines)
     assert "Open a second one" in text
-    assert '  eval "$(fairlead env)"' in text or "Invoke-Expression" in text
-    assert "Add a real backend:   fairlead backend add anthropic" in text
+    assert "  fairlead run --model demo -- claude" in text
+    assert "Add real backends:   fairlead init" in text
     assert "Ctrl-C stops the demo, or in the second terminal: fairlead stop" in text
     assert fairlead("stop").code == 0
     assert process.wait(20) == 0

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from router.cli.common.offers import Offer
 from router.cli.inspect.status_lines import Screen, format_screen
+from router.net.control import local_servers
 from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.operator_api.guard import GuardStatus, HaltReport, NotCounted
 from router.operator_api.status import (
@@ -23,6 +25,10 @@ from router.operator_api.status import (
     Vitals,
 )
 from router.store.history.read_usage import UsageSums
+from router.store.home.home import open_home
+
+from ...local_servers import model_server
+from ..setup.conftest import InProcess
 
 IDLE = Queue(running=0, waiting=0, limit=1000, most=1000, stalled_s=None, limits={})
 VITALS = Vitals(
@@ -332,3 +338,37 @@ def test_watching(fairlead):
         os.close(here)
     assert said.startswith(b"\x1b[?1049h")
     assert b"Traceback" not in said
+
+
+def test_local_servers_are_offered(tmp_path):
+    """A model server that answers and is not configured stands below the rest, with the command that adds it."""
+    offer = Offer("ollama", "Ollama 0.13.1 answers at http://127.0.0.1:11434", ("ollama",))
+    screen = Screen([], None, None, open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), several=False, offers=[offer])
+    assert format_screen(status(backend("groq", models=40)), screen, 80)[-2:] == [
+        "found    Ollama 0.13.1 answers at http://127.0.0.1:11434; add it:",
+        "         fairlead backend add ollama",
+    ]
+
+
+def test_a_server_that_answers_is_found(tmp_path, monkeypatch, capsys):
+    """`status` looks for it, not `status --json`, whose fields are those of the proxy; one that is added is no more
+    offered."""
+    fairlead = InProcess(tmp_path, monkeypatch, capsys)
+    monkeypatch.setattr(local_servers, "SECONDS", 20.0)
+    try:
+        with model_server("ollama") as (port, seen):
+            monkeypatch.setattr(local_servers, "PORTS", {"ollama": port})
+            fairlead.start("proxy", "--port", "0")
+            code, out, err = fairlead("status")
+            assert (code, err) == (0, "")
+            assert (
+                f"found    Ollama 0.13.1 answers at http://127.0.0.1:{port}; add it: fairlead backend add ollama\n"
+                in out
+            )
+            seen.clear()
+            assert "Ollama" not in fairlead("status", "--json").out
+            assert seen == []
+            assert fairlead("backend", "add", "ollama").code == 0
+            assert "found " not in fairlead("status").out
+    finally:
+        fairlead.close()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 from router.cli import main
+from router.net.control import local_servers
 
 
 class Terminal(io.TextIOWrapper):
@@ -51,4 +52,6 @@ def run_here(argv, stdin, environ):
 
 
 if __name__ == "__main__":
+    # What else runs on this machine is not on the screens.
+    local_servers.PORTS = {}
     print(json.dumps([run(**one) for one in json.load(sys.stdin)]))
