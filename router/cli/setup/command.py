@@ -174,7 +174,7 @@ def _find_target(command: _Command) -> tuple[Target, ToolKey]:
         model=model,
         chosen=bool(options.model),
         key=key.provide(make=not options.print),
-        key_command=find_key_command(tool, place.environ),
+        key_command=find_key_command(tool, place),
         login=found.own,
         protocol=protocol,
         no_proxy=bypass or "",

@@ -3,7 +3,9 @@
 import json
 import os
 import stat
+import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -206,7 +208,8 @@ def test_key_that_was_not_needed_in_the_end(fairlead, claude):
 
 
 def test_codex_asks_a_command_for_its_key(fairlead):
-    """So its file holds none, and stays open to those who could read it."""
+    """So its file holds none, and stays open to those who could read it. The command finds the home also where the tool
+    has nothing of this shell's variables."""
     path = fairlead.folder / ".codex" / "config.toml"
     path.parent.mkdir()
     path.write_text('model = "gpt-5"\n')
@@ -215,7 +218,10 @@ def test_codex_asks_a_command_for_its_key(fairlead):
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     key = (fairlead.home / "keys" / "tools" / "codex").read_text().strip()
     assert key not in path.read_text()
-    assert '"keys", "print", "codex"' in path.read_text()
+    auth = tomllib.loads(path.read_text())["model_providers"]["fairlead"]["auth"]
+    bare = {name: value for name, value in fairlead.environ.items() if not name.startswith("FAIRLEAD_")}
+    told = subprocess.run([auth["command"], *auth["args"]], check=True, capture_output=True, text=True, env=bare)
+    assert told.stdout == f"{key}\n"
 
 
 def test_keys_of_others_are_masked(fairlead, claude):
