@@ -13,7 +13,9 @@ _PROVIDERS = {"chat": "openai-compatible", "messages": "anthropic"}
 
 def find_main(place: Place) -> tuple[Path, str]:
     """Its providers."""
-    return place.find("CLINE_DIR", ".cline") / "data" / "settings" / "providers.json", "json"
+    data = place.environ.get("CLINE_DATA_DIR", "")
+    folder = Path(data).expanduser() if data else place.find("CLINE_DIR", ".cline") / "data"
+    return folder / "settings" / "providers.json", "json"
 
 
 def read_base(value: Any) -> str:
