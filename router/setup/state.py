@@ -58,6 +58,14 @@ def ask_version(tool: Tool, program: str, environ: Mapping[str, str]) -> str:
     return found[0] if found and done.returncode == 0 else ""
 
 
+def is_too_old(tool: Tool, version: str) -> bool:
+    """True for a version that does not read what setup writes. version: "" for one that is not known."""
+    if not tool.oldest or not version:
+        return False
+    found, oldest = ([int(part) for part in one.split(".")] for one in (version, tool.oldest))
+    return found < oldest
+
+
 def read_state(tool: Tool, place: Place, url: str, record: SetupRecord | None) -> State:
     """Where the tool points. url: the proxy's. record: of what setup wrote."""
     try:

@@ -46,6 +46,8 @@ TOOL = Tool(
     "Cline CLI",
     "3.0.65, tried",
     program="cline",
+    # 2.18.0 keeps its providers elsewhere.
+    oldest="3.0.0",
     protocols=("chat", "messages"),
     find_main=find_main,
     make_changes=make_changes,

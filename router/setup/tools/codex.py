@@ -44,6 +44,8 @@ TOOL = Tool(
     "Codex",
     "0.171.0, tried",
     program="codex",
+    # The first that asks a command for its key: 0.117.0 sends none.
+    oldest="0.118.0",
     protocols=("responses",),
     find_main=find_main,
     make_changes=make_changes,

@@ -182,6 +182,21 @@ def test_tool_that_is_not_here(fairlead):
     assert not (fairlead.folder / ".codex").exists()
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"), [("0.117.0", True), ("0.99", True), ("0.118.0", False), ("1.0", False), ("dev", False)]
+)
+def test_a_tool_that_is_too_old(fairlead, version, refused):
+    """One that would not read what is written is refused before anything is, with the version that does, and told in
+    the list. One that does not say its version is taken as it is."""
+    path = add_program(fairlead, "codex", f"print('codex-cli {version}')")
+    code, _, err = fairlead("setup", "codex", "--yes", PATH=path, FAIRLEAD_REQUIRE_KEY="on")
+    assert (code == 1, (fairlead.folder / ".codex").exists()) == (refused, not refused)
+    assert (f"Codex {version} is too old" in err, "Update it to 0.118.0 or newer" in err) == (refused, refused)
+    assert (fairlead.home / "keys" / "tools" / "codex").exists() is not refused
+    assert fairlead("setup", "codex", "--print", PATH=path).code == 0
+    assert ("too old" in fairlead("setup", PATH=path).out) is refused
+
+
 def test_key_where_one_is_required(fairlead, claude):
     """Made for the tool, private, shown nowhere, revoked with the undo; the file is closed to others meanwhile."""
     claude.chmod(0o644)
