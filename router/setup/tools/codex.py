@@ -55,6 +55,7 @@ TOOL = Tool(
         "linux": ("/etc/codex/managed_config.toml", "/etc/codex/config.toml"),
         "darwin": ("/etc/codex/managed_config.toml", "/etc/codex/config.toml"),
     },
+    conflicts=((("profile",), "A profile may choose another provider: remove it there."),),
     check=("exec", "--skip-git-repo-check", "-m", "{model}", "{prompt}"),
     clients=("codex",),
     notes=("It reads this when it starts: restart it.",),
