@@ -83,8 +83,8 @@ def check_name(text: str) -> str:
 
 
 def are_there(home: Home) -> bool:
-    """True when there is any key."""
-    return bool(home.names(FOLDER, _SUFFIX))
+    """True when somebody has made a key; those that `setup` makes for tools of this machine are not for others."""
+    return any(not name.startswith(TOOL_PREFIX) for name in home.names(FOLDER, _SUFFIX))
 
 
 def find_key(home: Home, key: bytes) -> str:
