@@ -10,13 +10,15 @@ from pathlib import Path
 from command_tree import Group, Leaf, read_tree
 
 from router.backends.known import KNOWN
+from router.cli.env import by_file
 from router.cli.env.tools import TOOLS
 from router.demo import MODELS
 from router.settings import DECLARATIONS
 from router.settings.declared import TABLES, format_default
 from router.settings.fields import Map
 from router.settings.kinds import LEVEL, Kind
-from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE
+from router.setup.table import TOOLS as SETUP_TOOLS
 
 FOLDER = Path(__file__).parents[1] / "router" / "cli" / "completions" / "tables"
 _HELP_LENGTH = 60
@@ -58,6 +60,15 @@ _ARGUMENTS = {
     ("login logout", "name"): "login",
     ("login", "name"): "new login",
     ("login", "protocols"): "protocols",
+    ("keys add", "name"): "",
+    ("keys print", "tool"): "tool key",
+    ("keys", "name"): "client key",
+    ("keys", "models"): "models",
+    ("keys", "backends"): "backends",
+    ("keys", "paths"): ("inference", "models", "all"),
+    ("keys", "auth_client"): ("on", "off"),
+    ("setup", "tool"): "tool to set up",
+    ("setup", "model"): "model",
 }
 _SETTINGS = {entry.attribute: entry for entry in DECLARATIONS}
 _KINDS = {"model": "model", "default_backend": "backend", "backend": "backend", "fast_model": "model"}
@@ -157,6 +168,10 @@ def _format_settings() -> str:
     for entry in BACKENDS:
         key = entry.key + "." * isinstance(entry.kind, Map)
         lines.append(_format_setting(key, _find_setting_kind(entry.key, entry.kind), entry.help))
+    lines += ["}", "#: Below `keys.NAME.`", "OF_KEY = {"]
+    lines += [
+        _format_setting(entry.key, _find_setting_kind(entry.key, entry.kind), entry.help) for entry in KEY_OPTIONS
+    ]
     lines += ["}", "#: Below `prices.MODEL.`", "OF_PRICE = {"]
     lines += [_format_setting(entry.key, _find_setting_kind(entry.key, entry.kind), entry.help) for entry in PRICE]
     lines += ["}", "#: Below `models.MODEL.`", "OF_MODEL = {"]
@@ -187,7 +202,8 @@ def _format_names() -> str:
         "# fmt: off",
     ]
     lines += _format_pairs("PROVIDERS", ((known.name, known.title) for known in KNOWN.values()))
-    lines += _format_pairs("TOOLS", ((tool.name, tool.title) for tool in TOOLS))
+    lines += _format_pairs("TOOLS", ((tool.name, tool.title) for tool in (*TOOLS, *by_file.TOOLS)))
+    lines += _format_pairs("SETUP_TOOLS", ((tool.name, tool.title) for tool in SETUP_TOOLS))
     lines.append("#: Provider -> models of it that are known without asking.")
     lines.append("PROVIDER_MODELS: dict[str, tuple[str, ...]] = {")
     lines += [f"    {_quote(known.name)}: {_format_value(known.models)}," for known in KNOWN.values() if known.models]

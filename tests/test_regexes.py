@@ -42,6 +42,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "admin/keys/process_keys.py": {
         "_NAME": NAME,
     },
+    "policy/grants/key_form.py": {
+        "_IN_TEXT": BODY,
+    },
     "policy/grants/grant.py": {
         "translate(glob.replace('[', '[[]'))": NAME,
     },
@@ -319,6 +322,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_COLLECTION": HEAD,
         "_WORD": HEAD,
         "_ATTACHED": BODY,
+        "_ESCAPED": BODY,
         "_QUOTED": BODY,
         "_FIRST": BODY,
     },

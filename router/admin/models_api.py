@@ -16,7 +16,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
 from router.operator_api.models import MODELS_LIMIT, ModelQuestion, ModelReports
 from router.policy.facts.book import FactBook
-from router.policy.grants.grant import Grant, allows_backend, allows_model
+from router.policy.grants.grant import Grant, allows
 from router.policy.routing.model_list import ServedModel, find_served, list_served
 from router.policy.routing.table import Table
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
@@ -56,8 +56,11 @@ async def serve_models(
     name = unquote(path.removeprefix("/v1/models").strip("/"))
     if name:
         served = await _find_served(name, connection, request, runtime)
-        if grant is not None and not _allows(grant, name, served, runtime.snapshot.table):
-            raise UnknownModel(f"No model '{name[:MODEL_LIMIT]}' is served to the key {grant.name}.")
+        if grant is not None:
+            allowed = _find_allowed(grant, name, served, runtime.snapshot.table)
+            if allowed is None:
+                raise UnknownModel(f"No model '{name[:MODEL_LIMIT]}' is served to the key {grant.name}.")
+            served = allowed
         body = msgspec.json.encode(shape.entry(describe_model(name, served, runtime.snapshot.facts)))
     else:
         body = await run_over_models(connection, runtime, _write_page, shape, runtime.snapshot, request.query, grant)
@@ -67,7 +70,8 @@ async def serve_models(
 def _write_page(shape: ModelList, snapshot: Snapshot, query: str, grant: Grant | None) -> bytes:
     served = list_served(snapshot.table)
     if grant is not None and grant.is_limited:
-        served = {name: one for name, one in served.items() if _allows(grant, name, one, snapshot.table)}
+        found = ((name, _find_allowed(grant, name, one, snapshot.table)) for name, one in served.items())
+        served = {name: one for name, one in found if one is not None}
     describer = ModelDescriber(served, snapshot.facts)
     page = shape.page(list(served), describer.describe, query)
     deallocation.note(served)
@@ -87,17 +91,17 @@ async def run_over_models(
     return await THREAD.run(connection, count * _MODEL_BYTES, work, *arguments)
 
 
-def _allows(grant: Grant, name: str, served: ServedModel, table: Table) -> bool:
-    """True when a key may use a model under the name that it is asked for by."""
-    backend = table.named.get(served.backend)
+def _find_allowed(grant: Grant, name: str, served: ServedModel, table: Table) -> ServedModel | None:
+    """Who serves a model to a key under the name that it is asked for by: the first backend, or where the name leads to
+    any of several, the first that the key may use; None when there is none."""
     alias = name if name.lower() in table.targets else ""
-    login = backend is not None and backend.auth == "client"
-    return all(
-        allows_backend(one, served.backend)
-        and (one.auth_client or not login)
-        and allows_model(one, served.backend, served.model, alias)
-        for one in grant.line
-    )
+    first = table.named.get(served.backend)
+    asked = table.targets.get(name.lower(), name)
+    others = table.find_servers(served.model) if asked == served.model else ()
+    for backend in (first, *others):
+        if backend is not None and allows(grant, backend, served.model, alias):
+            return served._replace(backend=backend.name)
+    return None
 
 
 async def _find_served(name: str, connection: Connection, request: Request, runtime: Runtime) -> ServedModel:

@@ -248,7 +248,9 @@ class KeyOptions:
         "the like too",
     )
     tag: str = _declare(TAG, "", "tag of its requests, whatever x-fairlead-tag says")
-    auth_client: bool = _declare(SWITCH, True, "may use backends with auth=client, to which the tool's own login goes")
+    auth_client: bool | None = _declare(
+        SWITCH, None, "may use backends with auth=client, to which the tool's own login goes; not set: a tool's key may"
+    )
 
 
 def format_price_command(model: str, key: str) -> str:

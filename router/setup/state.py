@@ -58,6 +58,14 @@ def ask_version(tool: Tool, program: str, environ: Mapping[str, str]) -> str:
     return found[0] if found and done.returncode == 0 else ""
 
 
+def is_too_old(tool: Tool, version: str) -> bool:
+    """True for a version that does not read what setup writes. version: "" for one that is not known."""
+    if not tool.oldest or not version:
+        return False
+    found, oldest = ([int(part) for part in one.split(".")] for one in (version, tool.oldest))
+    return found < oldest
+
+
 def read_state(tool: Tool, place: Place, url: str, record: SetupRecord | None) -> State:
     """Where the tool points. url: the proxy's. record: of what setup wrote."""
     try:
@@ -68,21 +76,13 @@ def read_state(tool: Tool, place: Place, url: str, record: SetupRecord | None) -
         base = read_base(tool, place)
     except CommandError as error:
         return State("unreadable", problem=str(error))
-    except InvalidDocument as error:
-        return State("unreadable", problem=_place_error(tool, place, error))
     if not base:
         return State("not set")
     return State("here" if is_here(base, url) else "elsewhere", base)
 
 
-def _place_error(tool: Tool, place: Place, error: InvalidDocument) -> str:
-    assert tool.find_main is not None
-    path, form = tool.find_main(place)
-    return str(make_invalid_error(shown(path), FORMATS[form].title, error))
-
-
 def read_base(tool: Tool, place: Place) -> str:
-    """The base URL in its main file. Raises CommandError, InvalidDocument."""
+    """The base URL in its main file. Raises CommandError."""
     if tool.find_main is None or tool.read_base is None:
         return ""
     return _read_base(tool, *tool.find_main(place))
@@ -94,9 +94,12 @@ def _read_base(tool: Tool, path: Path, form: str) -> str:
 
 
 def parse_file(path: Path, form: str) -> Any:
-    """The value of a file, None where there is none. Raises CommandError, InvalidDocument."""
+    """The value of a file, None where there is none. Raises CommandError."""
     file = read_config(path)
-    return None if file.data is None else FORMATS[form].parse(file.text)
+    try:
+        return None if file.data is None else FORMATS[form].parse(file.text)
+    except InvalidDocument as error:
+        raise make_invalid_error(shown(path), FORMATS[form].title, error) from None
 
 
 def is_here(base: str, url: str) -> bool:
@@ -106,9 +109,12 @@ def is_here(base: str, url: str) -> bool:
 
 def _is_changed(record: SetupRecord) -> bool:
     for one in record.files:
-        file = read_config(Path(one.path))
-        if file.data is None or edits.list_missing(FORMATS[one.format], file.text, one.edits):
-            return True
+        file, form = read_config(Path(one.path)), FORMATS[one.format]
+        try:
+            if file.data is None or edits.list_missing(form, file.text, one.edits):
+                return True
+        except InvalidDocument as error:
+            raise make_invalid_error(shown(file.path), form.title, error) from None
     return False
 
 
@@ -147,7 +153,7 @@ def list_conflicts(tool: Tool, place: Place) -> list[str]:
 def _try(read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except (CommandError, InvalidDocument):
+    except CommandError:
         return None
 
 

@@ -116,6 +116,8 @@ class Tool(NamedTuple):
     #: Its program on PATH, "" where there is none to be found.
     program: str = ""
     version_arguments: tuple[str, ...] = ("--version",)
+    #: The oldest version that reads what setup writes; "" where none is known that does not.
+    oldest: str = ""
     #: What `--protocol` may be, the default first.
     protocols: tuple[str, ...] = ()
     #: The file that says where it points, and its format.

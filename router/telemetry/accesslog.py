@@ -18,6 +18,7 @@ from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.policy.cache.causes import CacheLoss
 from router.policy.cache.sessions import Comparison
+from router.policy.grants.key_form import hide_keys
 from router.redaction import KEYS, NO_SECRETS, Redactor
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
@@ -234,7 +235,7 @@ class AccessLog:
 
     def _drain(self) -> None:
         shown: list[str] = []
-        logged: list[bytes] = []
+        logged: list[str] = []
         while self._ring:
             record = self._ring.popleft()
             if isinstance(record, str):
@@ -242,17 +243,17 @@ class AccessLog:
                 shown += map(_escape, record.split("\n"))
                 continue
             if self._file is not None:
-                logged.append(msgspec.json.encode(record.fields()) + b"\n")
+                logged.append(msgspec.json.encode(record.fields()).decode() + "\n")
             if self._terminal >= 0:
                 shown.append(record.line())
                 shown += self._format_bodies(record)
         if logged:
             with self._files:
                 if self._file is not None:
-                    self._write(self._file.descriptor, b"".join(logged), len(logged))
+                    self._write(self._file.descriptor, "".join(logged), len(logged))
                     self._file.rotate()
         if shown:
-            self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
+            self._write(self._terminal if self._terminal >= 0 else 2, "\n".join(shown) + "\n", len(shown))
 
     def _format_bodies(self, record: RequestRecord) -> list[str]:
         if not self.bodies:
@@ -273,7 +274,9 @@ class AccessLog:
         text = "[redacted]" if found is None else found.decode("utf-8", "replace")
         return _VALUES.sub(_redact_value, "".join(KEYS.sub("[redacted]", piece) for piece in _split_at_quotes(text)))
 
-    def _write(self, descriptor: int, data: bytes, lines: int) -> None:
+    def _write(self, descriptor: int, text: str, lines: int) -> None:
+        # A caller may have put its key into a name.
+        data = hide_keys(text).encode()
         try:
             while data:
                 data = data[os.write(descriptor, data) :]

@@ -127,6 +127,10 @@ class Stored(NamedTuple):
     #: Raises RouterError for a body that names such an answer, given its top level and the backend that gets it as it
     #: is and did not issue it.
     check_passed_through: Callable[[Top, str], None]
+    #: The ids of the parts of an answer, or of the event that ends its stream, which a request can name by themselves.
+    issued_items: Callable[[bytes | bytearray], list[str]]
+    #: The ids of such parts that a body names.
+    named_items: Callable[[Top], list[str]]
 
 
 class Compaction(NamedTuple):

@@ -220,6 +220,8 @@ RESPONSES = WireProtocol(
         responses_decode_request.read_references,
         stored_responses.is_own_id,
         responses_decode_request.check_passed_through,
+        responses_traits.list_issued_items,
+        responses_traits.list_referenced_items,
     ),
     compaction=Compaction(
         "/v1/responses/compact",

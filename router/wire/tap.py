@@ -6,6 +6,7 @@ a few searches a read.
 """
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 
@@ -46,7 +47,8 @@ _DEFAULT_PROFILE = Profile()
 
 
 class Tap:
-    """The state of one stream, updated with each read. profile: the properties of the provider that sends it."""
+    """The state of one stream, updated with each read. profile: the properties of the provider that sends it. on_end:
+    gets the data of the event that ends it well, before the client can."""
 
     __slots__ = (
         "_announced",
@@ -55,6 +57,7 @@ class Tap:
         "_envelope",
         "_hide_usage",
         "_needles",
+        "_on_end",
         "_profile",
         "_sequence",
         "_usage",
@@ -72,8 +75,16 @@ class Tap:
         "so_far",
     )
 
-    def __init__(self, dialect: Dialect, profile: Profile = _DEFAULT_PROFILE, *, hide_usage: bool = False):
+    def __init__(
+        self,
+        dialect: Dialect,
+        profile: Profile = _DEFAULT_PROFILE,
+        *,
+        hide_usage: bool = False,
+        on_end: Callable[[bytes], None] | None = None,
+    ):
         self._dialect = dialect
+        self._on_end = on_end
         self._needles = dialect.needles
         self._usage_needles = dialect.needles.usage
         self._endings = dialect.needles.ending
@@ -181,6 +192,8 @@ class Tap:
                 self._usage = add_extras(self._usage, region, calls=self._dialect.name == "responses")
                 if not ending:
                     self.failed_with = event.data
+                elif self._on_end is not None:
+                    self._on_end(event.data)
 
     def _find_early_error(self, batch: bytes, end: int) -> None:
         """Look for an error event before the end of a large read, which goes on behind it."""

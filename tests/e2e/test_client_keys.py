@@ -9,12 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from router.policy.grants.key_form import format_key
+from router.store.home.home import open_home
 from router.store.home.processes import find_birth
+from router.store.keys.client_keys import make_tool_key
 
 from .budgets import PRICES
 from .budgets import answer as costing
 from .granted import Granted, add, configured, until
-from .upstream import plain
+from .processes import backend
+from .upstream import plain, stream
 
 WHOLE = json.dumps(
     {
@@ -48,6 +52,33 @@ def test_who_is_let_in(tmp_path, up):
         assert both.status == 200
     sent = b"".join(name + value for seen in up.seen for name, value in seen.lines)
     assert b"flk_" not in sent
+
+
+def test_a_flood_of_unknown_keys(tmp_path, up):
+    """Each is refused for good and counted, a bounded number is recorded, and who has a key is served meanwhile. None
+    is answered late: that would hold the connections, of which there are few, for as long."""
+    up.default = (plain(WHOLE),)
+    key, ended = add(tmp_path, "laptop"), threading.Event()
+    with Granted(tmp_path, up) as one, ThreadPoolExecutor(4) as pool:
+
+        def flood(_):
+            sent = 0
+            while not ended.is_set() and sent < 300:
+                assert one.chat(format_key(os.urandom(16)).encode()).status == 401
+                sent += 1
+            return sent
+
+        floods = [pool.submit(flood, number) for number in range(4)]
+        assert [one.chat(key).status for _ in range(20)] == [200] * 20
+        ended.set()
+        sent = sum(each.result() for each in floods)
+        assert sent > 10
+        assert one.operate("/status").json()["refused"] == {"wrong key": sent}
+        assert until(lambda: one.operate("/analytics").json()["total"]["requests"] >= 30)
+        rows = one.operate("/admin/history?limit=1000").json()["requests"]
+        # A minute may have ended between.
+        assert sum(row["status"] == 401 for row in rows) in range(10, 21)
+        assert not one.operate("/analytics").json()["total"]["cost_usd"]
 
 
 def test_the_default_key_stays(tmp_path, up):
@@ -163,10 +194,118 @@ def test_ids_belong_to_the_key_that_made_them(tmp_path, up):
             assert one.ask(second, "/v1/responses", json.dumps(inner).encode()).status == 404
 
 
+ITEMS = [
+    {"type": "reasoning", "id": "rs_1", "summary": []},
+    {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]},
+]
+
+
+def answer_with_items(kind):
+    """An answer of Responses that issues ITEMS: whole, as a stream, or when it is fetched later."""
+    whole = {"id": "resp_1", "object": "response", "status": "completed", "output": ITEMS}
+    if kind != "stream":
+        return plain(json.dumps(whole).encode())
+    begun = {"type": "response.created", "response": {"id": "resp_1", "object": "response", "output": []}}
+    events = [begun, {"type": "response.completed", "response": whole}]
+    return stream([f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events])
+
+
+@pytest.mark.parametrize("kind", ["whole", "stream", "later"])
+def test_parts_of_an_answer_belong_to_its_key(tmp_path, up, kind):
+    """A part that a request names by its id alone is there for the key whose answer it was in, also right after that
+    answer; not for another key, nor for callers without one, however it is named. What is sent whole is looked up by
+    nobody. Parts of answers to callers without a key are not there for keys with names."""
+    first, second = add(tmp_path, "first"), add(tmp_path, "second")
+    up.default = (plain(b'{"id":"resp_9","object":"response","output":[]}'),)
+    turn = {"model": "model-a", "input": "hi", "stream": kind == "stream"}
+    with Granted(tmp_path, up, backends=[backend("box", up.root, protocols=("responses",))]) as one:
+        if kind == "later":
+            up.script(plain(b'{"id":"resp_1","object":"response","status":"queued","output":[]}'))
+            assert one.ask(first, "/v1/responses", json.dumps({**turn, "background": True}).encode()).status == 200
+        up.script(answer_with_items(kind))
+        asked = ("/v1/responses/resp_1",) if kind == "later" else ("/v1/responses", json.dumps(turn).encode())
+        assert one.ask(first, *asked).status == 200
+
+        def name(key, *items):
+            body = {"model": "model-a", "input": [{"role": "user", "content": "on"}, *items]}
+            return one.ask(key, "/v1/responses", json.dumps(body).encode()).status
+
+        ways = [
+            {"type": "item_reference", "id": "msg_1"},
+            {"id": "msg_1"},
+            {"id": "msg_1", "type": None, "x": 1},
+            {"type": "reasoning", "id": "rs_1", "summary": []},
+        ]
+        for way in ways:
+            assert [name(key, way) for key in (first, second, None)] == [200, 404, 404], way
+        assert name(second, ITEMS[1], {"type": "reasoning", "id": "rs_1", "encrypted_content": "x"}) == 200
+        up.script(plain(json.dumps({"id": "resp_2", "object": "response", "output": [{"id": "msg_2"}]}).encode()))
+        assert name(None) == 200
+        assert [name(key, {"type": "item_reference", "id": "msg_2"}) for key in (second, None)] == [404, 200]
+
+
+def test_ids_that_are_written_as_escapes(tmp_path, up):
+    """A key or an id whose letters are escapes of JSON is the same one to a provider, and to fairlead."""
+    key = add(tmp_path, "laptop")
+    up.default = (plain(WHOLE),)
+    with Granted(tmp_path, up) as one:
+        body = json.dumps({"model": "model-a", "messages": [{"role": "user", "content": [{"file_id": "file-1"}]}]})
+        ways = [body, body.replace("file_id", "f\\u0069le_id"), body.replace("file_id", "file\\u005Fid")]
+        assert [one.ask(key, body=way.encode()).status for way in ways] == [404] * 3
+        quoted = body.replace('{"file_id": "file-1"}', '{"text": "\\u0022file_id\\u0022: \\u0022file-1\\u0022"}')
+        assert one.ask(key, body=quoted.encode()).status == 200
+
+
+def test_a_tool_names_no_model_beside_the_list(tmp_path, up):
+    """A model that the provider would use for a tool of the request is one that the key must be allowed."""
+    key, free = add(tmp_path, "held", models="model-a,gpt-image-*"), add(tmp_path, "free")
+    up.default = (plain(WHOLE),)
+    with Granted(tmp_path, up) as one:
+        for model, status in (("gpt-image-1", 200), ("model-a", 200), ("other-image", 403)):
+            tools = [{"type": "function"}, "x", {"type": "image_generation", "model": model}]
+            assert one.chat(key, tools=tools).status == status
+            assert one.chat(free, tools=tools).status == 200
+        asked = {"model": "model-a", "max_tokens": 9, "messages": [], "tools": [{"type": "advisor", "model": "big"}]}
+        said = one.ask(key, "/v1/messages", json.dumps(asked).encode())
+        assert said.status == 400
+        assert "'big', which a tool of the request names" in said.json()["error"]["message"]
+
+
+def test_another_backend_of_the_same_model(tmp_path, up):
+    """A model that several backends list goes to one that the key may use, which its list of models shows too; a prefix
+    is for the backend that it names."""
+    configured(tmp_path, '[aliases]\nfast = "model-a"\npinned = "box:model-a"')
+    key, none = add(tmp_path, "held", backends="other"), add(tmp_path, "none", backends="nowhere")
+    up.default = (plain(WHOLE),)
+    with Granted(tmp_path, up) as one:
+        assert one.chat(None).status == 200
+        assert one.latest()["backend"] == "box"
+        assert [one.chat(key, model).status for model in ("model-a", "fast", "other:model-a")] == [200] * 3
+        assert [one.chat(key, model).status for model in ("box:model-a", "pinned")] == [403] * 2
+        assert one.chat(none).status == 403
+        one.chat(key)
+        latest = one.latest()
+        assert (latest["backend"], "box serves it too" in json.dumps(latest)) == ("other", True)
+        listed = {entry["id"] for entry in one.ask(key, "/v1/models").json()["data"]}
+        assert {"model-a", "fast", "other:model-a"} <= listed
+        assert "pinned" not in listed
+        assert one.ask(key, "/v1/models/model-a").status == 200
+
+
+def test_backends_of_the_callers_own_login(tmp_path, up):
+    """A key with a name may use them where that is set, as the contract of a shared proxy: its caller's login would go
+    along. One that was made for a tool of this machine may."""
+    plain_key, allowed = add(tmp_path, "laptop"), add(tmp_path, "wide", auth_client="on")
+    home = open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
+    tool = make_tool_key(home, "codex").reveal().encode()
+    up.default = (plain(WHOLE),)
+    with Granted(tmp_path, up, backends=[backend("box", up.root, auth="client")]) as one:
+        assert [one.chat(key).status for key in (plain_key, allowed, tool, None)] == [403, 200, 200, 200]
+        assert "fairlead keys set laptop --auth-client on" in one.chat(plain_key).json()["error"]["message"]
+
+
 def test_answers_that_fairlead_stores_belong_to_their_key(tmp_path, up):
     """A translated answer can be read, continued and deleted by its own key alone."""
-    from .processes import backend
-
     up.default = (plain(WHOLE),)
     first, second = add(tmp_path, "first"), add(tmp_path, "second")
     with Granted(tmp_path, up, backends=[backend("box", up.root, protocols=("chat",))]) as one:

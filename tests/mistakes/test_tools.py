@@ -129,9 +129,9 @@ def test_a2(fairlead, tmp_path):
     path = f"{tmp_path}:{os.environ['PATH']}"
     required = {"FAIRLEAD_REQUIRE_KEY": "on", "FAIRLEAD_API_KEY": KEY}
     out, err = evaluate(fairlead, "--tool", "codex", then=["codex", "exec", "hi"], PATH=path, **required)
-    assert out.startswith(f"{KEY} -c model_provider=fairlead ")
-    assert "model_providers.fairlead.base_url=http://localhost:3456/v1" in out
-    assert "model_providers.fairlead.env_key=CODEX_FAIRLEAD_KEY" in out
+    assert out.startswith(f"{KEY} -c model_provider=fairlead-session ")
+    assert "model_providers.fairlead-session.base_url=http://localhost:3456/v1" in out
+    assert "model_providers.fairlead-session.env_key=CODEX_FAIRLEAD_KEY" in out
     assert out.endswith(" exec hi\n")
     MISTAKES["A2"].check(said, err)
 

@@ -57,13 +57,22 @@ class Files:
 
     def list_backends(self) -> list[str]:
         """The names of the configured backends, sorted."""
-        return self._list_names("backends")
+        return self._list_names("backends", ".json")
 
     def list_logins(self) -> list[str]:
         """The names of the logins, sorted."""
-        return self._list_names("logins")
+        return self._list_names("logins", ".json")
 
-    def _list_names(self, folder: str) -> list[str]:
+    def list_client_keys(self) -> list[str]:
+        """The names of the client keys, sorted."""
+        return self._list_names("keys", ".json")
+
+    def list_tool_keys(self) -> list[str]:
+        """The tools for which a client key was made, sorted."""
+        return self._list_names("keys/tools", "")
+
+    def _list_names(self, folder: str, suffix: str) -> list[str]:
+        """The names of the files in a folder of the home, without their suffix."""
         if not self._home:
             return []
         self._begin()
@@ -71,7 +80,7 @@ class Files:
             names = os.listdir(os.path.join(self._home, folder))
         except OSError:
             return []
-        return sorted(name[:-5] for name in names if name.endswith(".json") and not name.startswith("."))
+        return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix) and name[0] != ".")
 
     def read_backend(self, name: str) -> dict[str, Any]:
         """What is stored of a backend, without the keys of its accounts."""

@@ -7,8 +7,8 @@ import time
 
 from router.cli.completions.files import as_list, as_table
 from router.cli.completions.rows import Candidate, Setting
-from router.cli.completions.tables.names import DEMO_MODELS, PROVIDER_MODELS, PROVIDERS, TOOLS
-from router.cli.completions.tables.settings import DECLARED, OF_BACKEND, OF_MODEL, OF_PRICE, TABLES
+from router.cli.completions.tables.names import DEMO_MODELS, PROVIDER_MODELS, PROVIDERS, SETUP_TOOLS, TOOLS
+from router.cli.completions.tables.settings import DECLARED, OF_BACKEND, OF_KEY, OF_MODEL, OF_PRICE, TABLES
 
 TYPE_CHECKING = False  # as in `typing`
 if TYPE_CHECKING:
@@ -138,11 +138,20 @@ def _list_variables(_: Question) -> Iterable[Candidate]:
     return (Candidate(name, "variable") for name in sorted(os.environ) if any(word in name.upper() for word in words))
 
 
-def _list_protocols(question: Question) -> Iterable[Candidate]:
-    """Each after those that are typed already, with commas between."""
+def _follow_commas(question: Question, values: Iterable[Candidate]) -> Iterable[Candidate]:
+    """Each value after those that are typed already, with commas between."""
     typed = question.typed.split(",")[:-1]
     before = ",".join([*typed, ""])
-    return (Candidate(before + name) for name in _PROTOCOLS if name not in typed)
+    return (Candidate(before + one.value, one.about) for one in values if one.value not in typed)
+
+
+def _list_client_keys(question: Question) -> Iterable[Candidate]:
+    return (Candidate(name, "client key") for name in question.files.list_client_keys())
+
+
+def _list_tool_keys(question: Question) -> Iterable[Candidate]:
+    """The tools whose key can be printed."""
+    return (Candidate(name, f"key of {SETUP_TOOLS.get(name, name)}") for name in question.files.list_tool_keys())
 
 
 def _list_keys(question: Question) -> Iterable[Candidate]:
@@ -155,20 +164,23 @@ def _list_keys(question: Question) -> Iterable[Candidate]:
             continue
         names = list_values(table.names, Question(question.files, (), ""))
         yield from (Candidate(f"{key}.{name.value}", name.about) for name in names)
-    yield from _list_backend_keys(question)
+    yield from _list_keys_by_name(question, "backends", "backend", question.files.list_backends(), OF_BACKEND)
+    yield from _list_keys_by_name(question, "keys", "client key", question.files.list_client_keys(), OF_KEY)
     yield from _list_keys_by_model(question)
 
 
-def _list_backend_keys(question: Question) -> Iterable[Candidate]:
-    if not question.typed.startswith("backends."):
-        yield Candidate("backends.", "settings of one backend")
+def _list_keys_by_name(
+    question: Question, table: str, what: str, names: Iterable[str], keys: Mapping[str, Setting]
+) -> Iterable[Candidate]:
+    if not question.typed.startswith(f"{table}."):
+        yield Candidate(f"{table}.", f"settings of one {what}")
         return
     typed = question.typed.split(".")[1]
-    for name in question.files.list_backends():
+    for name in names:
         if name != typed or question.typed.count(".") < 2:
-            yield Candidate(f"backends.{name}.", "settings of this backend")
+            yield Candidate(f"{table}.{name}.", f"settings of this {what}")
         else:
-            yield from (Candidate(f"backends.{name}.{key}", entry.about) for key, entry in OF_BACKEND.items())
+            yield from (Candidate(f"{table}.{name}.{key}", entry.about) for key, entry in keys.items())
 
 
 def _list_keys_by_model(question: Question) -> Iterable[Candidate]:
@@ -214,7 +226,7 @@ def _find_setting(arguments: Sequence[str]) -> Setting | None:
         if key.startswith(f"{name}."):
             return Setting(table.values, "", "")
     table, _, rest = key.partition(".")
-    return OF_BACKEND.get(rest.partition(".")[2]) if table == "backends" else None
+    return {"backends": OF_BACKEND, "keys": OF_KEY}.get(table, {}).get(rest.partition(".")[2])
 
 
 def _get_table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -234,8 +246,13 @@ _KINDS: dict[str, Callable[[Question], Iterable[Candidate]]] = {
     "request": _list_requests,
     "tag": _list_tags,
     "variable": _list_variables,
-    "protocols": _list_protocols,
+    "protocols": lambda question: _follow_commas(question, map(Candidate, _PROTOCOLS)),
+    "backends": lambda question: _follow_commas(question, _list_backends(question)),
+    "models": lambda question: _follow_commas(question, _list_models(question)),
+    "client key": _list_client_keys,
+    "tool key": _list_tool_keys,
     "tool": lambda _: (Candidate(name, title) for name, title in TOOLS.items()),
+    "tool to set up": lambda _: (Candidate(name, title) for name, title in SETUP_TOOLS.items()),
     "provider": lambda _: (Candidate(name, title) for name, title in PROVIDERS.items()),
     "key": _list_keys,
     "set key": _list_set_keys,

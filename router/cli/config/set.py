@@ -146,12 +146,12 @@ def announce_change(home: Home, keys: Sequence[str]) -> None:
     for entry in touched:
         if entry.env in os.environ:
             note(f"note: ${entry.env} is set in this shell and wins over config.toml.")
-    running = run_files.live(home)
-    if not running:
+    if not run_files.live(home):
         note_pending(home)
         return
+    running = run_files.list_shared(home)
     restart = [entry.key for entry in touched if entry.restart]
-    if restart:
+    if restart and running:
         detach = " --detach" if running[0].mode == "detached" else ""
         again = run_files.format_unit_restart(running[0]) or f"fairlead stop && fairlead proxy{detach}"
         say(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   {again}")

@@ -32,9 +32,8 @@ def run(argv: list[str]) -> int:
         ],
     )
     default = "powershell" if sys.platform == "win32" else "sh"
-    parser.add_argument(
-        "--tool", metavar="NAME", help=f"the lines for one tool: {', '.join(tool.name for tool in TOOLS)}"
-    )
+    names = ", ".join(tool.name for tool in TOOLS)
+    parser.add_argument("--tool", metavar="NAME", help=f"the lines for one tool: {names}; or what helps another one")
     parser.add_argument(
         "--shell", choices=[*SHELLS], default=default, metavar="SHELL", help=f"{', '.join(SHELLS)} (default {default})"
     )
@@ -60,10 +59,15 @@ def run(argv: list[str]) -> int:
 
 
 def _find_tool(name: str) -> Tool:
-    found = BY_NAME.get(name.lower())
+    if name.lower() in BY_NAME:
+        return BY_NAME[name.lower()]
+    # Late: shells run this command at each start, and most without a tool's name.
+    from router.cli.env import by_file
+
+    found = by_file.BY_NAME.get(name.lower())
     if found is None:
-        near = find_nearest(name, BY_NAME)
-        known = f"Tools: {', '.join(tool.name for tool in TOOLS)}"
+        near = find_nearest(name, [*BY_NAME, *by_file.BY_NAME])
+        known = f"Tools: {', '.join(tool.name for tool in (*TOOLS, *by_file.TOOLS))}"
         raise UsageError(f"unknown tool: {name}", f"Did you mean {near}?\n{known}" if near else known)
     return found
 

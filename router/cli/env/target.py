@@ -40,9 +40,7 @@ def find_target(home: Home) -> Target:
     note_problems(problems)
     own, sources = collect_login_protocols(found), _collect_sources(found)
     settings, wrong = _read_settings(home)
-    for run in run_files.live(home):
-        if run.mode == "tied":
-            continue
+    for run in run_files.list_shared(home):
         listener = _ask_first(run.literal_url or run.url, home.token(_OPERATOR_TOKEN), _collect_keys(home, settings))
         if listener.who in ("fairlead", "other"):
             # The process of the run file has ended; its number and its port are another program's by now.

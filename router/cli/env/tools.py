@@ -1,4 +1,5 @@
-"""How each tool is pointed at the proxy, as data: its variables, its arguments, or what to do where neither helps.
+"""How each tool is pointed at the proxy, as data: its variables and its arguments. Those that read neither are in
+by_file.
 
 In the texts {url} stands for the proxy's URL and {key} for the client key. `Tool.source` names the page of the tool's
 documentation, or the version that was tried. A tool with a login of its own keeps it where a backend passes that login
@@ -57,6 +58,8 @@ _KEYED_MESSAGES = Part(
     ANTHROPIC, urls=(("ANTHROPIC_BASE_URL", "{url}"),), keys=(("ANTHROPIC_API_KEY", "{key}"),), removed=()
 )
 _COMMON = Part(OPENAI, urls=(("OPENAI_BASE_URL", "{url}/v1"),), keys=(("OPENAI_API_KEY", "{key}"),))
+# Apart from the provider that `fairlead setup` writes: Codex refuses one with two ways to get its key.
+_CODEX = "fairlead-session"
 _MODELS = "Choose one of the models that this lists:   fairlead models"
 
 #: What SDKs and most tools read; printed where no tool is named.
@@ -95,17 +98,17 @@ TOOLS = (
         parts=(Part(OPENAI, urls=()),),
         arguments=(
             "-c",
-            "model_provider=fairlead",
+            f"model_provider={_CODEX}",
             "-c",
-            "model_providers.fairlead.name=fairlead",
+            f"model_providers.{_CODEX}.name=fairlead",
             "-c",
-            "model_providers.fairlead.base_url={url}/v1",
+            f"model_providers.{_CODEX}.base_url={{url}}/v1",
             "-c",
-            "model_providers.fairlead.wire_api=responses",
+            f"model_providers.{_CODEX}.wire_api=responses",
         ),
-        key_arguments=("-c", "model_providers.fairlead.env_key=CODEX_FAIRLEAD_KEY"),
-        login_arguments=("-c", "model_providers.fairlead.requires_openai_auth=true"),
-        login_key_arguments=("-c", "model_providers.fairlead.env_http_headers.x-fairlead-key=CODEX_FAIRLEAD_KEY"),
+        key_arguments=("-c", f"model_providers.{_CODEX}.env_key=CODEX_FAIRLEAD_KEY"),
+        login_arguments=("-c", f"model_providers.{_CODEX}.requires_openai_auth=true"),
+        login_key_arguments=("-c", f"model_providers.{_CODEX}.env_http_headers.x-fairlead-key=CODEX_FAIRLEAD_KEY"),
         key_variable="CODEX_FAIRLEAD_KEY",
         notes=("Codex reads no variable for its base URL, so the lines make `codex` run with arguments.",),
     ),
@@ -114,8 +117,19 @@ TOOLS = (
         "aider",
         "0.86.2, tried; https://aider.chat/docs/llms/openai-compat.html",
         parts=(
-            _KEYED_MESSAGES._replace(urls=(("ANTHROPIC_BASE_URL", "{url}"), ("ANTHROPIC_API_BASE", "{url}"))),
-            _COMMON._replace(urls=(("OPENAI_BASE_URL", "{url}/v1"), ("OPENAI_API_BASE", "{url}/v1"))),
+            # Those with its own name have precedence over its files, which may have another key.
+            _KEYED_MESSAGES._replace(
+                urls=(("ANTHROPIC_BASE_URL", "{url}"), ("ANTHROPIC_API_BASE", "{url}")),
+                keys=(("ANTHROPIC_API_KEY", "{key}"), ("AIDER_ANTHROPIC_API_KEY", "{key}")),
+            ),
+            _COMMON._replace(
+                urls=(
+                    ("OPENAI_BASE_URL", "{url}/v1"),
+                    ("OPENAI_API_BASE", "{url}/v1"),
+                    ("AIDER_OPENAI_API_BASE", "{url}/v1"),
+                ),
+                keys=(("OPENAI_API_KEY", "{key}"), ("AIDER_OPENAI_API_KEY", "{key}")),
+            ),
         ),
         notes=("Name the model with its API:   aider --model openai/NAME, or --model anthropic/NAME",),
     ),
@@ -130,7 +144,8 @@ TOOLS = (
         "qwen",
         "Qwen Code",
         "0.24.4, tried; https://qwenlm.github.io/qwen-code-docs/",
-        parts=(_COMMON,),
+        # The second one is named by the models that `fairlead setup` writes into its settings.
+        parts=(_COMMON._replace(keys=(("OPENAI_API_KEY", "{key}"), ("QWEN_FAIRLEAD_KEY", "{key}"))),),
         notes=(
             "Set OPENAI_MODEL too. " + _MODELS,
             "A modelProviders entry in ~/.qwen/settings.json has precedence over these variables.",
@@ -171,86 +186,6 @@ TOOLS = (
         notes=("Set GOOSE_PROVIDER (openai or anthropic) and GOOSE_MODEL too. " + _MODELS,),
     ),
     SDK,
-    Tool(
-        "cline",
-        "Cline",
-        "CLI 3.0.65, tried; https://docs.cline.bot/provider-config/openai-compatible",
-        obstacle="Cline reads no variable for its base URL.",
-        remedy=(
-            "The CLI:   cline auth -p openai -k {key} -m MODEL -b {url}/v1",
-            "In VS Code: settings of Cline, API Provider OpenAI Compatible, Base URL {url}/v1, API Key {key}",
-        ),
-    ),
-    Tool(
-        "cn",
-        "Continue",
-        "CLI 1.5.47, tried; https://docs.continue.dev/reference",
-        obstacle="Continue reads no variable for its base URL.",
-        remedy=(
-            "Add to models: in ~/.continue/config.yaml:",
-            "  - {name: fairlead, provider: openai, model: MODEL, apiBase: {url}/v1, apiKey: {key}}",
-        ),
-        other_names=("continue",),
-    ),
-    Tool(
-        "pi",
-        "pi",
-        "@earendil-works/pi-coding-agent 1.6.0, tried",
-        obstacle="pi reads no variable for its base URL.",
-        remedy=(
-            "Put into ~/.pi/agent/models.json:",
-            '  {"providers": {"anthropic": {"baseUrl": "{url}"}, "openai": {"baseUrl": "{url}/v1"}}}',
-            "Its keys are ANTHROPIC_API_KEY and OPENAI_API_KEY: set them to {key}, or log in.",
-        ),
-    ),
-    Tool(
-        "gemini",
-        "Gemini CLI",
-        "0.61.0, tried",
-        obstacle="Gemini CLI speaks Google's own API only, which fairlead does not serve.",
-        remedy=(
-            "For Gemini models use a tool that speaks OpenAI's or Anthropic's API:   fairlead env --tool opencode",
-        ),
-    ),
-    Tool(
-        "crush",
-        "crush",
-        "its README on crushrc, not tried",
-        obstacle="crush reads no variable for its base URL.",
-        remedy=(
-            "Add to ~/.config/crush/crushrc:",
-            "  provider add fairlead --type openai-compat --base-url {url}/v1 --api-key {key} --discover-models true",
-        ),
-    ),
-    Tool(
-        "zed",
-        "Zed",
-        "https://zed.dev/docs/ai/llm-providers, not tried",
-        obstacle="Zed reads no variable for its base URL.",
-        remedy=(
-            "Add to language_models in Zed's settings.json, and give the key {key} in its agent panel:",
-            '  "openai_compatible": {"fairlead-local": {"api_url": "{url}/v1", "available_models": '
-            '[{"name": "MODEL", "max_tokens": 200000}]}}',
-        ),
-    ),
-    Tool(
-        "code",
-        "VS Code Copilot Chat",
-        "https://code.visualstudio.com/docs/copilot/customization/language-models, not tried",
-        obstacle="VS Code reads no variable for its base URL.",
-        remedy=(
-            "In VS Code: Chat: Manage Language Models, Add Models, Custom Endpoint, with this key and URL:",
-            "  {key}   {url}/v1/chat/completions",
-        ),
-        other_names=("vscode",),
-    ),
-    Tool(
-        "cursor",
-        "Cursor",
-        "https://github.com/cursor/cursor/issues/1380",
-        obstacle="Cursor's requests come from its own servers, which cannot reach a proxy on your machine.",
-        remedy=("Use another tool:   fairlead env --tool NAME",),
-    ),
 )
 
 BY_NAME = {name: tool for tool in TOOLS for name in (tool.name, *tool.other_names)}

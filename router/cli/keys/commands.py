@@ -39,7 +39,12 @@ _OPTIONS = (
     ("--budget-month-tokens", "budget.month_tokens", "NUMBER", "tokens for a month"),
     ("--paths", "paths", "PATHS", "inference (default), models for the list of models alone, or all"),
     ("--tag", "tag", "TAG", "tag of its requests, whatever they say themselves"),
-    ("--auth-client", "auth_client", "on|off", "whether it may use backends to which the tool's own login goes"),
+    (
+        "--auth-client",
+        "auth_client",
+        "on|off",
+        "whether it may use backends to which the tool's own login goes; off unless it is a tool's",
+    ),
 )
 
 

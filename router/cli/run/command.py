@@ -14,7 +14,6 @@ from router.cli.common.parser import Parser
 from router.cli.env.target import Target
 from router.cli.env.variables import build_arguments, fill, lacks_key
 from router.cli.run import environment
-from router.cli.run.config_files import make_refusal
 from router.cli.run.environment import VARIABLE, build_environment, find_changes
 from router.cli.run.plan import Plan, has_flag
 from router.cli.run.programs import COMMON, OTHER, Program, Recognised, chooses_provider, is_refused, recognise
@@ -111,7 +110,21 @@ def make_plan(
         plan.insert(*build_arguments(program.tool, target))
     if program.prepare is not None:
         program.prepare(plan)
+    if plan.keeps_key:
+        _note_key(plan, program, options)
     return plan
+
+
+def _note_key(plan: Plan, program: Program, options: Namespace) -> None:
+    """Say that the key of the tool's own file counts. Raises CommandError where that of the run has to."""
+    title, name = program.tool.title, program.tool.name
+    if options.budget is not None or options.tag:
+        raise CommandError(
+            f"{title} sends the key that its own file has, and not the one of this run, which carries budget and tag.",
+            f"Leave out --budget and --tag, or limit {title}'s own key:   fairlead keys set tool-{name} --budget-day "
+            "\N{HORIZONTAL ELLIPSIS}",
+        )
+    plan.notes.append(f"{title} sends the key of its own file, so the summary of this run does not have its requests.")
 
 
 def _choose_model(plan: Plan, program: Program, given: str | None, settings: Settings) -> None:
@@ -137,9 +150,8 @@ def _choose_model(plan: Plan, program: Program, given: str | None, settings: Set
 
 
 def _refuse(program: Program, home: Home, settings: Settings) -> None:
-    tool = program.tool
     shown = Target(predict_url(settings.host, settings.port), None)
-    raise make_refusal(tool.name, tool.obstacle, [fill(line, shown) for line in tool.remedy])
+    raise UsageError(program.tool.obstacle, "\n".join(fill(line, shown) for line in program.tool.remedy))
 
 
 # Arguments
@@ -233,6 +245,8 @@ def _announce(plan: Plan, program: Program, options: Namespace) -> None:
     told = [name for name in plan.changes if name.endswith(("_URL", "_BASE", "_HOST"))]
     own = plan.target.own
     urls = [name for part in (program.tool.parts or COMMON.parts) for name, _ in part.urls if name in told][:2]
+    if program.leads_by_file:
+        urls = ["its own file"]
     facts = [*urls, *(["arguments"] if plan.at > 1 and program is not OTHER else [])]
     login = "its own login is passed on" if own else "its own login is not used"
     parts = [f"{', '.join(facts)}; {login}" if facts else login]

@@ -2,40 +2,40 @@
 changed; what a tool needs in a file is a private one, which ends with the run."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 
 from router.backends import ANTHROPIC, OPENAI, Api, speaks_api
+from router.cli.env import by_file
 from router.cli.run.plan import Plan
 from router.errors import CommandError, UsageError
 from router.net.loopback import LOCALHOST
-from router.settings.kinds import NO_KEY
+from router.settings.kinds import NO_KEY, clean
 from router.setup.formats.document import InvalidDocument, make_invalid_error
 from router.setup.formats.json_edit import JSONC
+from router.setup.state import parse_file, read_base
+from router.setup.tool import ENTRY, Tool, dig_text, list_entries
+from router.setup.tools import claude_code, continue_dev, llm, qwen
 from router.store.home.permissions import FILE_LIMIT
 
 #: Characters of the configuration that opencode gets in a variable: a system bounds these.
 _CONTENT_LIMIT = 24_000
-_CLAUDE_MANAGED = {
-    "darwin": "/Library/Application Support/ClaudeCode/managed-settings.json",
-    "win32": "C:\\Program Files\\ClaudeCode\\managed-settings.json",
-}
 
 
 def override_claude_settings(plan: Plan) -> None:
     """Claude Code takes variables from the `env` of its settings before those it is started with; a file that is named
     on the command line comes before the user's and the project's."""
-    managed = _CLAUDE_MANAGED.get(sys.platform, "/etc/claude-code/managed-settings.json")
-    forced = _read_env(managed).get("ANTHROPIC_BASE_URL")
-    if forced is not None and not _leads_here(str(forced), plan):
-        raise CommandError(
-            f"{managed}, which the administrator of this machine manages, has Claude Code use another URL.",
-            "Nothing that fairlead sets comes before it: ask the administrator.",
-        )
-    folder = plan.find_folder(".claude", "CLAUDE_CONFIG_DIR")
-    places = [os.path.join(folder, "settings.json"), *(f".claude/settings{name}.json" for name in ("", ".local"))]
+    for managed in claude_code.TOOL.managed_files.get(sys.platform, ()):
+        forced = _read_env(managed).get("ANTHROPIC_BASE_URL")
+        if forced is not None and not _leads_here(str(forced), plan):
+            raise CommandError(
+                f"{managed}, which the administrator of this machine manages, has Claude Code use another URL.",
+                "Nothing that fairlead sets comes before it: ask the administrator.",
+            )
+    places = [claude_code.find_main(plan.place)[0], *claude_code.TOOL.project_files]
     known = {name for place in places for name in _read_env(place)}
     overridden = {name: value or "" for name, value in plan.changes.items() if name in known}
     if not overridden:
@@ -83,7 +83,7 @@ def add_continue_config(plan: Plan) -> None:
         return
     import yaml
 
-    path = os.path.join(plan.find_folder(".continue", "CONTINUE_GLOBAL_DIR"), "config.yaml")
+    path = continue_dev.find_main(plan.place)[0]
     text = _read(path)
     try:
         found: object = yaml.safe_load(text) if text else None
@@ -114,52 +114,41 @@ def add_continue_config(plan: Plan) -> None:
 
 def check_qwen_settings(plan: Plan) -> None:
     """The providers of Qwen Code's settings come before variables and arguments."""
-    names = (os.path.join(plan.find_folder(".qwen", "QWEN_HOME"), "settings.json"), ".qwen/settings.json")
-    for path in names:
-        settings = _parse(_read(path), path)
+    for path in (qwen.find_main(plan.place)[0], *qwen.TOOL.project_files):
+        settings = _parse(_read(path), str(path))
         providers = settings.get("modelProviders")
         told = json.dumps(providers) if providers else ""
         if told and not _leads_here(told, plan):
             plan.notes.append(f"{path} has modelProviders, which come before what is set here.")
-            plan.notes.append(f"Point them here:   {_name_setup('qwen')}")
+            plan.notes.append("Point them here:   fairlead setup qwen")
         if not plan.model_given and _table(settings, "model").get("name"):
             plan.changes.pop("OPENAI_MODEL", None)
 
 
-def check_pi_models(plan: Plan) -> None:
-    """pi takes URLs from its own file only. Raises UsageError unless that leads here."""
-    path = os.path.join(plan.find_folder(".pi/agent", "PI_CODING_AGENT_DIR"), "models.json")
-    _check_leads_here("pi", path, plan)
+def check_own_file(plan: Plan, tool: Tool) -> None:
+    """For a tool that takes URL and key from its own file only. Raises UsageError unless that leads here, CommandError
+    for one that cannot be read."""
+    if not _leads_here(read_base(tool, plan.place), plan):
+        about = by_file.BY_NAME[tool.name]
+        raise UsageError(about.obstacle, "\n".join(about.remedy))
+    plan.keeps_key = True
 
 
-def check_cline_providers(plan: Plan) -> None:
-    """Cline takes URLs from its own file only. Raises UsageError unless that leads here."""
-    path = os.path.join(plan.find_folder(".cline/data", "CLINE_DATA_DIR"), "settings", "providers.json")
-    _check_leads_here("cline", path, plan)
-
-
-def make_refusal(tool: str, obstacle: str, remedy: Sequence[str]) -> UsageError:
-    """The error for a tool that a variable, an argument or a private file cannot lead to the proxy."""
-    from router.cli import COMMANDS
-
-    hint = f"Its own settings can point here:   {_name_setup(tool)}" if "setup" in COMMANDS else "\n".join(remedy)
-    return UsageError(obstacle, hint)
-
-
-def _name_setup(tool: str) -> str:
-    from router.cli import COMMANDS
-
-    return f"fairlead setup {tool}" if "setup" in COMMANDS else f"fairlead env --tool {tool}"
-
-
-def _check_leads_here(tool: str, path: str, plan: Plan) -> None:
-    from router.cli.env.tools import BY_NAME
-    from router.cli.env.variables import fill
-
-    if not _leads_here(_read(path), plan):
-        about = BY_NAME[tool]
-        shown = plan.target._replace(key=None)
-        raise make_refusal(tool, about.obstacle, [fill(line, shown) for line in about.remedy])
+def choose_llm_model(plan: Plan) -> None:
+    """llm asks for models that it knows: those with OpenAI's names follow the variables; one that `fairlead setup` has
+    registered has URL and key in its file."""
+    path, form = llm.find_main(plan.place)
+    if plan.model:
+        name = f"{ENTRY}/{plan.model}"
+        entries = [one for one in list_entries(parse_file(path, form)) if one.get("model_id") == name]
+        plan.keeps_key = any(_leads_here(dig_text(one, "api_base"), plan) for one in entries)
+        if not plan.keeps_key:
+            name = plan.model
+            plan.notes.append(f"where llm does not know {clean(name)}, register it:   fairlead setup llm")
+        plan.insert("-m", name)
+        return
+    named = next((after for flag, after in pairwise(plan.arguments) if flag in ("-m", "--model")), None)
+    plan.keeps_key = (named or _read(path.with_name("default_model.txt"))).startswith(f"{ENTRY}/")
 
 
 def _leads_here(text: str, plan: Plan) -> bool:
@@ -171,7 +160,7 @@ def _leads_here(text: str, plan: Plan) -> bool:
     return any(text.find(url + end) >= 0 for url in ours for end in ('"', "/", "'")) or text in ours
 
 
-def _read_env(path: str) -> Mapping[str, object]:
+def _read_env(path: str | Path) -> Mapping[str, object]:
     """The `env` of one of Claude Code's settings files; empty where that drops the file as not valid."""
     try:
         found = json.loads(_read(path) or "{}")
@@ -180,7 +169,7 @@ def _read_env(path: str) -> Mapping[str, object]:
     return _table(cast("object", found), "env") if isinstance(found, dict) else {}
 
 
-def _read(path: str) -> str:
+def _read(path: str | Path) -> str:
     """The text of a file; "" where there is none, or none that can be read."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as file:

@@ -1,11 +1,14 @@
 """How a program is started: its words, what changes in its environment, its private files, and what is said of it."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from router.cli.env.target import Target
 from router.cli.env.variables import Changes
+from router.setup.tool import Place
 
 
 @dataclass
@@ -26,6 +29,8 @@ class Plan:
     models: Sequence[str] = ()
     #: True where the user's own arguments lead the tool: nothing is put in front of them.
     leads_itself: bool = False
+    #: True where its requests carry the key of its own file, and not the one of the run.
+    keeps_key: bool = False
     changes: Changes = field(default_factory=dict[str, str | None])
     #: Name -> content of the files that exist while the program runs; {NAME} in an argument stands for the path.
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -45,10 +50,11 @@ class Plan:
         """What stands for the path of a private file in an argument."""
         return "{" + name + "}"
 
-    def find_folder(self, usual: str, variable: str) -> str:
-        """A tool's folder: what its own variable names, else one below the user's home. usual: such as `.qwen`."""
+    @property
+    def place(self) -> Place:
+        """Where the tool looks for its files."""
         home = self.environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
-        return self.environ.get(variable) or os.path.join(home, *usual.split("/"))
+        return Place(self.environ, Path(home), sys.platform)
 
 
 def has_flag(arguments: Sequence[str], flag: str) -> bool:

@@ -7,12 +7,15 @@ model adds to that. {model} stands for the name that --model has, {quoted} for t
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from router.backends import ANTHROPIC, OPENAI
+from router.cli.env import by_file
 from router.cli.env.tools import BY_NAME, Part, Tool
 from router.cli.run import config_files
 from router.cli.run.plan import Plan, has_flag
+from router.setup.tools import cline, pi
 
 #: What every started program gets, for SDKs and for what a tool starts itself. Newer SDKs send a key as Bearer.
 COMMON = Tool(
@@ -107,7 +110,7 @@ PROGRAMS = (
         model_flags=("--model",),
         needs_model=True,
     ),
-    Program(BY_NAME["llm"], packages=("llm",), model_arguments=("-m", "{model}"), model_flags=("-m", "--model")),
+    Program(BY_NAME["llm"], packages=("llm",), model_flags=("-m", "--model"), prepare=config_files.choose_llm_model),
     Program(
         BY_NAME["goose"],
         packages=("goose",),
@@ -116,22 +119,27 @@ PROGRAMS = (
         model_flags=("--model",),
     ),
     Program(
-        BY_NAME["cn"],
+        by_file.BY_NAME["cn"],
         packages=("@continuedev/cli",),
         needs_model=True,
         provider_flags=("--config",),
         prepare=config_files.add_continue_config,
     ),
     Program(
-        BY_NAME["pi"],
+        by_file.BY_NAME["pi"],
         packages=("@earendil-works/pi-coding-agent",),
         model_arguments=("--model", "{model}"),
         model_flags=("--model",),
         leads_by_file=True,
-        prepare=config_files.check_pi_models,
+        prepare=partial(config_files.check_own_file, tool=pi.TOOL),
     ),
-    Program(BY_NAME["cline"], packages=("cline",), leads_by_file=True, prepare=config_files.check_cline_providers),
-    *(Program(BY_NAME[name]) for name in ("gemini", "crush", "zed", "code", "cursor")),
+    Program(
+        by_file.BY_NAME["cline"],
+        packages=("cline",),
+        leads_by_file=True,
+        prepare=partial(config_files.check_own_file, tool=cline.TOOL),
+    ),
+    *(Program(tool) for tool in by_file.TOOLS if tool.name not in ("cn", "pi", "cline")),
 )
 #: Any other program.
 OTHER = Program(COMMON, model_variables=("ANTHROPIC_MODEL", "OPENAI_MODEL"))

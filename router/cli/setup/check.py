@@ -37,7 +37,7 @@ def check(home: Home, place: Place, tool: Tool, model: str, *, as_json: bool) ->
         raise CommandError(f"{tool.title} has no run without its window that could be checked.", "Open it and ask it.")
     if not program:
         raise CommandError(f"`{tool.program}` is not on PATH.", "Install it, or run this from a shell that finds it.")
-    if not run_files.live(home):
+    if not run_files.list_shared(home):
         raise CommandError("no proxy is running.", "Start it in another terminal:   fairlead proxy")
     record = read_record(home, tool.name)
     model = model or (record.model if record is not None else "") or find_models(home, "")[1].name

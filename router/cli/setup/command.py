@@ -23,7 +23,7 @@ from router.setup.diff import format_diff
 from router.setup.files import NotWritable
 from router.setup.plan import FilePlan, list_changes
 from router.setup.record import SCHEMA, SetupRecord, read_record
-from router.setup.state import ask_version, find_program, list_conflicts, list_stronger, read_base
+from router.setup.state import ask_version, find_program, is_too_old, list_conflicts, list_stronger, read_base
 from router.setup.table import BY_NAME, TOOLS
 from router.setup.tool import Place, Target, Tool
 from router.store.home.home import Home, open_home
@@ -102,22 +102,28 @@ def _explain(command: _Command) -> int:
 def _set_up(command: _Command) -> int:
     tool, place = command.tool, command.place
     program = find_program(tool, place.environ)
+    version = ""
     if not command.options.print:
         _check_installed(tool, place, program)
+        version = ask_version(tool, program, place.environ) if program else ""
+    if is_too_old(tool, version):
+        raise CommandError(
+            f"{tool.title} {version} is too old: it does not read what fairlead would write.",
+            f"Update it to {tool.oldest} or newer, then run this again.",
+        )
     target, key = _find_target(command)
     try:
-        return _set_up_with(command, program, target, key)
+        return _set_up_with(command, version, target, key)
     except BaseException:
         key.withdraw()
         raise
 
 
-def _set_up_with(command: _Command, program: str, target: Target, key: ToolKey) -> int:
-    options, home, place, tool = command
+def _set_up_with(command: _Command, version: str, target: Target, key: ToolKey) -> int:
+    _, home, place, tool = command
     record = read_record(home, tool.name)
     assert tool.make_changes is not None
     planned = plans.plan_setup(tool.make_changes(target, place), record, secret=target.key)
-    version = ask_version(tool, program, place.environ) if program and not options.print else ""
     files = [one.record for one in planned if one.record is not None]
     made = SetupRecord(
         schema=SCHEMA,
@@ -174,7 +180,7 @@ def _find_target(command: _Command) -> tuple[Target, ToolKey]:
         model=model,
         chosen=bool(options.model),
         key=key.provide(make=not options.print),
-        key_command=find_key_command(tool, place.environ),
+        key_command=find_key_command(tool, place),
         login=found.own,
         protocol=protocol,
         no_proxy=bypass or "",

@@ -7,7 +7,7 @@ from router.cli.common.layout import NONE, find_width, format_table, note, print
 from router.cli.env.target import find_target
 from router.errors import CommandError
 from router.setup.record import SetupRecord, read_record
-from router.setup.state import State, ask_version, find_program, read_state
+from router.setup.state import State, ask_version, find_program, is_too_old, read_state
 from router.setup.table import TOOLS
 from router.setup.tool import Place, Tool
 from router.store.home.home import Home
@@ -55,6 +55,8 @@ def _describe(row: Row) -> str:
     state, name = row.state, row.tool.name
     if row.tool.make_changes is None:
         return "see:   fairlead setup " + name if row.tool.possible else "cannot be pointed here"
+    if is_too_old(row.tool, row.version):
+        return f"too old: {row.tool.oldest} or newer can be pointed here"
     if state.kind == "here":
         return "here" if state.ours else "here (not by setup)"
     if state.kind == "changed":
@@ -71,6 +73,7 @@ def _to_json(row: Row) -> dict[str, object]:
         "tool": row.tool.name,
         "program": row.program or None,
         "version": row.version or None,
+        "too_old": is_too_old(row.tool, row.version),
         "state": row.state.kind if row.tool.make_changes is not None else "no file",
         "url": row.state.url or None,
         "by_setup": row.state.ours,

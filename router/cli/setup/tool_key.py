@@ -1,12 +1,13 @@
 """The client key of a tool, where clients must send one: made when the tool is set up, revoked when that is undone."""
 
 import shutil
-from collections.abc import Mapping
 
 from router.host.own_program import find_words
-from router.setup.tool import Tool
+from router.policy.grants.grant import TOOL_PREFIX
+from router.setup.tool import Place, Tool
 from router.store.home.home import Home
-from router.store.keys.client_keys import TOOL_PREFIX, make_tool_key, read_tool_key, revoke_key
+from router.store.home.place import find_home
+from router.store.keys.client_keys import make_tool_key, read_tool_key, revoke_key
 
 # Stands for a key that is made only when it is written. It is masked where it is shown.
 _PLACEHOLDER = "flk_made-when-it-is-written"
@@ -48,7 +49,13 @@ def revoke_tool_key(home: Home, tool: Tool) -> bool:
     return revoke_key(home, TOOL_PREFIX + tool.name)
 
 
-def find_key_command(tool: Tool, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The words that print the key of a tool: by the name `fairlead` where that is on PATH."""
+def find_key_command(tool: Tool, place: Place) -> tuple[str, ...]:
+    """The words that print the key of a tool: by the name `fairlead` where that is on PATH. The tool may not have this
+    shell's variables: where one names the home, the words name it too; () where they cannot."""
+    environ = place.environ
     words = ("fairlead",) if shutil.which("fairlead", path=environ.get("PATH")) else find_words()
-    return (*words, "keys", "print", tool.name)
+    moved = bool(environ.get("FAIRLEAD_HOME"))
+    if moved and place.system == "win32":
+        return ()
+    named = ("env", f"FAIRLEAD_HOME={find_home(environ)}") if moved else ()
+    return (*named, *words, "keys", "print", tool.name)

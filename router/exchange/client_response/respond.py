@@ -87,7 +87,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
     context.record.stream = True
     arrived, target = context.request.arrived, attempt.target
     timeouts = StreamTimeouts(commit_by=arrived + COMMIT_SECONDS, end_by=arrived + target.total, idle=target.idle)
-    tap = Tap(context.call.dialect, target.profile, hide_usage=hide_usage)
+    on_end = partial(resource_affinity.remember_items, attempt) if resource_affinity.keeps_items(attempt) else None
+    tap = Tap(context.call.dialect, target.profile, hide_usage=hide_usage, on_end=on_end)
     return Relay(
         context.connection,
         response,

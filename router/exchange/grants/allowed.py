@@ -4,10 +4,14 @@ A key with a list of models never reaches another one, whatever names it: an ali
 the chain of fallbacks, an earlier response. A call that names no model is refused where it could run one all the same.
 """
 
+from dataclasses import replace
+from typing import cast
+
 from router.errors import BadRequest, Forbidden, RouterError
 from router.exchange.context import Arrival
-from router.policy.grants.grant import Grant, allows_backend, allows_model, describe_models
+from router.policy.grants.grant import Grant, allows, allows_backend, allows_model, describe_models
 from router.policy.routing.routes import Route
+from router.settings.kinds import clean
 from router.wire import resource_ids
 from router.wire.calls import Call
 from router.wire.protocols import MESSAGES
@@ -62,31 +66,43 @@ def check_route(arrival: Arrival, route: Route, top: Top | None) -> None:
     if more:
         raise Forbidden(f"The key {grant.name} may use some models only, and `{more[0]}` names further ones.")
     for one in grant.line:
-        if not allows_route(one, route):
+        if not _allows_alone(one, route):
             raise _make_refusal(arrival, one, route)
         if one.models is not None and route.model is None and not _runs_no_model(arrival):
             raise Forbidden(
                 f"The key {one.name} may use some models only, and {arrival.request.method} {arrival.call.path[:200]} "
                 "does not say which it will use."
             )
+        if one.models is not None and top is not None:
+            _check_tools(arrival, one, route, top)
+
+
+def _check_tools(arrival: Arrival, grant: Grant, route: Route, top: Top) -> None:
+    """Refuse a tool for which the provider uses a model that it names and the key may not. Raises RouterError."""
+    tools = top.value("tools") if "tools" in top else None
+    for tool in cast("list[object]", tools) if isinstance(tools, list) else ():
+        model = cast("dict[str, object]", tool).get("model") if isinstance(tool, dict) else None
+        if isinstance(model, str) and not allows_model(grant, route.backend.name, model):
+            text = (
+                f"The key {grant.name} may not use the model '{clean(model, 80)}', which a tool of the request names. "
+                f"It may use {describe_models(grant)}."
+            )
+            raise _make_final(arrival, text)
 
 
 def passes_grant(arrival: Arrival, route: Route) -> bool:
-    """True when the key of the request may use a route of the chain of fallbacks."""
+    """True when the key of the request may use a route. An alias that is allowed stands for its own target, and for no
+    other that a rule or a fallback puts in its place."""
     grant = arrival.grant
-    return grant is None or all(allows_route(one, route) for one in grant.line)
+    return grant is None or allows(grant, route.backend, route.model, _find_alias(route))
 
 
-def allows_route(grant: Grant, route: Route) -> bool:
-    """True when a grant, without those above it, allows a backend with the model it would be sent. An alias that is
-    allowed stands for its own target, and for no other that a rule or a fallback puts in its place."""
-    backend = route.backend
-    if not allows_backend(grant, backend.name) or (backend.auth == "client" and not grant.auth_client):
-        return False
-    if route.model is None:
-        return True
-    alias = route.alias if route.alias and route.renamed_by == f"alias {route.alias}" else ""
-    return allows_model(grant, backend.name, route.model, alias)
+def _find_alias(route: Route) -> str:
+    return route.alias if route.alias and route.renamed_by == f"alias {route.alias}" else ""
+
+
+def _allows_alone(grant: Grant, route: Route) -> bool:
+    return allows(replace(grant, parent=None), route.backend, route.model, _find_alias(route))
 
 
 def _runs_no_model(arrival: Arrival) -> bool:
@@ -102,8 +118,12 @@ def _make_refusal(arrival: Arrival, grant: Grant, route: Route) -> RouterError:
         text = f"The key {grant.name} may not use the backend {route.backend.name}, which serves the model '{model}'."
     elif route.backend.auth == "client" and not grant.auth_client:
         text = f"The key {grant.name} may not use the backend {route.backend.name}, to which the tool's own login goes."
+        if not grant.is_child:
+            text += f" Whoever runs this fairlead can allow it:   fairlead keys set {grant.name} --auth-client on"
     else:
         text = f"The key {grant.name} may not use the model '{model}'{sent}. It may use {describe_models(grant)}."
-    if arrival.call.protocol == MESSAGES.name:
-        return BadRequest(text)
-    return Forbidden(text)
+    return _make_final(arrival, text)
+
+
+def _make_final(arrival: Arrival, text: str) -> RouterError:
+    return BadRequest(text) if arrival.call.protocol == MESSAGES.name else Forbidden(text)

@@ -10,7 +10,7 @@ from router.exchange.upstream_response.response import UpstreamResponse
 from router.ir import RoutingFacts
 from router.policy.routing.routes import DEMO
 from router.settings.kinds import clean
-from router.store.interfaces import ResourceOwners
+from router.store.interfaces import Owner, ResourceOwners
 from router.wire import resource_ids
 from router.wire.calls import Call
 from router.wire.raw.json.top_level import Top
@@ -47,19 +47,33 @@ async def add_owner(arrival: Arrival, facts: RoutingFacts, names: list[str]) -> 
     return msgspec.structs.replace(facts, owner=owner.backend, account=owner.account)
 
 
+async def check_items(arrival: Arrival, names: list[str]) -> None:
+    """Refuse references to parts of another key's answers. Only those of keys with names are written down: one that is
+    not known is the default key's, or nobody's. Raises NotFound, BadRequest."""
+    for name, owner in await _find_owners(arrival, names):
+        if (owner.key if owner is not None else "") != arrival.key_owner:
+            raise _make_foreign(name)
+
+
 async def _check_owned(arrival: Arrival, names: list[str]) -> None:
     """Refuse a caller with a key of its own every id that was not issued to that key. Raises NotFound."""
+    for name, owner in await _find_owners(arrival, names):
+        if owner is None or owner.key != arrival.key_owner:
+            raise _make_foreign(name)
+
+
+async def _find_owners(arrival: Arrival, names: list[str]) -> list[tuple[str, Owner | None]]:
+    """Who issued each id, without those of fairlead's own answers, which it checks where it reads them. Raises
+    BadRequest for too many."""
     if len(names) >= resource_ids.CHECKED_LIMIT:
         raise BadRequest(f"The request names {resource_ids.CHECKED_LIMIT:,} ids or more, too many to be checked.")
     stored = arrival.call.entry.stored
     asked = [name for name in dict.fromkeys(names) if stored is None or not stored.is_own(name)]
-    find = arrival.runtime.resource_owners.find_all
     if not asked:
-        return
+        return []
+    find = arrival.runtime.resource_owners.find_all
     found = await trio.to_thread.run_sync(find, asked, limiter=_THREADS)
-    for name in asked:
-        if name not in found or found[name].key != arrival.key_owner:
-            raise _make_foreign(name)
+    return [(name, found.get(name)) for name in asked]
 
 
 def _make_foreign(name: str) -> NotFound:
@@ -87,6 +101,8 @@ def remember_answer(
 ) -> None:
     """Remember the ids that an answer issues. whole: False for a body that is cut off, of which only the id at its
     beginning is read."""
+    if whole and keeps_items(attempt) and response.status < 300:
+        remember_items(attempt, body)
     if not holds_answer(attempt, response):
         return
     generates = attempt.context.call.generates
@@ -99,6 +115,21 @@ def remember_stream(attempt: Attempt, response_id: str) -> None:
     """Remember the id at the beginning of a stream."""
     if response_id and _may_issue(attempt):
         _remember(attempt, response_id, "")
+
+
+def keeps_items(attempt: Attempt) -> bool:
+    """True where the ids of an answer's parts are written down: those of a key with a name, which others must not name.
+    A response that is made in the background shows its parts when it is fetched."""
+    context = attempt.context
+    shows = context.issues_id or context.request.method == "GET"
+    return bool(context.key_owner and shows and attempt.plan is None and context.call.entry.stored is not None)
+
+
+def remember_items(attempt: Attempt, answer: bytes | bytearray) -> None:
+    """Remember the ids of an answer's parts. answer: itself, or the event that ends its stream."""
+    stored = attempt.context.call.entry.stored
+    for name in stored.issued_items(answer) if stored is not None else ():
+        _remember(attempt, name, "items")
 
 
 def _may_issue(attempt: Attempt) -> bool:

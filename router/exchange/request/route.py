@@ -8,13 +8,14 @@ from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.buffered import read_buffered
 from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
-from router.exchange.grants.allowed import check_route
+from router.exchange.grants.allowed import check_route, passes_grant
 from router.exchange.request import resource_affinity
-from router.exchange.request.caller_login import check_login
+from router.exchange.request.caller_login import check_login, passes_login
 from router.exchange.request.token_estimate import estimate_input
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts
 from router.net.server.cancel_reason import CancelReason
+from router.policy.routing.fallback import list_other_servers
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
@@ -40,15 +41,28 @@ async def read_request(arrival: Arrival) -> RequestContext:
     # All of them have to be the key's own.
     limit = resource_ids.NAMED_LIMIT if arrival.grant is None else resource_ids.CHECKED_LIMIT
     names = resource_affinity.named_ids(call, top, limit)
-    if top is not None and arrival.runtime.resource_owners.attached:
-        in_depth = resource_ids.in_depth
+    if top is not None and (arrival.grant is not None or arrival.runtime.resource_owners.attached):
+        in_depth = resource_ids.in_depth if arrival.grant is None else resource_ids.in_escaped_depth
         large = len(body.data) > THREAD_BYTES
         names += await arrival.run_in_thread(in_depth, body.data, limit) if large else in_depth(body.data, limit)
+    if top is not None:
+        await _check_items(arrival, top, len(body.data))
     facts = await resource_affinity.add_owner(arrival, facts, names) if names else facts
     record.model, record.stream = facts.model, facts.stream
     issues_id = resource_ids.issues(call, arrival.request.method, top)
     route = await _resolve_route(arrival, facts, body.data, top)
     return RequestContext(arrival, facts, body, route, issues_id=issues_id)
+
+
+async def _check_items(arrival: Arrival, top: Top, size: int) -> None:
+    """Refuse what names a part of another key's answer, where there are keys with names. Raises NotFound."""
+    stored = arrival.call.entry.stored
+    if stored is None or not (arrival.grant is not None or arrival.runtime.client_keys.table.grants):
+        return
+    list_named = stored.named_items
+    names = await arrival.run_in_thread(list_named, top) if size > THREAD_BYTES else list_named(top)
+    if names:
+        await resource_affinity.check_items(arrival, names)
 
 
 async def _read_upload(arrival: Arrival) -> RequestContext:
@@ -98,6 +112,8 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, body: bytes, top
     if isinstance(route, UnknownModel):
         raise route
     record = arrival.record
+    if not passes_grant(arrival, route):
+        route = _lead_elsewhere(arrival, route)
     record.backend, record.account = route.backend.name, arrival.snapshot.targets[route.backend.name].account
     record.route, record.sent_model = route.why, route.model
     if route.rule:
@@ -107,6 +123,16 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, body: bytes, top
         check_route(arrival, route, top)
     if route.backend.auth == "client":
         check_login(arrival, route)
+    return route
+
+
+def _lead_elsewhere(arrival: Arrival, route: Route) -> Route:
+    """The route to another backend of the same model that the key may use; the same one where there is none."""
+    others = list_other_servers(route, arrival.snapshot.table, arrival.call.protocol)
+    for other in others:
+        if passes_grant(arrival, other) and speaks(arrival.call, other) and passes_login(arrival, other):
+            arrival.record.note(f"{route.backend.name} serves it too, and is not for the key {arrival.record.key}")
+            return other
     return route
 
 

@@ -10,6 +10,7 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from router.backends import Backend
 from router.settings.tables import KeyOptions
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The name of the one key that is no grant: `api_key`, or the client key of the home.
 DEFAULT = "default"
+#: The names of the keys that are made for tools of this machine begin so.
+TOOL_PREFIX = "tool-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ def make_grant(name: str, options: KeyOptions) -> Grant:
         max_concurrent=options.max_concurrent,
         paths=options.paths,
         tag=options.tag,
-        auth_client=options.auth_client,
+        auth_client=name.startswith(TOOL_PREFIX) if options.auth_client is None else options.auth_client,
     )
 
 
@@ -114,6 +117,17 @@ def compile_globs(globs: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 def allows_backend(grant: Grant, backend: str) -> bool:
     """True when a grant, without those above it, allows a backend."""
     return grant.backends is None or backend in grant.backends
+
+
+def allows(grant: Grant, backend: Backend, model: str | None, alias: str = "") -> bool:
+    """True when a grant and those above it allow a backend, with a model unless that is None. alias: as for
+    `allows_model`."""
+    return all(
+        allows_backend(one, backend.name)
+        and (one.auth_client or backend.auth != "client")
+        and (model is None or allows_model(one, backend.name, model, alias))
+        for one in grant.line
+    )
 
 
 def allows_model(grant: Grant, backend: str, model: str, alias: str = "") -> bool:

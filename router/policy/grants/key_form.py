@@ -5,6 +5,7 @@ A key is random, so that a plain SHA-256 of it is enough at rest: there is nothi
 
 import base64
 import binascii
+import re
 from hashlib import sha256
 
 PREFIX = "flk_"
@@ -14,6 +15,7 @@ LENGTH = len(PREFIX) + _RANDOM + _CHECK
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _LETTERS = frozenset(_ALPHABET)
 MARK = PREFIX.encode()
+_IN_TEXT = re.compile(r"flk_[A-Za-z0-9]{8,}+")
 
 
 def format_key(random: bytes) -> str:
@@ -44,6 +46,11 @@ def explain_fault(key: str) -> str:
     if _compute_check(text[:_RANDOM]) != text[_RANDOM:]:
         return "a character of it is wrong"
     return ""
+
+
+def hide_keys(text: str) -> str:
+    """A text without what may be client keys in it."""
+    return _IN_TEXT.sub("flk_[redacted]", text) if PREFIX in text else text
 
 
 def digest_key(key: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""Where a request goes when the accounts of its backend cannot serve it: the chain of its rule, else of its model.
+"""Where a request goes when the accounts of its backend cannot serve it: the chain of its rule, else of its model. And
+where it may go when its client key may not use the backend: to another one of the same model.
 
 The chain is the user's: it decides over backends and models, whatever catalogs say. What a rule sets for its own
 backend (headers, fields of its vendor) stays there; what it asks of any (effort, cap, what is taken out) goes along.
@@ -15,6 +16,8 @@ from router.settings.kinds import Frozen
 from router.settings.tables import Edits
 
 WHY = "fallback"
+# The steps that choose among backends. All others are for one alone: a prefix, a rule, the issuer of an id.
+_CHOOSING = ("catalog", "family")
 
 
 def build_chain(route: Route, table: Table, serves: Callable[[Route], bool] = lambda hop: True) -> list[Route]:
@@ -29,6 +32,17 @@ def build_chain(route: Route, table: Table, serves: Callable[[Route], bool] = la
     hops = [hop for hop in found if hop is not None and serves(hop)]
     owner = next((one.backend for one in (route, *hops) if one.backend.auth == "client"), None)
     return [hop for hop in hops if hop.backend.auth != "client" or owner is None or _same_host(hop.backend, owner)]
+
+
+def list_other_servers(route: Route, table: Table, protocol: str | None) -> list[Route]:
+    """The routes to the other backends of the route's model, those that speak the protocol first; none where the name
+    leads to one backend alone. A vendor's name leads to the vendor's backends only, as always."""
+    if route.model is None or route.why not in _CHOOSING:
+        return []
+    servers = table.find_servers(route.model) if route.why == "catalog" else table.of_family(route.model)
+    others = [one for one in servers if one is not route.backend]
+    others.sort(key=lambda one: protocol not in one.protocols)
+    return [msgspec.structs.replace(route, backend=one) for one in others]
 
 
 def _same_host(backend: Backend, owner: Backend) -> bool:

@@ -13,7 +13,9 @@ _PROVIDERS = {"chat": "openai-compatible", "messages": "anthropic"}
 
 def find_main(place: Place) -> tuple[Path, str]:
     """Its providers."""
-    return place.find("CLINE_DIR", ".cline") / "data" / "settings" / "providers.json", "json"
+    data = place.environ.get("CLINE_DATA_DIR", "")
+    folder = Path(data).expanduser() if data else place.find("CLINE_DIR", ".cline") / "data"
+    return folder / "settings" / "providers.json", "json"
 
 
 def read_base(value: Any) -> str:
@@ -44,6 +46,8 @@ TOOL = Tool(
     "Cline CLI",
     "3.0.65, tried",
     program="cline",
+    # 2.18.0 keeps its providers elsewhere.
+    oldest="3.0.0",
     protocols=("chat", "messages"),
     find_main=find_main,
     make_changes=make_changes,

@@ -44,6 +44,8 @@ TOOL = Tool(
     "Codex",
     "0.171.0, tried",
     program="codex",
+    # The first that asks a command for its key: 0.117.0 sends none.
+    oldest="0.118.0",
     protocols=("responses",),
     find_main=find_main,
     make_changes=make_changes,
@@ -53,6 +55,7 @@ TOOL = Tool(
         "linux": ("/etc/codex/managed_config.toml", "/etc/codex/config.toml"),
         "darwin": ("/etc/codex/managed_config.toml", "/etc/codex/config.toml"),
     },
+    conflicts=((("profile",), "A profile may choose another provider: remove it there."),),
     check=("exec", "--skip-git-repo-check", "-m", "{model}", "{prompt}"),
     clients=("codex",),
     notes=("It reads this when it starts: restart it.",),

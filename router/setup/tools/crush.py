@@ -37,9 +37,9 @@ TOOL = Tool(
     "crush",
     "its README on crushrc, not tried",
     program="crush",
+    oldest="0.80.0",
     protocols=("chat", "messages"),
     find_main=find_main,
     make_changes=make_changes,
     read_base=read_base,
-    notes=("A crush before 0.80 reads crush.json instead, which is left alone.",),
 )

@@ -59,13 +59,14 @@ TOOL = Tool(
     "https://code.visualstudio.com/docs/copilot/customization/language-models, not tried",
     other_names=("code",),
     program="code",
+    oldest="1.122.0",
     protocols=("chat", "messages", "responses"),
     find_main=find_main,
     make_changes=make_changes,
     read_base=read_base,
     notes=(
-        "It needs VS Code 1.122 or newer, and reads this when it starts: restart it. Then choose a model with "
-        "(fairlead) behind its name in the chat's list.",
+        "It reads this when it starts: restart it. Then choose a model with (fairlead) behind its name in the chat's "
+        "list.",
         'Where 1.132 shows none of them, set "chat.agentHost.byokModels.enabled": true in its settings.',
         "Other profiles have a file of their own in profiles/, which is left alone.",
     ),

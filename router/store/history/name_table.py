@@ -7,6 +7,7 @@ bytes: those beyond a bound are stored as OTHER.
 
 from typing import TYPE_CHECKING
 
+from router.policy.grants.key_form import hide_keys
 from router.store.history.derive import STORED
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ class NameTable:
             self._count, self._bytes = db.execute(summed).fetchone()
 
     def number(self, text: str, *, chosen: bool = False) -> int:
-        """Look up or create the number of a name. chosen: callers choose it, so there may be any number of names."""
+        """Look up or create the number of a name. chosen: callers choose it, so there may be any number of names. A
+        client key that a caller has put into one, as the name of a model, is not kept."""
         found = self._known.get(text) or self._fresh.get(text)
         if found is not None:
             return found
+        text = hide_keys(text)
         db = self._require_db()
         row = db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
         if row is not None:

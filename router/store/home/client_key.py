@@ -31,8 +31,8 @@ def is_loopback(host: str) -> bool:
 
 
 def check(settings: Settings, *, named: bool = False) -> None:
-    """Refuse to listen off loopback without a strong key. named: there are client keys with names, which all are
-    strong. Raises CommandError with the fix."""
+    """Refuse to listen off loopback without a strong key. named: somebody has made client keys with names, which all
+    are strong. Raises CommandError with the fix."""
     if is_loopback(settings.host):
         return
     reach = f"host is {settings.host}, which other machines can reach"
@@ -43,7 +43,8 @@ def check(settings: Settings, *, named: bool = False) -> None:
             f"{reach}, and {lack}.",
             f"Set one, of at least {LEAST_KEY} characters:\n"
             "  openssl rand -hex 24 | fairlead config set api_key --stdin\n"
-            "Or set $FAIRLEAD_API_KEY where the proxy starts.",
+            "Or set $FAIRLEAD_API_KEY where the proxy starts"
+            + (", or make a key for each who uses it:   fairlead keys add NAME" if settings.api_key is None else "."),
         )
     if settings.require_key == "off":
         raise CommandError(

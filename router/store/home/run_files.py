@@ -77,6 +77,11 @@ def remove(home: Home, port: int) -> None:
         home.remove(_format_name(port))
 
 
+def list_shared(home: Home) -> list[Run]:
+    """Those of `live` that serve all tools: not those that `fairlead run` has started for one program."""
+    return [run for run in live(home) if run.mode != "tied"]
+
+
 def live(home: Home) -> list[Run]:
     """The proxies whose process exists, newest first; the others' run files are removed. A process of another user, or
     one that began later and has the number of one that ended, is another process."""

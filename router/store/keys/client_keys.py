@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import CommandError
+from router.policy.grants.grant import TOOL_PREFIX
 from router.policy.grants.key_form import BITS, digest_key, explain_fault, format_key
 from router.settings import Secret
 from router.settings.kinds import BACKEND, InvalidValue, clean, display
@@ -21,8 +22,6 @@ from router.store.home.home import Home
 from router.store.home.permissions import shown, word
 
 FOLDER, TOOLS = "keys", "keys/tools"
-#: The names of the keys of tools begin so.
-TOOL_PREFIX = "tool-"
 _SUFFIX = ".json"
 
 
@@ -84,8 +83,8 @@ def check_name(text: str) -> str:
 
 
 def are_there(home: Home) -> bool:
-    """True when there is any key."""
-    return bool(home.names(FOLDER, _SUFFIX))
+    """True when somebody has made a key; those that `setup` makes for tools of this machine are not for others."""
+    return any(not name.startswith(TOOL_PREFIX) for name in home.names(FOLDER, _SUFFIX))
 
 
 def find_key(home: Home, key: bytes) -> str:
@@ -150,7 +149,12 @@ def add_key(home: Home, name: str, key: Secret | None = None, *, now: float | No
 
 
 def check_free(home: Home, name: str) -> None:
-    """Raise CommandError when there is a key of that name."""
+    """Raise CommandError when there is a key of that name, or it is for keys that `setup` makes."""
+    if name.startswith(TOOL_PREFIX):
+        raise CommandError(
+            f"{name} is a name of a key that is made for a tool; choose another.",
+            f"Or have it made:   fairlead setup {name.removeprefix(TOOL_PREFIX)}",
+        )
     if read_key(home, name) is not None:
         raise CommandError(
             f"there is a key {name} already.",

@@ -28,6 +28,28 @@ class _Tool(msgspec.Struct):
 _tools = msgspec.json.Decoder(list[_Tool])
 
 
+class _Item(msgspec.Struct):
+    id: object = None
+
+
+class _Answer(msgspec.Struct):
+    output: list[_Item] = []
+    response: "_Answer | None" = None
+
+
+_answers = msgspec.json.Decoder(_Answer)
+# What an item of a type holds where it is sent whole; without all of it, the server takes what it has under the id. The
+# type of a reference may be left out.
+_REFERENCE = "item_reference"
+_CONTENTS: dict[str, tuple[str, ...]] = {
+    _REFERENCE: (),
+    "reasoning": ("encrypted_content", "content"),
+    "image_generation_call": ("result",),
+}
+#: Items of one answer whose ids are read, and characters of an id.
+_ITEMS_LIMIT, _ID_LIMIT = 256, 256
+
+
 def recognize(top: Top, fields: Mapping[bytes, bytes]) -> int:
     """4 for a conversation under the name that only this protocol has, else 0."""
     return 4 if "input" in top and "messages" not in top else 0
@@ -48,6 +70,32 @@ def tiny_request(model: str, cap: str) -> Json:
 def issues(top: Top | None) -> bool:
     """True when the answer may be named later: what is not stored cannot; Codex stores nothing."""
     return top is None or top.raw("store") != b"false"
+
+
+def list_issued_items(answer: bytes | bytearray) -> list[str]:
+    """The ids of the items in an answer, or in the event that ends its stream: a later request can name them."""
+    try:
+        found = _answers.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+    items = (found.response or found).output[:_ITEMS_LIMIT]
+    return [item.id for item in items if isinstance(item.id, str) and 0 < len(item.id) <= _ID_LIMIT]
+
+
+def list_referenced_items(top: Top) -> list[str]:
+    """The ids of items that a request names in the place of what they hold."""
+    found = (top.value(name) for name in ("input", "items") if name in top)
+    entries = [one for items in found if isinstance(items, list) for one in cast("list[object]", items)]
+    objects = (cast("Json", one) for one in entries if isinstance(one, dict))
+    named = (one.get("id") for one in objects if _is_reference(one))
+    return [name for name in named if isinstance(name, str) and name]
+
+
+def _is_reference(item: Json) -> bool:
+    if item.get("type") is None and "role" in item:
+        return False  # a message
+    held = _CONTENTS.get(str(item.get("type") or _REFERENCE))
+    return held is not None and not any(item.get(field) for field in held)
 
 
 def leaves_traces(top: Top, dropped: Collection[str] | None = None) -> bool:

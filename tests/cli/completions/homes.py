@@ -44,6 +44,9 @@ def write_home(path, config=CONFIG):
             "accounts": [{"alias": alias, "key": SECRET} for alias in aliases],
         }
         home.write(f"backends/{name}.json", json.dumps(fields).encode())
+    home.write("keys/laptop.json", b"{}")
+    home.write("keys/tool-codex.json", b"{}")
+    home.write("keys/tools/codex", SECRET.encode())
     home.write("config.toml", config.encode())
     return home
 

@@ -55,6 +55,17 @@ LISTS = [
     ("config set backends.office.effort ", ["none", "minimal", "low", "medium", "high", "xhigh", "max"]),
     ("config set api_key ", []),
     ("config set nothing.of.this ", []),
+    ("keys ", ["add", "list", "set", "rotate", "revoke", "print"]),
+    ("keys add ", []),
+    ("keys set ", ["laptop", "tool-codex"]),
+    ("keys rotate ", ["laptop", "tool-codex"]),
+    ("keys revoke ", ["laptop", "tool-codex"]),
+    ("keys print ", ["codex"]),
+    ("keys set laptop --paths ", ["inference", "models", "all"]),
+    ("keys add x --backends ", ["groq", "office"]),
+    ("keys add x --backends groq,", ["groq,office"]),
+    ("keys add x --models fast,", [f"fast,{name}" for name in [NAMED[1], *SERVED, *NAMED[3:], *DEMO]]),
+    ("config set keys.laptop.paths ", ["inference", "all", "models"]),
     ("completions ", ["bash", "zsh", "fish", "powershell"]),
     ("completions bash ", ["--install", "--uninstall", "--help"]),
     ("bogus ", []),
@@ -110,6 +121,8 @@ def test_keys_of_settings(home):
     assert {"port", "timeouts.idle", "aliases.", "backends.", "prices."} <= {*found}
     assert "backends.groq." in names(home.path, "config set backends.")
     assert "backends.office.rpm" in names(home.path, "config set backends.office.")
+    assert "keys.laptop." in names(home.path, "config set keys.")
+    assert "keys.laptop.budget.day_usd" in names(home.path, "config set keys.laptop.")
     assert "aliases.fast" in names(home.path, "config get aliases.")
     assert "guard.tags.day_usd.nightly" in names(home.path, "config set guard.tags.day_usd.")
     assert "guard.accounts.day_usd.groq/work" in names(home.path, "config set guard.accounts.day_usd.")

@@ -112,7 +112,8 @@ def test_set_says_what_wins_over_it(fairlead):
 
 
 def test_running_proxy_is_told(fairlead):
-    """What it cannot take up is said with the command that helps; the rest it is told to read."""
+    """What it cannot take up is said with the command that helps; the rest it is told to read. One that serves a single
+    program is not restarted."""
     fairlead.start("proxy", "--port", "0")
     out = fairlead("config", "set", "port", "4000").out
     assert "The running proxy keeps its port. Restart it:   fairlead stop && fairlead proxy" in out
@@ -120,6 +121,10 @@ def test_running_proxy_is_told(fairlead):
     out = fairlead("config", "set", "timeouts.idle", "2m").out
     assert "The running proxy on :" in out
     assert "Restart" not in out
+    [path] = (fairlead.home / "run").glob("*.json")
+    path.write_text(path.read_text().replace('"mode":"foreground"', '"mode":"tied"'))
+    assert "tied" in path.read_text()
+    assert "Restart" not in fairlead("config", "set", "port", "4001").out
 
 
 def test_unset_takes_tables_too(fairlead):

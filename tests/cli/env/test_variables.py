@@ -2,6 +2,7 @@
 
 import pytest
 
+from router.cli.env import by_file
 from router.cli.env.target import Target
 from router.cli.env.tools import BY_NAME, SDK, TOOLS
 from router.cli.env.variables import build_arguments, build_changes, fill, lacks_key, list_overwritten_keys
@@ -14,17 +15,17 @@ LOGIN = Target(URL, None, frozenset({"messages", "responses"}))
 KEYED_LOGIN = Target(URL, Secret("fl-key"), frozenset({"messages", "responses"}))
 CODEX = [
     "-c",
-    "model_provider=fairlead",
+    "model_provider=fairlead-session",
     "-c",
-    "model_providers.fairlead.name=fairlead",
+    "model_providers.fairlead-session.name=fairlead",
     "-c",
-    f"model_providers.fairlead.base_url={URL}/v1",
+    f"model_providers.fairlead-session.base_url={URL}/v1",
     "-c",
-    "model_providers.fairlead.wire_api=responses",
+    "model_providers.fairlead-session.wire_api=responses",
 ]
 
 
-@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", [*TOOLS, *by_file.TOOLS], ids=lambda tool: tool.name)
 def test_each_tool_has_lines_or_a_remedy(tool):
     """Every tool is pointed at the proxy by variables or arguments, or the user is told what to do; each says where
     that comes from. No placeholder is left."""
@@ -32,9 +33,10 @@ def test_each_tool_has_lines_or_a_remedy(tool):
     texts += [fill(line, KEYED) for line in tool.remedy]
     assert tool.source
     assert bool(tool.obstacle) == bool(tool.remedy) == (not tool.parts)
-    assert any(URL in text for text in texts) or tool.name in ("gemini", "cursor")
+    helped = any("fairlead setup " in line for line in tool.remedy) or tool.name == "cursor"
+    assert helped or any(URL in text for text in texts)
     assert not any("{url}" in text or "{key}" in text for text in (*texts, *tool.notes, tool.obstacle))
-    assert BY_NAME[tool.name] is tool
+    assert {**by_file.BY_NAME, **BY_NAME}[tool.name] is tool
 
 
 def test_a_login_keeps_its_variables():
@@ -62,15 +64,19 @@ def test_a_login_keeps_its_variables():
     ("target", "further", "variables"),
     [
         (OPEN, [], {}),
-        (KEYED, ["-c", "model_providers.fairlead.env_key=CODEX_FAIRLEAD_KEY"], {"CODEX_FAIRLEAD_KEY": "fl-key"}),
-        (LOGIN, ["-c", "model_providers.fairlead.requires_openai_auth=true"], {}),
+        (
+            KEYED,
+            ["-c", "model_providers.fairlead-session.env_key=CODEX_FAIRLEAD_KEY"],
+            {"CODEX_FAIRLEAD_KEY": "fl-key"},
+        ),
+        (LOGIN, ["-c", "model_providers.fairlead-session.requires_openai_auth=true"], {}),
         (
             KEYED_LOGIN,
             [
                 "-c",
-                "model_providers.fairlead.requires_openai_auth=true",
+                "model_providers.fairlead-session.requires_openai_auth=true",
                 "-c",
-                "model_providers.fairlead.env_http_headers.x-fairlead-key=CODEX_FAIRLEAD_KEY",
+                "model_providers.fairlead-session.env_http_headers.x-fairlead-key=CODEX_FAIRLEAD_KEY",
             ],
             {"CODEX_FAIRLEAD_KEY": "fl-key"},
         ),

@@ -16,7 +16,7 @@ from tests.host.scripted_program import ask
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="terminals, signals and /proc")
 PROGRAM = str(Path(__file__).parents[2] / "host/scripted_program.py")
-#: Within which a key and a proxy are to be gone once their process is; the machine may be busy.
+#: Within which a key is to be refused, and a proxy to serve no more, once the process of the run is gone.
 GONE_SECONDS = 2.0
 
 
@@ -106,7 +106,9 @@ def test_a_killed_run_takes_proxy_and_key_with_it(fairlead):
     assert not is_refused(found["environ"])
     process.kill()
     process.wait()
-    until(lambda: is_refused(found["environ"]) and not processes.alive(run["pid"]), GONE_SECONDS * 5)
+    until(lambda: is_refused(found["environ"]), GONE_SECONDS)
+    # Its interpreter takes as long as a busy machine gives it.
+    until(lambda: not processes.alive(run["pid"]), GONE_SECONDS * 5)
     os.kill(found["pid"], signal.SIGKILL)
 
 
@@ -124,7 +126,7 @@ def test_a_killed_run_loses_its_key_at_a_running_proxy(fairlead):
     assert not is_refused(found["environ"])
     process.kill()
     process.wait()
-    until(lambda: is_refused(found["environ"]), GONE_SECONDS * 5)
+    until(lambda: is_refused(found["environ"]), GONE_SECONDS)
     os.kill(found["pid"], signal.SIGKILL)
 
 

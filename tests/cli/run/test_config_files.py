@@ -110,28 +110,75 @@ def test_qwen_settings(monkeypatch, home, tmp_path):
     assert not any("modelProviders" in line for line in plan_for(monkeypatch, ["qwen"], (), home).notes)
 
 
+def pi_file(url):
+    return {"providers": {"fairlead": {"baseUrl": url}}}
+
+
+def cline_file(url):
+    return {"lastUsedProvider": "x", "providers": {"x": {"settings": {"baseUrl": url}}}}
+
+
 @pytest.mark.parametrize(
-    ("tool", "place"), [("pi", ".pi/agent/models.json"), ("cline", ".cline/data/settings/providers.json")]
+    ("tool", "place", "fill"),
+    [("pi", ".pi/agent/models.json", pi_file), ("cline", ".cline/data/settings/providers.json", cline_file)],
 )
-def test_tools_that_read_their_own_file_only(monkeypatch, home, tmp_path, tool, place):
-    """pi and Cline are refused with what helps, unless their file leads here already, by any name of this machine."""
-    with pytest.raises(UsageError) as caught:
+def test_tools_that_read_their_own_file_only(monkeypatch, home, tmp_path, tool, place, fill):
+    """pi and Cline are refused with the command that helps, unless their file leads here already, by any name of this
+    machine. Then their own key counts: the user is told, and a budget, which it would not hold to, is refused."""
+    with pytest.raises(UsageError, match="reads no variable for its base URL") as caught:
         plan_for(monkeypatch, [tool], (), home)
-    assert "reads no variable for its base URL" in str(caught.value)
-    assert caught.value.hint
-    (tmp_path / place).parent.mkdir(parents=True)
-    (tmp_path / place).write_text('{"baseUrl": "https://elsewhere.test"}')
+    assert f"fairlead setup {tool}" in caught.value.hint
+    path = tmp_path / place
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(fill("https://elsewhere.test")))
     with pytest.raises(UsageError):
         plan_for(monkeypatch, [tool], (), home)
     for url in (URL, f"{URL}/v1", "http://127.0.0.1:3456", "http://[::1]:3456/v1"):
-        (tmp_path / place).write_text(json.dumps({"baseUrl": url}))
-        assert plan_for(monkeypatch, [tool], (), home).words == [tool]
+        path.write_text(json.dumps(fill(url)))
+        plan = plan_for(monkeypatch, [tool], (), home)
+        assert (plan.words, "sends the key of its own file" in plan.notes[-1]) == ([tool], True)
+    for option in (["--budget", "2"], ["--tag", "x"]):
+        with pytest.raises(CommandError, match="not the one of this run") as refused:
+            plan_for(monkeypatch, [tool], option, home)
+        assert f"fairlead keys set tool-{tool}" in refused.value.hint
+    path.write_text('{"providers": ')
+    with pytest.raises(CommandError, match=r"is not valid|line 1"):
+        plan_for(monkeypatch, [tool], (), home)
+
+
+def test_folders_that_clines_variables_name(monkeypatch, home, tmp_path):
+    """CLINE_DATA_DIR comes before CLINE_DIR, for run as for setup."""
+    for folder, url in (("d/settings", URL), ("c/data/settings", "https://elsewhere.test")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "providers.json").write_text(json.dumps(cline_file(url)))
+    named = {**home, "CLINE_DIR": str(tmp_path / "c")}
+    with pytest.raises(UsageError):
+        plan_for(monkeypatch, ["cline"], (), named)
+    assert plan_for(monkeypatch, ["cline"], (), {**named, "CLINE_DATA_DIR": str(tmp_path / "d")}).keeps_key
+
+
+def test_llm(monkeypatch, home, tmp_path):
+    """A model that setup registered is asked for by its name there, with the key of that file, so that a budget is
+    refused; another one by its own name, which llm may not know. Models of the user's own choice are left alone."""
+    environ = {**home, "LLM_USER_PATH": str(tmp_path)}
+    plan = plan_for(monkeypatch, ["llm", "hi"], ["--model", "m", "--budget", "2"], environ)
+    assert (plan.words, plan.keeps_key) == (["llm", "-m", "m", "hi"], False)
+    assert "fairlead setup llm" in plan.notes[0]
+    for url, registered in (("https://elsewhere.test", False), (f"{URL}/v1", True)):
+        (tmp_path / "extra-openai-models.yaml").write_text(f"- {{model_id: fairlead/m, api_base: '{url}'}}\n")
+        plan = plan_for(monkeypatch, ["llm", "hi"], ["--model", "m"], environ)
+        assert (plan.words[2], plan.keeps_key) == ("fairlead/m" if registered else "m", registered)
+    with pytest.raises(CommandError, match="not the one of this run"):
+        plan_for(monkeypatch, ["llm", "-m", "fairlead/m", "hi"], ["--budget", "2"], environ)
+    assert not plan_for(monkeypatch, ["llm", "-m", "gpt-5", "hi"], ["--budget", "2"], environ).keeps_key
+    (tmp_path / "default_model.txt").write_text("fairlead/m\n")
+    assert plan_for(monkeypatch, ["llm", "hi"], (), environ).keeps_key
 
 
 def test_a_port_that_only_begins_alike_is_another(monkeypatch, home, tmp_path):
     """localhost:34567 is not localhost:3456."""
     (tmp_path / ".pi/agent").mkdir(parents=True)
-    (tmp_path / ".pi/agent/models.json").write_text(json.dumps({"baseUrl": f"{URL}7/v1"}))
+    (tmp_path / ".pi/agent/models.json").write_text(json.dumps(pi_file(f"{URL}7/v1")))
     with pytest.raises(UsageError):
         plan_for(monkeypatch, ["pi"], (), home)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from router.cli.env import by_file
 from router.cli.env.target import Target
 from router.cli.env.tools import TOOLS
 from router.cli.run.command import _build_parser, make_plan
@@ -68,9 +69,9 @@ def test_a_tool_is_recognised(line, name, at):
 
 def test_every_tool_of_the_table_is_started_or_refused():
     """Each tool that `fairlead env` knows has a row here, and those that nothing leads here are refused."""
-    assert {*BY_NAME} == {tool.name for tool in TOOLS} - {"sdk"}
+    assert {*BY_NAME} == {tool.name for tool in (*TOOLS, *by_file.TOOLS)} - {"sdk"}
     refused = {name for name, program in BY_NAME.items() if is_refused(program)}
-    assert refused == {"gemini", "crush", "zed", "code", "cursor"}
+    assert refused == {"gemini", "crush", "zed", "code", "cursor", "jetbrains"}
 
 
 @pytest.mark.parametrize("program", [*PROGRAMS, OTHER], ids=lambda program: program.tool.name)
@@ -142,7 +143,7 @@ def test_codex_gets_arguments(monkeypatch, home):
     assert plan.words[0] == "codex"
     assert plan.words[-2:] == ["exec", "hi"]
     assert plan.words[1:3] == ["-c", 'model="gpt-5"']
-    assert f"model_providers.fairlead.base_url={URL}/v1" in plan.words
+    assert f"model_providers.fairlead-session.base_url={URL}/v1" in plan.words
     assert not any(KEY in word for word in plan.words)
     assert plan.changes["CODEX_FAIRLEAD_KEY"] == KEY
 

@@ -3,7 +3,9 @@
 import json
 import os
 import stat
+import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -180,6 +182,21 @@ def test_tool_that_is_not_here(fairlead):
     assert not (fairlead.folder / ".codex").exists()
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"), [("0.117.0", True), ("0.99", True), ("0.118.0", False), ("1.0", False), ("dev", False)]
+)
+def test_a_tool_that_is_too_old(fairlead, version, refused):
+    """One that would not read what is written is refused before anything is, with the version that does, and told in
+    the list. One that does not say its version is taken as it is."""
+    path = add_program(fairlead, "codex", f"print('codex-cli {version}')")
+    code, _, err = fairlead("setup", "codex", "--yes", PATH=path, FAIRLEAD_REQUIRE_KEY="on")
+    assert (code == 1, (fairlead.folder / ".codex").exists()) == (refused, not refused)
+    assert (f"Codex {version} is too old" in err, "Update it to 0.118.0 or newer" in err) == (refused, refused)
+    assert (fairlead.home / "keys" / "tools" / "codex").exists() is not refused
+    assert fairlead("setup", "codex", "--print", PATH=path).code == 0
+    assert ("too old" in fairlead("setup", PATH=path).out) is refused
+
+
 def test_key_where_one_is_required(fairlead, claude):
     """Made for the tool, private, shown nowhere, revoked with the undo; the file is closed to others meanwhile."""
     claude.chmod(0o644)
@@ -206,7 +223,8 @@ def test_key_that_was_not_needed_in_the_end(fairlead, claude):
 
 
 def test_codex_asks_a_command_for_its_key(fairlead):
-    """So its file holds none, and stays open to those who could read it."""
+    """So its file holds none, and stays open to those who could read it. The command finds the home also where the tool
+    has nothing of this shell's variables."""
     path = fairlead.folder / ".codex" / "config.toml"
     path.parent.mkdir()
     path.write_text('model = "gpt-5"\n')
@@ -215,7 +233,10 @@ def test_codex_asks_a_command_for_its_key(fairlead):
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     key = (fairlead.home / "keys" / "tools" / "codex").read_text().strip()
     assert key not in path.read_text()
-    assert '"keys", "print", "codex"' in path.read_text()
+    auth = tomllib.loads(path.read_text())["model_providers"]["fairlead"]["auth"]
+    bare = {name: value for name, value in fairlead.environ.items() if not name.startswith("FAIRLEAD_")}
+    told = subprocess.run([auth["command"], *auth["args"]], check=True, capture_output=True, text=True, env=bare)
+    assert told.stdout == f"{key}\n"
 
 
 def test_keys_of_others_are_masked(fairlead, claude):

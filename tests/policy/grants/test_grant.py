@@ -41,6 +41,16 @@ def test_models(globs, backend, model, alias, allowed):
     assert allows_model(Grant(name="k", models=globs), backend, model, alias) is allowed
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "allowed"),
+    [("laptop", None, False), ("laptop", True, True), ("tool-codex", None, True), ("tool-codex", False, False)],
+)
+def test_the_callers_own_login(name, given, allowed):
+    """Backends to which it goes are for keys that are told so, and for those that were made for a tool of this machine,
+    unless they are told otherwise."""
+    assert make_grant(name, KeyOptions(auth_client=given)).auth_client is allowed
+
+
 def test_backends():
     """Names are exact."""
     grant = Grant(name="k", backends=("box",))

@@ -6,6 +6,7 @@ from router.errors import CommandError
 from router.settings import Secret, load
 from router.store.home import client_key as module
 from router.store.home.client_key import check, client_key, explain_auto, in_container, is_loopback, list_watched
+from router.store.keys import client_keys
 
 KEY = "k" * 32
 
@@ -52,6 +53,20 @@ def test_off_loopback_needs_a_strong_key(host):
     with pytest.raises(CommandError, match="require_key is off"):
         check(settings(host=host, api_key=KEY, require_key="off"))
     check(settings(host=host, api_key=KEY))
+
+
+def test_keys_with_names_off_loopback(home):
+    """One that somebody has made is enough; that of a tool of this machine is not for others, and beside a weak api_key
+    none is enough. Without any, both ways to make one are told. The home's own key is asked for all the same."""
+    client_keys.make_tool_key(home, "codex")
+    with pytest.raises(CommandError) as refused:
+        check(settings(host="::"), named=client_keys.are_there(home))
+    assert "fairlead keys add NAME" in refused.value.hint
+    client_keys.add_key(home, "laptop")
+    check(settings(host="::"), named=client_keys.are_there(home))
+    assert asked(home, host="::") == home.token("client.key")
+    with pytest.raises(CommandError, match="fewer than 32 characters"):
+        check(settings(host="::", api_key=KEY[:-1]), named=True)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.2", "::1", "[::1]"])

@@ -107,7 +107,7 @@ COMMANDS = {
         Option(("--shell",), ("sh", "bash", "zsh", "fish", "powershell", "cmd"), "sh, bash, zsh, fish, powershell, cmd"),
         Option(("--json",), None, "print the variables as JSON"),
     )),
-    "setup": Command("point a tool's own configuration at the proxy, or take that back", ("",), (
+    "setup": Command("point a tool's own configuration at the proxy, or take that back", ("tool to set up",), (
         Option(("--model",), "model", "the model that the tool begins with"),
         Option(("--protocol",), ("messages", "chat", "responses"), "messages, chat or responses"),
         Option(("--print",), None, "only show what would be written"),
@@ -196,8 +196,8 @@ COMMANDS = {
     "login logout": Command("end a login, at its issuer too", ("login",), (
     )),
     "keys add": Command("make a key, and show it once", ("",), (
-        Option(("--models",), "", "models it may use, separated by commas: aliases, models, or ..."),
-        Option(("--backends",), "", "backends it may use, separated by commas"),
+        Option(("--models",), "models", "models it may use, separated by commas: aliases, models, or ..."),
+        Option(("--backends",), "backends", "backends it may use, separated by commas"),
         Option(("--expires",), "", "the last day on which it is valid, or a time from now such ..."),
         Option(("--rpm",), "", "requests per minute"),
         Option(("--tpm",), "", "tokens per minute"),
@@ -206,17 +206,17 @@ COMMANDS = {
         Option(("--budget-month",), "", "US dollars for a month"),
         Option(("--budget-day-tokens",), "", "tokens for a day"),
         Option(("--budget-month-tokens",), "", "tokens for a month"),
-        Option(("--paths",), "", "inference"),
+        Option(("--paths",), ("inference", "models", "all"), "inference"),
         Option(("--tag",), "tag", "tag of its requests, whatever they say themselves"),
-        Option(("--auth-client",), "", "whether it may use backends to which the tool's own login ..."),
+        Option(("--auth-client",), ("on", "off"), "whether it may use backends to which the tool's own login ..."),
         Option(("--json",), None, "print name and key as JSON"),
     )),
     "keys list": Command("show the keys: what each may use, has spent, and when it ends", (), (
         Option(("--json",), None, "print them as JSON"),
     )),
-    "keys set": Command("change what a key may use", ("",), (
-        Option(("--models",), "", "models it may use, separated by commas: aliases, models, or ..."),
-        Option(("--backends",), "", "backends it may use, separated by commas"),
+    "keys set": Command("change what a key may use", ("client key",), (
+        Option(("--models",), "models", "models it may use, separated by commas: aliases, models, or ..."),
+        Option(("--backends",), "backends", "backends it may use, separated by commas"),
         Option(("--expires",), "", "the last day on which it is valid, or a time from now such ..."),
         Option(("--rpm",), "", "requests per minute"),
         Option(("--tpm",), "", "tokens per minute"),
@@ -225,17 +225,17 @@ COMMANDS = {
         Option(("--budget-month",), "", "US dollars for a month"),
         Option(("--budget-day-tokens",), "", "tokens for a day"),
         Option(("--budget-month-tokens",), "", "tokens for a month"),
-        Option(("--paths",), "", "inference"),
+        Option(("--paths",), ("inference", "models", "all"), "inference"),
         Option(("--tag",), "tag", "tag of its requests, whatever they say themselves"),
-        Option(("--auth-client",), "", "whether it may use backends to which the tool's own login ..."),
+        Option(("--auth-client",), ("on", "off"), "whether it may use backends to which the tool's own login ..."),
     )),
-    "keys rotate": Command("replace the secret of a key", ("",), (
+    "keys rotate": Command("replace the secret of a key", ("client key",), (
         Option(("--grace",), "", "how long the old secret stays valid, such as 24h"),
         Option(("--json",), None, "print name and key as JSON"),
     )),
-    "keys revoke": Command("end a key", ("",), (
+    "keys revoke": Command("end a key", ("client key",), (
     )),
-    "keys print": Command("print the key that was made for a tool", ("",), (
+    "keys print": Command("print the key that was made for a tool", ("tool key",), (
     )),
     "config show": Command("show every setting with its value and where it comes from", (), (
         Option(("--json",), None, "print them as JSON"),

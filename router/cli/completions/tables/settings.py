@@ -81,6 +81,22 @@ OF_BACKEND = {
     "effort": Setting(("none", "minimal", "low", "medium", "high", "xhigh", "max"), "", "reasoning effort, put where the protocol has it"),
     "max_tokens": Setting("", "", "upper bound for the output limit"),
 }
+#: Below `keys.NAME.`
+OF_KEY = {
+    "models": Setting("", "", "globs on the models it may use: on the alias asked for, the ..."),
+    "backends": Setting("", "", "backends it may use"),
+    "expires": Setting("", "", "the last day on which it is valid, in local time"),
+    "rpm": Setting("", "", "requests per minute"),
+    "tpm": Setting("", "", "tokens per minute, as rpm: estimated first, counted when an ..."),
+    "max_concurrent": Setting("", "", "requests at a time"),
+    "budget.day_usd": Setting("", "", "US dollars for a day"),
+    "budget.month_usd": Setting("", "", "US dollars for a month"),
+    "budget.day_tokens": Setting("", "", "tokens for a day"),
+    "budget.month_tokens": Setting("", "", "tokens for a month"),
+    "paths": Setting(("inference", "all", "models"), "", "inference: what a model answers, and the list of models"),
+    "tag": Setting("", "", "tag of its requests, whatever x-fairlead-tag says"),
+    "auth_client": Setting(("on", "off"), "", "may use backends with auth=client, to which the tool's own ..."),
+}
 #: Below `prices.MODEL.`
 OF_PRICE = {
     "input": Setting("", "", "US dollars per million input tokens"),
