@@ -30,8 +30,8 @@ from router.upstream.keys.commands import FETCH_SECONDS, run_command
 CACHED_SECONDS = 300.0
 # Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
-#: How long a command or keyring is left alone after it gave a refused key again: doubled each time up to the longest,
-#: as accounts cool.
+#: How long a command, keyring or issuer is left alone after it gave a refused key again: doubled each time up to the
+#: longest, as accounts cool.
 REST_SECONDS, LONGEST_REST_SECONDS = 60.0, 1800.0
 _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1, "login": 4}
 #: When a login is looked at again that has ended, or whose renewal failed without a word of when. Its issuer is not
@@ -207,7 +207,7 @@ class Credentials:
 
     def forget(self, text: str, refused: Secret) -> bool:
         """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays. Returns True
-        when the key stays since a command or keyring that gave it is left alone."""
+        when the key stays since the command, keyring or issuer that gave it is left alone."""
         fetch = self._fetches.get(text)
         if fetch is None or fetch.secret != refused:
             return False

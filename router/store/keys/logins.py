@@ -164,15 +164,10 @@ def save_login(home: Home, login: Login, *, use_keyring: bool) -> Login:
     return stored
 
 
-def save_tokens(home: Home, login: Login) -> Login:
-    """Write a login whose tokens are new, where the old ones were, and return it as it is stored. Raises
-    CommandError."""
-    kept = not login.entry or _put(login.entry, login.tokens)
-    stored = login if kept else msgspec.structs.replace(login, entry="")
-    _write(home, stored)
-    if not kept:
-        _forget_entry(login.entry)
-    return stored
+def put_tokens(login: Login) -> bool:
+    """Write new tokens to the keyring's entry of a login; False when it did not take them. The file is not touched, so
+    that a keyring that hangs cannot bring an old one back later."""
+    return _put(login.entry, login.tokens)
 
 
 def save_record(home: Home, login: Login) -> None:
