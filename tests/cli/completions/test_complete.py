@@ -57,6 +57,11 @@ LISTS = [
     ("config set nothing.of.this ", []),
     ("completions ", ["bash", "zsh", "fish", "powershell"]),
     ("completions bash ", ["--install", "--uninstall", "--help"]),
+    ("login ", ["status", "refresh", "logout", "openrouter", "work"]),
+    ("login logout ", ["work"]),
+    ("login status ", JSON),
+    ("login openrouter --backend ", ["groq", "office"]),
+    ("help login ", ["status", "refresh", "logout"]),
     ("bogus ", []),
     ("backend bogus ", []),
 ]
@@ -67,6 +72,7 @@ def home(tmp_path):
     """A home with two backends and one request."""
     home = write_home(tmp_path / "home")
     write_history(home)
+    home.write("logins/work.json", b"{}")
     return home
 
 
