@@ -119,7 +119,14 @@ def read_login(home: Home, name: str) -> Login | None:
 def add_tokens(record: Login) -> Login:
     """A record with the tokens that the keyring holds. Raises CommandError."""
     name = record.name
-    text = keyring.look_up_text(SERVICE, record.entry)
+    try:
+        text = keyring.look_up_text(SERVICE, record.entry)
+    except CommandError as error:
+        # Such as a service's, which has no session: its user can read it all the same.
+        raise CommandError(
+            f"the tokens of the login {name} are in the keyring: {error} `fairlead login {name} --no-keyring` keeps "
+            "them in a file."
+        ) from None
     try:
         tokens = msgspec.json.decode(b"" if text is None else text.reveal().encode(), type=Tokens)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

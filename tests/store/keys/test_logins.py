@@ -95,7 +95,7 @@ def test_record_is_written_without_the_keyring(home, shelf):
     shelf.refusal = RuntimeError("locked")
     logins.save_record(home, msgspec.structs.replace(stored, ended="invalid_grant"))
     assert logins.read_record(home, "work").ended == "invalid_grant"
-    with pytest.raises(CommandError, match="keyring"):
+    with pytest.raises(CommandError, match="`fairlead login work --no-keyring` keeps them in a file"):
         logins.read_login(home, "work")
 
 
