@@ -163,7 +163,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NAME": SETTING,
         "_VALUE": SETTING,
     },
-    "upstream/credentials.py": {
+    "upstream/keys/commands.py": {
         "_NAMED": OUTPUT,
         "_WORD": OUTPUT,
     },

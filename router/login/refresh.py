@@ -47,11 +47,18 @@ async def read(home: Home, name: str) -> Login:
 
 
 async def _run_in_thread(limiter: trio.CapacityLimiter, function: Callable[..., _T], *arguments: object) -> _T:
-    """Call what reads or writes a login. Raises CommandError when it hangs, as a keyring that waits for its user."""
+    """Call what reads a login, or writes to the keyring. Raises CommandError when it hangs, as a keyring that waits for
+    its user; it then goes on, and its result is lost."""
     with trio.move_on_after(STORE_SECONDS):
         return await trio.to_thread.run_sync(function, *arguments, limiter=limiter, abandon_on_cancel=True)
     what = "keyring" if limiter is _KEYRINGS else "disk"
     raise CommandError(f"the {what} did not answer within {STORE_SECONDS:g} s.")
+
+
+async def _write(home: Home, login: Login) -> None:
+    """Write the file of a login. Never left alone: a write that goes on could put an old one in the place of a new one
+    later. Raises CommandError."""
+    await trio.to_thread.run_sync(logins.save_record, home, login, limiter=_FILES)
 
 
 async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
@@ -70,14 +77,15 @@ async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
 
 
 async def _renew(home: Home, login: Login, ask: Send) -> Login:
-    await _run_in_thread(_FILES, logins.save_record, home, login)
+    await _write(home, login)
     try:
         grant = await _ask(login, ask)
     except IssuerError as error:
         if error.code not in _ENDED:
             raise
-        ended = msgspec.structs.replace(login, ended=str(error))
-        await _run_in_thread(_FILES, logins.save_record, home, ended)
+        # Where that cannot be written, this process knows it all the same.
+        with contextlib.suppress(CommandError):
+            await _write(home, msgspec.structs.replace(login, ended=str(error)))
         raise make_ended(login.name, str(error)) from None
     return await _save(home, apply_grant(login, grant, time.time()))
 
@@ -135,20 +143,29 @@ def apply_grant(login: Login, grant: Grant, now: float) -> Login:
 
 
 async def _save(home: Home, login: Login) -> Login:
-    """Write new tokens. They exist nowhere else, so a failure is not final at once, and a keyring that does not take
-    them is passed over. Raises CommandError."""
+    """Write new tokens. They exist nowhere else, so a keyring that does not take them is passed over, and a failure is
+    not final at once. Raises CommandError."""
+    if login.entry and not await _put(login):
+        login = msgspec.structs.replace(login, entry="")
     for left in reversed(range(_WRITES)):
         try:
-            return await _run_in_thread(_KEYRINGS if login.entry else _FILES, logins.save_tokens, home, login)
+            await _write(home, login)
+            break
         except CommandError as error:
             if not left:
                 raise CommandError(
                     f"the new tokens of the login {login.name} could not be stored: {error}",
                     f"Once that is mended, log in again:   fairlead login {login.name}",
                 ) from None
-            login = msgspec.structs.replace(login, entry="")
             await trio.sleep(1.0)
-    raise AssertionError("the last write returns or raises")
+    return login
+
+
+async def _put(login: Login) -> bool:
+    try:
+        return await _run_in_thread(_KEYRINGS, logins.put_tokens, login)
+    except CommandError:
+        return False
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from router.store.home.home import Home
 POLL_SECONDS = 2.0
 #: What is watched: files, and folders with all their files.
 FILES = ("config.toml",)
-FOLDERS = ("backends", "keys", "logins")
+FOLDERS = ("backends", "keys")
 
 Signature = tuple[tuple[str, int, int, int], ...]
 

@@ -73,6 +73,6 @@ def compose(
         listening=listening,
     )
     runtime.client_keys.on_budgets = runtime.apply_budgets
-    credentials.on_ended = runtime.note_ended_login
+    credentials.on_login = runtime.note_login
     runtime.apply(configuration)
     return runtime

@@ -8,8 +8,8 @@ The token of a login is cached until it ends, and renewed before while requests 
 was fetched or printed.
 """
 
+import contextlib
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ import trio
 from router.backends import Account, Backend
 from router.backends.known import api_of
 from router.errors import CommandError
-from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
 from router.host.clock import boot_time
 from router.login.ended import LoginEnded
 from router.login.tokens import Logins, Token
@@ -26,26 +25,21 @@ from router.settings import Secret
 from router.store.keys import keyring, secrets
 from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
 from router.store.keys.references import Kind, describe, find_login, parse
+from router.upstream.keys.commands import FETCH_SECONDS, run_command
 
 CACHED_SECONDS = 300.0
-FETCH_SECONDS = 30.0
 # Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
-OUTPUT_LIMIT = 65536
-#: How long a command or keyring is left alone after it gave a refused key again: doubled each time up to the longest,
-#: as accounts cool.
+#: How long a command, keyring or issuer is left alone after it gave a refused key again: doubled each time up to the
+#: longest, as accounts cool.
 REST_SECONDS, LONGEST_REST_SECONDS = 60.0, 1800.0
 _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1, "login": 4}
-#: When a login is looked at again whose renewal failed without a word of when.
-_RENEW_AGAIN_SECONDS = 60.0
+#: When a login is looked at again that has ended, or whose renewal failed without a word of when. Its issuer is not
+#: asked for one that has ended: the file may be of a new login.
+_LOOK_AGAIN_SECONDS = 60.0
 
 # References that may ask their user, or an issuer; reading a file costs nobody anything.
 _ASKING = ("cmd:", "keyring:", "login:")
-_QUOTED = 160
-# Redacted in errors: `password=…`, and words that look like keys: long and mixed, or very long. Paths stay.
-_NAMED = re.compile(r"((?:key|token|secret|pass\w{0,40}|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
-_WORD = re.compile(r"[^\s\"'`:;,()<>\[\]{}|]{16,}")
-_LONG = 24
 
 
 class Credential(NamedTuple):
@@ -137,8 +131,8 @@ class _Rest:
 class Credentials:
     """The keys of one proxy, or of one command. own: fairlead's own secrets, which are never given out; a reload
     replaces them. hide: called with each key before it is given out. clock: seconds, on a clock that runs on while the
-    machine sleeps. logins: those of the home, None where there are none. on_ended: called with the error when a login
-    turns out to have ended."""
+    machine sleeps. logins: those of the home, None where there are none. on_login: called with the error when a login
+    turns out to have ended, and with None when one that had is there again."""
 
     def __init__(
         self,
@@ -149,11 +143,12 @@ class Credentials:
         logins: Logins | None = None,
     ):
         self.own = own
-        self.on_ended: Callable[[CommandError], None] = lambda _: None
+        self.on_login: Callable[[CommandError | None], None] = lambda _: None
         self._logins = logins
-        #: The logins that accounts use, as references, and those that have ended.
+        #: The logins that accounts use, as references; those that have ended, and when to look at these again.
         self._login_references = frozenset[str]()
         self._ended: dict[str, LoginEnded] = {}
+        self._ended_due = math.inf
         self._clock = clock
         #: Of the references whose key was refused and none accepted since.
         self._rests: dict[str, _Rest] = {}
@@ -212,7 +207,7 @@ class Credentials:
 
     def forget(self, text: str, refused: Secret) -> bool:
         """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays. Returns True
-        when the key stays since a command or keyring that gave it is left alone."""
+        when the key stays since the command, keyring or issuer that gave it is left alone."""
         fetch = self._fetches.get(text)
         if fetch is None or fetch.secret != refused:
             return False
@@ -272,31 +267,47 @@ class Credentials:
             elif fetch.secret is not None and fetch.due <= now:
                 fetch.due = math.inf
                 trio.lowlevel.spawn_system_task(self._renew, text, fetch)
+        if self._ended_due <= now:
+            self._ended_due = now + _LOOK_AGAIN_SECONDS
+            for text in self._ended:
+                trio.lowlevel.spawn_system_task(self._look_again, text)
 
     async def _renew(self, text: str, fetch: _Fetch) -> None:
         """Put a renewed token in the place of one that is in use."""
-        assert self._logins is not None
-        renewed = _Fetch()
         try:
-            token = await self._logins.fetch(find_login(text), self._refused.get(text), renew=True)
-            self._hide([token.secret])
-            renewed.fill(token, self._clock())
+            renewed = await self._fetch_renewed(text)
         except LoginEnded as error:
             self._note_ended(text, error)
-            return
         except Exception:
             # Why is told to the request that needs it, once the token in use has ended.
-            fetch.due = self._clock() + _RENEW_AGAIN_SECONDS
-            return
+            fetch.due = self._clock() + _LOOK_AGAIN_SECONDS
+        else:
+            if self._fetches.get(text) is fetch:
+                self._fetches[text] = renewed
+
+    async def _look_again(self, text: str) -> None:
+        """See whether the user has logged in anew where a login had ended."""
+        with contextlib.suppress(Exception):
+            renewed = await self._fetch_renewed(text)
+            if self._ended.pop(text, None) is not None:
+                self._fetches[text] = renewed
+                self.on_login(None)
+
+    async def _fetch_renewed(self, text: str) -> _Fetch:
+        assert self._logins is not None
+        renewed = _Fetch()
+        token = await self._logins.fetch(find_login(text), self._refused.get(text), renew=True)
+        self._hide([token.secret])
+        renewed.fill(token, self._clock())
         renewed.anew = text in self._rests
         renewed.done.set()
-        if self._fetches.get(text) is fetch:
-            self._fetches[text] = renewed
+        return renewed
 
     def _note_ended(self, text: str, error: LoginEnded) -> None:
         self._ended[text] = error
+        self._ended_due = self._clock() + _LOOK_AGAIN_SECONDS
         self._fetches.pop(text, None)
-        self.on_ended(error)
+        self.on_login(error)
 
     def retain_only(self, texts: Collection[str]) -> None:
         """Forget the keys of all other references."""
@@ -337,7 +348,7 @@ class Credentials:
         words, limit = reference.words, self._limits[reference.kind]
         if reference.kind == "cmd":
             async with limit:
-                return await _run_command(words, self._environ)
+                return await run_command(words, self._environ)
         if reference.kind == "file":
             return await _run_in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
         service, user = words
@@ -356,37 +367,3 @@ async def _run_in_thread(function: Callable[[], Secret], limit: trio.CapacityLim
         # A thread that hangs (a dead mount, an unanswered dialog) is abandoned, and keeps its place in the limit.
         return await trio.to_thread.run_sync(function, limiter=limit, abandon_on_cancel=True)
     raise CommandError(f"{what} did not answer within {FETCH_SECONDS:g} s.")
-
-
-async def _run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
-    """The key that a command prints. Raises CommandError."""
-    name = f"the command {words[0]}"
-    try:
-        ended = await run_program(words, environ, seconds=FETCH_SECONDS, limit=OUTPUT_LIMIT)
-    except ProgramTimeout:
-        raise CommandError(f"{name} did not end within {FETCH_SECONDS:g} s and was killed.") from None
-    except OutputLimitExceeded:
-        raise CommandError(f"{name} printed more than {OUTPUT_LIMIT // 1024} KiB; expected the key alone.") from None
-    if ended.code:
-        how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
-        quoted = quote_error(ended)
-        raise CommandError(f"{name} {how}{f': {quoted}' if quoted else '.'}")
-    return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
-
-
-def quote_error(ended: CompletedProgram) -> str:
-    """The last line of a failed command's standard error, for a message: short, printable, keys redacted."""
-    lines = [line for line in ended.err.decode("utf-8", "replace").splitlines() if line.strip()]
-    text = "".join(char if char.isprintable() else " " for char in lines[-1]) if lines else ""
-    for word in ended.out.decode("utf-8", "replace").split():
-        text = text.replace(word, "[redacted]") if len(word) > 3 else text
-    text = _WORD.sub(_redact, _NAMED.sub(r"\1[redacted]", text)).strip()
-    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
-
-
-def _redact(match: re.Match[str]) -> str:
-    word = match[0]
-    if word.startswith(("/", "~", "./")):
-        return word
-    mixed = any(char.isdigit() for char in word) or (word != word.lower() and word != word.upper())
-    return "[redacted]" if mixed or len(word) >= _LONG else word

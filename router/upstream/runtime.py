@@ -219,10 +219,11 @@ class Runtime:
         """Note that an upstream accepted a fetched key."""
         accept_key(target, self.credentials)
 
-    def note_ended_login(self, error: CommandError) -> None:
-        """Say that a login has ended; its accounts serve no more until the user logs in again."""
-        text = f"warning: {error} {error.hint}"
-        if text not in self._ended_logins:
+    def note_login(self, error: CommandError | None) -> None:
+        """Take up that a login has ended, and say so: its accounts serve no more until the user logs in again. None:
+        that has happened."""
+        text = f"warning: {error} {error.hint}" if error is not None else ""
+        if text and text not in self._ended_logins:
             self._ended_logins = (*self._ended_logins[-9:], text)
             self.log.add(text)
         self._rebuild(self.snapshot.table.backends)

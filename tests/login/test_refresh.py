@@ -88,9 +88,8 @@ def test_a_secret_client_signs(home, issuer):
     """The client's secret goes along with each renewal, in a header."""
     issuer.secret = SECRET
     before = store(home, issuer, client_auth="basic")
-    before = logins.save_tokens(
-        home, msgspec.structs.replace(before, tokens=msgspec.structs.replace(before.tokens, client_secret=SECRET))
-    )
+    before = msgspec.structs.replace(before, tokens=msgspec.structs.replace(before.tokens, client_secret=SECRET))
+    logins.save_record(home, before)
     (after,) = renewed(home, before)
     assert after.tokens.client_secret == SECRET
     assert SECRET not in str(issuer.asked[0][0])
@@ -158,7 +157,8 @@ def test_failures_leave_the_login_as_it_is(home, issuer, switch, said):
 
 def test_the_refresh_token_goes_to_a_safe_place_alone(home, issuer):
     """A file that names another place by http does not get it sent there."""
-    before = logins.save_tokens(home, msgspec.structs.replace(store(home, issuer), issuer="https://login.example"))
+    before = msgspec.structs.replace(store(home, issuer), issuer="https://login.example")
+    logins.save_record(home, before)
     (error,) = renewed(home, before)
     assert "not a URL with https://" in str(error)
     assert issuer.asked == []
@@ -191,10 +191,16 @@ def test_a_full_disk_is_found_out_before(home, issuer, monkeypatch):
     assert (str(error), issuer.asked) == ("the disk is full.", [])
 
 
+def _give_up_early(monkeypatch):
+    monkeypatch.setattr("router.login.refresh.STORE_SECONDS", 0.3)
+    # Its own: a thread that outlives its run of trio never gives its place back.
+    monkeypatch.setattr("router.login.refresh._KEYRINGS", trio.CapacityLimiter(2))
+
+
 def test_a_keyring_that_hangs_is_told(home, issuer, monkeypatch):
     """It may wait for its user; other logins go on meanwhile, and what the issuer gave is kept in the file."""
     hanging = threading.Event()
-    monkeypatch.setattr("router.login.refresh.STORE_SECONDS", 0.3)
+    _give_up_early(monkeypatch)
     with in_use() as shelf:
         kept = store(home, issuer, keyring=True)
         other = store(home, issuer, "other")
@@ -212,6 +218,39 @@ def test_a_keyring_that_hangs_is_told(home, issuer, monkeypatch):
         (found,) = renewed(home, other)
         assert found.access != other.access
         hanging.set()
+
+
+def test_a_keyring_that_wakes_up_later_brings_nothing_old_back(home, issuer, monkeypatch):
+    """It was given up while it took the tokens; by the time it has them, the file has newer ones."""
+    hanging = threading.Event()
+    _give_up_early(monkeypatch)
+    with in_use() as shelf:
+        kept = store(home, issuer, keyring=True)
+        put = shelf.set_password
+        monkeypatch.setattr(shelf, "set_password", lambda *rest: (hanging.wait(20), put(*rest)))
+        (one,) = renewed(home, kept)
+        (two,) = renewed(home, one)
+        hanging.set()
+        time.sleep(0.3)
+        assert logins.read_login(home, "work") == two
+        assert two.access != one.access
+
+
+def test_an_end_that_cannot_be_written_is_told(home, issuer, monkeypatch):
+    """The reason is that of the issuer."""
+    before = store(home, issuer)
+    next(iter(issuer.families.values()))["live"] = False
+    write, failures = type(home).write, [False, True]
+
+    def fail(self, name, data):
+        if failures.pop(0):
+            raise CommandError("the disk is full.")
+        write(self, name, data)
+
+    monkeypatch.setattr(type(home), "write", fail)
+    (error,) = renewed(home, before)
+    assert isinstance(error, LoginEnded)
+    assert "invalid_grant" in str(error)
 
 
 def test_a_write_that_fails_after_the_answer_is_tried_again(home, issuer, monkeypatch):

@@ -14,7 +14,8 @@ from router.host.child_process import CompletedProgram
 from router.settings import Secret
 from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
 from router.store.keys.references import to_command
-from router.upstream.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quote_error
+from router.upstream.credentials import CACHED_SECONDS, Credentials
+from router.upstream.keys.commands import FETCH_SECONDS, quote_error
 
 from .conftest import CANARY
 

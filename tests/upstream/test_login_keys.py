@@ -51,7 +51,7 @@ def used(script, use):
 
     async def main():
         credentials = Credentials({}, OwnKeys(), hidden.extend, trio.current_time, script)
-        credentials.on_ended = ended.append
+        credentials.on_login = ended.append
         credentials.retain_only({WORK, "sk-1"})
         await use(credentials)
 
@@ -188,6 +188,27 @@ def test_an_ended_login_is_asked_for_no_more(renewing):
 
     _, told = used(script, use)
     assert len(told) == 2
+
+
+def test_a_new_login_is_found_without_a_reload():
+    """In the place of one that had ended: looked for each minute, without asking the issuer."""
+    ended = make_ended("work", "invalid_grant.")
+    script = Script(ended, ended, token("at-2"))
+
+    async def use(credentials):
+        for seconds, asked in ((0, 1), (59, 1), (2, 2), (58, 2)):
+            await trio.sleep(seconds)
+            await beat(credentials)
+            with pytest.raises(LoginEnded):
+                await credentials.key(WORK)
+            assert len(script.asked) == asked
+        await trio.sleep(3)
+        await beat(credentials)
+        assert await credentials.key(WORK) == Secret("at-2")
+        assert len(script.asked) == 3
+
+    _, told = used(script, use)
+    assert [type(one) for one in told] == [LoginEnded, type(None)]
 
 
 def test_a_reload_reads_it_again_beside_requests():

@@ -61,9 +61,8 @@ def build_parser() -> Parser:
         "Also:   fairlead login status, fairlead login refresh NAME, fairlead login logout NAME",
         examples=[
             "fairlead login openrouter",
-            "fairlead login huggingface --issuer https://huggingface.co --client-id ID --scope 'openid inference-api' "
-            "--base-url https://router.huggingface.co/v1",
-            "fairlead login work --issuer https://login.example.com --client-id ID --device --backend office",
+            "fairlead login office --issuer https://sso.example.com --client-id ID",
+            "fairlead login work --issuer https://sso.example.com --client-id ID --device",
             "fairlead login status",
         ],
     )

@@ -70,7 +70,8 @@ def run(argv: list[str]) -> int:
             say(f"  Log in again:   fairlead login {one.login.name}")
     for _, error in problems:
         note(f"problem: {error}")
-        note(f"         {error.hint}")
+        for line in error.hint.splitlines():
+            note(f"         {line}")
     return 1 if problems or any(one.login.ended for one in shown) else 0
 
 

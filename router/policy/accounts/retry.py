@@ -14,7 +14,7 @@ false, so none follows itself.
     SEARCHES     400 about the results of earlier web           yes    yes              no
                  searches, which another upstream made
     KEY          401 to a key that was fetched (by a command,   yes    yes              no
-                 from a keyring), once a request
+                 from a keyring, of a login), once a request
 
 Then, where no change applies or it did not help, the fault of the attempt decides:
 

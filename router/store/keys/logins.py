@@ -119,7 +119,14 @@ def read_login(home: Home, name: str) -> Login | None:
 def add_tokens(record: Login) -> Login:
     """A record with the tokens that the keyring holds. Raises CommandError."""
     name = record.name
-    text = keyring.look_up_text(SERVICE, record.entry)
+    try:
+        text = keyring.look_up_text(SERVICE, record.entry)
+    except CommandError as error:
+        # Such as a service's, which has no session: its user can read it all the same.
+        raise CommandError(
+            f"the tokens of the login {name} are in the keyring: {error} `fairlead login {name} --no-keyring` keeps "
+            "them in a file."
+        ) from None
     try:
         tokens = msgspec.json.decode(b"" if text is None else text.reveal().encode(), type=Tokens)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -164,15 +171,10 @@ def save_login(home: Home, login: Login, *, use_keyring: bool) -> Login:
     return stored
 
 
-def save_tokens(home: Home, login: Login) -> Login:
-    """Write a login whose tokens are new, where the old ones were, and return it as it is stored. Raises
-    CommandError."""
-    kept = not login.entry or _put(login.entry, login.tokens)
-    stored = login if kept else msgspec.structs.replace(login, entry="")
-    _write(home, stored)
-    if not kept:
-        _forget_entry(login.entry)
-    return stored
+def put_tokens(login: Login) -> bool:
+    """Write new tokens to the keyring's entry of a login; False when it did not take them. The file is not touched, so
+    that a keyring that hangs cannot bring an old one back later."""
+    return _put(login.entry, login.tokens)
 
 
 def save_record(home: Home, login: Login) -> None:

@@ -68,6 +68,11 @@ LISTS = [
     ("config set keys.laptop.paths ", ["inference", "all", "models"]),
     ("completions ", ["bash", "zsh", "fish", "powershell"]),
     ("completions bash ", ["--install", "--uninstall", "--help"]),
+    ("login ", ["status", "refresh", "logout", "openrouter", "work"]),
+    ("login logout ", ["work"]),
+    ("login status ", JSON),
+    ("login openrouter --backend ", ["groq", "office"]),
+    ("help login ", ["status", "refresh", "logout"]),
     ("bogus ", []),
     ("backend bogus ", []),
 ]
@@ -78,6 +83,7 @@ def home(tmp_path):
     """A home with two backends and one request."""
     home = write_home(tmp_path / "home")
     write_history(home)
+    home.write("logins/work.json", b"{}")
     return home
 
 

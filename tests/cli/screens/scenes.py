@@ -33,6 +33,8 @@ ON_EMPTY_HOME = [
     # A key that is made differs each time, so that only what makes none is compared.
     *(Scene(f"keys {line}") for line in ("list", "add default", "set laptop --rpm 5", "rotate laptop")),
     *(Scene(f"keys {line}") for line in ("revoke laptop", "print codex", "set laptop --rpm none", "set laptop")),
+    *(Scene(f"login{line}") for line in ("", " status", " refresh work", " logout work", " copilot", " openruoter")),
+    *(Scene(f"login work --issuer {line}") for line in ("https://x.example", "http://x.example --client-id x")),
     Scene("backend add bx"),
     Scene("backend add", environ=(("OPENAI_API_KEY", "sk-proj-1"), ("GROQ_API_KEY", "gsk_1"))),
     Scene("init", environ=(("PATH", ""),)),

@@ -54,10 +54,9 @@ def test_keyring_has_the_tokens(home, shelf):
 
 
 def test_new_tokens_go_where_the_old_ones_were(home, shelf):
-    """A rotation keeps the entry; in a file it replaces the file."""
+    """A rotation keeps the entry, and does not touch the file."""
     stored = logins.save_login(home, LOGIN, use_keyring=True)
-    again = logins.save_tokens(home, msgspec.structs.replace(stored, tokens=NEW.tokens))
-    assert again.entry == stored.entry
+    assert logins.put_tokens(msgspec.structs.replace(stored, tokens=NEW.tokens))
     assert logins.read_login(home, "work").tokens == NEW.tokens
     assert "new" not in content(home)
 
@@ -81,11 +80,12 @@ def test_a_keyring_that_keeps_nothing_is_passed_over(home, shelf, how, monkeypat
     assert logins.read_login(home, "work") == LOGIN
 
 
-def test_rotation_survives_a_keyring_that_fails(home, shelf):
-    """The issuer has replaced the old tokens by then: the new ones are kept in the file."""
+def test_a_keyring_that_fails_says_so(home, shelf):
+    """Whoever writes new tokens then keeps them in the file."""
     stored = logins.save_login(home, LOGIN, use_keyring=True)
     shelf.refusal = RuntimeError("locked")
-    logins.save_tokens(home, msgspec.structs.replace(stored, tokens=NEW.tokens))
+    assert not logins.put_tokens(stored)
+    logins.save_record(home, msgspec.structs.replace(NEW, entry=""))
     assert logins.read_login(home, "work") == NEW
 
 
@@ -95,7 +95,7 @@ def test_record_is_written_without_the_keyring(home, shelf):
     shelf.refusal = RuntimeError("locked")
     logins.save_record(home, msgspec.structs.replace(stored, ended="invalid_grant"))
     assert logins.read_record(home, "work").ended == "invalid_grant"
-    with pytest.raises(CommandError, match="keyring"):
+    with pytest.raises(CommandError, match="`fairlead login work --no-keyring` keeps them in a file"):
         logins.read_login(home, "work")
 
 
