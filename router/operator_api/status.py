@@ -190,9 +190,10 @@ class Vitals(msgspec.Struct, kw_only=True):
 class ProcessStatus(msgspec.Struct, kw_only=True):
     """How the process was started."""
 
-    #: `foreground`; `detached` for one in the background; `user unit` or `system unit` for one that systemd runs.
+    #: `foreground`; `detached` for one in the background; `tied` for one that serves one `fairlead run`; `user unit` or
+    #: `system unit` for one that systemd runs, `launch agent` for launchd, `task` for the Task Scheduler.
     mode: str = "foreground"
-    #: The name of that unit; empty for none.
+    #: The name of that unit, agent or task; empty for none.
     unit: str = ""
     #: Path of the file with what it would print at a terminal; null where that goes elsewhere.
     log: str | None = None

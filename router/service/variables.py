@@ -30,20 +30,22 @@ class Needed(NamedTuple):
 def list_needed(backends: Iterable[Backend], settings: Settings) -> list[Needed]:
     """The variables that keys are taken from."""
     found = [
-        Needed(
-            variable,
-            f"account {backend.name}/{account.alias}",
-            f"fairlead accounts remove {backend.name} {account.alias}, then fairlead accounts add {backend.name} "
-            f"{account.alias} --key-stdin",
-        )
+        Needed(variable, f"account {backend.name}/{account.alias}", _find_remedy(backend, number))
         for backend in backends
         if backend.enabled
-        for account in backend.accounts
+        for number, account in enumerate(backend.accounts)
         if (variable := find_variable(account.key))
     ]
     if settings.search_key is not None and (variable := find_variable(settings.search_key.reveal())):
         found.append(Needed(variable, "search.key", "fairlead config set search.key file:PATH"))
     return found
+
+
+def _find_remedy(backend: Backend, number: int) -> str:
+    if number == 0:
+        return f"fairlead backend set {backend.name} --key-stdin"
+    account = f"{backend.name} {backend.accounts[number].alias}"
+    return f"fairlead accounts remove {account}, then fairlead accounts add {account} --key-stdin"
 
 
 def list_lost(environ: Mapping[str, str], given: Collection[str]) -> list[str]:

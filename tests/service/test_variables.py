@@ -27,7 +27,8 @@ def test_keys_in_variables():
         ("GROQ_KEY", "account groq/a1"),
         ("BRAVE_KEY", "search.key"),
     ]
-    assert "fairlead accounts add groq a1 --key-stdin" in found[0].remedy
+    assert found[0].remedy == ("fairlead accounts remove groq a1, then fairlead accounts add groq a1 --key-stdin")
+    assert list_needed([backend("groq", "env:X")], Settings())[0].remedy == "fairlead backend set groq --key-stdin"
 
 
 def test_settings_of_the_shell():

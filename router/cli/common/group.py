@@ -27,6 +27,7 @@ def run_group(group: str, commands: Commands, argv: Sequence[str], *, examples: 
 
 def _format_overview(group: str, commands: Commands, examples: Sequence[str]) -> str:
     lines = [f"usage: fairlead {group} COMMAND …", ""]
-    lines += format_listing([(name, about) for name, (_, about) in commands.items()], find_width(), 8)
+    size = max(8, *map(len, commands))
+    lines += format_listing([(name, about) for name, (_, about) in commands.items()], find_width(), size)
     lines += ["", "examples:", *(f"  {example}" for example in examples)]
     return "\n".join(lines)

@@ -52,16 +52,16 @@ def make_manager(environ: Mapping[str, str]) -> Manager:
     raise CommandError("there is no service for this system.", OTHERWISE)
 
 
-def call(words: Sequence[str], variables: Mapping[str, str]) -> CompletedProgram:
+def call(words: Sequence[str], variables: Mapping[str, str], seconds: float = _SECONDS) -> CompletedProgram:
     """Run a manager's command. Raises CommandError."""
 
     async def run() -> CompletedProgram:
-        return await run_program(words, {**os.environ, **variables}, seconds=_SECONDS, limit=_LIMIT)
+        return await run_program(words, {**os.environ, **variables}, seconds=seconds, limit=_LIMIT)
 
     try:
         return trio.run(run)
     except ProgramTimeout:
-        raise CommandError(f"{words[0]} did not end within {_SECONDS:g} s.") from None
+        raise CommandError(f"{words[0]} did not end within {seconds:g} s.") from None
     except OutputLimitExceeded:
         raise CommandError(f"{words[0]} printed more than can be read.") from None
 
@@ -69,7 +69,7 @@ def call(words: Sequence[str], variables: Mapping[str, str]) -> CompletedProgram
 def find_serving(home: Home) -> run_files.Run | None:
     """The proxy of this home that the service runs."""
     for entry in run_files.live(home):
-        if _UNITS.get(entry.mode) == entry.unit:
+        if is_service(entry):
             return entry
     return None
 

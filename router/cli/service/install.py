@@ -88,7 +88,9 @@ def _make_plan(options: argparse.Namespace, home: Home, manager: Manager) -> _Pl
     path = make_path(os.environ)
     env_file = None if options.env_file is None else Path(os.path.abspath(os.path.expanduser(options.env_file)))
     given = {*manager.list_variables(), *(read_env_file(env_file) if env_file is not None else ())}
-    missing = [one for one in list_needed(found, settings) if one.variable not in given]
+    # Windows does not tell names by their case; its own come in capitals.
+    same = str.upper if sys.platform == "win32" else str
+    missing = [one for one in list_needed(found, settings) if same(one.variable) not in {same(name) for name in given}]
     notes = [*chosen.notes]
     if missing and not options.print:
         raise _make_variable_error(missing, env_file)

@@ -21,6 +21,7 @@ from router.store.home.permissions import shown
 from router.store.home.place import find_home
 
 _TAIL = 3
+_VERSION_SECONDS = 10.0
 _WIDTH = 11
 
 
@@ -88,7 +89,7 @@ def _ask_version(program: str) -> str:
     if not os.path.isabs(program) or not os.path.isfile(program):
         return ""
     try:
-        said = call([program, "--version"], {}).out.decode("utf-8", "replace").strip()
+        said = call([program, "--version"], {}, _VERSION_SECONDS).out.decode("utf-8", "replace").strip()
     except CommandError:
         return ""
     name, _, version = said.partition(" ")

@@ -6,6 +6,7 @@ so that only what both read alike is taken: no escapes, no continued lines, no `
 
 import os
 import re
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -62,4 +63,6 @@ def _check(path: Path, entry: os.stat_result) -> None:
     if entry.st_uid != os.getuid():
         raise CommandError(f"{path} belongs to another user.")
     if entry.st_mode & 0o077:
-        raise CommandError(f"{path} can be read or changed by others.", f"Close it:   chmod 600 {path}")
+        raise CommandError(
+            f"{path} can be read or changed by others.", f"Close it:   chmod 600 {shlex.quote(str(path))}"
+        )

@@ -49,8 +49,12 @@ class Service(NamedTuple):
         return 0 if self.kind == "launchd" else NO_RESTART
 
     def tell_ready(self, status: str) -> None:
-        """Say that this process serves, or has read its configuration again. status: one line."""
-        self.notify("READY=1", f"MAINPID={os.getpid()}", f"STATUS={status}")
+        """Say that this process serves, or has read its configuration again. status: one line.
+
+        Not MAINPID: where a loader has started this process, the manager would not learn how it ends, and take each end
+        for a failure.
+        """
+        self.notify("READY=1", f"STATUS={status}")
 
     def tell_reloading(self) -> None:
         """Say that it reads its configuration again; `tell_ready` says when it has."""
