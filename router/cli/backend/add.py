@@ -69,7 +69,7 @@ def add(home: Home, options: argparse.Namespace, key: str | None = None) -> int:
 def _find_base_url(name: str) -> str | None:
     """The address at which a local server answers, where that is not its usual one."""
     entry, ports = KNOWN[name], {name: local_servers.PORTS[name]}
-    for server in trio.run(lambda: find_local_servers(ports)):
+    for server in trio.run(find_local_servers, ports, local_servers.PATIENT_SECONDS):
         if server.root != entry.root:
             note(f"note: {entry.title} answers at {server.root}, and not at its usual {entry.root}.")
             return server.root
@@ -93,7 +93,7 @@ def _show_offers(home: Home) -> int:
 def _show_others(home: Home) -> None:
     """Offer the other local servers, once the one that was asked for is there."""
     with contextlib.suppress(CommandError):
-        others = offer_servers(home, read_settings(home))
+        others = offer_servers(home, read_settings(home), local_servers.SECONDS)
         if others:
             say("Also found here:")
             print("\n".join(format_offers(others)))

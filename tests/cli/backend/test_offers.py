@@ -17,6 +17,7 @@ def fairlead(tmp_path, monkeypatch, capsys):
     """Runs commands in this process, on a machine without model servers."""
     monkeypatch.setattr(local_servers, "PORTS", {})
     monkeypatch.setattr(local_servers, "SECONDS", 20.0)
+    monkeypatch.setattr(local_servers, "PATIENT_SECONDS", 20.0)
     return InProcess(tmp_path, monkeypatch, capsys)
 
 
