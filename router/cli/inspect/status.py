@@ -82,8 +82,10 @@ async def _ask(home: Home) -> list[Status]:
 
 
 def _show(found: Sequence[Status], screen: Screen, width: int | None) -> list[str]:
-    several = screen._replace(several=len(found) > 1)
-    return [line for status in found for line in format_screen(status, several, width)]
+    *others, last = found
+    several = screen._replace(several=bool(others))
+    lines = [line for status in others for line in format_screen(status, several._replace(offers=()), width)]
+    return [*lines, *format_screen(last, several, width)]
 
 
 def _read_screen(home: Home) -> Screen:
