@@ -11,7 +11,7 @@ import trio
 
 from router.backends import Backend, changes
 from router.backends.changes import Outcome, Wish
-from router.backends.known import KNOWN, OTHER_NAMES, known
+from router.backends.known import KNOWN, OTHER_NAMES, known, same_host
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key as backend_key
 from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
@@ -23,7 +23,7 @@ from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.net.control import local_servers
 from router.net.control.local_servers import find_local_servers
-from router.store.config import backends
+from router.store.config import backends, toml
 from router.store.home.home import Home, open_home
 from router.store.keys.own_keys import OwnKeys
 from router.store.keys.references import to_variable
@@ -69,7 +69,7 @@ def add(home: Home, options: argparse.Namespace, key: str | None = None) -> int:
 def _find_base_url(name: str) -> str | None:
     """The address at which a local server answers, where that is not its usual one."""
     entry, ports = KNOWN[name], {name: local_servers.PORTS[name]}
-    for server in trio.run(lambda: find_local_servers(ports)):
+    for server in trio.run(find_local_servers, ports, local_servers.PATIENT_SECONDS):
         if server.root != entry.root:
             note(f"note: {entry.title} answers at {server.root}, and not at its usual {entry.root}.")
             return server.root
@@ -77,8 +77,7 @@ def _find_base_url(name: str) -> str | None:
 
 
 def _show_offers(home: Home) -> int:
-    settings = read_settings(home)
-    offers = find_offers(home, settings, os.environ)
+    offers = find_offers(home, read_settings(home), os.environ)
     if offers:
         say("Found here, and not added:")
         print("\n".join(format_offers(offers)))
@@ -93,7 +92,7 @@ def _show_offers(home: Home) -> int:
 def _show_others(home: Home) -> None:
     """Offer the other local servers, once the one that was asked for is there."""
     with contextlib.suppress(CommandError):
-        others = offer_servers(home, read_settings(home))
+        others = offer_servers(home, toml.load(home, os.environ).settings, local_servers.SECONDS)
         if others:
             say("Also found here:")
             print("\n".join(format_offers(others)))
@@ -160,7 +159,9 @@ def _choose_key(
         or (entry is not None and not entry.needs_key)
     ):
         return key
-    variable = find_key_variable(entry, os.environ, own) if entry is not None else ""
+    # A key for one place is not offered for another.
+    official = entry is not None and same_host(root, entry.root)
+    variable = find_key_variable(entry, os.environ, own) if entry is not None and official else ""
     return _ask_key(name, own, variable, optional=entry is None) or None
 
 

@@ -25,8 +25,8 @@ NAMES = (
     *("init", "login", "service"),
 )
 _COMMAND = re.compile(
-    rf"((?<!\S)`[^`]*`[.,;:)]*|(?<!\S)\(?(?:then )?fairlead (?:{'|'.join(NAMES)})\b.*?(?:[.,;:)]+(?= |$)|$)"
-    r"|export \w+=.*)"
+    rf"((?<!\S)`[^`]*`[.,;:)]*|(?<!\S)\(?(?:then )?fairlead (?:{'|'.join(NAMES)})\b"
+    r".*?(?:(?<![.,;:)])[.,;:)]++(?= |$)|$)|export \w+=.*)"
 )
 # What continued lines stand behind.
 _LABEL = re.compile(r" *(?:(?:error|warning|note): |[a-z]{1,9} {3,})?")

@@ -4,7 +4,7 @@ Rules of this file: nothing is added, and no value of a variable is shown, kept 
 offered, nor is a variable whose value was meant for another place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -45,18 +45,26 @@ class Offer(NamedTuple):
 def find_offers(home: Home, settings: Settings | None, environ: Mapping[str, str]) -> list[Offer]:
     """The local servers, then the providers with a key. settings: None where they cannot be read. Raises
     CommandError."""
-    return [*offer_servers(home, settings), *offer_keys(home, settings, environ)]
+    servers = offer_servers(home, settings, local_servers.PATIENT_SECONDS)
+    return [*servers, *offer_keys(home, settings, environ)]
 
 
-def offer_servers(home: Home, settings: Settings | None) -> list[Offer]:
-    """The model servers that answer where they usually do, and are not configured. Raises CommandError."""
-    stored, _ = backends.load(home)
-    names = {*home.names(backends.FOLDER, ".json")}
+def offer_servers(home: Home, settings: Settings | None, seconds: float) -> list[Offer]:
+    """The model servers that answer where they usually do, and are not configured. seconds: of `find_local_servers`.
+    Raises CommandError."""
+    stored, names = _read_configured(home)
     taken = {urlsplit(backend.root).port for backend in stored if is_loopback(host_of(backend.root))}
     ports = {name: port for name, port in local_servers.PORTS.items() if name not in names and port not in taken}
     # fairlead's own.
     avoid = [run.port for run in run_files.live(home)] + ([] if settings is None else [settings.port])
-    return [_offer_server(one) for one in trio.run(lambda: find_local_servers(ports, avoid=avoid))] if ports else []
+    if not ports:
+        return []
+    return [_offer_server(one) for one in trio.run(lambda: find_local_servers(ports, seconds, avoid=avoid))]
+
+
+def _read_configured(home: Home) -> tuple[Sequence[Backend], Collection[str]]:
+    """The backends that can be read, and the names of all."""
+    return backends.load(home)[0], home.names(backends.FOLDER, ".json")
 
 
 def _offer_server(server: LocalServer) -> Offer:
@@ -67,8 +75,7 @@ def _offer_server(server: LocalServer) -> Offer:
 
 def offer_keys(home: Home, settings: Settings | None, environ: Mapping[str, str]) -> list[Offer]:
     """The providers whose key a variable holds, and which are not configured. Raises CommandError."""
-    stored, _ = backends.load(home)
-    names = {*home.names(backends.FOLDER, ".json")}
+    stored, names = _read_configured(home)
     own = read_own_keys(home, settings)
     found: list[Offer] = []
     for entry in KNOWN.values():

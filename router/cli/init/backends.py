@@ -39,8 +39,9 @@ def choose(
     """What is to be added. configured: names of backends that are there. Raises CommandError, UsageError."""
     if options.backend:
         try:
-            new = _leave_out(_split(",".join(options.backend)), configured)
-            chosen = _read_names(new, offers, configured) if new else []
+            words = _split(",".join(options.backend))
+            new = _leave_out(words, configured)
+            chosen = _read_names(new, offers, configured) if new or not words else []
         except InvalidAnswer as wrong:
             raise UsageError(f"--backend: {wrong}") from None
     else:
@@ -98,9 +99,9 @@ def _read_names(words: Sequence[str], offers: Sequence[Offer], configured: Colle
         raise InvalidAnswer(f"Give numbers or names with spaces between them, or {ALL} or {NONE} alone.")
     found: dict[str, Addition] = {}
     for word in words:
+        if word in configured:
+            raise InvalidAnswer(f"{word} is configured already. Change it:   fairlead backend add {word}")
         one = _read_name(word, offers)
-        if one.name in configured:
-            raise InvalidAnswer(f"{one.name} is configured already. Change it:   fairlead backend add {one.name}")
         found.setdefault(one.name, one)
     lacking = [one.name for one in found.values() if one.lacks_key]
     if len(lacking) > 1:

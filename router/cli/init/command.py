@@ -242,11 +242,13 @@ def _do(
     if answers.proxy == "background":
         print()
         proxy_command.run(["--detach"])
-        steps.add("started the proxy", "fairlead stop")
     print()
     server = find_server(home)
     if server is None:
         raise CommandError("the proxy has ended.", "Start it again:   fairlead proxy --detach")
+    if answers.proxy == "background":
+        # Another command may have started it in this moment.
+        steps.add(f"a proxy runs (pid {server.run.pid})", "fairlead stop")
     if answers.tool is not None:
         # It is told of the models that are there by then.
         trio.run(wait_for_lists, server.proxy, [one.name for one in backends.load(home)[0] if one.enabled])

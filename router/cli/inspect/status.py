@@ -16,6 +16,7 @@ from router.cli.common.pending import note_pending
 from router.cli.common.running_proxy import proven
 from router.cli.inspect.status_lines import Screen, format_screen
 from router.errors import CommandError, UsageError
+from router.net.control.local_servers import SECONDS
 from router.net.control.request import ControlError
 from router.operator_api.status import Status
 from router.settings import Loaded
@@ -26,7 +27,7 @@ from router.store.history.time_window import parse_since
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 
-_SECONDS = 1.0
+_REDRAW_SECONDS = 1.0
 # Redraws between two looks at the files of the home.
 _SLOWER = 5
 # The other screen of a terminal, without a cursor; what was on the first one comes back at the end.
@@ -81,8 +82,10 @@ async def _ask(home: Home) -> list[Status]:
 
 
 def _show(found: Sequence[Status], screen: Screen, width: int | None) -> list[str]:
-    several = screen._replace(several=len(found) > 1)
-    return [line for status in found for line in format_screen(status, several, width)]
+    *others, last = found
+    several = screen._replace(several=bool(others))
+    lines = [line for status in others for line in format_screen(status, several._replace(offers=()), width)]
+    return [*lines, *format_screen(last, several, width)]
 
 
 def _read_screen(home: Home) -> Screen:
@@ -100,7 +103,7 @@ def _list_disabled(home: Home) -> list[str]:
 
 def _find_offers(home: Home, screen: Screen) -> Sequence[Offer]:
     try:
-        return offer_servers(home, screen.loaded.settings if screen.loaded is not None else None)
+        return offer_servers(home, screen.loaded.settings if screen.loaded is not None else None, SECONDS)
     except CommandError:
         return ()
 
@@ -136,7 +139,7 @@ def _watch(home: Home) -> int:
             except CommandError as error:
                 lines = wrap(f"{error}\n{error.hint}", find_width())
             _draw(lines)
-            time.sleep(_SECONDS)
+            time.sleep(_REDRAW_SECONDS)
     except KeyboardInterrupt:
         pass
     except BaseExceptionGroup as group:

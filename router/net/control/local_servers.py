@@ -1,10 +1,10 @@
 """Looks for model servers of the user's own where they usually listen on this machine, and tells them from other
 programs by what only they answer.
 
-Rules of this file: loopback alone is asked, with GET, without a key and past every proxy; all of it ends after SECONDS;
-an answer is read up to a bound and no redirect is followed; what is not certain is not named. Documents: Ollama's `/`
-and `/api/version`, LM Studio's `/api/v0/models` and `/api/v1/models`, llama.cpp's `/props` and the `Server` header that
-all its answers have, vLLM's `/version` with the owner in its `/v1/models`.
+Rules of this file: loopback alone is asked, with GET, without a key and past every proxy; all of it ends after the
+seconds that are given; an answer is read up to a bound and no redirect is followed; what is not certain is not named.
+Documents: Ollama's `/` and `/api/version`, LM Studio's `/api/v0/models` and `/api/v1/models`, llama.cpp's `/props` and
+the `Server` header that all its answers have, vLLM's `/version` with the owner in its `/v1/models`.
 """
 
 import ssl
@@ -20,8 +20,8 @@ from router.backends.known import KNOWN
 from router.net.control.request import Answer, ControlError, clean, make_client, send
 from router.net.loopback import LOCALHOST, make_literal_url
 
-#: For all servers together.
-SECONDS = 0.3
+#: For all servers together: beside something else, and where they are what is asked for.
+SECONDS, PATIENT_SECONDS = 0.3, 1.0
 _BYTES = 256 << 10
 _VERSION = 40
 
@@ -48,12 +48,10 @@ class _Found(NamedTuple):
 
 
 async def find_local_servers(
-    ports: Mapping[str, int], *, avoid: Collection[int] = (), seconds: float | None = None
+    ports: Mapping[str, int], seconds: float, *, avoid: Collection[int] = ()
 ) -> list[LocalServer]:
     """Those of the known servers that answer on loopback, in the order of `ports`; each once, by IPv4 where it answers
-    there. ports: name -> port. avoid: ports that are not asked. seconds: for all of them together,
-    SECONDS when None."""
-    seconds = SECONDS if seconds is None else seconds
+    there. ports: name -> port. seconds: for all of them together. avoid: ports that are not asked."""
     # What is loaded at the first request does not count as time in which nobody answered.
     async with make_client(None, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), seconds):
         pass

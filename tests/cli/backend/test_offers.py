@@ -2,8 +2,10 @@
 
 import sys
 
+import msgspec
 import pytest
 
+from router.backends.known import KNOWN
 from router.cli.backend import key
 from router.net.control import local_servers
 from router.net.loopback import has_address
@@ -17,6 +19,7 @@ def fairlead(tmp_path, monkeypatch, capsys):
     """Runs commands in this process, on a machine without model servers."""
     monkeypatch.setattr(local_servers, "PORTS", {})
     monkeypatch.setattr(local_servers, "SECONDS", 20.0)
+    monkeypatch.setattr(local_servers, "PATIENT_SECONDS", 20.0)
     return InProcess(tmp_path, monkeypatch, capsys)
 
 
@@ -106,7 +109,8 @@ def test_key_in_a_variable(fairlead, monkeypatch):
     asked = []
     monkeypatch.setattr(key, "has_terminal", lambda: True)
     monkeypatch.setattr(key, "ask", lambda prompt: asked.append(prompt) or "")
-    arguments = ("backend", "add", "groq", "--base-url", "http://127.0.0.1:9")
+    monkeypatch.setitem(KNOWN, "groq", msgspec.structs.replace(KNOWN["groq"], root="http://127.0.0.1:9/v1"))
+    arguments = ("backend", "add", "groq")
     assert fairlead(*arguments, GROQ_API_KEY="gsk_secret").code == 0
     assert asked == ["Key for groq (not shown, empty for $GROQ_API_KEY): "]
     assert fairlead.backend("groq")["accounts"] == [{"alias": "default", "key": "env:GROQ_API_KEY"}]
@@ -114,3 +118,6 @@ def test_key_in_a_variable(fairlead, monkeypatch):
     code, _, err = fairlead(*arguments)
     assert (code, asked[-1]) == (1, "Key for groq (not shown): ")
     assert "the key is empty" in err
+    # It was meant for the provider, and not for a gateway.
+    fairlead(*arguments, "--base-url", "http://10.0.0.7:9", GROQ_API_KEY="gsk_secret")
+    assert asked[-1] == "Key for groq (not shown): "

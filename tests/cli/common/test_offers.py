@@ -100,21 +100,21 @@ def test_servers(home, monkeypatch):
     """A server that answers is offered; not where its port or its name is configured, nor where it is fairlead's."""
     with model_server("ollama") as (port, _):
         monkeypatch.setattr(local_servers, "PORTS", {"ollama": port})
-        monkeypatch.setattr(local_servers, "SECONDS", 20)
+        monkeypatch.setattr(local_servers, "PATIENT_SECONDS", 20)
         found = find_offers(home, Settings(), {"GROQ_API_KEY": "gsk_1"})
         assert [one.command for one in found] == [
             "fairlead backend add ollama",
             "fairlead backend add groq --key-env GROQ_API_KEY",
         ]
         assert found[0].about == f"Ollama 0.13.1 answers at http://127.0.0.1:{port}"
-        assert offer_servers(home, None) == found[:1]
-        assert offer_servers(home, Settings(port=port)) == []
+        assert offer_servers(home, None, 20) == found[:1]
+        assert offer_servers(home, Settings(port=port), 20) == []
         add(home, "mine", f"http://localhost:{port}/v1")
-        assert offer_servers(home, Settings()) == []
+        assert offer_servers(home, Settings(), 20) == []
         backends.discard(home, "mine")
-        assert offer_servers(home, Settings()) == found[:1]
+        assert offer_servers(home, Settings(), 20) == found[:1]
         add(home, "ollama", "http://10.0.0.7:11434/v1", "ollama")
-        assert offer_servers(home, Settings()) == []
+        assert offer_servers(home, Settings(), 20) == []
 
 
 def test_a_running_proxy_is_not_asked(home, monkeypatch):
@@ -125,5 +125,5 @@ def test_a_running_proxy_is_not_asked(home, monkeypatch):
         monkeypatch.setattr(local_servers, "PORTS", {"ollama": port})
         url = f"http://127.0.0.1:{port}"
         run_files.write(home, run_files.Run(pid=os.getpid(), url=url, port=port, version="1", started=0.0))
-        assert offer_servers(home, Settings()) == []
+        assert offer_servers(home, Settings(), 20) == []
     assert seen == []

@@ -60,6 +60,7 @@ def fairlead(tmp_path, monkeypatch, capsys):
     """Runs fairlead commands on a fresh home, on a machine without model servers."""
     monkeypatch.setattr(local_servers, "PORTS", {})
     monkeypatch.setattr(local_servers, "SECONDS", 20.0)
+    monkeypatch.setattr(local_servers, "PATIENT_SECONDS", 20.0)
     monkeypatch.setattr("router.cli.background.find_words", lambda: (sys.executable, "-W", "error", "-m", "router"))
     terminal = OnTerminal(tmp_path, monkeypatch, capsys)
     yield terminal

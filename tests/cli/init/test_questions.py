@@ -105,6 +105,7 @@ def test_a_typed_key(fairlead):
     [
         (["--proxy", "maybe"], '--proxy is "maybe"; expected background or once.'),
         (["--backend", "nope"], "--backend: nope is not a provider fairlead knows."),
+        (["--backend", ""], "--backend: Give numbers or names"),
         (["--backend", "groq,openai"], "--backend: groq and openai need a key each"),
         (["--tool", "nope"], "--tool: nope is not a tool fairlead knows."),
         (["--tool", "codx"], "Did you mean codex?"),

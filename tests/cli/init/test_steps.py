@@ -39,7 +39,7 @@ def test_once(fairlead, ollama):
     assert ': "Hi"\n' in out
     assert "added ollama   fairlead backend remove ollama" in out
     assert "Start the proxy when you want it:   fairlead proxy --detach" in out
-    assert "started the proxy" not in out
+    assert "a proxy runs" not in out
     assert fairlead.backend("ollama")["root"] == f"http://127.0.0.1:{ollama}/v1"
     wait_for_end(fairlead)
     assert "ollama" in fairlead("why", "-").out
@@ -54,8 +54,8 @@ def test_typed_answers(fairlead, ollama):
         "Start it in the background? (y/n) [y]: ",
     ]
     assert '"Hi"' in out
-    assert "started the proxy   fairlead stop" in out
     [run] = list_running(fairlead)
+    assert f"a proxy runs (pid {run.pid})   fairlead stop" in out
     files = fairlead.list_files()
     code, out, err = fairlead.type(["init"], [""])
     assert code == 0, err
@@ -173,7 +173,7 @@ def test_interrupted_step(fairlead, ollama, monkeypatch):
     code, out, _ = fairlead("init", "--yes")
     assert code == 130
     assert "added ollama   fairlead backend remove ollama" in out
-    assert "started the proxy" not in out
+    assert "a proxy runs" not in out
     assert list_running(fairlead) == []
 
 

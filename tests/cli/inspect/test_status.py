@@ -354,7 +354,7 @@ def test_a_server_that_answers_is_found(tmp_path, monkeypatch, capsys):
     """`status` looks for it, not `status --json`, whose fields are those of the proxy; one that is added is no more
     offered."""
     fairlead = InProcess(tmp_path, monkeypatch, capsys)
-    monkeypatch.setattr(local_servers, "SECONDS", 20.0)
+    monkeypatch.setattr("router.cli.inspect.status.SECONDS", 20.0)
     try:
         with model_server("ollama") as (port, seen):
             monkeypatch.setattr(local_servers, "PORTS", {"ollama": port})

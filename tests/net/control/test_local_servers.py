@@ -18,7 +18,7 @@ needs_ipv6 = pytest.mark.skipif(not has_address("::1"), reason="no ::1 here")
 
 
 def look(ports, *, avoid=(), seconds=PATIENT):
-    return trio.run(lambda: find_local_servers(ports, avoid=avoid, seconds=seconds))
+    return trio.run(lambda: find_local_servers(ports, seconds, avoid=avoid))
 
 
 def test_usual_ports():
