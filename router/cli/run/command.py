@@ -121,8 +121,8 @@ def _note_key(plan: Plan, program: Program, options: Namespace) -> None:
     if options.budget is not None or options.tag:
         raise CommandError(
             f"{title} sends the key that its own file has, and not the one of this run, which carries budget and tag.",
-            f"Leave out --budget and --tag, or limit {title}'s own key:   fairlead keys set tool-{name} --budget-day "
-            "\N{HORIZONTAL ELLIPSIS}",
+            "Leave out --budget and --tag. Where clients must send a key, its own one can be limited:\n"
+            f"  fairlead keys set tool-{name} --budget-day USD --tag TAG",
         )
     plan.notes.append(f"{title} sends the key of its own file, so the summary of this run does not have its requests.")
 

@@ -51,6 +51,7 @@ def run(argv: list[str]) -> int:
         examples=["fairlead setup", "fairlead setup codex", "fairlead setup claude-code --check"],
     )
     parser.add_argument("tool", metavar="TOOL", nargs="?", help=f"one of {', '.join(tool.name for tool in TOOLS)}")
+    parser.add_argument("--all", action="store_true", help="each tool on PATH; with --undo or --check, each set up")
     parser.add_argument("--model", metavar="NAME", help="the model that the tool begins with")
     parser.add_argument(
         "--protocol", choices=["messages", "chat", "responses"], metavar="NAME", help="messages, chat or responses"
@@ -63,16 +64,47 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     place = Place(os.environ, Path(os.path.expanduser("~")), sys.platform)
     home = open_home(os.environ)
+    if options.all:
+        return _run_all(options, home, place)
     if options.tool is None:
         return list_tools(home, place, as_json=options.json)
-    command = _Command(options, home, place, _find_tool(options.tool))
-    if command.tool.make_changes is None:
+    return _run_one(_Command(options, home, place, _find_tool(options.tool)))
+
+
+def _run_one(command: _Command) -> int:
+    options, home, place, tool = command
+    if tool.make_changes is None:
         return _explain(command)
     if options.check:
         from router.cli.setup.check import check
 
-        return check(home, place, command.tool, options.model or "", as_json=options.json)
+        return check(home, place, tool, options.model or "", as_json=options.json)
     return _undo(command) if options.undo else _set_up(command)
+
+
+def _run_all(options: argparse.Namespace, home: Home, place: Place) -> int:
+    """The same for several tools, one after the other; exit code 1 when one failed. Raises CommandError, UsageError."""
+    for name in ("tool", "protocol", "json"):
+        if getattr(options, name):
+            raise UsageError(f"--all goes without {name.upper() if name == 'tool' else f'--{name}'}.")
+    later = options.undo or options.check
+    able = [one for one in TOOLS if one.make_changes is not None and (one.check or not options.check)]
+    chosen = [one for one in able if (read_record(home, one.name) if later else find_program(one, place.environ))]
+    if not chosen:
+        what = "fairlead has written nothing for any tool" if later else "no tool that can be set up is on PATH"
+        raise CommandError(f"{what}.", "What is here, and where it points:   fairlead setup")
+    code = 0
+    for tool in chosen:
+        try:
+            code = max(code, _run_one(_Command(options, home, place, tool)))
+        except UsageError:
+            raise
+        except CommandError as error:
+            note(f"error: {tool.name}: {error}")
+            for line in error.hint.splitlines():
+                note(f"       {line}")
+            code = 1
+    return code
 
 
 def _find_tool(name: str) -> Tool:

@@ -17,6 +17,8 @@ from router.wire.raw.json.top_level import Top
 
 # Reads of history.db have threads of their own, so that nothing else waits for a disk.
 _THREADS = trio.CapacityLimiter(2)
+# Parts of answers that a request may name: a long conversation names all of its own.
+_PARTS_LIMIT = 10_000
 
 
 def named_ids(call: Call, top: Top | None, limit: int = resource_ids.NAMED_LIMIT) -> list[str]:
@@ -50,23 +52,23 @@ async def add_owner(arrival: Arrival, facts: RoutingFacts, names: list[str]) -> 
 async def check_items(arrival: Arrival, names: list[str]) -> None:
     """Refuse references to parts of another key's answers. Only those of keys with names are written down: one that is
     not known is the default key's, or nobody's. Raises NotFound, BadRequest."""
-    for name, owner in await _find_owners(arrival, names):
+    for name, owner in await _find_owners(arrival, names, _PARTS_LIMIT):
         if (owner.key if owner is not None else "") != arrival.key_owner:
             raise _make_foreign(name)
 
 
 async def _check_owned(arrival: Arrival, names: list[str]) -> None:
     """Refuse a caller with a key of its own every id that was not issued to that key. Raises NotFound."""
-    for name, owner in await _find_owners(arrival, names):
+    for name, owner in await _find_owners(arrival, names, resource_ids.CHECKED_LIMIT):
         if owner is None or owner.key != arrival.key_owner:
             raise _make_foreign(name)
 
 
-async def _find_owners(arrival: Arrival, names: list[str]) -> list[tuple[str, Owner | None]]:
+async def _find_owners(arrival: Arrival, names: list[str], limit: int) -> list[tuple[str, Owner | None]]:
     """Who issued each id, without those of fairlead's own answers, which it checks where it reads them. Raises
     BadRequest for too many."""
-    if len(names) >= resource_ids.CHECKED_LIMIT:
-        raise BadRequest(f"The request names {resource_ids.CHECKED_LIMIT:,} ids or more, too many to be checked.")
+    if len(names) >= limit:
+        raise BadRequest(f"The request names {limit:,} ids or more, too many to be checked.")
     stored = arrival.call.entry.stored
     asked = [name for name in dict.fromkeys(names) if stored is None or not stored.is_own(name)]
     if not asked:

@@ -55,9 +55,9 @@ async def read_request(arrival: Arrival) -> RequestContext:
 
 
 async def _check_items(arrival: Arrival, top: Top, size: int) -> None:
-    """Refuse what names a part of another key's answer, where there are keys with names. Raises NotFound."""
+    """Refuse what names a part of another key's answer, where others than the user have keys. Raises NotFound."""
     stored = arrival.call.entry.stored
-    if stored is None or not (arrival.grant is not None or arrival.runtime.client_keys.table.grants):
+    if stored is None or not (arrival.grant is not None or arrival.runtime.client_keys.table.has_others):
         return
     list_named = stored.named_items
     names = await arrival.run_in_thread(list_named, top) if size > THREAD_BYTES else list_named(top)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from router.policy.grants.grant import Grant, make_grant
+from router.policy.grants.grant import TOOL_PREFIX, Grant, make_grant
 from router.settings import Settings
 from router.settings.tables import KeyOptions
 from router.store.keys import client_keys as stored
@@ -23,6 +23,8 @@ class KeyTable:
     until: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
     #: What was read of the files, for the next reading.
     loaded: stored.LoadedKeys = stored.LoadedKeys()
+    #: There are keys that were not made for tools of this machine.
+    has_others: bool = False
     #: Problems to show to the user, each with its fix.
     problems: tuple[str, ...] = ()
 
@@ -48,4 +50,5 @@ def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
         if name not in grants
     )
     plain = {digest: one for digest, one in digests.items() if one.expires is None and digest not in until}
-    return KeyTable(grants, digests, plain, until, loaded, (*loaded.problems, *lacking))
+    others = any(not name.startswith(TOOL_PREFIX) for name in grants)
+    return KeyTable(grants, digests, plain, until, loaded, others, (*loaded.problems, *lacking))

@@ -107,6 +107,14 @@ def test_a_file_that_leads_elsewhere(fairlead, tool):
     assert path.read_text() == text
 
 
+def test_llm_by_a_name_of_openais(fairlead):
+    """llm follows the variables for the models that it knows itself, with the key and the budget of the run."""
+    fairlead.patience = 120
+    assert fairlead("config", "set", "aliases.gpt-4o-mini", "demo").code == 0
+    words = ["run", "--budget", "5", "--summary", "json", "s.json", "--", "llm", "-m", "gpt-4o-mini", "Say OK"]
+    check(start(fairlead, "llm", *words), json.loads((fairlead.folder / "s.json").read_text()))
+
+
 @pytest.fixture
 def keyed(fairlead):
     """A proxy that asks for a key, and the commands that go with it."""

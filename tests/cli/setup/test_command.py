@@ -197,6 +197,30 @@ def test_a_tool_that_is_too_old(fairlead, version, refused):
     assert ("too old" in fairlead("setup", PATH=path).out) is refused
 
 
+def test_all_that_are_here(fairlead, claude):
+    """Each tool on PATH is set up, those that cannot be are told, and the others are all the same; each that was set up
+    is taken back."""
+    text = claude.read_text()
+    add_program(fairlead, "claude", "print('2.1.332 (Claude Code)')")
+    add_program(fairlead, "codex", "print('codex-cli 0.99.0')")
+    path = add_program(fairlead, "pi", "print('1.6.0')").partition(os.pathsep)[0]
+    code, out, err = fairlead("setup", "--all", "--yes", PATH=path)
+    assert (code, "Claude Code uses fairlead now" in out, "pi uses fairlead now" in out) == (1, True, True)
+    assert "error: codex: Codex 0.99.0 is too old" in err
+    assert not (fairlead.folder / ".codex").exists()
+    code, out, _ = fairlead("setup", "--all", "--undo", "--yes", PATH=path)
+    assert (code, "Claude Code is as it was before" in out, "pi is as it was before" in out) == (0, True, True)
+    assert (claude.read_text(), (fairlead.folder / ".pi").exists()) == (text, False)
+    for arguments, code, said in (
+        (["--all", "--undo"], 1, "has written nothing for any tool"),
+        (["--all", "codex"], 2, "--all goes without TOOL"),
+        (["--all", "--json"], 2, "--all goes without --json"),
+    ):
+        done = fairlead("setup", *arguments, PATH=path)
+        assert (done.code, said in done.err) == (code, True)
+    assert "no tool that can be set up is on PATH" in fairlead("setup", "--all", PATH="").err
+
+
 def test_key_where_one_is_required(fairlead, claude):
     """Made for the tool, private, shown nowhere, revoked with the undo; the file is closed to others meanwhile."""
     claude.chmod(0o644)

@@ -108,6 +108,7 @@ COMMANDS = {
         Option(("--json",), None, "print the variables as JSON"),
     )),
     "setup": Command("point a tool's own configuration at the proxy, or take that back", ("tool to set up",), (
+        Option(("--all",), None, "each tool on PATH"),
         Option(("--model",), "model", "the model that the tool begins with"),
         Option(("--protocol",), ("messages", "chat", "responses"), "messages, chat or responses"),
         Option(("--print",), None, "only show what would be written"),
