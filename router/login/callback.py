@@ -41,6 +41,8 @@ _FOREIGN = "This does not belong to the login that fairlead waits for, and was n
 _OVER = "This login has its answer already."
 _NOT_HERE = "There is nothing here."
 
+#: How many answers that do not belong to a login are told of: any page can send them.
+NOTED = 3
 #: For the browser to read the page, once the login goes on.
 ANSWER_SECONDS = 2.0
 
@@ -58,6 +60,7 @@ class Callback:
         self._path = path
         self._judge = judge
         self._note = note
+        self._count = 0
         self._hosts = {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
         # Browsers leave out the usual port.
         self._hosts |= {"localhost", "127.0.0.1", "[::1]"} if port == 80 else set()
@@ -88,7 +91,9 @@ class Callback:
         found = read_parameters(request.query)
         returned = self._judge(None if found is None else dict(found))
         if isinstance(returned, Foreign):
-            self._note(f"note: an answer came that was not used: {returned.why}. The login goes on waiting.")
+            self._count += 1
+            if self._count <= NOTED:
+                self._note(f"note: an answer came that was not used: {returned.why}. The login goes on waiting.")
             return 400, _FOREIGN
         self.take(returned)
         return (200, _TAKEN) if isinstance(returned, str) else (403, _REFUSED)

@@ -16,8 +16,8 @@ from router.login.calls import Client, Grant, IssuerError, Send, make_refusal, p
 from router.login.metadata import Metadata, require_endpoint
 from router.net.control.request import clean
 
-#: Bytes of a code that is taken; more is no code.
-CODE_LIMIT = 8192
+#: Characters of one that is typed: all issuers' have more.
+SHORTEST_CODE = 8
 _PARAMETERS = 100
 _CODE = re.compile(r"[\x21-\x7e]{1,8192}")
 
@@ -139,7 +139,12 @@ def judge_pasted(text: str, expected: Expected) -> Returned:
         return judge(read_parameters(line.partition("?")[2].partition("#")[0]), expected)
     if "=" in line and "code=" in line:
         return judge(read_parameters(line), expected)
-    return judge_code(line)
+    return judge_typed(line)
+
+
+def judge_typed(line: str) -> Returned:
+    """A code that a user gave alone, which a stray word is not to be taken for."""
+    return judge_code(line) if len(line) >= SHORTEST_CODE else Foreign("it is too short for a code")
 
 
 async def exchange(ask: Send, found: Metadata, client: Client, code: str, redirect_uri: str, own: Secrets) -> Grant:

@@ -13,7 +13,7 @@ import msgspec
 
 from router.errors import CommandError
 from router.login.calls import IssuerError, Send, make_refusal, read_object, refuse_redirect
-from router.login.code import Foreign, Refused, Returned, Secrets, judge_code, read_parameters
+from router.login.code import Foreign, Refused, Returned, Secrets, judge_code, judge_typed, read_parameters
 from router.net.control.request import ControlError, clean
 from router.settings import Secret
 from router.store.keys.secrets import check_key
@@ -64,7 +64,7 @@ def judge_pasted(text: str, path: str) -> Returned:
     """What the user pasted: the URL that the browser ended at, or the code alone."""
     line = text.strip()
     if "://" not in line:
-        return judge_code(line)
+        return judge_typed(line)
     if urlsplit(line).path != path:
         return Foreign("it is not the address that this login waits for")
     found = read_parameters(urlsplit(line).query)

@@ -149,6 +149,17 @@ def test_wrong_state_is_noted_without_what_came():
     assert not re.search("stolen|forged", notes[0])
 
 
+def test_a_page_cannot_fill_the_terminal():
+    """Any page in the browser can send such requests: a few are told of."""
+
+    async def use(callback):
+        for _ in range(8):
+            await send(callback.port, "/callback?code=stolen&state=forged")
+
+    _, result, notes = listened(use)
+    assert (result, len(notes)) == (None, 3)
+
+
 def test_idle_connections_do_not_delay_the_end():
     """A browser that opened a connection in advance is not waited for."""
 

@@ -98,6 +98,8 @@ def test_answers(query, expected, outcome):
         ("http://127.0.0.1:4711/callback?code=c&state=other", None),
         ("http://127.0.0.1:4711/callback", None),
         ("two words", None),
+        ("y", None),
+        ("yes", None),
     ],
 )
 def test_pasted(text, code):

@@ -81,7 +81,8 @@ def test_what_comes_back():
     ("text", "code"),
     [
         ("http://localhost:1/callback/abc?code=c-1", "c-1"),
-        ("c-1", "c-1"),
+        ("code-123", "code-123"),
+        ("yes", None),
         ("http://localhost:1/callback/other?code=c-1", None),
         ("https://openrouter.ai/settings", None),
         ("two words", None),

@@ -73,7 +73,8 @@ def test_e6(fairlead):
         ("reload", "fairlead restart"),
         ("logs", "fairlead why -"),
         ("doctor", "fairlead backend test NAME"),
-        ("login", "fairlead backend add NAME"),
+        ("providers", "fairlead backend add NAME"),
+        ("auth", "fairlead login --help"),
     ],
 )
 def test_e7(fairlead, word, command):

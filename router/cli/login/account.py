@@ -37,8 +37,10 @@ def find_place(home: Home, login: str, options: argparse.Namespace) -> Place:
     name = backends.check_name(options.backend if options.backend is not None else served)
     before = backends.find(home, name)
     command = f"fairlead login {login}{f' --backend {name}' if name != login else ''}"
+    # What login does not allow by a flag of its own, the command for backends does.
+    adding = f"fairlead backend add {name} --no-key --protocols chat"
     wish = Wish(
-        root=None if options.base_url is None else parse_root(options.base_url, command, insecure=False),
+        root=None if options.base_url is None else parse_root(options.base_url, adding, insecure=False),
         protocols=None if options.protocols is None else parse_protocols(options.protocols),
         key=to_login(login),
     )

@@ -344,6 +344,10 @@ def test_a_token_that_the_backend_refuses(cli, issuer, browser):
         (["login", "work", "--base-url", "https://x.example", "--issuer", "https://x.example"], 2, "needs --client-id"),
         (["login", "work", "--issuer", "https://x.example", "--client-id", "x"], 1, "so it needs a URL"),
         (["login", "status", "extra"], 2, "unexpected argument"),
+        (
+            ["login", "work", "--issuer", "https://x.example", "--client-id", "x", "--base-url", "http://x.example"],
+            *(1, "fairlead backend add work --no-key --protocols chat --base-url http://x.example/v1 --insecure-http"),
+        ),
         (["login", "groq", "--issuer", "http://x.example", "--client-id", "x"], 1, "begins with http://"),
         (["login", "groq", "--device", "--manual"], 2, "cannot be used together"),
         (["login", "groq", "--client-secret-stdin", "--manual"], 2, "both read standard input"),
