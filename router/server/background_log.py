@@ -21,8 +21,11 @@ LIMIT = 4 << 20
 
 def open_log(home: Home, path: Path | None = None) -> int:
     """A descriptor that writes to the end of the log. path: where it is not the home's. Raises CommandError."""
-    if path is None:
-        return home.open_to_append(NAME)
+    return home.open_to_append(NAME) if path is None else open_file(path)
+
+
+def open_file(path: Path) -> int:
+    """A descriptor that writes to the end of a log outside of a home. Raises CommandError."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         return os.open(path, flags, 0o600)

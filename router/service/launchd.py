@@ -78,7 +78,9 @@ class Launchd:
         try:
             write_file(read_config(self.path), text)
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self._log, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+            # Opening a FIFO would wait for its reader.
+            flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            os.close(os.open(self._log, os.O_WRONLY | os.O_CREAT | flags, 0o600))
         except OSError as error:
             raise CommandError(f"{shown(self._log)} cannot be written: {error.strerror}.") from None
 

@@ -79,7 +79,9 @@ class Systemd:
         return home / _LOG
 
     def list_variables(self) -> frozenset[str]:
-        """Those of the manager, as environment.d(5) sets them."""
+        """Those of the manager, as environment.d(5) sets them; none where there is no manager."""
+        if shutil.which("systemctl", path=self._environ.get("PATH")) is None:
+            return frozenset()
         asked = self._ask("show-environment")
         lines = asked.out.decode("utf-8", "replace").splitlines() if not asked.code else []
         return frozenset(line.partition("=")[0] for line in lines if "=" in line)

@@ -1,5 +1,6 @@
 """Asking the service manager of this system, and waiting until what it has started serves."""
 
+import contextlib
 import os
 import sys
 import time
@@ -99,7 +100,9 @@ def start_service(home: Home, manager: Manager, log: str, start: Callable[[], No
     what the log says."""
     before = find_serving(home)
     if before is not None and not manager.ends_gently:
-        stop.run(["--port", str(before.port)])
+        # Not among what the command prints, which may be JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            stop.run(["--port", str(before.port)])
     try:
         start()
     except CommandError as error:

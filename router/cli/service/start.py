@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from router.errors import UsageError
 from router.host.service.managed import ENV_VARIABLE, LOG_VARIABLE, VARIABLE
@@ -19,7 +20,9 @@ def run(argv: list[str]) -> int:
         os.environ[_OPTIONS[option]] = value
     log = given.get("--log")
     if log is not None:
-        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        from router.server.background_log import open_file
+
+        descriptor = open_file(Path(log))
         for number in (1, 2):
             os.dup2(descriptor, number)
         os.close(descriptor)

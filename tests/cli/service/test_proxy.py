@@ -157,6 +157,8 @@ def test_as_the_task_scheduler_starts_it(fairlead, tmp_path):
         process.kill()
         process.wait()
     assert fairlead("__service", "--nonsense").code == 2
+    done = fairlead("__service", "--log", str(tmp_path / "none/log"))
+    assert (done.code, "cannot be opened" in done.err) == (1, True)
 
 
 def test_a_full_log(tmp_path, home, monkeypatch):

@@ -71,12 +71,12 @@ def test_again(site):
     assert "systemctl restart fairlead.service" in site.fake.take_calls()
 
 
-@pytest.mark.parametrize("flag", ["--print", "--dry-run"])
-def test_print_writes_nothing(site, flag):
-    """The text alone on standard output, also where there is no manager."""
+@pytest.mark.parametrize(("flag", "path"), [("--print", None), ("--dry-run", None), ("--print", "bin")])
+def test_print_writes_nothing(site, flag, path):
+    """The text alone on standard output, also where there is no manager, or not even its commands."""
     site.fake.set(bus="missing")
-    done = site("install", flag)
-    assert done.code == 0
+    done = site("install", flag, **({"PATH": str(site.folder / path)} if path else {}))
+    assert (done.code, done.err) == (0, "")
     assert done.out.startswith("[Unit]\n")
     assert not (site.folder / ".config").exists()
     assert site.fake.take_calls() == []
