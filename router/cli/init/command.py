@@ -25,7 +25,6 @@ from router.cli.common.offers import find_offers
 from router.cli.common.output import note_problems, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.port_owner import find_free_port_after, find_port_owner
-from router.cli.common.running_proxy import tell_change
 from router.cli.env.listener import ask_listener
 from router.cli.env.target import find_target
 from router.cli.init import backends as backend_question
@@ -290,8 +289,6 @@ def _set_up(home: Home, place: Place, tool: Tool, options: argparse.Namespace, s
     record = read_record(home, tool.name)
     if record != before:
         steps.add(f"pointed {tool.title} at fairlead", f"fairlead setup {tool.name} --undo")
-        # The tool's client key may be a new one.
-        tell_change(home)
     here = read_state(tool, place, find_target(home).url, record).kind == "here"
     if not here or not tool.check:
         return False

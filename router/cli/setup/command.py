@@ -145,10 +145,12 @@ def _set_up(command: _Command) -> int:
         )
     target, key = _find_target(command)
     try:
-        return _set_up_with(command, version, target, key)
+        code = _set_up_with(command, version, target, key)
     except BaseException:
         key.withdraw()
         raise
+    key.tell()
+    return code
 
 
 def _set_up_with(command: _Command, version: str, target: Target, key: ToolKey) -> int:

@@ -1,7 +1,10 @@
 """The client key of a tool, where clients must send one: made when the tool is set up, revoked when that is undone."""
 
+import contextlib
 import shutil
+import sys
 
+from router.cli.common.running_proxy import tell_change
 from router.host.own_program import find_words
 from router.policy.grants.grant import TOOL_PREFIX
 from router.setup.tool import Place, Tool
@@ -35,7 +38,15 @@ class ToolKey:
     def withdraw(self) -> None:
         """Revoke the key if `provide` made it: nothing was written. Raises CommandError."""
         if self._made:
+            self._made = False
             revoke_key(self._home, TOOL_PREFIX + self._tool.name)
+
+    def tell(self) -> None:
+        """Have running proxies read the key if `provide` made it: the tool may ask before they look by themselves.
+        Raises CommandError."""
+        if self._made:
+            with contextlib.redirect_stdout(sys.stderr):
+                tell_change(self._home)
 
 
 def list_tool_keys(home: Home, tool: Tool) -> list[str]:

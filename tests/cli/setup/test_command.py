@@ -9,6 +9,7 @@ import tomllib
 
 import pytest
 
+from ...e2e.wire import ask
 from ..terminals import on_terminal
 
 SETTINGS = '{\n  "env": {\n    "FOO": "1"\n  }\n}\n'
@@ -238,6 +239,19 @@ def test_key_where_one_is_required(fairlead, claude):
     assert (claude.read_text(), stat.S_IMODE(claude.stat().st_mode)) == (SETTINGS, 0o644)
 
 
+def test_a_running_proxy_takes_the_key_at_once(fairlead, claude):
+    """Its tool may ask before the proxy looks for changes by itself."""
+    fairlead.start("proxy", "--port", "0", FAIRLEAD_REQUIRE_KEY="on")
+    (run,) = (fairlead.home / "run").glob("*.json")
+    port = json.loads(run.read_text())["port"]
+    for path in fairlead.home.glob("keys/**/*"):
+        assert "claude" not in path.name
+    code, _, err = fairlead("setup", "claude-code", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    assert (code, f"The running proxy on :{port} uses it now." in err) == (0, True)
+    key = (fairlead.home / "keys" / "tools" / "claude-code").read_bytes().strip()
+    assert ask(port, "/v1/models", None, (b"x-api-key", key)).status == 200
+
+
 def test_key_that_was_not_needed_in_the_end(fairlead, claude):
     """A refusal, and a no, leave no key behind."""
     fairlead("setup", "claude-code", FAIRLEAD_REQUIRE_KEY="on")
@@ -253,12 +267,13 @@ def test_codex_asks_a_command_for_its_key(fairlead):
     path.parent.mkdir()
     path.write_text('model = "gpt-5"\n')
     path.chmod(0o644)
-    fairlead("setup", "codex", "--yes", FAIRLEAD_REQUIRE_KEY="on")
+    program = add_program(fairlead, "fairlead", "import sys; from router.__main__ import main; sys.exit(main())")
+    fairlead("setup", "codex", "--yes", FAIRLEAD_REQUIRE_KEY="on", PATH=program)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     key = (fairlead.home / "keys" / "tools" / "codex").read_text().strip()
     assert key not in path.read_text()
     auth = tomllib.loads(path.read_text())["model_providers"]["fairlead"]["auth"]
-    bare = {name: value for name, value in fairlead.environ.items() if not name.startswith("FAIRLEAD_")}
+    bare = {"PATH": program, "HOME": str(fairlead.folder)}
     told = subprocess.run([auth["command"], *auth["args"]], check=True, capture_output=True, text=True, env=bare)
     assert told.stdout == f"{key}\n"
 
