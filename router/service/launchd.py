@@ -14,7 +14,7 @@ from router.host.child_process import CompletedProgram
 from router.host.service.managed import LABEL
 from router.service import agent
 from router.service.definition import Wanted, judge, remove_file, write_file
-from router.service.manager import OTHERWISE, Call, Definition, State, require, say_briefly
+from router.service.manager import OTHERWISE, Call, Definition, Manager, State, require, say_briefly
 from router.setup.files import read_config
 from router.store.home.permissions import shown
 from router.wire.raw.whole_numbers import parse_whole
@@ -24,7 +24,7 @@ _TRIES, _BETWEEN = 20, 0.25
 _MOST, _LONGEST = 1 << 31, 80
 
 
-class Launchd:
+class Launchd(Manager):
     """The manager of this user."""
 
     name = "launchd"
@@ -48,10 +48,6 @@ class Launchd:
         """Where the programs of a user have their logs; Console shows them."""
         return self._log
 
-    def list_variables(self) -> frozenset[str]:
-        """None that stay."""
-        return frozenset()
-
     def make(self, wanted: Wanted) -> str:
         """The text of the agent."""
         return agent.make_agent(wanted)
@@ -63,15 +59,6 @@ class Launchd:
             return None
         program, log, home = agent.find_entries(file.text)
         return Definition(file.text, judge(file.text), program, log, home)
-
-    def read_own(self) -> Definition | None:
-        """The same: no package brings one."""
-        return self.read()
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """None."""
-        return {}
 
     def install(self, text: str) -> None:
         """Write the agent, and make the log, so that only its user can read it."""
@@ -131,10 +118,6 @@ class Launchd:
             restarts=None if runs is None else max(0, runs - 1),
             last_exit=_describe_end(found),
         )
-
-    def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
-        """None: the log is a file."""
-        return ()
 
     @property
     def _target(self) -> str:

@@ -57,7 +57,8 @@ class Definition(NamedTuple):
 
 
 class Manager(Protocol):
-    """A service manager. All methods block, and raise CommandError."""
+    """A service manager. All methods block, and raise CommandError. Those that have a body are of one that needs no
+    variables, has no packages, and keeps no log."""
 
     #: As a sentence names it.
     name: str
@@ -69,7 +70,7 @@ class Manager(Protocol):
     @property
     def variables(self) -> Mapping[str, str]:
         """What its commands need beside this process's environment."""
-        ...
+        return {}
 
     def check(self) -> None:
         """Refuse where the manager cannot be reached."""
@@ -81,7 +82,7 @@ class Manager(Protocol):
 
     def list_variables(self) -> frozenset[str]:
         """The variables that a service gets by itself."""
-        ...
+        return frozenset()
 
     def make(self, wanted: Wanted) -> str:
         """The text of the definition."""
@@ -93,7 +94,7 @@ class Manager(Protocol):
 
     def read_own(self) -> Definition | None:
         """The definition that would be overwritten."""
-        ...
+        return self.read()
 
     def install(self, text: str) -> None:
         """Put a definition in place; nothing is started."""
@@ -117,7 +118,7 @@ class Manager(Protocol):
 
     def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
         """What prints the log where the manager keeps it. bare: without the times."""
-        ...
+        return ()
 
 
 def say_briefly(ended: CompletedProgram) -> str:

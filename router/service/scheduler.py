@@ -17,7 +17,7 @@ from router.host.child_process import CompletedProgram
 from router.host.service.managed import TASK
 from router.service import task
 from router.service.definition import Wanted
-from router.service.manager import Call, Definition, State, require, say_briefly
+from router.service.manager import Call, Definition, Manager, State, require, say_briefly
 
 _LOG = "proxy.log"
 #: The column of the last result in `/V /FO CSV`, and what it says of a task that runs, never ran, or was ended.
@@ -25,7 +25,7 @@ _RESULT_COLUMN = 6
 _RUNNING, _NEVER, _ENDED = 0x41301, 0x41303, 0x41306
 
 
-class Scheduler:
+class Scheduler(Manager):
     """The Task Scheduler, for the tasks of this user."""
 
     name = "the Task Scheduler"
@@ -66,15 +66,6 @@ class Scheduler:
         text = _decode(asked.out)
         log, home = task.find_option(text, "--log"), task.find_option(text, "--home")
         return Definition(text, task.judge_task(text), task.find_program(text), log, home)
-
-    def read_own(self) -> Definition | None:
-        """The same: no package brings one."""
-        return self.read()
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """None."""
-        return {}
 
     def install(self, text: str) -> None:
         """Register the task in the place of the one there is."""
@@ -117,10 +108,6 @@ class Scheduler:
         if result == _NEVER:
             return State(enabled=True, word="never ran")
         return State(enabled=True, last_exit="ended" if result == _ENDED else f"exit code {result}")
-
-    def make_log_command(self, lines: int, *, follow: bool = False, bare: bool = False) -> tuple[str, ...]:
-        """None: the log is a file."""
-        return ()
 
     def _ask(self, *words: str) -> CompletedProgram:
         return self._call(["schtasks", *words], {})

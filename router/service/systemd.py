@@ -13,7 +13,7 @@ from router.host.child_process import CompletedProgram
 from router.host.service.managed import UNIT
 from router.service import unit
 from router.service.definition import Wanted, judge, remove_file, write_file
-from router.service.manager import OTHERWISE, Call, Definition, State, require, say_briefly
+from router.service.manager import OTHERWISE, Call, Definition, Manager, State, require, say_briefly
 from router.setup.files import ConfigFile, read_config
 from router.store.home.permissions import shown
 from router.wire.raw.whole_numbers import parse_whole
@@ -28,7 +28,7 @@ _LINE = 4096
 _EXITED = "1"
 
 
-class Systemd:
+class Systemd(Manager):
     """The manager of this user."""
 
     name = "systemd"
