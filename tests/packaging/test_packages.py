@@ -29,7 +29,10 @@ def fixture_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*command: object, **options: object) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
+    # dpkg asks for programs that a user's PATH may not name.
+    environ = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environ, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

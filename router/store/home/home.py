@@ -167,7 +167,9 @@ class Home:
         """Hold the home's lock: for reading, changing and writing back. Not re-entrant. name: of another lock, for what
         takes longer. patience: seconds to wait for it. Raises CommandError."""
         path = self.at(name)
-        make_folder(path.parent)
+        if path.parent != self.path and self.path.exists():
+            # A home that was removed is not made anew.
+            make_folder(path.parent)
         try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
             with self._folder(name) as folder:

@@ -56,14 +56,16 @@ def test_typed_answers(fairlead, ollama):
     assert '"Hi"' in out
     [run] = list_running(fairlead)
     assert f"a proxy runs (pid {run.pid})   fairlead stop" in out
-    files = fairlead.list_files()
+    kept = [fairlead.home / "config.toml", *fairlead.home.glob("backends/*"), *fairlead.home.glob("keys/**/*")]
+    before = [path.read_bytes() if path.is_file() else None for path in kept]
     code, out, err = fairlead.type(["init"], [""])
     assert code == 0, err
     assert f"A proxy serves on {run.url}." in out
     assert '"Hi"' in out
     assert "to take it back" not in out
     assert [one.pid for one in list_running(fairlead)] == [run.pid]
-    assert fairlead.list_files() == files
+    assert [path.read_bytes() if path.is_file() else None for path in kept] == before
+    assert len([*fairlead.home.glob("backends/*")]) == 1
 
 
 def test_demo(fairlead):

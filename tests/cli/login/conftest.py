@@ -119,6 +119,8 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path, capfd, monkeypatch):
     """Runs commands."""
+    # A worker of xdist has a width of its own.
+    monkeypatch.delenv("COLUMNS", raising=False)
     for name in list(os.environ):
         if name.startswith(("FAIRLEAD_", "SSH_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
