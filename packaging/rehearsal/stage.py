@@ -174,13 +174,16 @@ def add_other_systems(files: Path, number: str) -> None:
     for name in ("fairlead", "fairlead.exe", "_internal/base", "_internal/man/fairlead.1"):
         (made / "fairlead" / name).write_bytes(b"\xcf\xfa\xed\xfe" + bytes(60))
         (made / "fairlead" / name).chmod(0o755)
+    # What is there may be a link to a file that another play reads at this moment: it stays as it is.
     for place in _OTHERS:
         target = files / f"fairlead-{number}-{place}.tar.xz"
         if not target.exists():
             with tarfile.open(target, "w:xz", preset=0) as packed:
                 packed.add(made / "fairlead", "fairlead")
     for place in _OTHERS_WINDOWS:
-        shutil.make_archive(str(files / f"fairlead-{number}-{place}"), "zip", made, "fairlead")
+        target = files / f"fairlead-{number}-{place}.zip"
+        if not target.exists():
+            shutil.make_archive(str(target.with_suffix("")), "zip", made, "fairlead")
     shutil.rmtree(made)
 
 
