@@ -69,8 +69,9 @@ class Redactor:
         # A secret may hold what looks like an escape, which is decoded along with the text.
         self._needles = tuple(dict.fromkeys(form for one in raw for form in (one, _decode_fully(one))))
         self._plain = tuple(dict.fromkeys(form for one in raw for form in (one, *_spell_coded(one))))
-        shortest = min(map(len, raw), default=0)
-        self._long = max(_ID, shortest * 4 // 3 - 2)
+        shortest = min(map(len, raw), default=_ID)
+        # A short one is within the length of an id when it is coded twice: then ids are looked through too.
+        self._long = min(max(_ID, shortest * 4 // 3 - 2), shortest * 16 // 9)
         self._run = re.compile(rb"[A-Za-z0-9+/_-]{%d}" % self._long)
 
     def __bool__(self) -> bool:

@@ -162,3 +162,24 @@ def test_controls_become_spaces():
     """Escape sequences and bidirectional marks do not act on who reads a message."""
     assert remove_controls("a\x1b]0;x\x07b\u202ec\u200bd") == "a ]0;x b c d"
     assert remove_controls("plain \N{EURO SIGN}") == "plain \N{EURO SIGN}"
+
+
+@pytest.mark.parametrize("size", [8, 9, 10, 11, 12, 13, 20, 22, 30, 60])
+@pytest.mark.parametrize("around", ["", "0f", "u:x"])
+def test_the_quick_look_sees_a_key_that_is_coded_twice(size, around):
+    """In the head of a good answer, where only what is suspect is looked through; also a key that is shorter than ids
+    are."""
+    key = "gsk_XeZFCsVD/a0+0123~4567&89_AZaz-xyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[:size]
+    inner = base64.b64encode((around + key).encode()).rstrip(b"=")
+    for coded in (
+        base64.b64encode(inner).rstrip(b"="),
+        inner.hex().encode(),
+        base64.b64encode(key.encode().hex().encode()),
+    ):
+        assert Redactor([key]).suspects([b"ok", around.encode() + coded + b"x"]), coded
+
+
+def test_the_quick_look_passes_ids():
+    """Of keys as providers issue them: a usual head costs no search."""
+    assert not Redactor([f"sk-ant-api03-{'a1' * 40}"]).suspects([b"req_011CSHoEeqs5C35K2UUqR7Fy", b"8f" * 18])
+    assert not Redactor([]).suspects([b"8f" * 18])
