@@ -128,6 +128,7 @@ HEAVY = (
     "router.demo",
     "router.net.control.calls",
     "router.net.server.connection",
+    "router.host.event_loop",
 )
 
 

@@ -14,6 +14,7 @@ from router import __version__
 from router.cli.common.layout import note, say
 from router.cli.common.output import print_in_background
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.host.own_program import BackgroundProgram, find_words, start_again
 from router.host.service.managed import Service
 from router.host.starter import Report, Starter
@@ -91,7 +92,7 @@ def _check_paths(settings: Settings) -> None:
 
 def _wait(home: Home, program: BackgroundProgram) -> Report:
     """What it says once it serves. Raises CommandError and PortTaken."""
-    report = trio.run(_read_report, program)
+    report = run_async(_read_report, program)
     if report is None:
         raise CommandError(f"the proxy did not serve within {START_SECONDS:g} s, and was ended.", _hint_at_log(home))
     if report.kind == "taken":

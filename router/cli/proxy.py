@@ -206,12 +206,11 @@ def _format_backends(names: list[str], unread: list[str], demo: bool) -> str:
 def _report_running(home: Home, settings: Settings, taken: "PortTaken", *, service: bool = False) -> int:
     """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program, and
     for one of an older version. service: for a service, which is not running then, also for a proxy of this home."""
-    import trio
-
     from router.cli.common.running_proxy import find_proxies
+    from router.host.event_loop import run_async
 
     port = taken.port
-    found, older = trio.run(find_proxies, home)
+    found, older = run_async(find_proxies, home)
     for entry in older:
         if entry.port == port:
             raise CommandError(

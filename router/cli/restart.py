@@ -2,12 +2,11 @@
 
 import os
 
-import trio
-
 from router.cli.common.layout import say
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import find_proxies
 from router.errors import CommandError, UsageError
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.operator_api.client import RunningProxy
 from router.settings.kinds import clean
@@ -28,7 +27,7 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     if options.port is not None and parse_whole(options.port, 0, 65535) is None:
         raise UsageError(f'--port is "{options.port}"; expected a port number.')
-    return trio.run(_restart, open_home(os.environ), options.port)
+    return run_async(_restart, open_home(os.environ), options.port)
 
 
 async def _restart(home: Home, port: str | None) -> int:

@@ -4,12 +4,12 @@ import os
 import time
 
 import msgspec
-import trio
 
 from router.cli.common.layout import print_json, say
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.operator_api.guard import HaltReport, report_halt
 from router.settings.kinds import clean
@@ -30,7 +30,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the halts that were ended as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    lifted = trio.run(_ask_proxy, home)
+    lifted = run_async(_ask_proxy, home)
     if lifted is None:
         lifted = _lift(home)
     if options.json:

@@ -21,6 +21,7 @@ from router.errors import CommandError
 from router.host import limits as host_limits
 from router.host.access import Gate
 from router.host.clock import AwakeClock
+from router.host.event_loop import run_async
 from router.host.service.managed import Service
 from router.net.descriptors import Reserve
 from router.net.loopback import make_literal_url, make_url
@@ -321,7 +322,7 @@ def run(
     host_limits.apply_limits()
     try:
         serves = running(settings, home, warnings=warnings, load_settings=load_settings, origin=origin)
-        trio.run(_run, serves, announce, origin.service, clock=AwakeClock())
+        run_async(_run, serves, announce, origin.service, clock=AwakeClock())
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)
         if errors is not None and others is None:

@@ -126,17 +126,16 @@ def add_and_probe(home: Home, before: Backend, account: Account, keys: "Credenti
 def probe_account(home: Home, saved: Backend, account: Account, keys: "Credentials") -> int:
     """Ask the backend of an account that was saved whether it takes the key, and have the running proxies use it. The
     exit code: as for `add_and_probe`."""
-    import trio
-
     from router.cli.backend.apply import format_outcome, is_refused
     from router.cli.common.probe_backend import build_outbound, probe_backend
     from router.cli.common.running_proxy import tell_change
+    from router.host.event_loop import run_async
 
     described = RunningKeys({}, keys.own).describe(saved, account)
     print("\n".join(format_table([(f"{saved.name}/{account.alias}", described)], width=find_width())))
     backend_key.note_foreign(saved, account, keys)
     alone = msgspec.structs.replace(saved, accounts=(account,))
-    contact = trio.run(probe_backend, alone, keys, build_outbound(home, alone))
+    contact = run_async(probe_backend, alone, keys, build_outbound(home, alone))
     print_indented(contact.text)
     if contact.ok:
         say(f"Saved. {_format_serving(saved)}")

@@ -7,7 +7,6 @@ import sys
 import time
 
 import msgspec
-import trio
 
 from router.backends import Backend, changes
 from router.backends.changes import Outcome, Wish
@@ -21,6 +20,7 @@ from router.cli.common.offers import NOTHING_FOUND, find_key_variable, find_offe
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
+from router.host.event_loop import run_async
 from router.net.control import local_servers
 from router.net.control.local_servers import find_local_servers
 from router.store.config import backends, toml
@@ -69,7 +69,7 @@ def add(home: Home, options: argparse.Namespace, key: str | None = None) -> int:
 def _find_base_url(name: str) -> str | None:
     """The address at which a local server answers, where that is not its usual one."""
     entry, ports = KNOWN[name], {name: local_servers.PORTS[name]}
-    for server in trio.run(find_local_servers, ports, local_servers.PATIENT_SECONDS):
+    for server in run_async(find_local_servers, ports, local_servers.PATIENT_SECONDS):
         if server.root != entry.root:
             note(f"note: {entry.title} answers at {server.root}, and not at its usual {entry.root}.")
             return server.root

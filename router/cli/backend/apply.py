@@ -4,7 +4,6 @@ import argparse
 import re
 
 import msgspec
-import trio
 
 from router.backends import PROTOCOLS, Account, Backend, changes
 from router.backends.changes import NeedsPermission, Outcome, Wish
@@ -18,6 +17,7 @@ from router.cli.common.parser import Parser
 from router.cli.common.probe_backend import ProbeResult, build_outbound, detect_protocols, probe_backend
 from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
+from router.host.event_loop import run_async
 from router.store.config import backends, redacted
 from router.store.home.home import Home
 from router.store.keys.references import find_login
@@ -89,7 +89,7 @@ def check_auth(form: str | None) -> None:
 def save_and_probe(home: Home, before: Backend | None, outcome: Outcome, headers: Headers, keys: Credentials) -> int:
     """Save a backend in place of `before`, print whether it works, and reload the running proxies. The exit code: 1
     when its key is refused."""
-    backend, contact = trio.run(_save_and_contact, home, before, outcome, headers, keys)
+    backend, contact = run_async(_save_and_contact, home, before, outcome, headers, keys)
     _print_outcome(backend, contact)
     tell_change(home)
     note_problems_there(home, backend)

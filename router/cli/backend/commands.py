@@ -189,11 +189,10 @@ def make_unknown_account_error(backend: Backend, alias: str) -> CommandError:
 
 
 def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, as_json: bool) -> int:
-    import trio
-
     from router.cli.common import probe_backend
+    from router.host.event_loop import run_async
 
-    contact, model, trials = trio.run(
+    contact, model, trials = run_async(
         probe_backend.probe_all,
         backend,
         model,

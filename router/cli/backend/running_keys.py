@@ -87,9 +87,8 @@ def read_running_keys(home: Home) -> RunningKeys:
 
 
 def _ask_proxy(home: Home) -> dict[tuple[str, str], ListedAccount]:
-    import trio
-
     from router.cli.common.running_proxy import proven
+    from router.host.event_loop import run_async
     from router.net.control.request import ControlError
 
     async def ask() -> list[ListedAccount]:
@@ -100,7 +99,7 @@ def _ask_proxy(home: Home) -> dict[tuple[str, str], ListedAccount]:
                 note(f"note: the proxy on :{run.port} does not say how its accounts are: {error}")
         return []
 
-    return {(account.backend, account.alias): account for account in trio.run(ask)}
+    return {(account.backend, account.alias): account for account in run_async(ask)}
 
 
 def note_problems_there(home: Home, backend: Backend) -> None:

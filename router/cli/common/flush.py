@@ -12,11 +12,11 @@ def flush_history(home: Home) -> list[str]:
     if not run_files.live(home):
         return []
     # Where no proxy runs, nothing that speaks to one is imported.
-    import trio
+    from router.host.event_loop import run_async
 
     # What is in the file can be read although a proxy cannot be asked.
     with contextlib.suppress(CommandError):
-        return trio.run(_ask, home)
+        return run_async(_ask, home)
     return []
 
 

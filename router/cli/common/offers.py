@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import trio
-
 from router.backends import APIS, Backend, Known
 from router.backends.known import KNOWN, find_foreign, host_of
 from router.cli.common.layout import find_width, format_table
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.client.outbound import is_loopback
 from router.net.control import local_servers
 from router.net.control.local_servers import LocalServer, find_local_servers
@@ -59,7 +58,7 @@ def offer_servers(home: Home, settings: Settings | None, seconds: float) -> list
     avoid = [run.port for run in run_files.live(home)] + ([] if settings is None else [settings.port])
     if not ports:
         return []
-    return [_offer_server(one) for one in trio.run(lambda: find_local_servers(ports, seconds, avoid=avoid))]
+    return [_offer_server(one) for one in run_async(lambda: find_local_servers(ports, seconds, avoid=avoid))]
 
 
 def _read_configured(home: Home) -> tuple[Sequence[Backend], Collection[str]]:

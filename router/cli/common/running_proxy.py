@@ -1,11 +1,10 @@
 """Finding the running proxy of this home, and telling it that something changed."""
 
-import trio
-
 from router import __version__
 from router.cli.common.layout import note, say
 from router.cli.common.pending import note_pending
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.net.loopback import list_literal_urls
 from router.operator_api.client import RunningProxy, ask_proof
@@ -56,7 +55,7 @@ def tell_change(home: Home) -> None:
     if not run_files.live(home):
         note_pending(home)
         return
-    refused = trio.run(_tell_change, home)
+    refused = run_async(_tell_change, home)
     if refused is not None:
         raise refused
 

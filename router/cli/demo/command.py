@@ -18,6 +18,7 @@ from router.cli.demo import screen
 from router.cli.demo.requests import send_requests
 from router.cli.proxy import make_port_taken_error
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.loopback import list_literal_urls
 from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
@@ -51,7 +52,7 @@ def run(argv: list[str]) -> int:
         read_settings(home, flags), demo=True, model=None, fast_model=None, aliases=Frozen[str](), routes=()
     )
     client_key.check(settings)
-    return trio.run(_run_demo, settings, home, options.port is not None, options.once)
+    return run_async(_run_demo, settings, home, options.port is not None, options.once)
 
 
 async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import trio
-
 from router.backends.known import KNOWN
 from router.cli import proxy as proxy_command
 from router.cli.backend import add as backend_add
@@ -36,6 +34,7 @@ from router.cli.init.tools import find_tools
 from router.cli.run.server import find_server, start_server
 from router.cli.setup import command as setup_command
 from router.errors import CommandError, UsageError
+from router.host.event_loop import run_async
 from router.net.loopback import list_literal_urls, predict_url
 from router.settings import Settings
 from router.setup.record import read_record
@@ -250,7 +249,7 @@ def _do(
         steps.add(f"a proxy runs (pid {server.run.pid})", "fairlead stop")
     if answers.tool is not None:
         # It is told of the models that are there by then.
-        trio.run(wait_for_lists, server.proxy, [one.name for one in backends.load(home)[0] if one.enabled])
+        run_async(wait_for_lists, server.proxy, [one.name for one in backends.load(home)[0] if one.enabled])
         if _set_up(home, place, answers.tool, options, steps):
             return
     get_first_answer(home, server.proxy, find_target(home).key, names, options.model or "")

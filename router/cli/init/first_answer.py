@@ -11,6 +11,7 @@ from router.backends.known import text_model
 from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import note, say
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.control.calls import probe
 from router.net.control.request import ControlError
 from router.operator_api.client import RunningProxy
@@ -41,7 +42,7 @@ def get_first_answer(home: Home, proxy: RunningProxy, key: Secret | None, prefer
     stored = [one for one in backends.load(home)[0] if one.enabled]
     order = [one for name in preferred for one in stored if one.name == name]
     order += [one for one in stored if one.name not in preferred]
-    chosen = trio.run(_choose, proxy, order, model)
+    chosen = run_async(_choose, proxy, order, model)
     if chosen is None:
         # Nothing is wrong: these wait for a tool.
         names = " and ".join(one.name for one in order)
@@ -50,7 +51,7 @@ def get_first_answer(home: Home, proxy: RunningProxy, key: Secret | None, prefer
     note(f"Asking {clean(chosen.model)} through {proxy.url} ...")
     began = time.perf_counter()
     try:
-        text = trio.run(_ask, proxy, key, chosen)
+        text = run_async(_ask, proxy, key, chosen)
     except ControlError as error:
         status = f" ({error.status})" if error.status is not None else ""
         raise CommandError(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import trio
 
 from router.admin.explain import explain
 from router.backends import PROTOCOLS
@@ -24,6 +23,7 @@ from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import describe_absence, proven
 from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError, clean
 from router.operator_api.explain import Explanation, Question
 from router.policy.routing.clients import NAMES, make_headers
@@ -53,7 +53,7 @@ def run(argv: list[str]) -> int:
     options = _build_parser().read(argv)
     home = open_home(os.environ)
     note_refused(home)
-    answer = trio.run(_ask, home, _read_question(options))
+    answer = run_async(_ask, home, _read_question(options))
     if options.json:
         plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
         print_json(plain)

@@ -17,10 +17,10 @@ def find_notice(home: Home, backend: str, model: str) -> str:
     if not backend or not model:
         return ""
     if run_files.live(home):
-        import trio
+        from router.host.event_loop import run_async
 
         with contextlib.suppress(CommandError):
-            found = trio.run(_ask, home, f"{backend}:{model}")
+            found = run_async(_ask, home, f"{backend}:{model}")
             if found is not None:
                 return found
     try:

@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import msgspec
-import trio
 
 from router.cli.common import offline
 from router.cli.common.layout import find_width, format_table, note, print_json, say
@@ -16,6 +15,7 @@ from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import describe_absence, proven
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError, clean
 from router.operator_api.models import ModelReport
 from router.policy.routing.model_list import list_served
@@ -59,7 +59,7 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     note_refused(home)
-    lists = trio.run(_ask, home, options.pattern.lower())
+    lists = run_async(_ask, home, options.pattern.lower())
     if options.backend is not None:
         lists = _select_backend(lists, options.backend.lower())
     if options.json:

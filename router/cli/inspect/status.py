@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 
 import msgspec
-import trio
 
 from router.cli.common.layout import find_width, print_json, wrap, wrap_row
 from router.cli.common.offers import Offer, offer_servers
@@ -16,6 +15,7 @@ from router.cli.common.pending import note_pending
 from router.cli.common.running_proxy import proven
 from router.cli.inspect.status_lines import Screen, format_screen
 from router.errors import CommandError, UsageError
+from router.host.event_loop import run_async
 from router.net.control.local_servers import SECONDS
 from router.net.control.request import ControlError
 from router.operator_api.status import Status
@@ -56,7 +56,7 @@ def run(argv: list[str]) -> int:
     if options.watch:
         return _watch(home)
     note_pending(home)
-    found = trio.run(_ask, home)
+    found = run_async(_ask, home)
     if options.json:
         print_json(msgspec.to_builtins(found[0]))
     else:
@@ -135,7 +135,7 @@ def _watch(home: Home) -> int:
             if not drawn % _SLOWER:
                 screen = _read_screen(home)
             try:
-                lines = [*_pending(home, find_width()), *_show(trio.run(_ask, home), screen, find_width())]
+                lines = [*_pending(home, find_width()), *_show(run_async(_ask, home), screen, find_width())]
             except CommandError as error:
                 lines = wrap(f"{error}\n{error.hint}", find_width())
             _draw(lines)

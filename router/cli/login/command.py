@@ -22,6 +22,7 @@ from router.cli.login.options import (
     read_before,
     read_wanted,
 )
+from router.host.event_loop import run_async
 from router.login import openrouter
 from router.login.browser import open_page
 from router.login.calls import Client, Send, make_send
@@ -58,9 +59,9 @@ def run(argv: list[str]) -> int:
     # Before the user is sent to a browser: what would keep the login from being used.
     place = account.find_place(home, name, options)
     if issuer:
-        login = trio.run(_log_in, options, name, read_wanted(options, issuer, before), outbound)
+        login = run_async(_log_in, options, name, read_wanted(options, issuer, before), outbound)
     else:
-        login = trio.run(_log_in_at_openrouter, options, name, outbound)
+        login = run_async(_log_in_at_openrouter, options, name, outbound)
     read_own_keys(home, settings).check(login.access, "what the issuer gave")
     _store(home, login, use_keyring=not options.no_keyring)
     return account.serve(home, place)

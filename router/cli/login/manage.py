@@ -3,14 +3,13 @@
 import os
 import time
 
-import trio
-
 from router.backends import Backend, changes
 from router.cli.common.layout import note, say
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import tell_change
 from router.cli.login.uses import find_uses
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.login import openrouter
 from router.login.calls import make_send
 from router.login.refresh import count_left, refresh
@@ -40,7 +39,7 @@ def run_refresh(argv: list[str]) -> int:
             f"the issuer gave nothing to renew {login.name} with.", f"Log in again:   fairlead login {login.name}"
         )
     ask = make_send(read_outbound(toml.load(home, os.environ).settings, os.environ))
-    renewed = trio.run(refresh, home, login.name, ask, login.access)
+    renewed = run_async(refresh, home, login.name, ask, login.access)
     left = count_left(renewed, time.time())
     say(f"Renewed: {login.name}{f' is valid for {format_duration(left)}' if left is not None else ''}.")
     tell_change(home)
@@ -89,7 +88,7 @@ def _revoke(home: Home, login: Login) -> int:
         return 0
     ask = make_send(read_outbound(toml.load(home, os.environ).settings, os.environ))
     try:
-        trio.run(revoke, ask, login)
+        run_async(revoke, ask, login)
     except CommandError as error:
         note(f"warning: the issuer did not revoke the login: {error}")
         note("         It is deleted here. End it at the issuer's own page too.")

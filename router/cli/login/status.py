@@ -84,8 +84,7 @@ def _ask_openrouter(home: Home, read: list[Login]) -> Mapping[str, openrouter.Ke
     keys = [one for one in read if one.issuer == openrouter.ISSUER and not one.client_id]
     if not keys:
         return {}
-    import trio
-
+    from router.host.event_loop import run_async
     from router.login.calls import make_send
     from router.net.client.outbound import read_outbound
     from router.store.config import toml
@@ -100,7 +99,7 @@ def _ask_openrouter(home: Home, read: list[Login]) -> Mapping[str, openrouter.Ke
             except CommandError as error:
                 note(f"note: OpenRouter does not tell of the key of {one.name}: {error}")
 
-    trio.run(look)
+    run_async(look)
     return found
 
 

@@ -6,10 +6,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import trio
-
 from router.cli.run.server import Server
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.operator_api import endpoints
 from router.operator_api.keys import ChildKey as MadeKey
@@ -53,7 +52,7 @@ class ChildKey:
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL_SECONDS):
             try:
-                trio.run(self._renew_once)
+                run_async(self._renew_once)
             except (ControlError, CommandError):
                 # It is tried again; requests tell the program meanwhile.
                 continue
@@ -75,7 +74,7 @@ class ChildKey:
             return None
         self._ended.set()
         try:
-            return trio.run(self._revoke)
+            return run_async(self._revoke)
         except (ControlError, CommandError):
             return None
 
@@ -93,7 +92,7 @@ class ChildKey:
 def make_child_key(home: Home, server: Server, grant: Grant) -> ChildKey:
     """Have a proxy make the key. Raises CommandError."""
     try:
-        made = trio.run(_ask, server, _describe(grant))
+        made = run_async(_ask, server, _describe(grant))
     except ControlError as error:
         if grant.parent and error.status == _NOT_FOUND:
             raise CommandError(

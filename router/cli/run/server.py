@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import trio
-
 from router.cli.background import start_tied
 from router.cli.common.running_proxy import find_proxies
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.host.own_program import BackgroundProgram
 from router.operator_api.client import RunningProxy
 from router.store.home.home import Home
@@ -30,7 +29,7 @@ class Server(NamedTuple):
 def find_server(home: Home, port: int | None = None) -> Server | None:
     """The newest proxy that runs for all tools of this home; None when there is none. port: that of one that was
     started for a program, in which this command runs. Raises CommandError."""
-    found, older = trio.run(find_proxies, home)
+    found, older = run_async(find_proxies, home)
     for run, proxy in found:
         if run.port == port or (port is None and run.mode != "tied"):
             return Server(run, proxy)
@@ -46,7 +45,7 @@ def start_server(home: Home) -> Server:
     """Start a proxy that ends with this process, however that ends. Raises CommandError."""
     program, report = start_tied(home)
     try:
-        found, _ = trio.run(find_proxies, home)
+        found, _ = run_async(find_proxies, home)
         for run, proxy in found:
             if run.pid == report.pid:
                 return Server(run, proxy, program)

@@ -7,8 +7,6 @@ from argparse import Namespace
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-import trio
-
 from router.cli.common.layout import note
 from router.cli.common.output import collect_login_protocols
 from router.cli.env.target import Target
@@ -17,6 +15,7 @@ from router.cli.run.environment import VARIABLE
 from router.cli.run.server import Server, find_server, start_server
 from router.cli.run.summary import format_summary, make_summary, write_summary
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.host.foreground import Ended
 from router.net.control.request import ControlError
 from router.settings import Settings
@@ -98,7 +97,7 @@ def _read_mark(text: str) -> tuple[str, int | None]:
 def _list_models(server: Server, settings: Settings) -> list[str]:
     """The names that tools can ask for, aliases first; none where the proxy does not say."""
     try:
-        status = trio.run(server.proxy.fetch_status)
+        status = run_async(server.proxy.fetch_status)
     except ControlError:
         return []
     return [*dict.fromkeys([*settings.aliases, *(model.id for model in status.models)])]

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import trio
-
 from router.cli import stop
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
+from router.host.event_loop import run_async
 from router.host.service.managed import LABEL, TASK, UNIT
 from router.installation.project import REPOSITORY
 from router.service.log_file import read_end
@@ -60,7 +59,7 @@ def call(words: Sequence[str], variables: Mapping[str, str], seconds: float = _S
         return await run_program(words, {**os.environ, **variables}, seconds=seconds, limit=_LIMIT)
 
     try:
-        return trio.run(run)
+        return run_async(run)
     except ProgramTimeout:
         raise CommandError(f"{words[0]} did not end within {seconds:g} s.") from None
     except OutputLimitExceeded:

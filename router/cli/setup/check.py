@@ -3,13 +3,12 @@
 import tempfile
 import time
 
-import trio
-
 from router.cli.common.flush import flush_history
 from router.cli.common.layout import note, print_json, say
 from router.cli.setup.models import find_models
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
+from router.host.event_loop import run_async
 from router.settings.kinds import clean
 from router.setup.record import read_record
 from router.setup.state import find_program
@@ -62,7 +61,7 @@ def _run(program: str, words: list[str], place: Place) -> CompletedProgram | Non
 
     with tempfile.TemporaryDirectory(prefix="fairlead-check-", ignore_cleanup_errors=True) as folder:
         try:
-            return trio.run(start, folder)
+            return run_async(start, folder)
         except (ProgramTimeout, OutputLimitExceeded):
             return None
 

@@ -3,13 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 
-import trio
-
 from router.backends.known import is_for_text
 from router.cli.common.output import read_settings
 from router.cli.common.parser import find_nearest
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
+from router.host.event_loop import run_async
 from router.net.control.request import ControlError, clean
 from router.operator_api.models import MODELS_LIMIT, ModelReport
 from router.policy.routing.model_list import list_served
@@ -26,7 +25,7 @@ _DEMO_MODEL = "demo"
 def find_models(home: Home, chosen: str) -> tuple[tuple[Model, ...], Model]:
     """The models that a tool is told of, and the one that it begins with. chosen: the user's, "" for none. Raises
     CommandError for a model that nothing serves."""
-    reports = trio.run(_ask, home, chosen)
+    reports = run_async(_ask, home, chosen)
     aliases = list(read_settings(home).aliases)
     listed = choose_listed([one for one in reports if one.id != chosen or is_for_text(one.id)], aliases)
     if not chosen:

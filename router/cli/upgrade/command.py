@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import trio
-
 from router.cli.common.layout import note, print_json, say
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
@@ -17,6 +15,7 @@ from router.cli.upgrade.progress import Progress, format_megabytes
 from router.cli.upgrade.proxies import list_running_versions, restart_proxies
 from router.errors import CommandError, UsageError
 from router.host.child_process import CompletedProgram, run_program
+from router.host.event_loop import run_async
 from router.installation.detect import Copy, Installation, detect, find_copy
 from router.installation.upgrade import release_keys
 from router.installation.upgrade.manifest import Release
@@ -193,7 +192,7 @@ class _Upgrade:
         """Have proxies run the new version, and say what was done."""
         told = say if not self._options.json else _say_nothing
         told(f"Done: {version} is installed.")
-        proxies = trio.run(restart_proxies, self._home, version, told)
+        proxies = run_async(restart_proxies, self._home, version, told)
         told(f"Back to {self._current}:   fairlead upgrade --rollback")
         if target.program is None:
             for bypass in find_bypasses(target.prefix, os.environ):
@@ -230,7 +229,7 @@ class _Upgrade:
             async def start() -> CompletedProgram:
                 return await run_program(words, environ, seconds=seconds, limit=limit)
 
-            return trio.run(start)
+            return run_async(start)
 
         return Trial(run_one, os.environ)
 
@@ -262,7 +261,7 @@ def _download(
         await download(url, write, limit=limit, trusted=source.trusts, outbound=outbound, timeout=seconds)
 
     try:
-        trio.run(fetch)
+        run_async(fetch)
     except ControlError as error:
         missing = error.status == 404
         raise CommandError(
