@@ -1,0 +1,113 @@
+"""Takes secrets out of the finished text, by their values and by what keys look like.
+
+Rules of this file: every text that leaves the command passes here, whatever a check has put into it; a text that cannot
+be searched is not printed at all.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote, urlsplit
+
+from router.cli.doctor.situation import Situation
+from router.errors import CommandError
+from router.redaction import KEYS, MARK, Redactor
+from router.settings import DECLARATIONS, Secret
+from router.settings.kinds import NO_KEY
+from router.settings.secret_headers import is_hidden_in_texts
+from router.settings.secret_names import is_secret_name
+from router.store.keys import logins
+from router.store.keys.references import parse
+
+_MARK = MARK.decode()
+# User and password in a URL, and all behind its question mark.
+_LOGIN = re.compile(r"(?<=://)[^\s/@\"'\\]{1,512}@")
+_QUERY = re.compile(r"(://[^\s?\"'\\<>]{1,2048})\?[^\s\"'\\<>]+")
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+
+
+def redact(text: str, situation: Situation) -> str:
+    """The text without keys, logins in URLs, and addresses of persons; the user's own folder is `~`."""
+    text = Redactor(iter_secrets(situation)).redact_text(text)
+    text = _LOGIN.sub("", text)
+    text = _QUERY.sub(r"\1", text)
+    text = KEYS.sub(_MARK, text)
+    text = _ADDRESS.sub(_MARK, text)
+    own = os.path.expanduser("~")
+    return text.replace(f"{own}{os.sep}", f"~{os.sep}") if len(own) > 1 else text
+
+
+def iter_secrets(situation: Situation) -> Iterator[str]:
+    """The secrets that are known here: of the home, the backends, the settings, the logins and the variables."""
+    for _, own in situation.own_keys.secrets:
+        yield own.reveal()
+    texts = [account.key for backend in situation.backends for account in backend.accounts]
+    for text in texts:
+        yield from _iter_stored(text, situation.environ)
+    yield from (secret.reveal() for secret in situation.credentials.list_fetched(texts))
+    for name, value in situation.environ.items():
+        if is_secret_name(name) and value != NO_KEY:
+            yield value
+        yield from _iter_passwords(value)
+    yield from _iter_configured(situation)
+    yield from _iter_logins(situation)
+
+
+def _iter_stored(key: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """A key that is stored itself or in a variable, and the words of a command, which may hold one."""
+    try:
+        reference = parse(key)
+    except CommandError:
+        yield key
+        return
+    if reference is None:
+        yield key
+    elif reference.kind == "env":
+        yield environ.get(reference.words[0], "")
+    elif reference.kind == "cmd":
+        yield from reference.words[1:]
+
+
+def _iter_passwords(value: str) -> Iterator[str]:
+    """The password in an address, as proxies are named."""
+    if "://" in value and "@" in value:
+        try:
+            password = urlsplit(value.strip()).password
+        except ValueError:
+            return
+        if password:
+            yield from (password, unquote(password))
+
+
+def _iter_configured(situation: Situation) -> Iterator[str]:
+    """The secrets of config.toml: settings that are secret, and headers of backends."""
+    settings = situation.settings
+    for entry in DECLARATIONS:
+        value = getattr(settings, entry.attribute)
+        if isinstance(value, Secret):
+            yield value.reveal()
+    proxy = settings.upstream_proxy
+    if proxy is not None and proxy.password is not None:
+        yield proxy.password.reveal()
+    for options in settings.backends.values():
+        headers = options.edits.set_headers.items()
+        yield from (value for name, value in headers if is_hidden_in_texts(name, value))
+
+
+def _iter_logins(situation: Situation) -> Iterator[str]:
+    if situation.home is None:
+        return
+    try:
+        names = logins.list_names(situation.home)
+    except CommandError:
+        return
+    for name in names:
+        try:
+            # Not from the keyring, which may ask its user; a token there came into no row.
+            record = logins.read_record(situation.home, name)
+        except CommandError:
+            continue
+        if record is not None:
+            yield from (
+                part for part in (record.tokens.access, record.tokens.refresh, record.tokens.client_secret) if part
+            )
