@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 
 from router import __version__
-from router.cli.common.layout import wrap_row
+from router.cli.common.layout import NARROW, wrap_row
 from router.cli.common.output import format_count
 from router.cli.doctor.row import Row, count
 
 SCHEMA = 1
 #: Columns of the names; a longer one moves its text to the right.
-_NAMES = 16
+_NAMES = 20
 LAST = "Paste this whole text into a report: it holds no keys."
 
 
@@ -20,10 +20,10 @@ def format_text(rows: Sequence[Row], width: int | None) -> str:
     size = min(_NAMES, max((len(row.id) for row in rows), default=0))
     lines: list[str] = []
     for row in rows:
-        label = f"{row.status:<4}   {row.id:<{size}}   "
-        lines += wrap_row(label, row.text, width)
-        for fix in row.fix.splitlines():
-            lines += wrap_row(" " * (7 + size + 3) if width is None or width >= 60 else "    ", f"-> {fix}", width)
+        lines += wrap_row(f"{row.status:<4}   {row.id:<{size}}   ", row.text, width)
+        below = 7 + size + 3 if width is None or width >= NARROW else 4
+        for fix in filter(str.strip, row.fix.splitlines()):
+            lines += wrap_row(" " * below, f"-> {fix.strip()}", width)
     return "\n".join([*lines, "", format_sum(rows), LAST])
 
 

@@ -4,6 +4,7 @@ Rules of this file: nothing is sent beyond the handshake; a certificate that is 
 only to say whose it is; each step ends within the seconds that are given.
 """
 
+import os
 import socket
 import ssl
 import time
@@ -80,7 +81,8 @@ async def connect(address: str, port: int, seconds: float) -> Connection:
     except trio.TooSlowError:
         return Connection(0.0, f"no answer within {seconds:g} s", silent=True)
     except OSError as error:
-        return Connection(0.0, clean(error.strerror or str(error)).lower())
+        # trio's own text repeats the address.
+        return Connection(0.0, (os.strerror(error.errno) if error.errno else clean(str(error))).lower())
     return Connection((time.perf_counter() - started) * 1000)
 
 

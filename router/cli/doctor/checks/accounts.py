@@ -11,6 +11,8 @@ from router.policy.accounts.retry import format_duration
 from router.settings.kinds import clean
 from router.store.keys import logins
 
+#: Why these have no key is told by the check of the secrets, or of the logins.
+_TOLD_ELSEWHERE = ("unusable", "login ended")
 #: What is left of an account that is nearly used up.
 _LITTLE = 0.05
 
@@ -23,8 +25,8 @@ def check_limits(situation: Situation, name: str) -> list[Row]:
     if found is None or not found.accounts:
         return []
     row_id = f"backend.{name}.limits"
-    away = [one for one in found.accounts if one.state != "ready"]
-    if len(away) == len(found.accounts):
+    away = [one for one in found.accounts if one.state not in ("ready", *_TOLD_ELSEWHERE)]
+    if away and not any(one.state == "ready" for one in found.accounts):
         listed = "; ".join(_describe(one) for one in away)
         fix = f"Wait, or add another account: fairlead accounts add {name} ALIAS --key-stdin"
         return [Row(row_id, "fail", f"no account can serve: {listed}", fix)]

@@ -62,12 +62,8 @@ async def check_routes(situation: Situation) -> list[Row]:
     """Whether rules, aliases and chains lead somewhere."""
     rows = list(list_hidden_rules(situation.settings.routes))
     serving = situation.serving
-    if serving is None or serving.proxy is None or serving.status is None:
+    if serving is None or serving.proxy is None:
         return rows
-    for problem in serving.status.problems:
-        text, fix = split_advice(problem)
-        if "names the backend" in problem:
-            rows.append(Row("routes", "warn", text, fix or "Correct it: fairlead config edit"))
     for alias, target in list(situation.settings.aliases.items())[:_NAMES]:
         answer = await serving.proxy.explain(Question(model=alias))
         if answer.error:

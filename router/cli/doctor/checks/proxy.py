@@ -5,6 +5,7 @@ import time
 from router import __version__
 from router.cli.common.amounts import format_seconds
 from router.cli.common.output import format_count
+from router.cli.doctor.checks.configuration import split_advice
 from router.cli.doctor.row import Row
 from router.cli.doctor.situation import FoundProxy, Situation
 from router.net.control.calls import post_json
@@ -26,7 +27,7 @@ def check_proxy(situation: Situation) -> list[Row]:
     """Which proxies of this home run, and how they are."""
     if situation.home is None or not situation.proxies:
         return [Row("proxy", "info", "none is running; `fairlead proxy` starts it")]
-    rows = [row for found in situation.proxies for row in _judge(found)]
+    rows = [row for found in situation.proxies for row in _judge(found, situation)]
     shared = [found for found in situation.proxies if found.run.mode != "tied" and found.state == "proven"]
     if len(shared) > 1:
         ports = ", ".join(f":{found.run.port}" for found in shared)
@@ -35,7 +36,7 @@ def check_proxy(situation: Situation) -> list[Row]:
     return rows
 
 
-def _judge(found: FoundProxy) -> list[Row]:
+def _judge(found: FoundProxy, situation: Situation) -> list[Row]:
     run = found.run
     where = f"on :{run.port} (pid {run.pid})"
     if found.state == "silent":
@@ -47,7 +48,8 @@ def _judge(found: FoundProxy) -> list[Row]:
         return [Row("proxy", "fail", text, found.problem or _restart(found))]
     if found.status is None:
         return [Row("proxy", "fail", f"the proxy {where} could not be asked: {found.problem}", _restart(found))]
-    return [*_list_troubles(found, found.status)] or [
+    told = {*situation.loaded.warnings, *(one.message for one in situation.unread)}
+    return [*_list_troubles(found, found.status), *_list_problems(found.status, told)] or [
         Row(
             "proxy",
             "ok",
@@ -90,6 +92,16 @@ def _list_troubles(found: FoundProxy, status: Status) -> list[Row]:
         rows.append(
             Row("proxy", "warn", text, "Is its disk full, or its reader gone? See: fairlead config get log_file")
         )
+    return rows
+
+
+def _list_problems(status: Status, told: set[str]) -> list[Row]:
+    """What it reports itself. told: the beginnings of what other checks say."""
+    rows: list[Row] = []
+    for problem in status.problems:
+        if not any(problem.startswith(one) for one in told):
+            text, fix = split_advice(clean(problem, 600))
+            rows.append(Row("proxy", "warn", text, fix or "See: fairlead status"))
     return rows
 
 
