@@ -33,8 +33,9 @@ def redact(text: str, situation: Situation) -> str:
     text = _QUERY.sub(r"\1", text)
     text = KEYS.sub(_MARK, text)
     text = _ADDRESS.sub(_MARK, text)
-    own = os.path.expanduser("~")
-    return text.replace(f"{own}{os.sep}", f"~{os.sep}") if len(own) > 1 else text
+    own = os.path.expanduser("~") + os.sep
+    # A shell does not expand it inside of quotes.
+    return text.replace(f"'{own}", f"~{os.sep}'").replace(own, f"~{os.sep}") if len(own) > 2 else text
 
 
 def iter_secrets(situation: Situation) -> Iterator[str]:
