@@ -16,6 +16,7 @@ from router.settings import DECLARATIONS, Secret
 from router.settings.kinds import NO_KEY
 from router.settings.secret_headers import is_hidden_in_texts
 from router.settings.secret_names import is_secret_name
+from router.store.home.home import TOKEN
 from router.store.keys import logins
 from router.store.keys.references import parse
 
@@ -23,6 +24,8 @@ _MARK = MARK.decode()
 # User and password in a URL, and all behind its question mark.
 _LOGIN = re.compile(r"(?<=://)[^\s/@\"'\\]{1,512}@")
 _QUERY = re.compile(r"(://[^\s?\"'\\<>]{1,2048})\?[^\s\"'\\<>]+")
+# What fairlead's own keys look like, of any home.
+_OWN = re.compile(TOKEN.decode())
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 
 
@@ -31,7 +34,7 @@ def redact(text: str, situation: Situation) -> str:
     text = Redactor(iter_secrets(situation)).redact_text(text)
     text = _LOGIN.sub("", text)
     text = _QUERY.sub(r"\1", text)
-    text = KEYS.sub(_MARK, text)
+    text = _OWN.sub(_MARK, KEYS.sub(_MARK, text))
     text = _ADDRESS.sub(_MARK, text)
     own = os.path.expanduser("~") + os.sep
     # A shell does not expand it inside of quotes.

@@ -127,6 +127,7 @@ def test_an_upstream_that_repeats_the_key(fairlead, provider, examine):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
+        (f"it is fl-{'a-Z9_' * 8}abc.", "it is [redacted]."),
         ("http://me:word@proxy.example:3128 refused", "http://proxy.example:3128 refused"),
         ("http://me@proxy.example/", "http://proxy.example/"),
         ("https://x.example/v1?key=abc&b=1 is", "https://x.example/v1 is"),

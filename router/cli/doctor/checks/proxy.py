@@ -16,8 +16,10 @@ from router.settings.kinds import NO_KEY, clean
 from router.store.home.home import CLIENT_KEY
 from router.store.home.run_files import format_unit_restart
 
-#: Milliseconds of delay of the event loop from which on requests feel it.
-_LAG_MS = 50.0
+#: Milliseconds of delay of the event loop that cannot come from a short load of the machine.
+_LAG_MS = 500.0
+#: Seconds in which a proxy loads the rest of its code, which delays its loop.
+_STARTING = 90.0
 #: Share of a bound from which on it is nearly used up.
 _NEAR = 0.9
 _RESTART = "Restart it: fairlead stop, then fairlead proxy --detach"
@@ -75,7 +77,7 @@ def _list_troubles(found: FoundProxy, status: Status) -> list[Row]:
     if vitals.stalled_s is not None:
         text = f"{format_count(vitals.waiting, 'request')} wait, and none was answered for "
         rows.append(Row("proxy", "fail", text + format_duration(vitals.stalled_s), _restart(found)))
-    if vitals.worst_loop_lag_ms > _LAG_MS:
+    if vitals.worst_loop_lag_ms > _LAG_MS and status.uptime_s > _STARTING:
         text = f"it answered {format_seconds(vitals.worst_loop_lag_ms)} late within the last minute"
         rows.append(Row("proxy", "warn", text, "Is the machine busy, or was it asleep? See: fairlead status"))
     for name, bound in sorted(vitals.bounds.items()):
