@@ -31,7 +31,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9
 
 def redact(text: str, situation: Situation) -> str:
     """The text without keys, logins in URLs, and addresses of persons; the user's own folder is `~`."""
-    text = Redactor(iter_secrets(situation)).redact_text(text)
+    # The placeholder for a key is no secret, and the name of the program.
+    text = Redactor(one for one in iter_secrets(situation) if one != NO_KEY).redact_text(text)
     text = _LOGIN.sub("", text)
     text = _QUERY.sub(r"\1", text)
     text = _OWN.sub(_MARK, KEYS.sub(_MARK, text))
@@ -50,7 +51,7 @@ def iter_secrets(situation: Situation) -> Iterator[str]:
         yield from _iter_stored(text, situation.environ)
     yield from (secret.reveal() for secret in situation.credentials.list_fetched(texts))
     for name, value in situation.environ.items():
-        if is_secret_name(name) and value != NO_KEY:
+        if is_secret_name(name):
             yield value
         yield from _iter_passwords(value)
     yield from _iter_configured(situation)
