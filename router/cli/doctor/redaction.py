@@ -21,25 +21,28 @@ from router.store.keys import logins
 from router.store.keys.references import parse
 
 _MARK = MARK.decode()
-# User and password in a URL, and all behind its question mark.
-_LOGIN = re.compile(r"(?<=://)[^\s/@\"'\\]{1,512}@")
-_QUERY = re.compile(r"(://[^\s?\"'\\<>]{1,2048})\?[^\s\"'\\<>]+")
+_URL = re.compile(r"://([^\s\"'\\<>]*+)")
 # What fairlead's own keys look like, of any home.
 _OWN = re.compile(TOKEN.decode())
-_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+_ADDRESS = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++")
 
 
 def redact(text: str, situation: Situation) -> str:
     """The text without keys, logins in URLs, and addresses of persons; the user's own folder is `~`."""
     # The placeholder for a key is no secret, and the name of the program.
     text = Redactor(one for one in iter_secrets(situation) if one != NO_KEY).redact_text(text)
-    text = _LOGIN.sub("", text)
-    text = _QUERY.sub(r"\1", text)
+    text = _URL.sub(_cut_url, text)
     text = _OWN.sub(_MARK, KEYS.sub(_MARK, text))
     text = _ADDRESS.sub(_MARK, text)
     own = os.path.expanduser("~") + os.sep
     # A shell does not expand it inside of quotes.
     return text.replace(f"'{own}", f"~{os.sep}'").replace(own, f"~{os.sep}") if len(own) > 2 else text
+
+
+def _cut_url(found: re.Match[str]) -> str:
+    """A URL without user and password, and without all behind its question mark."""
+    authority, slash, path = found[1].partition("?")[0].partition("/")
+    return f"://{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def iter_secrets(situation: Situation) -> Iterator[str]:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from router import __version__
-from router.cli.doctor.checks import listening, proxy
+from router.cli.doctor.checks import listening, serving
 from router.cli.doctor.situation import FoundProxy
 from router.net.loopback import has_address
 from router.operator_api.guard import GuardStatus, HaltReport
@@ -125,7 +125,7 @@ def judge(reported, mode="foreground", version=__version__, unit="", fairlead=No
         pid=4121, url="http://localhost:3456", port=3456, version=version, started=1.0, mode=mode, unit=unit
     )
     situation = replace(look(fairlead), proxies=(FoundProxy(run, "proven", None, reported),))
-    rows = proxy.check_proxy(replace(situation, home=open_home({"FAIRLEAD_HOME": str(fairlead.home)})))
+    rows = serving.check_proxy(replace(situation, home=open_home({"FAIRLEAD_HOME": str(fairlead.home)})))
     return [(row.status, row.text, row.fix) for row in rows]
 
 
