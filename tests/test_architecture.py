@@ -98,6 +98,8 @@ SUB_ROOMS = {
     "cli/completions/tables": {"completions"},
     "cli/config": {"common"},
     "cli/demo": {"common", "env", ""},
+    "cli/doctor": {"common"},
+    "cli/doctor/checks": {"common", "completions", "doctor", "service", "setup"},
     "cli/env": {"common"},
     "cli/init": {"common", "env", "backend", "setup", "run", ""},
     "cli/inspect": {"common"},
