@@ -286,6 +286,8 @@ COMMANDS = {
         Option(("--backend",), "backend", "show only the models of this backend"),
         Option(("--json",), None, "print the list as JSON"),
     )),
+    "mcp": Command("answer an agent's questions about the router, over its pipe", (), (
+    )),
     "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
         Option(("--install",), None, "write it where new shells find it"),
         Option(("--uninstall",), None, "remove the file that --install wrote"),
