@@ -34,7 +34,7 @@ def find_request(home: Home, asked: inputs.Why) -> answers.Request:
         error_text=quote(found.error_text),
         tries=[_make_attempt(one) for one in found.tries],
         cache_loss=_make_loss(found),
-        usual=_find_usual(home, found.model),
+        usual=_find_usual(home, found.served_model or found.model),
         user_step=find_next_step(found),
     )
 

@@ -78,8 +78,12 @@ def _read_arguments(form: type[msgspec.Struct], arguments: Mapping[str, Any]) ->
     """The question. Models write null for what they leave out. Raises CommandError."""
     given = {name: value for name, value in arguments.items() if value is not None}
     try:
+        # JSON may hold halves of characters, which cannot be looked up or sent.
+        for value in given.values():
+            if isinstance(value, str):
+                value.encode("utf-8")
         return msgspec.convert(given, form)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise CommandError(f"the arguments are not valid: {clean(str(error), 300)}.") from None
 
 
