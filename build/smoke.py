@@ -174,6 +174,12 @@ def check_demo(program: Program) -> None:
         expect(re.search(rf"^[ a-z]*\b{word}\b", text, re.MULTILINE), f"no line for {word}:\n{text}")
 
 
+def check_doctor(program: Program) -> None:
+    """doctor --offline loads all its checks, and knows that it is a built program"""
+    text = program.said("doctor", "--offline")
+    expect("built program" in text and "a bug in" not in text, text)
+
+
 def check_elsewhere(program: Program) -> None:
     """it runs through a link and from another folder"""
     if WINDOWS:
@@ -257,6 +263,7 @@ CHECKS = (
     check_version,
     check_commands,
     check_demo,
+    check_doctor,
     check_elsewhere,
     check_usage,
     check_proxy,

@@ -28,6 +28,7 @@ FILE = Input("a file that the user names, or a part of it", 1 << 20)
 SETTING = Input("a setting, a key, or an argument of a command", 1 << 20)
 OUTPUT = Input("the last line that a command wrote", 65_536)
 MANIFEST = Input("a field of the description of a release, whose signature was verified", 1 << 20)
+REPORT = Input("the text of a report, which is searched for secrets", 1 << 20)
 OWN = Input("a text of fairlead itself, or of a library", 4096)
 
 #: File -> name of the expression, or its source where it has none -> what it reads.
@@ -62,6 +63,11 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     },
     "cli/config/judge.py": {
         "_LINE": OWN,
+    },
+    "cli/doctor/redaction.py": {
+        "_ADDRESS": REPORT,
+        "_OWN": REPORT,
+        "_URL": REPORT,
     },
     "setup/formats/json_scan.py": {
         "_SPACE": FILE,

@@ -21,6 +21,7 @@ COMMANDS = {
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "restart": ("router.cli.restart:run", "restart a proxy in the background, without a gap"),
     "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
+    "doctor": ("router.cli.doctor.command:run", "look for what is wrong, and say what to do about it"),
     "run": ("router.cli.run.command:run", "start a tool that reaches its models through the proxy"),
     "env": ("router.cli.env.command:run", "print the lines that point a tool at the proxy"),
     "setup": ("router.cli.setup.command:run", "point a tool's own configuration at the proxy, or take that back"),
@@ -54,7 +55,8 @@ _ELSEWHERE = {
         ("daemon", "systemd", "launchd", "autostart"), "Have the system run the proxy:   fairlead service install"
     ),
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
-    **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
+    **dict.fromkeys(("check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
+    **dict.fromkeys(("diagnose", "diagnostics", "health", "verify"), "Look for what is wrong:   fairlead doctor"),
     **dict.fromkeys(
         ("key", "add", "install", "provider", "providers", "backends"),
         "Add a backend with its key:   fairlead backend add NAME",

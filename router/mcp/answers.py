@@ -275,7 +275,7 @@ class Check(msgspec.Struct, kw_only=True):
     """One check."""
 
     name: str
-    #: `ok`, `info`, `warn` or `fail`.
+    #: `info`, `warn` or `fail`.
     state: str
     text: Quoted
     #: What the user can do; empty for nothing.
@@ -283,11 +283,12 @@ class Check(msgspec.Struct, kw_only=True):
 
 
 class Checks(Answer, kw_only=True):
-    """The checks that were made."""
+    """What checks found, the worst first; what is right is only counted."""
 
     checks: list[Check]
     fails: int
     warnings: int
+    right: int
 
 
 class Setting(msgspec.Struct, kw_only=True):

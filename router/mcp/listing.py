@@ -55,6 +55,13 @@ TOOLS: list[dict[str, Any]] = [
         "annotations": {'readOnlyHint': True, 'destructiveHint': False, 'idempotentHint': True, 'openWorldHint': False},
     },
     {
+        "name": 'doctor',
+        "description": "Checks of the installation, the configuration, this machine's tools and the backends, with what the user can do; takes some seconds.",
+        "inputSchema": {'type': 'object', 'properties': {'offline': {'description': 'false: also reach each backend; no model is ever asked', 'type': 'boolean', 'default': True}}, 'additionalProperties': False},
+        "outputSchema": {'type': 'object', 'properties': {'more': {'type': 'integer'}, 'checks': {'type': 'array', 'items': {'type': 'object', 'properties': {'name': {'type': 'string'}, 'state': {'type': 'string'}, 'text': {'type': 'object', 'properties': {'upstream_text_untrusted': {'type': 'string'}}, 'additionalProperties': False, 'required': ['upstream_text_untrusted']}, 'user_step': {'type': 'string'}}, 'additionalProperties': False, 'required': ['name', 'state', 'text', 'user_step']}}, 'fails': {'type': 'integer'}, 'warnings': {'type': 'integer'}, 'right': {'type': 'integer'}}, 'additionalProperties': False, 'required': ['more', 'checks', 'fails', 'warnings', 'right']},
+        "annotations": {'readOnlyHint': True, 'destructiveHint': False, 'idempotentHint': True, 'openWorldHint': False},
+    },
+    {
         "name": 'config',
         "description": 'Effective settings with their sources; secrets are shown as set or unset.',
         "inputSchema": {'type': 'object', 'properties': {'key': {'description': 'one setting, or the beginning of several, such as timeouts', 'type': 'string', 'maxLength': 256, 'default': ''}}, 'additionalProperties': False},
@@ -73,6 +80,12 @@ RESOURCES: list[dict[str, Any]] = [
         "uri": 'fairlead://usage/24h',
         "name": 'usage',
         "description": 'Requests, tokens and cost of the last 24 hours',
+        "mimeType": 'application/json',
+    },
+    {
+        "uri": 'fairlead://doctor',
+        "name": 'doctor',
+        "description": 'What checks of the installation found',
         "mimeType": 'application/json',
     },
 ]

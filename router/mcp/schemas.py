@@ -49,6 +49,12 @@ TOOLS = {
         inputs.Nothing,
         answers.Limits,
     ),
+    "doctor": Tool(
+        "Checks of the installation, the configuration, this machine's tools and the backends, with what the user can "
+        "do; takes some seconds.",
+        inputs.Doctor,
+        answers.Checks,
+    ),
     "config": Tool(
         "Effective settings with their sources; secrets are shown as set or unset.", inputs.Config, answers.Config
     ),
@@ -60,12 +66,14 @@ _JSON = "application/json"
 RESOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "fairlead://status": ("status", {}),
     "fairlead://usage/24h": ("usage", {"since": "24h"}),
+    "fairlead://doctor": ("doctor", {}),
 }
 #: The beginning of the URI of a request.
 REQUEST_URI = "fairlead://request/"
 _ABOUT = {
     "fairlead://status": ("status", "What the router reports about itself"),
     "fairlead://usage/24h": ("usage", "Requests, tokens and cost of the last 24 hours"),
+    "fairlead://doctor": ("doctor", "What checks of the installation found"),
 }
 
 

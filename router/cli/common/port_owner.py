@@ -1,5 +1,6 @@
 """Find the process that listens on a port, as far as the system shows it to this user."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -12,18 +13,21 @@ from router.settings.kinds import clean
 _LISTENING = "0A"
 
 
-def find_port_owner(port: int, proc: Path = Path("/proc")) -> str:
-    """The process as `pid 4121, nginx`, or its user where only that is visible; '' where nothing is. Linux only."""
+def find_port_owner(port: int, proc: Path = Path("/proc"), *, but: int = 0) -> str:
+    """The process as `pid 4121, nginx`, or its user where only that is visible; '' where nothing is. but: the id of a
+    process that does not count. Linux only."""
     if sys.platform != "linux":
         return ""
     found = _read_listening_inodes(port, proc)
     links = {f"socket:[{inode}]" for inode in found}
     if not links:
         return ""
+    if but:
+        links -= _read_links(proc / str(but) / "fd")
     for folder in proc.iterdir():
-        if folder.name.isdecimal() and _holds_any(folder / "fd", links):
+        if folder.name.isdecimal() and int(folder.name) != but and not links.isdisjoint(_read_links(folder / "fd")):
             return f"pid {folder.name}{_read_name(folder)}"
-    return f"of user {_find_user_name(int(next(iter(found.values()))))}"
+    return "" if but else f"of user {_find_user_name(int(next(iter(found.values()))))}"
 
 
 def find_free_port_after(port: int) -> int | None:
@@ -57,18 +61,17 @@ def _read_listening_inodes(port: int, proc: Path) -> dict[str, str]:
     return found
 
 
-def _holds_any(folder: Path, links: set[str]) -> bool:
+def _read_links(folder: Path) -> set[str]:
+    """What the descriptors of a process are, as far as this user may see them."""
     try:
         names = os.listdir(folder)
     except OSError:
-        return False
+        return set()
+    found: set[str] = set()
     for name in names:
-        try:
-            if os.readlink(folder / name) in links:
-                return True
-        except OSError:
-            continue
-    return False
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(folder / name))
+    return found
 
 
 def _find_user_name(uid: int) -> str:

@@ -67,7 +67,7 @@ def _find_base(variable: str, default: Path, environ: Mapping[str, str]) -> Path
 
 def _install(shell: str, path: Path) -> None:
     before = _read(path)
-    if before is not None and not _is_ours(before):
+    if before is not None and not is_ours(before):
         raise CommandError(f"{path} exists and was not written by fairlead.", "Move it away, then try again.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _uninstall(shell: str, path: Path) -> None:
     if before is None:
         say(f"There is no {path}.")
         return
-    if not _is_ours(before):
+    if not is_ours(before):
         raise CommandError(f"{path} was not written by fairlead, and stays.")
     try:
         path.unlink()
@@ -111,5 +111,5 @@ def _read(path: Path) -> str | None:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _is_ours(beginning: str) -> bool:
+def is_ours(beginning: str) -> bool:
     return "Written by: fairlead completions" in beginning

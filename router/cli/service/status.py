@@ -45,7 +45,7 @@ def run(argv: list[str]) -> int:
                 "\n".join(wrap_row("service    ", "not installed   Install it: fairlead service install", find_width()))
             )
         return 1
-    report = _describe(found)
+    report = describe(found)
     if options.json:
         print_json(report)
     else:
@@ -53,7 +53,7 @@ def run(argv: list[str]) -> int:
     return 0 if report["running"] else 1
 
 
-def _describe(found: Installed) -> dict[str, Any]:
+def describe(found: Installed) -> dict[str, Any]:
     """What is known of it, as JSON has it."""
     home, manager, definition = found
     state, serving = manager.read_state(), find_serving(home)

@@ -120,6 +120,11 @@ def _make_hint(setting: str) -> str:
     return expected if setting != "tls.ca_file" else f"{expected}\nOr go without:   fairlead config unset {setting}"
 
 
+def name_library() -> str:
+    """The TLS library with its version, as `OpenSSL 3.0.16`."""
+    return " ".join(ssl.OPENSSL_VERSION.split()[:2])
+
+
 def describe_tls_failure(error: BaseException, host: str) -> str:
     """Why a handshake failed, and what to do about a certificate."""
     cause = _find_details(error)

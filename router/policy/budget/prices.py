@@ -199,6 +199,16 @@ def _match_vendor(model: str) -> tuple[str, str] | None:
     return None
 
 
+def find_data_date(today: date) -> date | None:
+    """How new the dated prices are, None where there are none. Loads them."""
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+    except ImportError:
+        return None
+    found = date.fromisoformat(_find_date(get_snapshot().providers, today))
+    return found if found > date.min else None
+
+
 def _find_date(providers: "Iterable[Provider]", today: date) -> str:
     """How new the data are: the latest day a price in them changed. They have no date of their own."""
     newest = date.min

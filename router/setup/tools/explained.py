@@ -30,6 +30,7 @@ TOOLS = (
         "cursor",
         "Cursor",
         "https://github.com/cursor/cursor/issues/1380",
+        program="cursor",
         obstacle="Cursor's requests come from its own servers, which cannot reach a proxy on your machine.",
         remedy=("Use another tool. What can be set up:   fairlead setup",),
     ),

@@ -36,3 +36,15 @@ def test_its_name_is_no_control(tmp_path, name):
     shown = find_port_owner(3456, make_proc(tmp_path, name))
     assert shown.startswith("pid 77, ")
     assert shown.isprintable()
+
+
+def test_a_process_that_does_not_count(tmp_path):
+    """The other one that listens on the same port is named; without one, none is."""
+    proc = make_proc(tmp_path, b"fairlead")
+    assert find_port_owner(3456, proc, but=77) == ""
+    (proc / "net" / "tcp6").write_text(HEAD + LINE.replace("4242", "5353"))
+    (proc / "88" / "fd").mkdir(parents=True)
+    os.symlink("socket:[5353]", proc / "88" / "fd" / "3")
+    (proc / "88" / "comm").write_bytes(b"vite\n")
+    assert find_port_owner(3456, proc, but=77) == "pid 88, vite"
+    assert find_port_owner(3456, proc, but=88) == "pid 77, fairlead"

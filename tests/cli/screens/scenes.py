@@ -54,6 +54,7 @@ ON_EMPTY_HOME = [
     *(Scene(line, environ=(("PATH", ""),)) for line in ("setup", "setup codex", "setup codx", "setup cursor")),
     *(Scene(f"setup {line}", environ=(("PATH", ""),)) for line in ("jetbrains", "claude-code --print", "pi --undo")),
     *(Scene(line) for line in ("upgrade", "upgrade --to soon", "upgrade --rollback --check", "update")),
+    *(Scene(f"doctor {line}") for line in ("home config history", "hom", "--probe --offline")),
     Scene("upgrade --check", environ=(("FAIRLEAD_UPGRADE_URL", "http://127.0.0.1:1"),)),
 ]
 BEFORE = [
@@ -88,6 +89,7 @@ BEFORE = [
     Scene("config export"),
     Scene("config export there.toml"),
     Scene("models"),
+    Scene("doctor config history secrets routes"),
     Scene("explain fast"),
     Scene("explain request.json --client claude-code"),
     Scene("explain nothing-of-this-name"),

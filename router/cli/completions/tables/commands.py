@@ -93,6 +93,11 @@ COMMANDS = {
         Option(("--watch",), None, "redraw it every second until Ctrl-C"),
         Option(("--json",), None, "print it as JSON, with the fields of GET /status"),
     )),
+    "doctor": Command("look for what is wrong, and say what to do about it", ("",), (
+        Option(("--probe",), None, "also send a tiny request to each backend"),
+        Option(("--offline",), None, "use no network beyond this machine"),
+        Option(("--json",), None, "print it as JSON"),
+    )),
     "run": Command("start a tool that reaches its models through the proxy", ("",), (
         Option(("--model",), "model", "the model to use, by its name in fairlead models"),
         Option(("--budget",), "", "US dollars after which its requests are refused"),

@@ -1,0 +1,1 @@
+"""The checks: a function each, in files by topic."""

@@ -1,0 +1,135 @@
+"""The checks of tools: where their own files send them, and what has precedence."""
+
+import json
+
+import pytest
+
+HERE = "http://localhost:3456"
+
+
+@pytest.fixture
+def settings(fairlead):
+    """Writes the settings of Claude Code."""
+
+    def write(value, path=".claude/settings.json"):
+        file = fairlead.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(value if isinstance(value, str) else json.dumps(value))
+
+    return write
+
+
+def to(url):
+    return {"env": {"ANTHROPIC_BASE_URL": url}}
+
+
+def judge(examine, name="claude-code", **environ):
+    identity = f"tool.{name}"
+    return [(row["status"], row["text"], row["fix"]) for row in examine(identity, **environ).find(identity)]
+
+
+def test_no_tools(examine):
+    """Nothing is said of what is not here."""
+    assert examine("tool").rows == []
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (to(HERE), ("ok", "Claude Code points here", None)),
+        (to("http://127.0.0.1:3456"), ("ok", "Claude Code points here", None)),
+        (to("https://gw.example"), ("info", "Claude Code points to https://gw.example", None)),
+        (
+            to("http://localhost:9999"),
+            ("info", "Claude Code points to http://localhost:9999, which is not this proxy", None),
+        ),
+    ],
+)
+def test_where_a_file_points(settings, examine, value, found):
+    """Elsewhere is no fault by itself."""
+    settings(value)
+    assert judge(examine) == [found]
+
+
+def test_a_tool_without_a_file(put_program, examine):
+    """It is here, and free."""
+    put_program("claude", "2.1.332 (Claude Code)")
+    assert judge(examine) == [("info", "Claude Code is here, and its file names no other place", None)]
+
+
+def test_a_file_that_cannot_be_read(settings, examine):
+    """The tool drops it as a whole."""
+    settings("{")
+    ((status, _, fix),) = judge(examine)
+    assert (status, fix) == ("warn", "Correct the file, then: fairlead setup claude-code")
+
+
+def test_a_file_that_has_precedence_over_the_shell(settings, examine):
+    """The variables point here, and count for nothing."""
+    settings(to("https://gw.example"))
+    rows = judge(examine, ANTHROPIC_BASE_URL=HERE, ANTHROPIC_AUTH_TOKEN="fairlead")
+    assert rows[1] == (
+        "warn",
+        "this shell's variables point here, and its file has precedence: it uses https://gw.example",
+        "Point it here: fairlead setup claude-code",
+    )
+
+
+def test_a_project_that_has_precedence(settings, fairlead, examine):
+    """In the working directory or above it; nothing of it is shown but the URL."""
+    settings(to(HERE))
+    project = {**to("https://gw.example"), "secret": "sk-abcdefghijklmnop"}
+    settings(project, "work/.claude/settings.json")
+    fairlead_folder = fairlead.folder
+    fairlead.folder = fairlead_folder / "work"
+    rows = judge(examine)
+    fairlead.folder = fairlead_folder
+    assert [status for status, _, _ in rows] == ["ok", "warn"]
+    assert "~/work/.claude/settings.json belongs to a project and has precedence" in rows[1][1]
+    assert "sk-" not in rows[1][1]
+
+
+def test_keys_that_contradict(settings, examine):
+    """They would be used in the place of fairlead."""
+    settings({**to(HERE), "apiKeyHelper": "/bin/print-key"})
+    rows = judge(examine)
+    assert [status for status, _, _ in rows] == ["ok", "warn"]
+    assert "has apiKeyHelper." in rows[1][1]
+
+
+def test_a_port_of_before(fairlead, put_program, examine):
+    """What setup wrote is of another port."""
+    put_program("claude", "2.1.332 (Claude Code)")
+    assert fairlead("setup", "claude-code", "--yes").code == 0
+    assert judge(examine)[0][0] == "ok"
+    rows = judge(examine, FAIRLEAD_PORT="3999")
+    assert rows[0] == (
+        "warn",
+        f"fairlead pointed it to {HERE}, and the proxy is at http://localhost:3999",
+        "Point it here: fairlead setup claude-code",
+    )
+    (fairlead.folder / ".claude" / "settings.json").write_text("{}")
+    assert judge(examine)[0] == (
+        "warn",
+        "its file was changed since fairlead wrote it",
+        "See what differs: fairlead setup claude-code --print",
+    )
+
+
+def test_a_tool_that_cannot_be_pointed_here(put_program, examine):
+    """Cursor's requests come from its own servers."""
+    put_program("cursor")
+    ((status, text, fix),) = judge(examine, "cursor")
+    assert (status, fix) == ("info", None)
+    assert "Cursor" in text
+
+
+def test_a_version_that_reads_nothing_of_it(put_program, examine, fairlead):
+    """It is told which one does."""
+    from router.setup.table import TOOLS
+
+    tool = next(one for one in TOOLS if one.oldest and one.program)
+    put_program(tool.program, "0.0.1")
+    rows = judge(examine, tool.name)
+    assert rows[-1][0] == "info"
+    assert f"0.0.1 is older than {tool.oldest}" in rows[-1][1]
