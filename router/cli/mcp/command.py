@@ -16,8 +16,8 @@ _HOSTS = """\
 `fairlead mcp` is started by an agent, not typed: it speaks a protocol over a pipe.
 Register it once, then restart the agent:
   Claude Code    claude mcp add --scope user fairlead -- fairlead mcp
-  Codex          codex mcp add fairlead -- fairlead mcp
-  Qwen Code      qwen mcp add --scope user fairlead fairlead mcp
+  Codex          fairlead setup codex --mcp
+  opencode, Qwen Code, Copilot, VS Code    the same by their names
   Gemini CLI     gemini mcp add --scope user fairlead fairlead mcp
   others         command "fairlead", argument "mcp", transport stdio"""
 

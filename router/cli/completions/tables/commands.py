@@ -120,6 +120,7 @@ COMMANDS = {
         Option(("--yes",), None, "write without asking"),
         Option(("--check",), None, "run the tool once, and find its request in the history"),
         Option(("--undo",), None, "take back what was written"),
+        Option(("--mcp",), None, "register `fairlead mcp` in it, for questions to the router"),
         Option(("--json",), None, "print the result as JSON"),
     )),
     "backend add": Command("add a backend, or change one", ("new backend",), (
