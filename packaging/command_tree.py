@@ -3,7 +3,7 @@
 import argparse
 import os
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn, cast
@@ -83,6 +83,10 @@ def _list_leaves(group: str, commands: Commands) -> list[Leaf]:
 def _call(entry: str) -> Parser:
     module_name, _, function = entry.partition(":")
     module = import_module(module_name)
+    # One that serves without arguments reads none then.
+    build: Callable[[], Parser] | None = getattr(module, "build_parser", None)
+    if build is not None:
+        return build()
     with _stopped(module), _empty_home():
         try:
             getattr(module, function)([])

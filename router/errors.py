@@ -232,3 +232,7 @@ class UsageError(CommandError):
     """A command line that is not valid: exit code 2."""
 
     exit_code = 2
+
+
+class NotRecorded(CommandError):
+    """The history does not have the request that was asked for."""

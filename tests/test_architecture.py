@@ -41,8 +41,9 @@ ROOMS["server"] = ROOMS["admin"] | {"admin"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
 ROOMS["setup"] = BASE | {"store"}
 ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
+ROOMS["mcp"] = BASE | {"wire", "policy", "net", "store", "operator_api"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service", "mcp"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -105,6 +106,7 @@ SUB_ROOMS = {
     "cli/inspect": {"common"},
     "cli/keys": {"common", "config"},
     "cli/login": {"common", "backend", "accounts"},
+    "cli/mcp": {"common", "config", "doctor", "inspect"},
     "cli/run": {"common", "env", ""},
     "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},

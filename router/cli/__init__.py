@@ -36,6 +36,7 @@ COMMANDS = {
     "history": ("router.cli.history:run", "export the history, or clear it"),
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
+    "mcp": ("router.cli.mcp.command:run", "answer an agent's questions about the router, over its pipe"),
     "completions": ("router.cli.completions.command:run", "print the script that completes commands in your shell"),
     "service": ("router.cli.service.commands:run", "have the system run the proxy, now and at every login"),
     "upgrade": ("router.cli.upgrade.command:run", "install the newest release, or go back to the version before"),

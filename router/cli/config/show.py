@@ -58,6 +58,14 @@ def run_show(argv: list[str]) -> int:
     if options.json:
         print_json(_to_json(loaded, file))
         return 0
+    print("\n".join(format_table(list_rows(loaded, file), width=find_width())))
+    for warning in (*loaded.warnings, *find_unknown_variables(os.environ)):
+        note(f"warning: {warning}")
+    return 0
+
+
+def list_rows(loaded: Loaded, file: ConfigFile | None) -> list[tuple[str, str, str]]:
+    """Each setting with its value and where that comes from; secrets as set or unset."""
     rows = [
         (entry.key, clean(_format_setting(entry, loaded)) or "unset", loaded.sources[entry.key].text)
         for entry in DECLARATIONS
@@ -65,10 +73,7 @@ def run_show(argv: list[str]) -> int:
     for path, value in _list_leaves(loaded, file):
         unknown = ", unknown" if path in loaded.unknown else ""
         rows.append((format_path(path), clean(_format_plain(value)), f"{_format_source(file, path)}{unknown}"))
-    print("\n".join(format_table(rows, width=find_width())))
-    for warning in (*loaded.warnings, *find_unknown_variables(os.environ)):
-        note(f"warning: {warning}")
-    return 0
+    return rows
 
 
 def _format_setting(entry: Declaration, loaded: Loaded) -> str:

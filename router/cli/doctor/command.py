@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import trio
-
 from router.cli.common.layout import find_width
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.doctor.redaction import redact
@@ -14,6 +12,7 @@ from router.cli.doctor.screen import format_json, format_text
 from router.cli.doctor.situation import look_around
 from router.cli.doctor.table import list_checks
 from router.errors import UsageError
+from router.host.event_loop import run_async
 
 
 def run(argv: list[str]) -> int:
@@ -38,7 +37,7 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     if options.probe and options.offline:
         raise UsageError("--probe and --offline cannot be used together.")
-    rows, text = trio.run(_examine, options.names, options.probe, options.offline, options.json)
+    rows, text = run_async(_examine, options.names, options.probe, options.offline, options.json)
     print(text)
     return 1 if count(rows, "fail") else 0
 

@@ -15,7 +15,7 @@ from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.cli.inspect.model_notice import find_notice
 from router.cli.inspect.next_step import find_next_step
-from router.errors import CommandError
+from router.errors import CommandError, NotRecorded
 from router.net.server.cancel_reason import CancelReason
 from router.policy.cache.causes import WORDS
 from router.settings.kinds import clean
@@ -51,7 +51,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    found = _found(home, options.id)
+    found = find_recorded(home, options.id)
     captures.sweep(home)
     bodies = captures.path_of(home, found.id)
     notice = find_notice(home, found.backend, found.served_model or found.model)
@@ -67,7 +67,8 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _found(home: Home, name: str) -> RecordedRequest:
+def find_recorded(home: Home, name: str) -> RecordedRequest:
+    """The request of an id, or of a part of one; `-` is the latest. Raises CommandError, NotRecorded."""
     found, begun = _kept(home, name)
     unwritten: list[str] = []
     if (found is None or name == "-") and run_files.live(home):
@@ -78,9 +79,9 @@ def _found(home: Home, name: str) -> RecordedRequest:
         return found
     if unwritten:
         raise CommandError(f"the history does not have it: {clean(unwritten[0], 400)}")
-    if not begun:
+    if not begun or name == "-":
         raise CommandError("no requests recorded yet.", "Start the proxy with `fairlead proxy` and send one.")
-    raise CommandError(
+    raise NotRecorded(
         f"the history has no request {clean(name)}.",
         "Each answer has its id in the header x-fairlead-request-id; - is the latest. Requests are kept for as long "
         "as history.retention says. Of those that are refused at the door (no key or a wrong one, an unknown path, a "

@@ -60,10 +60,17 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="write without asking")
     parser.add_argument("--check", action="store_true", help="run the tool once, and find its request in the history")
     parser.add_argument("--undo", action="store_true", help="take back what was written")
+    parser.add_argument("--mcp", action="store_true", help="register `fairlead mcp` in it, for questions to the router")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.read(argv)
     place = Place(os.environ, Path(os.path.expanduser("~")), sys.platform)
     home = open_home(os.environ)
+    if options.mcp:
+        if options.all or options.tool is None:
+            raise UsageError("--mcp needs the name of one tool.", "fairlead setup codex --mcp")
+        from router.cli.setup.register import register
+
+        return register(options, home, place, _find_tool(options.tool))
     if options.all:
         return _run_all(options, home, place)
     if options.tool is None:

@@ -176,6 +176,9 @@ RECORDED: type[RecordedRequest] = with_fields(
 
 def find_request(db: "sqlite3.Connection", name: str) -> RecordedRequest | None:
     """Find the request of an id, which may lack its `req_`; None when there is none."""
+    if not name.isascii():
+        # No id is; and half a surrogate pair, which a shell or a JSON text may hold, cannot be asked for.
+        return None
     for row in db.execute(f"{_SELECT} WHERE r.id IN (?, ?)", (name, f"req_{name}")):
         return _make_request(db, row)
     return None
@@ -184,6 +187,8 @@ def find_request(db: "sqlite3.Connection", name: str) -> RecordedRequest | None:
 def find_ids(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
     """Find the newest ids that begin so, with or without their `req_`, or else those of the newest requests that end
     so: ids of one day begin alike."""
+    if not part.isascii():
+        return []
     text = part if part.startswith("req_") else f"req_{part}"
     query = "SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY time DESC LIMIT ?"
     found = [row[0] for row in db.execute(query, (text, text + "\U0010ffff", limit))]
@@ -199,6 +204,8 @@ def read_latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[
     written before it."""
     query, values = f"{_SELECT} ORDER BY r.seq DESC LIMIT ?", [min(limit, _ROWS_LIMIT)]
     if before:
+        if not before.isascii():
+            return []
         row = db.execute("SELECT seq FROM requests WHERE id = ?", (before,)).fetchone()
         if row is None:
             return []

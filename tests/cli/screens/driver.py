@@ -1,5 +1,5 @@
 """Runs commands in this process, one after the other, as terminals of a width or a pipe would read them: a process for
-each would take minutes. The demo, which serves, gets one.
+each would take minutes. Those that serve get one.
 
 Reads a JSON list of {"argv", "stdin", "environ"} on stdin, writes one of [code, out, err]."""
 
@@ -22,7 +22,8 @@ class Terminal(io.TextIOWrapper):
 
 def run(argv, stdin, environ):
     """What a command printed, after its exit code."""
-    return run_apart(argv, environ) if argv[0] == "demo" and "--help" not in argv else run_here(argv, stdin, environ)
+    serves = argv[0] in ("demo", "mcp") and "--help" not in argv
+    return run_apart(argv, environ) if serves else run_here(argv, stdin, environ)
 
 
 def run_apart(argv, environ):

@@ -41,6 +41,8 @@ ON_EMPTY_HOME = [
     Scene("init --tool codx --yes", environ=(("PATH", ""),)),
     Scene("backend remove box"),
     Scene("accounts remove box"),
+    # Its input has ended before it began.
+    Scene("mcp"),
     Scene("completions fish"),
     Scene("completions fish --install"),
     Scene("completions fish --install"),

@@ -120,6 +120,7 @@ COMMANDS = {
         Option(("--yes",), None, "write without asking"),
         Option(("--check",), None, "run the tool once, and find its request in the history"),
         Option(("--undo",), None, "take back what was written"),
+        Option(("--mcp",), None, "register `fairlead mcp` in it, for questions to the router"),
         Option(("--json",), None, "print the result as JSON"),
     )),
     "backend add": Command("add a backend, or change one", ("new backend",), (
@@ -290,6 +291,8 @@ COMMANDS = {
     "models": Command("list every model that can be reached now", ("",), (
         Option(("--backend",), "backend", "show only the models of this backend"),
         Option(("--json",), None, "print the list as JSON"),
+    )),
+    "mcp": Command("answer an agent's questions about the router, over its pipe", (), (
     )),
     "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
         Option(("--install",), None, "write it where new shells find it"),

@@ -1,0 +1,1 @@
+"""`fairlead mcp`: the server for agents, and what its tools answer."""
