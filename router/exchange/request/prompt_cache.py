@@ -85,7 +85,7 @@ def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
         written=_sum_written(before, usage),
         window=find_window(fields),
         marked=marks or prompt.marks > 0,
-        compacted=tells_compaction(record.hints),
+        compacted=bool(record.hints) and tells_compaction(record.hints),
     )
     rule = find_cache_rule(model, target.profile.cache_seconds, target.profile.cache_minimum)
     lost = find_lost(before, turn, usage.cache_read, rule)
@@ -150,6 +150,8 @@ def _hash_edits(attempt: Attempt) -> int:
     """A hash of what fairlead changes in the request."""
     plan, target = attempt.plan, attempt.target
     edits = edits_of(attempt.route, target)
+    if plan is None and not (edits or target.strip_attribution or target.cache_marks):
+        return 0
     translated = None
     if plan is not None:
         translated = (plan.spoken, plan.ctx.policy, plan.ctx.drop_reasoning, plan.ctx.auto_cache)
