@@ -6,11 +6,11 @@ Sources: Anthropic's page on prompt caching, LiteLLM's `prompt_cache_min_tokens`
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
-#: The longer lifetime of Anthropic's caches, in seconds.
-HOUR = 3600
+HOUR, DAY = 3600, 86_400
 
 
 class CacheRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +18,8 @@ class CacheRule(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Seconds that an unused entry stays at least, counted from the start of a request; 0 where it is not known.
     seconds: int = 0
+    #: The same for an entry that was asked to stay for longer; 0 where that cannot be asked for.
+    longer: int = 0
     #: The shortest prompt that is cached, in tokens; 0 where it is not known.
     minimum: int = 0
     #: Only what stands before a mark is cached.
@@ -28,8 +30,19 @@ class CacheRule(msgspec.Struct, frozen=True, kw_only=True):
     marks: int = 0
 
 
+class SeenLifetime(NamedTuple):
+    """For how long a model's cache was seen to keep a prompt, in seconds."""
+
+    #: The longest time after which it was still there; 0 for none that tells anything.
+    kept: int
+    #: The shortest time after which it was gone though nothing had changed; 0 for none. More than `kept`.
+    dropped: int
+    #: When one of them was seen last, in seconds since 1970.
+    at: float
+
+
 def _claude(minimum: int) -> CacheRule:
-    return CacheRule(seconds=300, minimum=minimum, marked=True, lookback=20, marks=4)
+    return CacheRule(seconds=300, longer=HOUR, minimum=minimum, marked=True, lookback=20, marks=4)
 
 
 _RULES: tuple[tuple[re.Pattern[str], CacheRule], ...] = tuple(
@@ -39,9 +52,9 @@ _RULES: tuple[tuple[re.Pattern[str], CacheRule], ...] = tuple(
         (r"opus-4[.-][56]|haiku-4[.-]5", _claude(4096)),
         (r"opus-4[.-]7|haiku-3", _claude(2048)),
         (r"claude|opus|sonnet|haiku", _claude(1024)),
-        (r"gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)", CacheRule(seconds=1800, minimum=1024)),
+        (r"gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)", CacheRule(seconds=1800, longer=12 * HOUR, minimum=1024)),
         (r"gpt-oss", CacheRule()),
-        (r"gpt-|chatgpt|codex|(?:^|/)o\d", CacheRule(seconds=300, minimum=1024)),
+        (r"gpt-|chatgpt|codex|(?:^|/)o\d", CacheRule(seconds=300, longer=DAY, minimum=1024)),
         (r"gemini-2", CacheRule(minimum=2048)),
         (r"gemini-[3-9]", CacheRule(minimum=4096)),
     )

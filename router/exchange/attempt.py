@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from router.errors import ContextOverflow
 from router.exchange.context import RequestContext
 from router.exchange.upstream_response.response import NOT_ASKED, UpstreamResponse
 from router.exchange.upstream_response.translated import Translated
@@ -107,6 +108,11 @@ class Attempt:
     def left(self) -> float:
         """Seconds that are left of the time the request may take as a whole."""
         return self.target.total - self.context.elapsed()
+
+
+def name_error(attempt: Attempt) -> str:
+    """The class of an error that the upstream of an attempt answered with."""
+    return ContextOverflow.word if attempt.overflowed else "upstream_error"
 
 
 def note_try(record: RequestRecord, at: float) -> AttemptRecord:

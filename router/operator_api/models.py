@@ -37,7 +37,8 @@ class ModelReport(msgspec.Struct, kw_only=True):
     #: The protocols of that backend.
     protocols: list[str]
     #: By name: window, max_input, max_output, price_tier_at and trained_window in tokens, modalities, efforts,
-    #: cache_lifetimes in seconds, deprecated, retires, successor, title, created. What is not known is left out.
+    #: cache_lifetimes, cache_kept and cache_dropped in seconds, deprecated, retires, successor, title, created. What is
+    #: not known is left out.
     facts: dict[str, FactReport]
     #: The facts in words.
     summary: str

@@ -18,6 +18,7 @@ from router.policy.budget.budgets import BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.policy.facts.learned import ReadLimits
+from router.policy.facts.lifetimes import ReadLifetimes
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
@@ -239,6 +240,19 @@ class LearnedLimitStore(ReadLimits, Protocol):
         ...
 
 
+class SeenLifetimeStore(ReadLifetimes, Protocol):
+    """For how long the caches of models were seen to keep a prompt. It is no history of requests, and stays when that
+    is erased."""
+
+    def note_kept(self, backend: str, model: str, seconds: int) -> None:
+        """Note that a prompt was still in a model's cache after a pause."""
+        ...
+
+    def note_dropped(self, backend: str, model: str, seconds: int) -> None:
+        """Note that a prompt was gone from a model's cache after a pause though nothing had changed."""
+        ...
+
+
 class OpenStore(Protocol):
     """Opens a store for the proxy of a home."""
 
@@ -259,3 +273,4 @@ class Store(NamedTuple):
     shared_budgets: SharedBudgets
     account_states: AccountStates
     learned_limits: LearnedLimitStore
+    seen_lifetimes: SeenLifetimeStore

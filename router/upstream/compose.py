@@ -46,7 +46,8 @@ def compose(
     logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add)
     credentials = Credentials(environ, configuration.own_keys, log.hide, logins=logins)
     state = translation_state or TranslationState()
-    snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, store.learned_limits)
+    learned = (store.learned_limits, store.seen_lifetimes)
+    snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, *learned)
     recorder = Recorder(store.ledger, store.history, price)
     prompts = PromptSessions()
     for forget in (state.forget, recorder.forget_recent, prompts.forget):
@@ -65,6 +66,7 @@ def compose(
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         learned_limits=store.learned_limits,
+        seen_lifetimes=store.seen_lifetimes,
         recorder=recorder,
         captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,

@@ -21,7 +21,13 @@ from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.home.home import Home
-from router.store.interfaces import LearnedLimitStore, ResourceOwners, StoredResponses, StoreWriter
+from router.store.interfaces import (
+    LearnedLimitStore,
+    ResourceOwners,
+    SeenLifetimeStore,
+    StoredResponses,
+    StoreWriter,
+)
 from router.store.shared.captures import BODY_KEPT as CAPTURED
 from router.store.shared.captures import Capture, Captures, capture_notice
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
@@ -68,6 +74,7 @@ class Runtime:
     resource_owners: ResourceOwners
     stored_responses: StoredResponses
     learned_limits: LearnedLimitStore
+    seen_lifetimes: SeenLifetimeStore
     recorder: Recorder
     captures: Captures
     guard: Guard

@@ -9,6 +9,7 @@ from router.budget.guard import Guard
 from router.net.client.outbound import Outbound
 from router.policy.facts.book import FactBook
 from router.policy.facts.learned import ReadLimits
+from router.policy.facts.lifetimes import ReadLifetimes
 from router.policy.facts.listed import BackendFacts
 from router.policy.routing.gaps import Gap
 from router.policy.routing.rules import build_server_tool_rules
@@ -57,10 +58,12 @@ class SnapshotBuilder:
         account_states: AccountStates,
         translation_state: TranslationState,
         learned: ReadLimits | None = None,
+        lifetimes: ReadLifetimes | None = None,
     ):
-        """learned: the limits that errors told; None where nothing is learned."""
+        """learned: the limits that errors told. lifetimes: those of caches that were seen. None where nothing is
+        learned."""
         self._credentials = credentials
-        self._learned = learned
+        self._learned, self._lifetimes = learned, lifetimes
         self._guard = guard
         self._account_states = account_states
         self._translation_state = translation_state
@@ -101,5 +104,5 @@ class SnapshotBuilder:
             )
         self._account_states.save({name: service.pool.members for name, service in services.items()})
         firsts = {name: service.first for name, service in services.items()}
-        book = FactBook(table.named, settings.models, facts or {}, self._learned)
+        book = FactBook(table.named, settings.models, facts or {}, self._learned, self._lifetimes)
         return Snapshot(settings, table, firsts, services, outbound, self._translation_state, book)

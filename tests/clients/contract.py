@@ -162,7 +162,7 @@ def plain(folder: Path) -> Iterator[Result]:
     yield Result("20", "the class is told, and recorded", bool(classes) and {*classes} == {"main"}, classes)
     same = [one["request_class"] for one in recorded[-2:]] == classes and recorded[-1]["client"] == "claude-code"
     yield Result("20", "the history has it", same, recorded[-2:])
-    yield Result("24", "the client tells of a retired model by itself", "will be retired" in run.said, run.said[-300:])
+    yield Result("24", "the client tells of a retired model by itself", "retired on" in run.said, run.said[-300:])
 
 
 class Delegating(Model):

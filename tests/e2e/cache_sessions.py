@@ -98,7 +98,7 @@ class Stand:
         config = make_home(folder) / "config.toml"
         config.touch(mode=0o600)
         config.write_text(CONFIG)
-        names = ("one", "two", "marking", "short")
+        names = ("one", "two", "marking", "short", "chatty")
         self.home = config.parent
         self.proxy = Threaded(folder, backends=[backend(name, self.upstream.root) for name in names])
         self.sessions = 0
@@ -112,17 +112,20 @@ class Stand:
         return self.proxy.serving.runtime
 
     def session(self, *turns, path="/v1/messages", backend="one", idle=0):
-        """Send turns (body, answer) of one session; the history's row of the last. idle: seconds before the last."""
+        """Send turns (body, answer, and more headers) of one session; the history's row of the last. idle: seconds
+        before the last."""
         self.sessions += 1
         header = (b"X-Claude-Code-Session-Id", b"session-%d" % self.sessions)
-        for number, (body, answer) in enumerate(turns):
+        for number, (body, answer, *more) in enumerate(turns):
             where = body.pop("to", backend)
             if where:
                 body["model"] = f"{where}:{body['model']}"
             if idle and number == len(turns) - 1:
                 self.proxy.call(lambda: self._age(idle))
             self.upstream.script(answer)
-            got = ask(self.proxy.port, path, json.dumps(body).encode(), header)
+            got = ask(
+                self.proxy.port, path, json.dumps(body).encode(), header, *(line for lines in more for line in lines)
+            )
             assert got.status == 200, got.body
         return self.row(got.field(b"x-fairlead-request-id").decode())
 
@@ -133,10 +136,12 @@ class Stand:
             lines[key] = tuple(msgspec.structs.replace(one, started=one.started - seconds) for one in found)
 
     def row(self, name):
-        """What the history says of a request's cache: reason, tokens, idle seconds, more of the cause, cost."""
+        """What the history says of a request's cache: reason, tokens, idle seconds, more of the cause, what it cost,
+        and what it would have cost to have it kept for longer."""
         self.runtime.ledger.flush()
         query = (
-            "SELECT names.text, cache_lost, cache_idle, cache_text, cache_lost_cost FROM requests "
+            "SELECT names.text, cache_lost, cache_idle, cache_text, cache_lost_cost, cache_longer_cost FROM "
+            "requests "
             "LEFT JOIN names ON names.id = cache_reason WHERE requests.id = ?"
         )
 

@@ -1,5 +1,7 @@
 """Why a prompt was not read from a provider's cache: scripted sessions over real sockets, one for each cause."""
 
+import json
+
 import pytest
 
 from .cache_sessions import (
@@ -17,6 +19,7 @@ from .cache_sessions import (
     tool,
     turns,
 )
+from .upstream import plain
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,78 @@ def test_each_cause(stand, name):
     assert found[1] >= 20_000
     assert found[2] >= how.get("idle", 0)
     assert (found[4] or 0) > 0 or name == "another model"
+
+
+def hints(request_class, **more):
+    """What Claude Code tells of a request."""
+    told = {"request-class": request_class, **more}
+    return tuple((b"X-Claude-Code-" + name.encode(), value.encode()) for name, value in told.items())
+
+
+def codex(kind, window):
+    """What Codex tells of a request."""
+    return (
+        (b"X-Codex-Turn-Metadata", b'{"request_kind":"%b","agent_name":"/root"}' % kind),
+        (b"X-Codex-Window-Id", window),
+    )
+
+
+SUMMARY = [{"role": "user", "content": f"A summary. {PROSE}"}]
+
+
+@pytest.mark.parametrize(
+    ("asking", "following"),
+    [
+        (hints("compaction"), hints("main")),
+        (None, hints("main", **{"context-compacted": "auto"})),
+        (codex(b"compaction", b"t:0"), codex(b"turn", b"t:0")),
+        (None, codex(b"turn", b"t:1")),
+    ],
+    ids=["the class", "the header behind it", "Codex's kind", "Codex's window"],
+)
+def test_a_compaction_is_told_by_what_the_client_says(stand, asking, following):
+    """Of the request for the summary, which may lack the tools, or of the one behind it."""
+    first = codex(b"turn", b"t:0") if b"Codex" in following[0][0] else hints("main")
+    session = [(messages(2), FIRST, first)]
+    if asking is not None:
+        session.append((messages(3, tools=None), answered(10, 0, 20_000), asking))
+    found = stand.session(*session, (messages(0, messages=SUMMARY), MISS, following))
+    assert (found[0], found[3]) == ("messages", "compaction, message 1 (user)")
+
+
+def test_what_an_hour_would_have_cost(stand):
+    """The writes of the session so far at the price of an hour's, beside what their loss cost: $3 a million, and $3.75
+    and $6 to write."""
+    *_, lost, longer = stand.session(*changed(), idle=720)
+    assert (lost, longer) == (20_000 * 3450, 20_000 * 2250)
+    assert stand.session(*changed(), idle=4000)[-1] is None
+    assert stand.session(*changed())[-1] is None
+
+
+def chat_answered(read):
+    """An answer in Chat that says what the cache gave."""
+    usage = {"prompt_tokens": 20_000, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": read}}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "model-a", "choices": [choice]}
+    return plain(json.dumps({**body, "usage": usage}).encode())
+
+
+def test_the_lifetime_of_a_cache_is_learned(stand):
+    """A cache of which nothing is documented kept a prompt for 8 minutes and had lost it after 20: the next that is
+    lost after so long has expired, one that is lost sooner has not. The model's facts say what was seen."""
+
+    def ask(read, idle):
+        said = [{"role": "user", "content": PROSE}]
+        turns = [({"model": "model-a", "messages": said * count}, chat_answered(20_000)) for count in (1, 2)]
+        last = {"model": "model-a", "messages": said * 3}, chat_answered(read)
+        return stand.session(*turns, last, path="/v1/chat/completions", backend="chatty", idle=idle)[:4:3]
+
+    assert ask(20_000, 480) == (None, None)
+    assert ask(0, 1200) == ("evicted", "")
+    assert ask(0, 1260) == ("expired", "it was gone after 20 min before, and still there after 8 min")
+    facts = stand.runtime.snapshot.facts.find_all("chatty", "model-a").facts
+    assert (facts.cache_kept // 60, facts.cache_dropped // 60) == (8, 20)
+    assert ask(0, 600) == ("evicted", "")
 
 
 def test_a_session_that_goes_well_lost_nothing(stand):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from .cache_sessions import FIRST, MISS, PROSE, SECRET, Stand, answered, messages, tool, turns
+from .cache_sessions import FIRST, HIT, MISS, PROSE, SECRET, Stand, answered, messages, tool, turns
 from .wire import ask
 
 
@@ -66,6 +66,25 @@ def test_operators_are_told(stand):
     counted = re.search(rb'fairlead_cache_lost_tokens_total{reason="tools"} ([0-9.]+)', text)
     assert counted is not None
     assert float(counted[1]) >= 20_000
+
+
+def test_what_an_hour_would_have_cost_is_told(stand):
+    """Behind the time since the turn before, with what it would have saved."""
+    stand.session((messages(1), FIRST), (messages(2), MISS), idle=720)
+    line = next(one for one in command(stand, "why", "-").splitlines() if one.startswith("  cache"))
+    cause = "the cache does not keep it for so long (at least 5 min); 12 min since the turn before"
+    assert line.endswith(f"lost ($0.069): {cause}; marks for 1 h would have cost $0.045 more and saved $0.069")
+
+
+def test_what_was_seen_of_a_cache_is_a_fact_of_the_model(stand):
+    """As operators, and `models`, get it: with its source."""
+    stand.session((messages(1), FIRST), (messages(2), HIT), idle=240)
+    token = (stand.home / "operator.token").read_bytes().strip()
+    question = json.dumps({"models": ["one:claude-sonnet-4-6"]}).encode()
+    found = ask(stand.proxy.port, "/admin/models", question, (b"Authorization", b"Bearer " + token)).json()["models"][0]
+    fact = found["facts"]["cache_kept"]
+    assert (fact["value"] // 60, fact["source"]) == (4, "seen in answers")
+    assert "cache still there after 4 min" in found["summary"]
 
 
 def test_no_word_of_a_prompt_is_stored(stand):

@@ -275,8 +275,8 @@ def _(gateway):
     assert not [name for name, _ in seen.lines if name.lower().startswith((b"x-claude-code-", b"anthropic-"))]
     # Also of one that is asked in the protocol it speaks.
     gateway.up.script(plain(CHAT.whole))
-    gateway.ask(CHAT.path, CHAT.body("other:model-a"), *HINTS[:3])
-    told = {name for name, _ in HINTS[:3]}
+    gateway.ask(CHAT.path, CHAT.body("other:model-a"), *HINTS)
+    told = {name for name, _ in HINTS}
     assert not told & {name.lower() for name, _ in gateway.up.seen[-1].lines}
 
 

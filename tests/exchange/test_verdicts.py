@@ -191,8 +191,8 @@ def test_an_error_is_judged_by_what_the_upstream_said(outcomes, spoken, stream):
     for case, relayed in zip(cases, found[spoken], strict=True):
         done, state, closed = expected(*case)
         assert (relayed.tries[0][3], relayed.state, relayed.closed) == (done, state, closed), case
-        # One that another account was to serve is told as what was seen; the kind is told where the client gets it.
-        kind = "context_overflow" if case[1] == "too long" and case[0] < 500 and not done else "upstream_error"
+        # Also one that another account then serves.
+        kind = "context_overflow" if case[1] == "too long" else "upstream_error"
         assert relayed.tries[0][1:3] == (case[0], kind), case
         assert [one[0] for one in relayed.tries] == (["a0", "a1"] if done else ["a0"]), case
         assert (relayed.shown[0] == 200) is bool(done), case

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from router.policy.budget.budgets import BudgetView, compute_share
 from router.policy.facts.learned import LearnedLimits
+from router.policy.facts.lifetimes import SeenLifetimes
 from router.store.interfaces import Owner, SharedState, Store
 from router.store.shared.budgets import count_tokens, counts_tokens, rates_of
 from router.store.shared.sqlite import LocalAccountStates
@@ -20,6 +21,7 @@ class MemoryStore:
         self.budgets = {}
         self.halts = {}
         self.limits = LearnedLimits()
+        self.lifetimes = SeenLifetimes()
 
     def open(self, home, say, *, price, settings):
         """The parts for one proxy."""
@@ -31,6 +33,7 @@ class MemoryStore:
             MemoryBudgets(self, price),
             LocalAccountStates(),
             MemoryLearnedLimits(self.limits),
+            MemorySeenLifetimes(self.lifetimes),
         )
 
 
@@ -128,6 +131,20 @@ class MemoryLearnedLimits:
 
     def learn(self, backend, model, *, window, max_input):
         self._found.learn(backend, model, window=window, max_input=max_input, at=time.time())
+
+
+class MemorySeenLifetimes:
+    """For how long caches were seen to keep a prompt."""
+
+    def __init__(self, found):
+        self._found = found
+        self.seen = found.seen
+
+    def note_kept(self, backend, model, seconds):
+        self._found.note_kept(backend, model, seconds, at=time.time())
+
+    def note_dropped(self, backend, model, seconds):
+        self._found.note_dropped(backend, model, seconds, at=time.time())
 
 
 class MemoryBudgets:

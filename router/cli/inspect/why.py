@@ -244,7 +244,15 @@ def _cache(found: RecordedRequest) -> str:
     text = f" ({clean(found.cache_text)})" if found.cache_text else ""
     cause = f"{WORDS.get(found.cache_reason or '', found.cache_reason)}{text}"
     since = f"{amounts.format_seconds((found.cache_idle_s or 0) * 1000)} since the turn before"
-    return f"{read:,} of {whole:,} tokens read, {lost:,} lost{price}: {cause}; {since}"
+    return f"{read:,} of {whole:,} tokens read, {lost:,} lost{price}: {cause}; {since}{_longer(found)}"
+
+
+def _longer(found: RecordedRequest) -> str:
+    """What it would have cost, and saved, to have the cache keep the prompt for longer."""
+    if found.cache_longer_usd is None or found.cache_lost_usd is None:
+        return ""
+    cost, saved = amounts.format_money(found.cache_longer_usd), amounts.format_money(found.cache_lost_usd)
+    return f"; marks for 1 h would have cost {cost} more and saved {saved}"
 
 
 def _tokens(found: RecordedRequest) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.errors import Halted, OutOfCredit, RateLimited, RouterError, Unavailable
-from router.exchange.attempt import Attempt, note_try
+from router.exchange.attempt import Attempt, name_error, note_try
 from router.exchange.error_text import describe_error
 from router.exchange.redaction import redactor_of
 from router.exchange.upstream_response.response import UpstreamResponse
@@ -111,7 +111,7 @@ class AttemptFailure:
             last.status, last.error = 0, error.kind
             last.text = describe_error(attempt.context, error, redactor_of(attempt))
         else:
-            last.status, last.error, last.text = self.status, "upstream_error", self.text
+            last.status, last.error, last.text = self.status, name_error(attempt), self.text
         last.note = self.hold.words if self.hold is not None else ""
         if step.action != "stop" and self.fault is not None:
             closed = _DONE.get(self.fault) if reported else None

@@ -138,12 +138,26 @@ def _name_model(attempt: Attempt) -> tuple[str, str]:
     return attempt.route.backend.name, attempt.route.model or attempt.context.facts.model or ""
 
 
+def note_overflow(attempt: Attempt, status: int, body: bytes | bytearray) -> None:
+    """Note an error that says that the request is too long, before it is known whether the client gets it. Those that
+    are translated are noted then. status: of the answer, or the one that it should have had."""
+    if _may_be_told(attempt, body):
+        _find_told(attempt, status, body)
+
+
+def _may_be_told(attempt: Attempt, body: bytes | bytearray) -> bool:
+    """True for an error of a backend that speaks the caller's protocol, which clients may act on."""
+    context = attempt.context
+    spoken = attempt.plan is None and context.call.generates and context.call.entry.name in BY_NAME
+    return spoken and len(body) <= _LIMIT
+
+
 def reword_error(attempt: Attempt, status: int, body: bytes | bytearray) -> tuple[int, bytes] | None:
     """Status and JSON for an error of a backend that speaks the caller's protocol, in words that clients of it know;
     None to pass it on as it is. status: of the answer, or the one that it should have had."""
     context = attempt.context
     entry = context.call.entry
-    if attempt.plan is not None or not context.call.generates or entry.name not in BY_NAME or len(body) > _LIMIT:
+    if not _may_be_told(attempt, body):
         return None
     completed = _find_told(attempt, status, body)
     if completed is None:
@@ -173,7 +187,7 @@ def reword_events(attempt: Attempt, events: bytes, tap: Tap) -> bytes:
     of the stream."""
     context = attempt.context
     entry = context.call.entry
-    if attempt.plan is not None or not context.call.generates or entry.name not in BY_NAME or len(events) > _LIMIT:
+    if not _may_be_told(attempt, events):
         return events
     begin = 0
     for end, event in sse.parse_events(events):

@@ -11,11 +11,15 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD, THREAD_BYTES
 from router.exchange.request.edits import edits_of
 from router.exchange.upstream_response.large_work import is_large_json, run_large
+from router.ir import Usage
 from router.policy.accounts.session_key import read_session
-from router.policy.cache.causes import CacheLoss, judge
+from router.policy.cache.causes import CacheLoss, Circumstances, explain_lost, find_idle, find_lost
+from router.policy.cache.prompt import asks_for_longer
 from router.policy.cache.sessions import Comparison, PromptSessions, Turn
+from router.policy.facts.lifetimes import LEAST_SECONDS
 from router.policy.routing.fallback import WHY
 from router.telemetry.accesslog import RequestRecord
+from router.wire.headers.agent_hints import find_window, tells_compacted, tells_compaction
 from router.wire.protocols import MESSAGES
 from router.wire.raw.json.top_level import Top
 
@@ -62,6 +66,7 @@ def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
     if comparison is None or record.error or record.estimated or usage.input is None or usage.cache_read is None:
         return None
     plan, target, prompt = attempt.plan, attempt.target, comparison.prompt
+    fields = attempt.context.request.fields
     before = comparison.previous
     cached = usage.cache_read + (usage.cache_write or 0)
     model = attempt.route.model or ""
@@ -76,23 +81,77 @@ def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
         started=record.started + (record.tries[-1].at if record.tries else 0.0),
         total=usage.input + cached,
         cached=cached,
-        hour=bool(usage.cache_write_1h) or (before is not None and before.hour),
+        longer=bool(usage.cache_write_1h) or (before is not None and before.longer),
+        written=_sum_written(before, usage),
+        window=find_window(fields),
         marked=marks or prompt.marks > 0,
+        compacted=bool(record.hints) and tells_compaction(record.hints),
     )
     rule = find_cache_rule(model, target.profile.cache_seconds, target.profile.cache_minimum)
-    moved = before is not None and (before.backend != turn.backend or before.account != turn.account)
-    why = _explain_move(record, attempt) if moved else ""
-    loss = judge(comparison, turn, usage.cache_read, rule, why_moved=why)
-    if loss is not None and loss.reason == "evicted":
-        turn = msgspec.structs.replace(turn, unexplained=True)
+    lost = find_lost(before, turn, usage.cache_read, rule)
+    if not lost:
+        if before is not None and usage.cache_read:
+            _note_kept(attempt, before, turn)
+        loss = None
+    else:
+        loss = explain_lost(comparison, turn, lost, rule, _find_circumstances(record, attempt, turn))
+        turn = _note_loss(attempt, turn, loss, usage.cache_read)
     attempt.context.runtime.prompt_sessions.put(comparison, turn)
     return loss
+
+
+def _sum_written(before: Turn | None, usage: Usage) -> int:
+    """The tokens that the session has written to the cache for the usual time, with this answer."""
+    written = (usage.cache_write or 0) - (usage.cache_write_1h or 0)
+    return written if before is None else before.written + written
+
+
+def _find_circumstances(record: RequestRecord, attempt: Attempt, turn: Turn) -> Circumstances:
+    """What is known of a request that lost tokens, beside its prompt."""
+    before, fields = record.prompt and record.prompt.previous, attempt.context.request.fields
+    if before is None:
+        return Circumstances()
+    moved = before.backend != turn.backend or before.account != turn.account
+    seen = attempt.context.runtime.seen_lifetimes
+    return Circumstances(
+        why_moved=_explain_move(record, attempt) if moved else "",
+        compacted=tells_compacted(fields) or (0 != before.window != turn.window != 0),
+        lifetime=None if attempt.target.profile.cache_seconds else seen.seen(turn.backend, turn.model),
+    )
+
+
+def _note_kept(attempt: Attempt, before: Turn, turn: Turn) -> None:
+    """Note how long a model's cache has kept the prompt of a request that found it there."""
+    idle = turn.started - before.started
+    if idle >= LEAST_SECONDS and before.account == turn.account and _is_usual(before, turn):
+        attempt.context.runtime.seen_lifetimes.note_kept(turn.backend, turn.model, find_idle(before, turn))
+
+
+def _is_usual(before: Turn, turn: Turn) -> bool:
+    """True for a turn that goes where the one before went, of a session that did not ask to be kept for longer."""
+    same = before.backend == turn.backend and before.model == turn.model
+    return same and not (before.longer or asks_for_longer(before.prompt))
+
+
+def _note_loss(attempt: Attempt, turn: Turn, loss: CacheLoss | None, read: int) -> Turn:
+    """Note what the loss shows of the model's cache; the turn as the next one is compared to it."""
+    if loss is None or loss.reason not in ("evicted", "expired"):
+        return turn
+    before = attempt.context.record.prompt and attempt.context.record.prompt.previous
+    if before is not None and loss.tokens > read and _is_usual(before, turn):
+        attempt.context.runtime.seen_lifetimes.note_dropped(turn.backend, turn.model, loss.idle)
+    if loss.reason == "evicted":
+        return msgspec.structs.replace(turn, unexplained=True)
+    # With marks for the longer lifetime these would not have been written a second time.
+    return turn if loss.longer is None else msgspec.structs.replace(turn, written=max(0, turn.written - loss.tokens))
 
 
 def _hash_edits(attempt: Attempt) -> int:
     """A hash of what fairlead changes in the request."""
     plan, target = attempt.plan, attempt.target
     edits = edits_of(attempt.route, target)
+    if plan is None and not (edits or target.strip_attribution or target.cache_marks):
+        return 0
     translated = None
     if plan is not None:
         translated = (plan.spoken, plan.ctx.policy, plan.ctx.drop_reasoning, plan.ctx.auto_cache)

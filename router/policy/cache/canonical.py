@@ -207,18 +207,29 @@ def _read_item(raw: bytes, content: list[msgspec.Raw] | str | None, *, marked: b
     """The item of this content. One that is a single text in a list is hashed as if the text stood in place of the
     list. marked: it may have marks."""
     marks = count_marks(raw) if marked else 0
-    plain = _cut_all(raw, marks) if 0 < marks <= MARKS_LIMIT else raw
-    if type(content) is not list:
-        return hash(plain), 1, marks
-    blocks = len(content)
-    if blocks == 1:
-        block = bytes(content[0])
-        if _may_be_text(block):
-            block = cut_marks(block) if marks else block
-            text = unwrap_text(block)
-            if text is not None:
-                plain = plain.replace(b"[" + block + b"]", text, 1)
-    return hash(plain), blocks or 1, marks
+    blocks = 1
+    if type(content) is list:
+        blocks = len(content)
+        if blocks == 1:
+            plain = _unwrap_content(raw, bytes(content[0]), marks)
+            if plain is not None:
+                return hash(plain), 1, marks
+    return hash(_cut_all(raw, marks) if 0 < marks <= MARKS_LIMIT else raw), blocks or 1, marks
+
+
+def _unwrap_content(raw: bytes, block: bytes, marks: int) -> bytes | None:
+    """An item whose content is this block alone, without marks and with the text in place of the list; None for a block
+    that is no text, or has space around it. marks: in the item."""
+    if not _may_be_text(block):
+        return None
+    inside = count_marks(block) if marks else 0
+    text = unwrap_text(_cut_all(block, inside) if 0 < inside <= MARKS_LIMIT else block)
+    if text is None:
+        return None
+    plain = raw.replace(b"[" + block + b"]", text, 1)
+    if len(plain) == len(raw):
+        return None
+    return _cut_all(plain, marks - inside) if inside < marks <= MARKS_LIMIT else plain
 
 
 def _may_be_text(plain: bytes) -> bool:

@@ -18,9 +18,11 @@ SETTINGS = frozenset(
     (
         *("thinking", "output_config", "output_format", "tool_choice", "speed", "service_tier", "context_management"),
         *("reasoning", "reasoning_effort", "text", "verbosity", "response_format", "parallel_tool_calls"),
-        *("prompt_cache_key", "prompt_cache_retention", "mcp_servers", "functions"),
+        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "mcp_servers", "functions"),
     )
 )
+# OpenAI's options of a cache; the other members of them are no settings, such as the id of an answer to compare with.
+_OPTIONS = "prompt_cache_options"
 #: Where tools stand, and system prompts that are not in the conversation.
 TOOLS = ("tools",)
 SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
@@ -33,6 +35,14 @@ _BILLING = b'"x-anthropic-billing-header:'
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Options(msgspec.Struct):
+    mode: object = None
+    ttl: object = None
+
+
+_options = msgspec.json.Decoder(_Options)
 
 
 class _Function(msgspec.Struct):
@@ -92,7 +102,34 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 def read_settings(top: Top) -> tuple[tuple[str, int], ...]:
     """Name and hash of each of SETTINGS in a request, in the order of their names."""
     found = [name for name in top if name in SETTINGS]
-    return tuple([(name, hash(top.raw(name))) for name in sorted(found)]) if found else ()
+    return tuple([(name, _hash_setting(name, top.raw(name))) for name in sorted(found)]) if found else ()
+
+
+def _hash_setting(name: str, raw: bytes | None) -> int:
+    if name != _OPTIONS or raw is None:
+        return hash(raw)
+    try:
+        found = _options.decode(raw)
+    except UNREADABLE:
+        return hash(raw)
+    return _hash_options(str(found.mode), str(found.ttl))
+
+
+def _hash_options(mode: str, ttl: str) -> int:
+    return hash((mode, ttl))
+
+
+#: Settings that ask for the longer lifetime of a cache.
+_LONGER = (
+    ("prompt_cache_retention", hash(b'"24h"')),
+    *((_OPTIONS, _hash_options(mode, "12h")) for mode in ("None", "implicit", "explicit")),
+)
+
+
+def asks_for_longer(prompt: Prompt) -> bool:
+    """True for a request whose settings ask the cache to keep it for the longer time that the provider offers; marks,
+    by which others ask for it, are told by the usage of the answer."""
+    return any(setting in _LONGER for setting in prompt.settings)
 
 
 def find_extent(top: Top, names: Sequence[str]) -> tuple[int, int] | None:

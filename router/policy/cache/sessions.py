@@ -59,12 +59,18 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     total: int
     #: Of these, the tokens that were read from the cache or written to it.
     cached: int
-    #: True once the session wrote to the cache for an hour.
-    hour: bool
+    #: True once the session asked the cache to keep it for the longer time that the provider offers.
+    longer: bool
+    #: Tokens that the session has written to the cache for the usual time.
+    written: int
+    #: A hash of the client's own name of the conversation since it was shortened last; 0 where it has none.
+    window: int
     #: True when the prompt was marked, by the caller or by fairlead.
     marked: bool
     #: True when nothing explains what was lost: the next prompt is then read whole, as signatures do not cover all.
     unexplained: bool = False
+    #: True when a summary of the conversation was asked for since.
+    compacted: bool = False
 
 
 class Comparison(msgspec.Struct, frozen=True, gc=False):
@@ -173,9 +179,12 @@ class PromptSessions:
         return next((turn for turn in lines if tools and turn.prompt.tools.signature == tools), None)
 
     def put(self, comparison: Comparison, turn: Turn) -> None:
-        """Note that a request was answered: the next of its line is compared to it."""
+        """Note that a request was answered: the next of its line is compared to it. One that asks for a summary may
+        lack the tools, so what follows it is compared to the turn before it."""
         lines = self._lines
         previous = comparison.previous
+        if turn.compacted and previous is not None:
+            turn = msgspec.structs.replace(previous, started=turn.started, compacted=True)
         before = lines.pop(comparison.key, ())
         if previous is not None and len(before) == 1 and before[0] is previous:
             lines[comparison.key] = (turn,)

@@ -13,6 +13,7 @@ import msgspec
 from router.backends import Backend
 from router.backends.known import known
 from router.policy.facts.learned import LearnedLimit, LearnedLimits, ReadLimits, is_credible
+from router.policy.facts.lifetimes import ReadLifetimes, SeenLifetimes
 from router.policy.facts.listed import NOTHING_SAID, BackendFacts
 from router.policy.facts.model_facts import (
     ALLOCATED,
@@ -20,12 +21,14 @@ from router.policy.facts.model_facts import (
     CATALOG,
     CONFIGURED,
     LEARNED,
+    SEEN,
     SHIPPED,
     TOKENS_MOST,
     Fact,
     KnownFacts,
     Layer,
     ModelFacts,
+    add_layer,
     join_layers,
 )
 from router.policy.facts.shipped import find_shipped, read_date
@@ -58,13 +61,16 @@ class FactBook:
         options: Mapping[str, ModelOptions],
         said: Mapping[str, BackendFacts],
         learned: ReadLimits | None = None,
+        lifetimes: ReadLifetimes | None = None,
     ):
         """backends: the enabled ones, by name. options: the user's, by model or BACKEND:MODEL in lower case. said: what
-        backends said of their models, by name."""
+        backends said of their models, by name. learned: the limits that errors told. lifetimes: those of caches that
+        were seen."""
         self._backends = backends
         self._options = options
         self._said = said
         self._learned = LearnedLimits() if learned is None else learned
+        self._lifetimes = SeenLifetimes() if lifetimes is None else lifetimes
         #: All but what was learned, which changes at any time.
         self._lower: dict[tuple[str, str], _Lower] = {}
         #: What counts, with the limit that was learned.
@@ -73,6 +79,14 @@ class FactBook:
     def find(self, backend: str, model: str) -> KnownFacts:
         """What is known of a model. backend: its name. model: as the backend names it."""
         return self._join(backend, model, self._find_learned(backend, model))
+
+    def find_all(self, backend: str, model: str) -> KnownFacts:
+        """The same, with for how long the model's cache was seen to keep a prompt."""
+        found, seen = self.find(backend, model), self._lifetimes.seen(backend, model)
+        if seen is None:
+            return found
+        facts = ModelFacts(cache_kept=seen.kept or None, cache_dropped=seen.dropped or None)
+        return add_layer(found, Layer(facts, SEEN, _format_day(seen.at)))
 
     def find_refusing_limit(
         self, backend: str, model: str, *, now: float, raised: bool = False, of_chain: bool = False
@@ -155,8 +169,8 @@ class FactBook:
         if found is None:
             if len(self._known) >= KNOWN_LIMIT:
                 self._known.clear()
-            day = datetime.fromtimestamp(learned.at, UTC).date().isoformat()
-            layer = Layer(ModelFacts(window=learned.window, max_input=learned.max_input), LEARNED, day)
+            facts = ModelFacts(window=learned.window, max_input=learned.max_input)
+            layer = Layer(facts, LEARNED, _format_day(learned.at))
             found = self._known[key] = join_layers([*lower.own, layer, *lower.rest])
         return found
 
@@ -208,3 +222,8 @@ class FactBook:
             return None
         facts, by_name = found
         return Layer(facts, SHIPPED + BY_NAME * by_name, read_date())
+
+
+def _format_day(at: float) -> str:
+    """The day of a moment in seconds since 1970."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()

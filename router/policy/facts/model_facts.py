@@ -18,6 +18,7 @@ MODALITIES = ("text", "image", "audio", "video", "file")
 #: Sources, the strongest first.
 CONFIGURED = "config.toml"
 LEARNED = "learned from an error"
+SEEN = "seen in answers"
 ALLOCATED = "allocated by the server"
 CATALOG = "model list"
 SHIPPED = "shipped table"
@@ -45,6 +46,9 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     efforts: tuple[str, ...] | None = None
     #: Seconds for which a prompt cache lives, the shortest first.
     cache_lifetimes: tuple[int, ...] | None = None
+    #: Seconds after which a prompt was still in its cache at most, and was gone from it at least.
+    cache_kept: int | None = None
+    cache_dropped: int | None = None
     #: Its provider advises against it, with a date or without.
     deprecated: bool | None = None
     #: The day on which its provider ends it, as 2026-11-30.
@@ -132,3 +136,11 @@ def join_layers(layers: Sequence[Layer]) -> KnownFacts:
             del values[name], origins[name]
     unloaded = "trained_window" in values and "window" not in values and "max_input" not in values
     return KnownFacts(msgspec.convert(values, ModelFacts), origins, unloaded)
+
+
+def add_layer(found: KnownFacts, layer: Layer) -> KnownFacts:
+    """What is known, with what one more source says that no other does."""
+    values = {name: value for name in FACT_FIELDS if (value := getattr(layer.facts, name)) is not None}
+    added = {name: Fact(value, layer.source, layer.date) for name, value in values.items() if name not in found.origins}
+    facts = msgspec.structs.replace(found.facts, **{name: fact.value for name, fact in added.items()})
+    return msgspec.structs.replace(found, facts=facts, origins={**found.origins, **added})

@@ -13,7 +13,10 @@ _SHOWN: Mapping[str, str] = {
     "modalities": "{}",
     "efforts": "effort {}",
     "cache_lifetimes": "cache {}",
+    "cache_kept": "cache still there after {}",
+    "cache_dropped": "cache gone after {}",
 }
+_SECONDS = ("cache_kept", "cache_dropped")
 #: The window of a model of a local server that is not loaded.
 UNLOADED = "window unknown until loaded"
 
@@ -59,6 +62,8 @@ def _format(name: str, fact: Fact) -> str:
     if isinstance(value, tuple):
         words = [_format_seconds(one) if isinstance(one, int) else one for one in value]
         value = (" or " if name == "cache_lifetimes" else "+").join(words) or "none"
+    elif name in _SECONDS and isinstance(value, int):
+        value = _format_seconds(value)
     return _SHOWN[name].format(value)
 
 

@@ -137,6 +137,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # The name of the client key: that of the caller, and of the one to which an id was issued.
     ("ALTER TABLE requests ADD COLUMN key INTEGER", "ALTER TABLE owners ADD COLUMN key TEXT NOT NULL DEFAULT ''"),
+    (
+        # What it would have cost to have the cache keep a prompt for longer that it lost, in billionths of a US dollar.
+        "ALTER TABLE requests ADD COLUMN cache_longer_cost INTEGER",
+        # After how many seconds a prompt was still in a model's cache, and was gone from it; 0 where that was not seen.
+        # at: seconds since 1970.
+        """CREATE TABLE seen_lifetimes (
+            backend TEXT NOT NULL, model TEXT NOT NULL, kept INTEGER NOT NULL, dropped INTEGER NOT NULL,
+            at REAL NOT NULL, PRIMARY KEY (backend, model)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 _NO_GUARD = (
@@ -144,7 +154,8 @@ _NO_GUARD = (
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
 _NO_LEARNED = "CREATE TEMP TABLE learned_limits (backend, model, window, max_input, at)"
-_NO_KEY = "NULL AS key FROM main.requests"
+_NO_LONGER = "NULL AS cache_longer_cost FROM main.requests"
+_NO_KEY = f"NULL AS key, {_NO_LONGER}"
 _NO_HINTS = (
     f"NULL AS request_class, NULL AS agent, NULL AS agent_id, NULL AS parent_agent_id, NULL AS prompt_id, {_NO_KEY}"
 )
@@ -183,6 +194,7 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     8: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS),
     9: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HINTS}",),
     10: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_KEY}",),
+    11: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LONGER}",),
 }
 
 

@@ -173,6 +173,9 @@ COLUMNS: tuple[Column, ...] = (
         "cache_idle", OPTIONAL_NUMBER, "record.cache_loss and record.cache_loss.idle", api="cache_idle_s", rare=True
     ),
     Column("cache_text", text(160, null=True), "record.cache_loss and record.cache_loss.text", rare=True),
+    # What it would have cost to have the cache keep it for the longer time that the provider offers.
+    Column("cache_longer_cost", DOLLARS, stored="", api="cache_longer_usd"),
+    Column("cache_longer", source="record.cache_loss and record.cache_loss.longer"),
     Column("estimated", FLAG, "record.estimated", log="estimated", shared=True),
     Column("client", name(), "record.client", log="client", role="client", shared=True),
     Column("billing", name(64, chosen=True), "limits.billing", log="billing", role="billing", shared=True),

@@ -84,6 +84,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     cache_lost: int | None = None
     cache_idle: int | None = None
     cache_text: str | None = None
+    #: Tokens that would have had to be written for longer for the cache to have had them; None where that is no way.
+    cache_longer: int | None = None
     #: What chose the backend (a rule, an alias, `prefix`, `catalog`, `fallback`, …); None when nothing did.
     route: str | None = None
     #: The text of the error, at most 200 bytes, without secrets; None when there was no error.

@@ -129,6 +129,9 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     cache_lost_usd: float | None
     cache_idle_s: int | None
     cache_text: str | None
+    #: What it would have cost more to have the cache keep the prompt for the longer time that the provider offers; None
+    #: where that would not have helped, or its price is unknown.
+    cache_longer_usd: float | None
     losses: list[str]
     stream: bool
     billing: str

@@ -31,7 +31,7 @@ _OWN = [one for one in STORED if one[0].path and not one[0].shared and not one[0
 _RARE = [one for one in STORED if one[0].rare]
 _key = attrgetter(*(column.field for column, _ in _SHARED))
 _shared_values = compile_row(_SHARED)
-_own_values = compile_row([*_OWN, *_COMPUTED], "cost, price, cache_lost_cost, sent_ms")
+_own_values = compile_row([*_OWN, *_COMPUTED], "cost, price, cache_lost_cost, cache_longer_cost, sent_ms")
 _rare_values = compile_row(_RARE)
 # The fields of the rare columns, and their values in a request that has none of them.
 _RARE_FIELDS = tuple(dict.fromkeys(column.path.partition(".")[0] for column, _ in _RARE))
@@ -156,7 +156,8 @@ class Batch:
         group.costs.append(cost)
         group.losses.append(lost)
         values += group.shared
-        values += _own_values(entry, self._number, cost, source, lost, self._note_attempts(entry, ms))
+        longer = None if entry.cache_longer is None else _price_longer(entry, entry.cache_longer, self._price)
+        values += _own_values(entry, self._number, cost, source, lost, longer, self._note_attempts(entry, ms))
 
     def _find_group(self, entry: "HistoryEntry", hour: int) -> _Group:
         key = (hour, _key(entry))
@@ -219,6 +220,22 @@ def _price_loss(entry: "HistoryEntry", price: "Callable[[HistoryEntry], Priced]"
     )
     cost, least = price(msgspec.structs.replace(entry, charge=None))[0], price(found)[0]
     return None if cost is None or least is None else min(max(0, cost - least), MOST)
+
+
+def _price_longer(entry: "HistoryEntry", tokens: int, price: "Callable[[HistoryEntry], Priced]") -> int | None:
+    """What it costs more to write tokens to a cache for the longer time; None without a price for that."""
+    written = msgspec.structs.replace(
+        entry,
+        charge=None,
+        extras=None,
+        tokens_in=0,
+        tokens_out=0,
+        cache_read=0,
+        cache_write=tokens,
+        cache_write_1h=None,
+    )
+    usual, longer = price(written)[0], price(msgspec.structs.replace(written, cache_write_1h=tokens))[0]
+    return None if usual is None or longer is None or longer <= usual else min(longer - usual, MOST)
 
 
 @lru_cache(maxsize=2 * (_LEFT_OVER + 2))

@@ -11,6 +11,7 @@ from router.store.interfaces import Price, Store
 from router.store.shared.budgets import SqliteSharedBudgets
 from router.store.shared.learned_limits import SqliteLearnedLimits
 from router.store.shared.resource_owners import SqliteResourceOwners
+from router.store.shared.seen_lifetimes import SqliteSeenLifetimes
 from router.store.shared.stored_responses import SqliteStoredResponses
 
 
@@ -23,7 +24,8 @@ def open_sqlite(home: Home, say: Callable[[str], None], *, price: Price, setting
     responses = SqliteStoredResponses(ledger)
     history = History(ledger, price, lambda: settings().history_retention, lambda: settings().history_max_size << 20)
     budgets = SqliteSharedBudgets(ledger, price)
-    return Store(ledger, history, owners, responses, budgets, LocalAccountStates(), SqliteLearnedLimits(ledger))
+    limits, lifetimes = SqliteLearnedLimits(ledger), SqliteSeenLifetimes(ledger)
+    return Store(ledger, history, owners, responses, budgets, LocalAccountStates(), limits, lifetimes)
 
 
 class LocalAccountStates:

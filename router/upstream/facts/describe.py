@@ -79,7 +79,7 @@ def report_models(names: Sequence[str], table: Table, book: FactBook) -> list[Mo
 
 
 def _report(name: str, served: ServedModel, table: Table, book: FactBook) -> ModelReport:
-    found = book.find(served.backend, served.model)
+    found = book.find_all(served.backend, served.model)
     return ModelReport(
         id=name,
         backend=served.backend,

@@ -3,7 +3,9 @@
     x-claude-code-request-class                                  settings.tables.REQUEST_CLASSES, or a newer one
     x-claude-code-agent-type                                     general-purpose, Explore, custom, …
     x-claude-code-agent-id, -parent-agent-id, -prompt-id         opaque ids
+    x-claude-code-context-compacted                              how, in the request that follows a compaction
     x-codex-turn-metadata                                        JSON: request_kind, agent_name, thread_source, …
+    x-codex-window-id                                            THREAD:N; N grows with each compaction
 
 Claude Code sends the class, the type and the prompt's id only with CLAUDE_CODE_GATEWAY_HINT_HEADERS=1 when its base URL
 is not Anthropic's (https://code.claude.com/docs/en/llm-gateway-protocol); Codex always sends its metadata
@@ -22,10 +24,13 @@ _AGENT = b"x-claude-code-agent-id"
 _PARENT = b"x-claude-code-parent-agent-id"
 _PROMPT = b"x-claude-code-prompt-id"
 _TURN = b"x-codex-turn-metadata"
+_COMPACTED = b"x-claude-code-context-compacted"
+_COMPACTION, _DURATIONS = b"x-claude-code-compaction", b"x-claude-code-prev-tool-durations"
+_WINDOW = b"x-codex-window-id"
 #: Those of Claude Code, and those of Codex.
-CLAUDE_CODE_HINTS = (_CLASS, _TYPE, _AGENT, _PARENT, _PROMPT)
+CLAUDE_CODE_HINTS = (_CLASS, _TYPE, _AGENT, _PARENT, _PROMPT, _COMPACTED, _COMPACTION, _DURATIONS)
 CODEX_HINTS = (_TURN,)
-_HINTS = (*CLAUDE_CODE_HINTS, *CODEX_HINTS)
+_HINTS = (_CLASS, _TYPE, _AGENT, _PARENT, _PROMPT, *CODEX_HINTS)
 
 #: Characters of a class, a name and an id; a longer value is cut, since agents' names are chosen by callers.
 NAME_LIMIT = 64
@@ -91,6 +96,28 @@ def read_hints(fields: Mapping[bytes, bytes]) -> AgentHints:
         _read_value(fields, _PARENT) or None,
         _read_value(fields, _PROMPT) or None,
     )
+
+
+def tells_compaction(hints: Mapping[bytes, bytes]) -> bool:
+    """True for a request that asks for a summary in place of the conversation. hints: of `hint_headers`."""
+    if not hints:
+        return False
+    told = hints.get(_CLASS)
+    if told is not None:
+        return told.strip().lower() == b"compaction"
+    turn = hints.get(_TURN)
+    return turn is not None and b"compaction" in turn and _read_turn(turn).request_class == "compaction"
+
+
+def tells_compacted(fields: Mapping[bytes, bytes]) -> bool:
+    """True for a request that follows a compaction of its conversation, as its headers say."""
+    return _COMPACTED in fields
+
+
+def find_window(fields: Mapping[bytes, bytes]) -> int:
+    """A hash of Codex's name of the conversation since its last compaction; 0 where it tells none."""
+    window = fields.get(_WINDOW)
+    return 0 if window is None else hash(window)
 
 
 def _read_value(fields: Mapping[bytes, bytes], name: bytes) -> str:

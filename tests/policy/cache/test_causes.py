@@ -5,8 +5,8 @@ from array import array
 import msgspec
 import pytest
 
-from router.backends.cache_rules import CacheRule, find_cache_rule
-from router.policy.cache.causes import LEAST, WORDS, Reason, judge
+from router.backends.cache_rules import CacheRule, SeenLifetime, find_cache_rule
+from router.policy.cache.causes import LEAST, WORDS, Circumstances, Reason, explain_lost, find_lost
 from router.policy.cache.conversation import Conversation
 from router.policy.cache.prompt import NO_PARTS, Change, Prompt
 from router.policy.cache.sessions import Comparison, Turn
@@ -16,14 +16,15 @@ OPEN = find_cache_rule("gpt-5")
 UNKNOWN = CacheRule()
 
 
-def prompt(*, marks=1, marked=1):
+def prompt(*, marks=1, marked=1, settings=()):
     conversation = Conversation(array("q"), 0, 0, (), 0, 0, marks, marked, 9)
-    return Prompt(NO_PARTS, NO_PARTS, conversation, (), marks)
+    return Prompt(NO_PARTS, NO_PARTS, conversation, settings, marks)
 
 
 def turn(**fields):
     usual = {"backend": "b", "account": "a", "model": "m", "edits": 0, "started": 1000.0, "total": 20_000}
-    return Turn(**{**usual, "prompt": prompt(), "cached": 20_000, "hour": False, "marked": True, **fields})
+    cached = {"cached": 20_000, "longer": False, "written": 20_000, "window": 0, "marked": True}
+    return Turn(**{**usual, **cached, "prompt": prompt(), **fields})
 
 
 BEFORE, AFTER = turn(), turn(started=1060.0, total=21_000)
@@ -31,7 +32,9 @@ OTHER = Change("tools", "x added")
 
 
 def found(before=BEFORE, after=AFTER, *, read=0, rule=CLAUDE, change=None, **how):
-    return judge(Comparison("k", after.prompt, before, change), after, read, rule, **how)
+    lost = find_lost(before, after, read, rule)
+    comparison = Comparison("k", after.prompt, before, change)
+    return explain_lost(comparison, after, lost, rule, Circumstances(**how)) if lost else None
 
 
 # In the order of the causes: what makes each hold, cumulatively from the last to the first.
@@ -91,21 +94,91 @@ def test_what_is_expected(rule, cached, expected):
     assert found(turn(cached=cached), rule=rule).tokens == expected
 
 
+#: Settings that ask for the longer lifetime, as `read_settings` gives them.
+DAY = prompt(settings=(("prompt_cache_retention", hash(b'"24h"')),))
+
+
 @pytest.mark.parametrize(
-    ("idle", "hour", "rule", "reason"),
+    ("idle", "before", "rule", "reason"),
     [
-        (300, False, CLAUDE, "evicted"),
-        (301, False, CLAUDE, "expired"),
-        (3600, True, CLAUDE, "evicted"),
-        (3601, True, CLAUDE, "expired"),
-        (301, False, OPEN, "expired"),
-        (10**6, False, UNKNOWN, "evicted"),
+        (300, {}, CLAUDE, "evicted"),
+        (301, {}, CLAUDE, "expired"),
+        (3600, {"longer": True}, CLAUDE, "evicted"),
+        (3601, {"longer": True}, CLAUDE, "expired"),
+        (301, {}, OPEN, "expired"),
+        (86_400, {"prompt": DAY}, OPEN, "evicted"),
+        (86_401, {"prompt": DAY}, OPEN, "expired"),
+        (10**6, {}, UNKNOWN, "evicted"),
     ],
 )
-def test_lifetimes(idle, hour, rule, reason):
-    """By the rule, and an hour where the session wrote for an hour."""
-    loss = found(turn(hour=hour), turn(started=1000.0 + idle), rule=rule)
+def test_lifetimes(idle, before, rule, reason):
+    """By the rule, and for the longer time where the session asked for that."""
+    loss = found(turn(**before), turn(started=1000.0 + idle), rule=rule)
     assert (loss.reason, loss.idle) == (reason, idle)
+
+
+SEEN, LONG, SHORT = SeenLifetime(480, 1200, 0.0), SeenLifetime(2400, 0, 0.0), SeenLifetime(0, 90, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("idle", "lifetime", "rule", "reason", "text"),
+    [
+        (1199, SEEN, UNKNOWN, "evicted", ""),
+        (1200, SEEN, UNKNOWN, "expired", "it was gone after 20 min before, and still there after 8 min"),
+        (90, SHORT, CLAUDE, "expired", "it was gone after 1 min before"),
+        (89, SHORT, CLAUDE, "evicted", ""),
+        (2400, LONG, OPEN, "evicted", ""),
+        (2401, LONG, OPEN, "expired", "it was seen for 40 min"),
+        (10**6, LONG, UNKNOWN, "evicted", ""),
+        (301, None, OPEN, "expired", "at least 5 min"),
+    ],
+)
+def test_what_was_seen_of_a_cache_counts_before_the_rule(idle, lifetime, rule, reason, text):
+    """A cache that kept or dropped a prompt shows more than what is documented, and all where nothing is."""
+    loss = found(turn(), turn(started=1000.0 + idle), rule=rule, lifetime=lifetime)
+    assert (loss.reason, loss.text) == (reason, text)
+
+
+@pytest.mark.parametrize(
+    ("idle", "before", "rule", "longer"),
+    [
+        (720, {}, CLAUDE, 20_000),
+        (720, {"written": 31_000}, CLAUDE, 31_000),
+        (3600, {}, CLAUDE, 20_000),
+        (3601, {}, CLAUDE, None),
+        (300, {}, CLAUDE, None),
+        (3601, {"longer": True}, CLAUDE, None),
+        (720, {"written": 0}, CLAUDE, None),
+        (720, {}, OPEN, None),
+    ],
+)
+def test_what_would_have_been_written_for_longer(idle, before, rule, longer):
+    """All that the session has written until then, where the longer lifetime would have sufficed and is paid for."""
+    assert found(turn(**before), turn(started=1000.0 + idle), rule=rule).longer == longer
+
+
+REWRITTEN = Change("messages", "message 1 (user)")
+
+
+@pytest.mark.parametrize(
+    ("before", "how", "change", "text"),
+    [
+        ({}, {}, REWRITTEN, "message 1 (user)"),
+        ({}, {"compacted": True}, REWRITTEN, "compaction, message 1 (user)"),
+        ({"compacted": True}, {}, REWRITTEN, "compaction, message 1 (user)"),
+        ({}, {"compacted": True}, OTHER, "x added"),
+    ],
+)
+def test_a_compaction_is_told_where_the_conversation_was_rewritten(before, how, change, text):
+    """By what the client says of this request, or of one that asked for a summary since the turn before."""
+    assert found(turn(**before), change=change, **how).text == text
+
+
+def test_edits_of_the_provider_are_named_where_nothing_else_explains_a_loss():
+    """A request that lets it clear old parts may have lost what is behind them."""
+    after = turn(started=1060.0, total=21_000, prompt=prompt(settings=(("context_management", 7),)))
+    assert (found(after=after).reason, found(after=after, change=OTHER).text) == ("evicted", "x added")
+    assert found(after=after).text == "context_management lets it clear parts of the prompt"
 
 
 def test_the_first_turn_lost_nothing():

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from router.policy.cache import canonical
 from router.policy.cache import sessions as module
-from router.policy.cache.prompt import PARTS_LIMIT
+from router.policy.cache.prompt import PARTS_LIMIT, asks_for_longer
 from router.policy.cache.sessions import LINES, SESSIONS, PromptSessions, Turn
 from router.wire.raw.json.top_level import peek
 
@@ -35,7 +35,8 @@ def compare(found, value, session="s", conversation="messages"):
 def put(found, comparison, **fields):
     """Note that it was answered."""
     usual = {"backend": "b", "account": "a", "model": "m", "edits": 0, "started": 0.0, "total": 9000, "cached": 0}
-    turn = Turn(prompt=comparison.prompt, **{**usual, "hour": False, "marked": False, **fields})
+    more = {"longer": False, "written": 0, "window": 0, "marked": False}
+    turn = Turn(prompt=comparison.prompt, **{**usual, **more, **fields})
     found.put(comparison, turn)
     return turn
 
@@ -48,12 +49,40 @@ def change(first, second, **how):
     return None if made is None else (made.part, made.text)
 
 
+def test_what_follows_a_compaction_is_compared_to_the_turn_before_it():
+    """The request for a summary may lack the tools; the conversation that follows it is another one, with the same."""
+    found = PromptSessions()
+    put(found, compare(found, body("x", "y", "z")))
+    put(found, compare(found, body("x", "y", "z", "w", "sum it up", tools=None)), compacted=True, started=5.0)
+    after = compare(found, body("a summary"))
+    assert (after.change.part, after.previous.compacted, after.previous.started) == ("messages", True, 5.0)
+    put(found, after)
+    assert compare(found, body("a summary", "y", "z")).previous.compacted is False
+
+
+def test_a_compaction_that_begins_a_session():
+    """It is a turn as any other."""
+    found = PromptSessions()
+    put(found, compare(found, body("x", "sum it up")), compacted=True)
+    assert compare(found, body("a summary")).previous.compacted is True
+
+
 TOOLS = [tool("a"), tool("b")]
 ROWS = {
     "nothing": (body("x"), body("x", "y", "z"), None),
     "the same once more": (body("x"), body("x"), None),
     "a setting added": (body("x"), body("x", thinking={}), ("settings", "thinking added")),
     "a setting removed": (body("x", thinking={}), body("x"), ("settings", "thinking removed")),
+    "an answer to compare with": (
+        body("x", prompt_cache_options={"comparison_response_id": "resp_1"}),
+        body("x", prompt_cache_options={"comparison_response_id": "resp_2"}),
+        None,
+    ),
+    "another lifetime": (
+        body("x", prompt_cache_options={"ttl": "30m"}),
+        body("x", prompt_cache_options={"ttl": "12h"}),
+        ("settings", "prompt_cache_options changed"),
+    ),
     "a setting before a tool": (body("x"), body("x", thinking={}, tools=[]), ("settings", "thinking added")),
     "what no cache minds": (body("x", max_tokens=1, metadata={"a": 1}), body("x", max_tokens=2), None),
     "a tool added": (body("x"), body("x", tools=[*TOOLS, tool("c")]), ("tools", "c added")),
@@ -215,3 +244,20 @@ def test_no_body_makes_it_fail(bodies):
 def test_what_is_no_prompt_is_compared_all_the_same(members):
     """An upstream decides what it accepts; the same request is the same."""
     assert change(members, members) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ({}, False),
+        ({"prompt_cache_retention": "24h"}, True),
+        ({"prompt_cache_retention": "in_memory"}, False),
+        ({"prompt_cache_options": {"ttl": "12h"}}, True),
+        ({"prompt_cache_options": {"mode": "explicit", "ttl": "12h", "comparison_response_id": "r"}}, True),
+        ({"prompt_cache_options": {"ttl": "30m"}}, False),
+        ({"prompt_cache_options": 7}, False),
+    ],
+)
+def test_a_request_that_asks_to_be_kept_for_longer(more, wanted):
+    """By the settings of OpenAI's two protocols."""
+    assert asks_for_longer(compare(PromptSessions(), body("x", **more)).prompt) is wanted

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.settings.tables import REQUEST_CLASSES
-from router.wire.headers.agent_hints import NAME_LIMIT, NO_HINTS, AgentHints, hint_headers, read_hints
+from router.wire.headers.agent_hints import (
+    NAME_LIMIT,
+    NO_HINTS,
+    AgentHints,
+    find_window,
+    hint_headers,
+    read_hints,
+    tells_compacted,
+    tells_compaction,
+)
 
 # As Codex 0.171 sends it, shortened.
 TURN = {
@@ -92,3 +101,32 @@ def test_values_are_bounded(told):
     hints = read(claude(**told))
     for value in (hints.request_class, hints.agent, hints.agent_id or ""):
         assert len(value) <= NAME_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, False),
+        (claude(request_class=b"main"), False),
+        (claude(request_class=b" Compaction "), True),
+        (claude(agent_id=b"a1"), False),
+        (codex(), False),
+        (codex(request_kind="compaction"), True),
+        (codex(request_kind="turn", compaction={"trigger": "auto"}), False),
+        ({**codex(request_kind="compaction"), **claude(request_class=b"main")}, False),
+        ({b"x-codex-turn-metadata": b"compaction"}, False),
+    ],
+)
+def test_a_request_for_a_summary(fields, wanted):
+    """As its class says."""
+    assert tells_compaction(hint_headers(fields)) is wanted
+    assert (read(fields).request_class == "compaction") is wanted
+
+
+def test_what_follows_a_compaction():
+    """Claude Code says so in a header; Codex counts its windows."""
+    assert tells_compacted(claude(context_compacted=b"auto"))
+    assert not tells_compacted(claude(request_class=b"main"))
+    one, same, other = (find_window({b"x-codex-window-id": name}) for name in (b"t:0", b"t:0", b"t:1"))
+    assert one == same != other
+    assert find_window({}) == 0
