@@ -46,6 +46,7 @@ FILES = {
             }
         ),
     ),
+    "aider": (".aider.conf.yml", f"openai-api-base: {ELSEWHERE}/v1\nopenai-api-key: k\n"),
     "cn": (
         ".continue/config.yaml",
         "name: mine\nversion: '1'\nschema: v1\nmodels:\n"
