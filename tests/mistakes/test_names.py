@@ -75,6 +75,9 @@ def test_e6(fairlead):
         ("doctor", "fairlead backend test NAME"),
         ("providers", "fairlead backend add NAME"),
         ("auth", "fairlead login --help"),
+        ("install", "fairlead service install"),
+        ("configure", "fairlead setup TOOL"),
+        ("key", "fairlead keys add NAME"),
     ],
 )
 def test_e7(fairlead, word, command):
