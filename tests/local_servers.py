@@ -47,6 +47,12 @@ VLLM = {
         b'{"object":"list","data":[{"id":"Qwen/Qwen3-8B","object":"model","owned_by":"vllm","max_model_len":32768}]}',
     ),
 }
+#: With --api-key.
+KEYED_VLLM = {
+    "/version": VLLM["/version"],
+    "/v1/models": (401, "Server: uvicorn\r\n", b'{"error":"Unauthorized"}'),
+    "/load": (200, "Server: uvicorn\r\n", b'{"server_load":0}'),
+}
 SERVERS = {"ollama": OLLAMA, "lmstudio": LMSTUDIO, "llamacpp": LLAMACPP, "vllm": VLLM}
 
 
@@ -77,6 +83,10 @@ OTHERS = {
     "another server of models": {
         "/version": (200, "", b'{"version":"0.5"}'),
         "/v1/models": (200, "", b'{"object":"list","data":[{"id":"m","owned_by":"sglang"}]}'),
+    },
+    "an API with a version that wants a key": {
+        "/version": (200, "Server: uvicorn\r\n", b'{"version":"0.5"}'),
+        "/v1/models": (401, "Server: uvicorn\r\n", b'{"error":"Unauthorized"}'),
     },
     "a list of numbers": Everywhere(200, "", b'{"models":[1,2],"data":[null],"default_generation_settings":3}'),
     "no object": Everywhere(200, "", b"[[[[[[1]]]]]]"),

@@ -95,6 +95,7 @@ def report_backends(runtime: Runtime) -> list[BackendStatus]:
                 protocols=list(backend.protocols),
                 enabled=backend.enabled,
                 models=len(catalog.models) if catalog else 0,
+                loading=catalog is not None and catalog.loading,
                 problem=problems.get(backend.name),
                 accounts=[report_account(service, member, now) for member in service.pool.members],
                 queue=report_queue(service),

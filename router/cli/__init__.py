@@ -58,8 +58,13 @@ _ELSEWHERE = {
     **dict.fromkeys(("check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(("diagnose", "diagnostics", "health", "verify"), "Look for what is wrong:   fairlead doctor"),
     **dict.fromkeys(
-        ("key", "add", "install", "provider", "providers", "backends"),
-        "Add a backend with its key:   fairlead backend add NAME",
+        ("add", "provider", "providers", "backends"), "Add a backend with its key:   fairlead backend add NAME"
+    ),
+    "key": "A provider's key:          fairlead backend add NAME\nA key for your clients:    fairlead keys add NAME",
+    **dict.fromkeys(
+        ("install", "configure"),
+        "Point a tool at the proxy:         fairlead setup TOOL\n"
+        "Have the system run the proxy:     fairlead service install",
     ),
     **dict.fromkeys(("auth", "signin", "oauth"), "Log in, where a provider offers it:   fairlead login --help"),
     "logout": "End a login:   fairlead login logout NAME",

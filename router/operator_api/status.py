@@ -105,6 +105,8 @@ class BackendStatus(msgspec.Struct, kw_only=True):
     enabled: bool
     #: How many models it lists.
     models: int
+    #: Its list of models is being read for the first time.
+    loading: bool = False
     #: Why it cannot serve now, or null.
     problem: str | None
     #: The state of its accounts.

@@ -86,6 +86,11 @@ def _list_notes(path: str, copy: Copy, installation: Installation) -> tuple[str,
         )
     elif not copy.form and installation.kind == "source":
         found.append(f"it runs from its sources in {shown(copy.package.parent)}, and ends for good when they go.")
+    if not installation.own and installation.kind != "source":
+        found.append(
+            "an upgrade by other means than `fairlead upgrade` leaves the running service as it is. After it:   "
+            "fairlead service restart"
+        )
     temporary = ("/tmp/", "/var/tmp/", "/private/tmp/")  # noqa: S108 - to be named, not to be written to
     if sys.platform != "win32" and os.path.realpath(path).startswith(temporary):
         found.append(f"{shown(Path(path))} is in a folder for temporary files, which the system empties.")

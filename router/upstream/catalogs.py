@@ -72,6 +72,11 @@ class Catalog:
     #: What was told of its facts: each kind is told once.
     told: set[str] = field(default_factory=set[str])
 
+    @property
+    def loading(self) -> bool:
+        """True until it was read or failed once."""
+        return not self.loaded and not self.problem
+
 
 class Catalogs(Mapping[str, Catalog]):
     """The catalogs of the enabled backends, by name."""
@@ -186,7 +191,7 @@ class Catalogs(Mapping[str, Catalog]):
         if self._refresh is None:
             return
         for entry in self._entries.values():
-            if not entry.loaded and not entry.problem and entry.due == 0.0:
+            if entry.loading and entry.due == 0.0:
                 self._begin_load(entry, self._refresh)
 
     def note_key_problem(self, name: str, problem: str) -> None:
@@ -202,7 +207,7 @@ class Catalogs(Mapping[str, Catalog]):
             entry.due = trio.current_time()
 
     def _note_complete(self) -> None:
-        if all(entry.loaded or entry.problem for entry in self._entries.values()):
+        if not any(entry.loading for entry in self._entries.values()):
             self._complete.set()
         elif self._complete.is_set():
             self._complete = trio.Event()

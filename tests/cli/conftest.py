@@ -37,8 +37,8 @@ class Command:
         keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         self.environ = {**keep, "FAIRLEAD_HOME": str(self.home), "HOME": str(folder), "FAIRLEAD_REQUIRE_KEY": "off"}
         self._started = []
-        #: Seconds that a command may take.
-        self.patience = 20
+        #: Seconds after which a command counts as one that hangs: a busy machine takes long for what is done at once.
+        self.patience = 120
 
     def __call__(self, *arguments, stdin="", **environ):
         environ = {**self.environ, **environ}

@@ -51,7 +51,7 @@ def test_real_tool(fairlead, name, require_key):
     before = COMPLETE.get(name, POPULATED[name])
     if before is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(before)
+        path.write_bytes(before.encode())
     done = fairlead("setup", name, "--yes")
     assert done.code == 0, done
     done = fairlead("setup", name, "--check", "--json")
@@ -60,4 +60,4 @@ def test_real_tool(fairlead, name, require_key):
     assert [one["status"] for one in found["requests"]][:1] == [200]
     done = fairlead("setup", name, "--undo", "--yes")
     assert done.code == 0, done
-    assert (path.read_text() if path.exists() else None) == before
+    assert (path.read_bytes() if path.exists() else None) == (None if before is None else before.encode())

@@ -1,12 +1,26 @@
 """Homes with client keys, and requests that carry one."""
 
 import json
+import os
 
 from router.store.config import client_keys
 from router.store.home.home import open_home
+from router.store.home.processes import find_birth
 
 from .processes import Threaded, backend, make_home, until
 from .wire import ask
+
+#: An answer of OpenAI Chat.
+WHOLE = json.dumps(
+    {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    }
+).encode()
 
 
 def add(folder, name, **options):
@@ -52,4 +66,15 @@ class Granted(Threaded):
         return self.operate("/admin/history/-").json()["request"]
 
 
-__all__ = ["Granted", "add", "configured", "until"]
+def child_of(process, **fields):
+    """The body that asks for a key for a process."""
+    return {"pid": process.pid, "pid_started": find_birth(process.pid), **fields}
+
+
+class Here:
+    """This process."""
+
+    pid = os.getpid()
+
+
+__all__ = ["WHOLE", "Granted", "Here", "add", "child_of", "configured", "until"]

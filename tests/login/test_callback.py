@@ -10,6 +10,7 @@ from router.errors import CommandError
 from router.login.callback import listen
 from router.login.calls import IssuerError
 from router.login.code import Expected, Refused, judge
+from router.net.loopback import has_address
 
 EXPECTED = Expected("st", "https://login.example", names_itself=False)
 GOOD = "/callback?code=c-1&state=st"
@@ -110,19 +111,10 @@ def test_both_loopback_addresses_are_held(host):
         address = host.strip("[]")
         return await send(callback.port, GOOD, host=f"{host}:{callback.port}", address=address)
 
-    if host == "[::1]" and not _has_ipv6():
+    if host == "[::1]" and not has_address("::1"):
         pytest.skip("no IPv6 here")
     (status, *_), result, _ = listened(use)
     assert (status, result) == (200, "c-1")
-
-
-def _has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 def test_a_refusal_ends_it():

@@ -5,6 +5,8 @@ import shlex
 import subprocess
 import sys
 
+#: Ends what hangs. On a busy machine the import of a vendor's SDK alone takes half a minute.
+_PATIENCE = 300
 _DUMP = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
 MESSAGES = """
 import anthropic
@@ -28,7 +30,7 @@ def evaluate(fairlead, *arguments, then=_DUMP, **environ):
         text=True,
         env={**fairlead.environ, **environ},
         cwd=fairlead.folder,
-        timeout=20,
+        timeout=_PATIENCE,
     )
     return json.loads(done.stdout) if then is _DUMP else done.stdout, done.stderr
 
@@ -41,6 +43,6 @@ def run_sdk(program, model, environ):
         capture_output=True,
         text=True,
         env=environ,
-        timeout=30,
+        timeout=_PATIENCE,
     )
     return done.stdout + done.stderr

@@ -76,6 +76,9 @@ def test_e6(fairlead):
         ("diagnose", "fairlead doctor"),
         ("providers", "fairlead backend add NAME"),
         ("auth", "fairlead login --help"),
+        ("install", "fairlead service install"),
+        ("configure", "fairlead setup TOOL"),
+        ("key", "fairlead keys add NAME"),
     ],
 )
 def test_e7(fairlead, word, command):

@@ -7,7 +7,7 @@ import pytest
 
 from router import __version__
 from router.errors import CommandError
-from router.installation.detect import Copy, Installation
+from router.installation.detect import OWN, Copy, Installation
 from router.service.program import choose_program
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links")
@@ -33,7 +33,8 @@ def make(tmp_path):
 
 def choose(program, called, *, prefix=None, path=(), kind="receipt", form="folder", words=None):
     copy = Copy(program.resolve(), Path("/package/router"), form, {}, "linux")
-    installation = Installation(kind, "", prefix=prefix)
+    # Both of these upgrade themselves.
+    installation = Installation(kind, OWN if kind in ("receipt", "folder") else "brew upgrade", prefix=prefix)
     environ = {"PATH": ":".join(map(str, path))}
     return choose_program(words or (str(called),), copy, installation, environ)
 
@@ -51,6 +52,13 @@ def test_homebrew(make, tmp_path):
     """Its link in bin, though it was called in the Cellar."""
     program = make(f"brew/Cellar/fairlead/{__version__}/bin/fairlead", "brew/bin/fairlead")
     assert choose(program, program, kind="brew").words == (str(tmp_path / "brew/bin/fairlead"),)
+
+
+def test_who_restarts_it(make):
+    """Where another program upgrades it, it is said that the service has to be started anew, and only there."""
+    program = make("usr/lib/fairlead/fairlead")
+    notes = {kind: " ".join(choose(program, program, kind=kind).notes) for kind in ("deb", "receipt", "source")}
+    assert [kind for kind, said in notes.items() if "fairlead service restart" in said] == ["deb"]
 
 
 def test_scoop(make, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from router.admin.status import report_backends
 from router.demo import MODELS
 from router.errors import CommandError, Unauthenticated
 from router.net.control import calls
@@ -173,6 +174,23 @@ def test_a_wait_ends_with_the_last_catalog(made, monkeypatch):
         await runtime.catalogs.wait_complete()
         assert trio.current_time() - began == pytest.approx(3)
         assert set(runtime.snapshot.table.owners) == {"up", "other"}
+
+    refreshed(runtime, use)
+
+
+def test_which_are_being_read(made, monkeypatch):
+    """The status says of which backends the list was neither read nor failed; an empty list counts as read."""
+    Catalogs(monkeypatch, up=[], other="down")
+    runtime = made(backend(), backend("other"), backend("own", auth="client", key=""))
+
+    def list_loading():
+        return [one.name for one in report_backends(runtime) if one.loading]
+
+    assert sorted(list_loading()) == ["other", "up"]
+
+    async def use():
+        await runtime.catalogs.wait_complete()
+        assert list_loading() == []
 
     refreshed(runtime, use)
 

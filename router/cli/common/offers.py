@@ -34,11 +34,13 @@ class Offer(NamedTuple):
     about: str
     #: What follows `fairlead backend add`.
     arguments: tuple[str, ...]
+    #: It wants a key, which nothing here holds.
+    lacks_key: bool = False
 
     @property
     def command(self) -> str:
         """The command that adds it."""
-        return " ".join(("fairlead backend add", *self.arguments))
+        return " ".join(("fairlead backend add", *self.arguments, *(["--key-stdin"] if self.lacks_key else [])))
 
 
 def find_offers(home: Home, settings: Settings | None, environ: Mapping[str, str]) -> list[Offer]:
@@ -69,7 +71,8 @@ def _read_configured(home: Home) -> tuple[Sequence[Backend], Collection[str]]:
 def _offer_server(server: LocalServer) -> Offer:
     title = KNOWN[server.name].title
     version = f" {server.version}" if server.version else ""
-    return Offer(server.name, f"{title}{version} answers at {server.url}", (server.name,))
+    wants = ", and wants a key" if server.wants_key else ""
+    return Offer(server.name, f"{title}{version} answers at {server.url}{wants}", (server.name,), server.wants_key)
 
 
 def offer_keys(home: Home, settings: Settings | None, environ: Mapping[str, str]) -> list[Offer]:

@@ -1,5 +1,7 @@
 """Finding the running proxy of this home, and telling it that something changed."""
 
+import trio
+
 from router import __version__
 from router.cli.common.layout import note, say
 from router.cli.common.pending import note_pending
@@ -8,8 +10,13 @@ from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.net.loopback import list_literal_urls
 from router.operator_api.client import RunningProxy, ask_proof
+from router.operator_api.status import Status
 from router.store.home import run_files
 from router.store.home.home import Home
+
+#: For the lists of models of the backends that are there.
+_LIST_SECONDS = 5.0
+_BETWEEN = 0.2
 
 
 async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
@@ -42,6 +49,17 @@ async def find_proxies(home: Home) -> tuple[list[tuple[run_files.Run, RunningPro
         else:
             note(f"note: the proxy on :{run.port} (process {run.pid}) does not answer.")
     return found, older
+
+
+async def fetch_listed_status(proxy: RunningProxy) -> Status:
+    """What a proxy reports once it has the backends' lists of models: one that has just started reads them, which may
+    take some seconds. A list that does not come in time is left out. Raises ControlError."""
+    deadline = trio.current_time() + _LIST_SECONDS
+    while True:
+        status = await proxy.fetch_status()
+        if trio.current_time() >= deadline or not any(one.loading for one in status.backends):
+            return status
+        await trio.sleep(_BETWEEN)
 
 
 def describe_absence(home: Home, rest: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import NoReturn
 
 from router.cli.common.layout import note, print_json
 from router.cli.common.parser import Parser, find_nearest
@@ -12,12 +13,12 @@ from router.cli.env.variables import (
     Changes,
     build_arguments,
     build_changes,
-    fill,
+    fill_remedy,
     lacks_key,
     list_overwritten_keys,
 )
 from router.errors import CommandError, UsageError
-from router.store.home.home import open_home
+from router.store.home.home import Home, open_home
 
 
 def run(argv: list[str]) -> int:
@@ -40,9 +41,10 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the variables as JSON; null: unset it")
     options = parser.read(argv)
     tool = SDK if options.tool is None else _find_tool(options.tool)
-    target = find_target(open_home(os.environ))
+    home = open_home(os.environ)
     if tool.obstacle:
-        raise CommandError(tool.obstacle, "\n".join(fill(line, target) for line in tool.remedy))
+        _refuse(home, tool)
+    target = find_target(home)
     changes = build_changes(tool, target, os.environ, windows=sys.platform == "win32")
     arguments = build_arguments(tool, target)
     if options.json:
@@ -70,6 +72,16 @@ def _find_tool(name: str) -> Tool:
         known = f"Tools: {', '.join(tool.name for tool in (*TOOLS, *by_file.TOOLS))}"
         raise UsageError(f"unknown tool: {name}", f"Did you mean {near}?\n{known}" if near else known)
     return found
+
+
+def _refuse(home: Home, tool: Tool) -> NoReturn:
+    """Raise CommandError for a tool that no line helps. What keeps the proxy from being reached is for those that are
+    told its URL."""
+    told = list[str]()
+    target = find_target(home, told.append)
+    lines = fill_remedy(tool.remedy, target)
+    named = any(target.url in line for line in lines)
+    raise CommandError(tool.obstacle, "\n".join([*lines, *(told if named else ())]))
 
 
 def _print_json(changes: Changes, arguments: list[str] | None) -> None:

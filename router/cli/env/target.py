@@ -1,13 +1,13 @@
 """Find what tools are to be pointed at: the running proxy of this home, else where the settings would put one."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from router import __version__
 from router.backends import Backend
 from router.cli.common.layout import note
-from router.cli.common.output import collect_login_protocols, note_problems, read_settings
+from router.cli.common.output import collect_login_protocols, format_problems, read_settings
 from router.cli.common.port_owner import find_free_port_after, find_port_owner
 from router.cli.env.listener import Listener, ask_listener
 from router.errors import CommandError
@@ -18,6 +18,9 @@ from router.store.home import run_files
 from router.store.home.client_key import client_key
 from router.store.home.home import Home
 from router.store.keys.references import parse
+
+#: Takes a line for stderr.
+Tell = Callable[[str], None]
 
 _OPERATOR_TOKEN, _CLIENT_KEY = "operator.token", "client.key"
 
@@ -34,10 +37,12 @@ class Target(NamedTuple):
     sources: tuple[tuple[str, str], ...] = ()
 
 
-def find_target(home: Home) -> Target:
-    """The target of this home's tools. Prints on stderr what keeps them from being served. Raises CommandError."""
+def find_target(home: Home, tell: Tell = note) -> Target:
+    """The target of this home's tools. tell: gets the lines on what keeps them from being served; by default they are
+    printed on stderr. Raises CommandError."""
     found, problems = backends.load(home)
-    note_problems(problems)
+    for line in format_problems(problems):
+        tell(line)
     own, sources = collect_login_protocols(found), _collect_sources(found)
     settings, wrong = _read_settings(home)
     for run in run_files.list_shared(home):
@@ -46,15 +51,15 @@ def find_target(home: Home) -> Target:
             # The process of the run file has ended; its number and its port are another program's by now.
             continue
         if wrong is not None:
-            note(f"warning: {wrong}")
+            tell(f"warning: {wrong}")
             for line in wrong.hint.splitlines():
-                note(f"         {line}")
-            note(f"         These lines are for the running proxy on :{run.port}.")
-        return Target(run.url, _find_key(home, settings, run, listener), own, sources)
+                tell(f"         {line}")
+            tell(f"         These lines are for the running proxy on :{run.port}.")
+        return Target(run.url, _find_key(home, settings, run, listener, tell), own, sources)
     if wrong is not None:
         raise wrong
     target = Target(predict_url(settings.host, settings.port), client_key(settings, home), own, sources)
-    _warn_not_served(_ask_first(target.url, None), settings.port)
+    _warn_not_served(_ask_first(target.url, None), settings.port, tell)
     return target
 
 
@@ -94,27 +99,27 @@ def _collect_keys(home: Home, settings: Settings) -> list[Secret]:
     return [*([settings.api_key] if settings.api_key else []), *stored]
 
 
-def _find_key(home: Home, settings: Settings, run: run_files.Run, listener: Listener) -> Secret | None:
+def _find_key(home: Home, settings: Settings, run: run_files.Run, listener: Listener, tell: Tell) -> Secret | None:
     """The key that a proxy of this home asks its clients for. Raises CommandError."""
     if listener.key_known:
         return listener.key
     if listener.who == "own" and run.version == __version__:
-        note(f"warning: the running proxy on :{run.port} asks for a client key that is not known here.")
-        note("         It was started with another $FAIRLEAD_API_KEY. Set the same one here.")
+        tell(f"warning: the running proxy on :{run.port} asks for a client key that is not known here.")
+        tell("         It was started with another $FAIRLEAD_API_KEY. Set the same one here.")
     elif listener.who != "own":
         what = "is of an older fairlead" if listener.who == "older" else "does not answer"
-        note(f"warning: the proxy on :{run.port} (pid {run.pid}) {what}.")
-        note("         Restart it:   fairlead stop, then fairlead proxy")
+        tell(f"warning: the proxy on :{run.port} (pid {run.pid}) {what}.")
+        tell("         Restart it:   fairlead stop, then fairlead proxy")
     return client_key(settings, home)
 
 
-def _warn_not_served(listener: Listener, port: int) -> None:
+def _warn_not_served(listener: Listener, port: int, tell: Tell) -> None:
     """Say that no proxy of this home serves there, and what to do."""
     if listener.who == "none":
-        note("warning: no proxy is running. Start it:   fairlead proxy")
+        tell("warning: no proxy is running. Start it:   fairlead proxy")
         return
     owner, free = find_port_owner(port), find_free_port_after(port)
     who = "a fairlead of another home or user" if listener.who == "fairlead" else "another program"
-    note(f"warning: port {port} is taken by {who}{f' ({owner})' if owner else ''}; these lines point there.")
-    note(f"         Use another port:   fairlead proxy --port {0 if free is None else free}")
-    note("         Then run this command again.")
+    tell(f"warning: port {port} is taken by {who}{f' ({owner})' if owner else ''}; these lines point there.")
+    tell(f"         Use another port:   fairlead proxy --port {0 if free is None else free}")
+    tell("         Then run this command again.")

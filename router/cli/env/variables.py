@@ -60,6 +60,12 @@ def fill(text: str, target: Target) -> str:
     return text.replace("{url}", target.url).replace("{key}", _reveal(target))
 
 
+def fill_remedy(lines: Sequence[str], target: Target) -> list[str]:
+    """What to do for a tool that no variable leads here, with the URL; a key is not shown among it."""
+    key = NO_KEY if target.key is None else "(fairlead env prints it)"
+    return [line.replace("{url}", target.url).replace("{key}", key) for line in lines]
+
+
 def _add_part(changes: Changes, part: Part, target: Target, environ: Mapping[str, str]) -> None:
     changes.update((name, fill(text, target)) for name, text in part.urls)
     if not speaks_api(target.own, part.api):

@@ -28,6 +28,8 @@ class Addition(NamedTuple):
     lacks_key: bool = False
     #: The key that was typed.
     key: str | None = None
+    #: Its key is what the options of `init` name.
+    key_by_option: bool = False
 
     def __repr__(self) -> str:
         return f"Addition({self.name!r})"
@@ -56,12 +58,12 @@ def choose(
     keyed = [one for one in chosen if one.lacks_key] or [one for one in chosen if KNOWN[one.name].needs_key]
     if len(keyed) != 1:
         raise UsageError(f"{given[0]} is for one backend that needs a key.", "Name it:   --backend NAME")
-    return [one if one is not keyed[0] else Addition(one.name, (one.name,)) for one in chosen]
+    return [one if one is not keyed[0] else Addition(one.name, (one.name,), key_by_option=True) for one in chosen]
 
 
 def _make_question(offers: Sequence[Offer], configured: Collection[str]) -> Question:
     # What is there already works: more is added only where it is named.
-    default = NONE if configured or not offers else ALL
+    default = NONE if configured or all(one.lacks_key for one in offers) else ALL
     what = f"numbers, names, {ALL} or {NONE}" if offers else f"names, or {NONE}"
     return Question(f"Add which? ({what})", default, _FLAG)
 
@@ -94,7 +96,8 @@ def _read_names(words: Sequence[str], offers: Sequence[Offer], configured: Colle
     if [*words] == [NONE]:
         return []
     if [*words] == [ALL]:
-        return [Addition(offer.name, offer.arguments) for offer in offers]
+        # A key is asked for where its backend was named.
+        return [_make_addition(offer) for offer in offers if not offer.lacks_key]
     if not words or NONE in words or ALL in words:
         raise InvalidAnswer(f"Give numbers or names with spaces between them, or {ALL} or {NONE} alone.")
     found: dict[str, Addition] = {}
@@ -112,13 +115,16 @@ def _read_names(words: Sequence[str], offers: Sequence[Offer], configured: Colle
     return list(found.values())
 
 
+def _make_addition(offer: Offer) -> Addition:
+    return Addition(offer.name, offer.arguments, offer.lacks_key)
+
+
 def _read_name(word: str, offers: Sequence[Offer]) -> Addition:
     if word.isdecimal():
-        offer = offers[read_number(word, len(offers), "a name") - 1]
-        return Addition(offer.name, offer.arguments)
+        return _make_addition(offers[read_number(word, len(offers), "a name") - 1])
     offer = next((one for one in offers if one.name == word), None)
     if offer is not None:
-        return Addition(offer.name, offer.arguments)
+        return _make_addition(offer)
     entry = KNOWN.get(word)
     if entry is None:
         near = OTHER_NAMES.get(word) or find_near_name(word, KNOWN)

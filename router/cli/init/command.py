@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from router.backends.known import KNOWN
 from router.cli import proxy as proxy_command
 from router.cli.backend import add as backend_add
 from router.cli.backend import key as backend_key
@@ -28,13 +27,12 @@ from router.cli.env.target import find_target
 from router.cli.init import backends as backend_question
 from router.cli.init import tools as tool_question
 from router.cli.init.backends import Addition
-from router.cli.init.first_answer import get_first_answer, wait_for_lists
+from router.cli.init.first_answer import get_first_answer
 from router.cli.init.questions import Asker, Question, has_terminal, read_yes_or_no
 from router.cli.init.tools import find_tools
 from router.cli.run.server import find_server, start_server
 from router.cli.setup import command as setup_command
 from router.errors import CommandError, UsageError
-from router.host.event_loop import run_async
 from router.net.loopback import list_literal_urls, predict_url
 from router.settings import Settings
 from router.setup.record import read_record
@@ -247,11 +245,8 @@ def _do(
     if answers.proxy == "background":
         # Another command may have started it in this moment.
         steps.add(f"a proxy runs (pid {server.run.pid})", "fairlead stop")
-    if answers.tool is not None:
-        # It is told of the models that are there by then.
-        run_async(wait_for_lists, server.proxy, [one.name for one in backends.load(home)[0] if one.enabled])
-        if _set_up(home, place, answers.tool, options, steps):
-            return
+    if answers.tool is not None and _set_up(home, place, answers.tool, options, steps):
+        return
     get_first_answer(home, server.proxy, find_target(home).key, names, options.model or "")
 
 
@@ -260,7 +255,7 @@ def _add(
 ) -> None:
     """Add a backend. A key that was typed and is refused is asked for again."""
     given = backend_add.read_options([*one.arguments])
-    if one.key is None and KNOWN[one.name].needs_key and given.key_env is None:
+    if one.key_by_option:
         given = backend_question.fill_options(given, options)
     try:
         code = backend_add.add(home, given, one.key)

@@ -4,12 +4,12 @@ import time
 from typing import NamedTuple
 
 import msgspec
-import trio
 
 from router.backends import Backend
 from router.backends.known import text_model
 from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import note, say
+from router.cli.common.running_proxy import fetch_listed_status
 from router.errors import CommandError
 from router.host.event_loop import run_async
 from router.net.control.calls import probe
@@ -22,9 +22,6 @@ from router.settings.kinds import clean
 from router.store.config import backends
 from router.store.home.home import Home
 
-#: For the lists of models of the backends that are there.
-_LIST_SECONDS = 5.0
-_BETWEEN = 0.2
 #: A local server may have to load its model first.
 _ANSWER_SECONDS = 180.0
 
@@ -77,7 +74,10 @@ async def _choose(proxy: RunningProxy, order: list[Backend], model: str) -> Chos
         return Chosen(able[0] if able else demo, model)
     if order and not able:
         return None
-    status = await wait_for_lists(proxy, [one.name for one in able])
+    try:
+        status = await fetch_listed_status(proxy)
+    except ControlError as error:
+        raise CommandError(f"the proxy could not be asked: {error}.") from None
     states = {one.name: one for one in status.backends}
     if not order:
         if DEMO not in states:
@@ -110,23 +110,3 @@ def _explain(name: str, state: BackendStatus | None) -> str:
     if state is None:
         return f"the proxy does not have {name} yet"
     return f"{name} lists no model" if state.problem is None else f"{name}: {clean(state.problem, 300).rstrip('.')}"
-
-
-async def wait_for_lists(proxy: RunningProxy, names: list[str]) -> Status:
-    """What the proxy reports once the list of models of each of these backends is there or has failed, or some seconds
-    have passed. Raises CommandError."""
-    with trio.move_on_after(_LIST_SECONDS):
-        while True:
-            status = await _fetch(proxy)
-            states = {one.name: one for one in status.backends}
-            if all(name in states and (states[name].models or states[name].problem) for name in names):
-                return status
-            await trio.sleep(_BETWEEN)
-    return await _fetch(proxy)
-
-
-async def _fetch(proxy: RunningProxy) -> Status:
-    try:
-        return await proxy.fetch_status()
-    except ControlError as error:
-        raise CommandError(f"the proxy could not be asked: {error}.") from None

@@ -13,7 +13,7 @@ from router.cli.common.layout import find_width, format_table, note, print_json,
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.pending import note_refused
-from router.cli.common.running_proxy import describe_absence, proven
+from router.cli.common.running_proxy import describe_absence, fetch_listed_status, proven
 from router.errors import CommandError
 from router.host.event_loop import run_async
 from router.net.control.request import ControlError, clean
@@ -93,7 +93,7 @@ def _select_backend(lists: Lists, name: str) -> Lists:
 async def _ask(home: Home, pattern: str) -> Lists:
     for run, proxy in await proven(home):
         try:
-            status = await proxy.fetch_status()
+            status = await fetch_listed_status(proxy)
             models = await proxy.report_models(_select_names((model.id for model in status.models), pattern))
         except ControlError as error:
             raise CommandError(f"the proxy on {run.url} did not answer as expected: {error}") from None

@@ -12,7 +12,7 @@ from router.cli.common.layout import note, say
 from router.cli.common.output import collect_login_protocols, read_settings
 from router.cli.common.parser import Parser
 from router.cli.env.target import Target
-from router.cli.env.variables import build_arguments, fill, lacks_key
+from router.cli.env.variables import build_arguments, fill_remedy, lacks_key
 from router.cli.run import environment
 from router.cli.run.environment import VARIABLE, build_environment, find_changes
 from router.cli.run.plan import Plan, has_flag
@@ -50,14 +50,15 @@ def run(argv: list[str]) -> int:
         return _show(home, settings, options, words, found)
     from router.cli.run.start import run_program
 
-    with run_program(home, settings, options, words) as session:
-        plan = make_plan(home, settings, options, words, found, session.target, session.models)
+    with run_program(home, options, words) as session:
+        models = session.list_models(settings) if found.program.lists_models else []
+        plan = make_plan(home, settings, options, words, found, session.target, models)
         with _private_files(home, plan) as arguments:
             _announce(plan, found.program, options)
             changes = {**plan.changes, VARIABLE: session.mark}
             started = time.time()
             ended = _wait_for(path, arguments, build_environment(os.environ, changes))
-        session.conclude(words, ended, started)
+        session.conclude(plan, words, ended, started)
     end_as(ended)
     return ended.code
 
@@ -151,7 +152,7 @@ def _choose_model(plan: Plan, program: Program, given: str | None, settings: Set
 
 def _refuse(program: Program, home: Home, settings: Settings) -> None:
     shown = Target(predict_url(settings.host, settings.port), None)
-    raise UsageError(program.tool.obstacle, "\n".join(fill(line, shown) for line in program.tool.remedy))
+    raise UsageError(program.tool.obstacle, "\n".join(fill_remedy(program.tool.remedy, shown)))
 
 
 # Arguments

@@ -60,6 +60,8 @@ class Program(NamedTuple):
     provider_flags: tuple[str, ...] = ()
     #: True where it does not start without the name of a model.
     needs_model: bool = False
+    #: True where it offers the models of a list that it is given.
+    lists_models: bool = False
     #: True where it takes the URL from its own file alone.
     leads_by_file: bool = False
     #: What is written for it, or looked at, beside variables and arguments. Raises CommandError, UsageError.
@@ -87,6 +89,7 @@ PROGRAMS = (
         BY_NAME["opencode"],
         packages=("opencode-ai",),
         model_flags=("-m", "--model"),
+        lists_models=True,
         prepare=config_files.add_opencode_config,
     ),
     Program(

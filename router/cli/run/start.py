@@ -5,13 +5,15 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from router.cli.common.layout import note
 from router.cli.common.output import collect_login_protocols
+from router.cli.common.running_proxy import fetch_listed_status
 from router.cli.env.target import Target
 from router.cli.run.child_key import ChildKey, Grant, make_child_key
 from router.cli.run.environment import VARIABLE
+from router.cli.run.plan import Plan
 from router.cli.run.server import Server, find_server, start_server
 from router.cli.run.summary import format_summary, make_summary, write_summary
 from router.errors import CommandError
@@ -32,16 +34,23 @@ class Session:
     key: ChildKey
     target: Target
     options: Namespace
-    models: Sequence[str] = field(default_factory=list[str])
 
     @property
     def mark(self) -> str:
         """What tells a `fairlead run` inside of the program of this one."""
         return f"{self.key.name}@{self.server.run.port}"
 
-    def conclude(self, words: Sequence[str], ended: Ended, started: float) -> None:
-        """End the key, and say what the program used."""
-        summary = make_summary(self.home, self.key, self.options, words, ended, started)
+    def list_models(self, settings: Settings) -> list[str]:
+        """The names that tools can ask for, aliases first; none where the proxy does not say."""
+        try:
+            status = run_async(fetch_listed_status, self.server.proxy)
+        except ControlError:
+            return []
+        return [*dict.fromkeys([*settings.aliases, *(model.id for model in status.models)])]
+
+    def conclude(self, plan: Plan, words: Sequence[str], ended: Ended, started: float) -> None:
+        """End the key, and say what the program used. words: as the user gave them."""
+        summary = make_summary(self.home, self.key, self.options, words, ended, started, plan.keeps_key)
         if self.options.summary is not None:
             try:
                 write_summary(self.options.summary[1], summary)
@@ -54,7 +63,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def run_program(home: Home, settings: Settings, options: Namespace, words: Sequence[str]) -> Generator[Session]:
+def run_program(home: Home, options: Namespace, words: Sequence[str]) -> Generator[Session]:
     """A proxy and a key for one program, which both end with the body. Raises CommandError."""
     parent, port = _read_mark(os.environ.get(VARIABLE, ""))
     server = find_server(home, port)
@@ -74,7 +83,7 @@ def run_program(home: Home, settings: Settings, options: Namespace, words: Seque
             note(f"note: this runs inside of `fairlead run`, and spends from its budget ({parent}) too.")
         stored, _ = backends.load(home)
         target = Target(server.run.url, key.key, collect_login_protocols(stored))
-        yield Session(home, server, key, target, options, _list_models(server, settings))
+        yield Session(home, server, key, target, options)
     finally:
         if key is not None:
             key.revoke()
@@ -92,12 +101,3 @@ def _read_mark(text: str) -> tuple[str, int | None]:
     """The name of the key of the run that this one is inside of, and the port of its proxy."""
     name, _, port = text.rpartition("@")
     return (name, int(port)) if name and port.isdecimal() and len(port) < 6 else ("", None)
-
-
-def _list_models(server: Server, settings: Settings) -> list[str]:
-    """The names that tools can ask for, aliases first; none where the proxy does not say."""
-    try:
-        status = run_async(server.proxy.fetch_status)
-    except ControlError:
-        return []
-    return [*dict.fromkeys([*settings.aliases, *(model.id for model in status.models)])]

@@ -43,6 +43,8 @@ class Summary(msgspec.Struct, kw_only=True):
     key: str
     tag: str
     budget_usd: float | None
+    #: The program sends the key of its own file, so requests of it are missing here.
+    keeps_key: bool = False
     #: Null where the proxy has ended before the program.
     usage: KeyBook | None
     #: Requests that the guard refused, as one whose budget was used up.
@@ -53,9 +55,15 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 def make_summary(
-    home: Home, key: ChildKey, options: Namespace, words: Sequence[str], ended: Ended, started: float
+    home: Home,
+    key: ChildKey,
+    options: Namespace,
+    words: Sequence[str],
+    ended: Ended,
+    started: float,
+    keeps_key: bool,
 ) -> Summary:
-    """End the key of a program that has ended, and add up what it used."""
+    """End the key of a program that has ended, and add up what it used. keeps_key: it sends another one."""
     summary = Summary(
         program=words[0],
         exit_code=ended.code,
@@ -66,6 +74,7 @@ def make_summary(
         key=key.name,
         tag=options.tag or "",
         budget_usd=options.budget,
+        keeps_key=keeps_key,
         usage=key.revoke(),
     )
     if summary.usage is None:
@@ -99,6 +108,11 @@ def format_summary(summary: Summary) -> list[str]:
     usage = summary.usage
     if usage is None:
         return [f"{_START}ended after {took}", *problems]
+    if summary.keeps_key and not usage.requests:
+        # Nothing is known of its requests; a count would say that there were none.
+        name = clean(os.path.basename(summary.program))
+        told = f"{rest}{name} sent the key of its own file; its requests:   fairlead usage --by client"
+        return [f"{_START}ended after {took}", told, *problems]
     facts = [f"{format_count(usage.requests, 'request')} in {took}", *_format_amounts(usage)]
     lines = [_START + GAP.join(facts)]
     if summary.refused:

@@ -12,7 +12,7 @@ from router.cli.common.layout import note, print_json, say
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.env.target import find_target
 from router.cli.env.tools import SDK
-from router.cli.env.variables import build_changes
+from router.cli.env.variables import build_changes, fill_remedy
 from router.cli.setup.listing import list_tools
 from router.cli.setup.models import find_models
 from router.cli.setup.tool_key import ToolKey, find_key_command, list_tool_keys, revoke_tool_key
@@ -128,13 +128,15 @@ def _explain(command: _Command) -> int:
     tool = command.tool
     if not tool.possible:
         raise CommandError(tool.obstacle, "\n".join(tool.remedy))
-    found = find_target(command.home)
-    values = {"url": found.url, "key": "(fairlead env prints it)" if found.key is not None else "fairlead"}
-    remedy = [line.format(**values) for line in tool.remedy]
+    told = list[str]()
+    found = find_target(command.home, told.append)
+    remedy = fill_remedy(tool.remedy, found)
     if command.options.json:
         print_json({"tool": tool.name, "written": False, "reason": tool.obstacle, "instead": remedy})
     else:
         say("\n".join([tool.obstacle, *(f"  {line}" for line in remedy)]))
+    for line in told:
+        note(line)
     return 0
 
 

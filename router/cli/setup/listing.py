@@ -1,9 +1,10 @@
 """`fairlead setup` without a tool: which are here, and where they point."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from router.cli.common.layout import NONE, find_width, format_table, note, print_json
+from router.cli.common.layout import NONE, find_width, format_table, note, print_json, say
 from router.cli.env.target import find_target
 from router.errors import CommandError
 from router.setup.record import SetupRecord, read_record
@@ -38,7 +39,23 @@ def list_tools(home: Home, place: Place, *, as_json: bool) -> int:
     for row in rows:
         if row.state.problem:
             note(f"error: {row.state.problem}")
+    next_step = _name_next(rows)
+    if next_step:
+        say(next_step)
     return 0
+
+
+def _name_next(rows: Sequence[Row]) -> str:
+    """What to do next, "" where all is done."""
+    able = [row for row in rows if row.tool.make_changes is not None and row.state.kind != "unreadable"]
+    found = [row for row in able if row.program and not is_too_old(row.tool, row.version)]
+    if not found:
+        return "None that can be set up is on PATH. What would be written:   fairlead setup TOOL --print"
+    away = next((row for row in found if row.state.kind != "here"), None)
+    if away is not None:
+        return f"Point one at the proxy:   fairlead setup {away.tool.name}"
+    able_to_check = next((row for row in found if row.tool.check), None)
+    return "" if able_to_check is None else f"Check one:   fairlead setup {able_to_check.tool.name} --check"
 
 
 def _read_row(home: Home, place: Place, tool: Tool, url: str) -> Row:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from router.backends.known import is_for_text
 from router.cli.common.output import read_settings
 from router.cli.common.parser import find_nearest
-from router.cli.common.running_proxy import proven
+from router.cli.common.running_proxy import fetch_listed_status, proven
 from router.errors import CommandError
 from router.host.event_loop import run_async
 from router.net.control.request import ControlError, clean
@@ -79,7 +79,7 @@ async def _ask(home: Home, chosen: str) -> list[ModelReport]:
     """Reports on the first models, and on the one that was chosen."""
     for run, proxy in await proven(home):
         try:
-            names = [one.id for one in (await proxy.fetch_status()).models]
+            names = [one.id for one in (await fetch_listed_status(proxy)).models]
             return await proxy.report_models(_limit(names, chosen))
         except ControlError as error:
             raise CommandError(f"the proxy on {run.url} did not answer as expected: {clean(str(error))}") from None

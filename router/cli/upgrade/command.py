@@ -12,7 +12,7 @@ from router.cli.common.layout import note, print_json, say
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
 from router.cli.upgrade.progress import Progress, format_megabytes
-from router.cli.upgrade.proxies import list_running_versions, restart_proxies
+from router.cli.upgrade.proxies import describe_restarts, list_running_versions, restart_proxies
 from router.errors import CommandError, UsageError
 from router.host.child_process import CompletedProgram, run_program
 from router.host.event_loop import run_async
@@ -152,6 +152,8 @@ class _Upgrade:
             named = "VERSION" in self._command
             action = "Go back, with the version that you had for VERSION" if named else "Go back"
         say(f"{action}:   {self._command}")
+        for line in describe_restarts(self._home, self._current):
+            say(line)
         return 0
 
     def install(self, target: Target) -> int:

@@ -19,6 +19,23 @@ def list_running_versions(home: Home) -> set[str]:
     return {run.version for run in run_files.live(home)}
 
 
+def describe_restarts(home: Home, version: str) -> list[str]:
+    """A line for each proxy of this home that another program's upgrade leaves as it is, with what restarts it.
+    version: the installed one, which may be newer than what a proxy runs."""
+    lines: list[str] = []
+    for run in run_files.live(home):
+        if run.mode == "tied":
+            continue
+        again = "fairlead service restart" if is_service(run) else _name_restart(run)
+        if run.mode == "detached":
+            again = "fairlead restart"
+        if run.version != version:
+            lines.append(f"The proxy on :{run.port} still runs {run.version}. Restart it:   {again}")
+        else:
+            lines.append(f"Then restart the proxy on :{run.port}:   {again}")
+    return lines
+
+
 async def restart_proxies(home: Home, version: str, told: Callable[[str], None]) -> list[dict[str, object]]:
     """Have the proxies of other versions run the new one. told: gets a line of each. Returns for JSON what became of
     each: `port`, `version` that serves there now, `restarted`, and `command` for one that was left as it is."""
@@ -72,9 +89,12 @@ async def _restart_service(
 
 
 def _leave(run: run_files.Run, told: Callable[[str], None], why: str) -> dict[str, object]:
-    detached = run.mode == "detached"
-    again = f"fairlead stop --port {run.port}, then fairlead proxy{' --detach' if detached else ''}"
-    command = run_files.format_unit_restart(run) or again
+    command = _name_restart(run)
     told(f"The proxy on :{run.port} still runs {run.version} ({why}).")
     told(f"Restart it:   {command}")
     return {"port": run.port, "version": run.version, "restarted": False, "command": command}
+
+
+def _name_restart(run: run_files.Run) -> str:
+    again = f"fairlead stop --port {run.port}, then fairlead proxy{' --detach' if run.mode == 'detached' else ''}"
+    return run_files.format_unit_restart(run) or again

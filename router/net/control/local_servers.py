@@ -4,7 +4,8 @@ programs by what only they answer.
 Rules of this file: loopback alone is asked, with GET, without a key and past every proxy; all of it ends after the
 seconds that are given; an answer is read up to a bound and no redirect is followed; what is not certain is not named.
 Documents: Ollama's `/` and `/api/version`, LM Studio's `/api/v0/models` and `/api/v1/models`, llama.cpp's `/props` and
-the `Server` header that all its answers have, vLLM's `/version` with the owner in its `/v1/models`.
+the `Server` header that all its answers have, vLLM's `/version` with the owner in its `/v1/models`; where that wants a
+key, with its refusal and `/load`, neither of which it guards.
 """
 
 import ssl
@@ -24,6 +25,7 @@ from router.net.loopback import LOCALHOST, make_literal_url
 SECONDS, PATIENT_SECONDS = 0.3, 1.0
 _BYTES = 256 << 10
 _VERSION = 40
+_OK, _UNAUTHORIZED, _UNAVAILABLE = 200, 401, 503
 
 _Document = Mapping[str, object]
 
@@ -36,6 +38,8 @@ class LocalServer(NamedTuple):
     root: str
     #: As it names it, "" where it does not.
     version: str = ""
+    #: It refused to be asked without a key.
+    wants_key: bool = False
 
     @property
     def url(self) -> str:
@@ -45,6 +49,7 @@ class LocalServer(NamedTuple):
 
 class _Found(NamedTuple):
     version: str = ""
+    wants_key: bool = False
 
 
 async def find_local_servers(
@@ -62,7 +67,7 @@ async def find_local_servers(
         url = make_literal_url(address, port)
         seen = await _RECOGNISE[name](_Asker(url, deadline))
         if seen is not None:
-            found[name, address] = LocalServer(name, f"{url}/v1", seen.version)
+            found[name, address] = LocalServer(name, f"{url}/v1", *seen)
 
     # Each request ends by itself at the deadline: cutting one off leaves its socket to the collector.
     async with trio.open_nursery() as nursery:
@@ -96,7 +101,7 @@ class _Asker(NamedTuple):
     async def ask_object(self, path: str) -> _Document | None:
         """The object in the answer of a success, else None."""
         answer = await self.ask(path)
-        return None if answer is None or answer.status != 200 else _read_object(answer)
+        return None if answer is None or answer.status != _OK else _read_object(answer)
 
 
 def _read_object(answer: Answer) -> _Document | None:
@@ -124,7 +129,7 @@ def _list_objects(document: _Document, field: str) -> list[_Document] | None:
 async def _find_ollama(server: _Asker) -> _Found | None:
     version = _read_version(await server.ask_object("/api/version"))
     root = await server.ask("/") if version is not None else None
-    greets = root is not None and root.status == 200 and root.body.strip() == b"Ollama is running"
+    greets = root is not None and root.status == _OK and root.body.strip() == b"Ollama is running"
     return _Found(version or "") if greets else None
 
 
@@ -145,20 +150,27 @@ async def _find_llamacpp(server: _Asker) -> _Found | None:
     answer = await server.ask("/props")
     if answer is None:
         return None
-    document = _read_object(answer) if answer.status == 200 else None
+    document = _read_object(answer) if answer.status == _OK else None
     if document is not None and isinstance(document.get("default_generation_settings"), dict):
         build = document.get("build_info")
         return _Found(clean(build, _VERSION) if isinstance(build, str) else "")
     # While it loads its model, and where it wants a key, it answers so.
-    busy = answer.status in (401, 503) and answer.headers.get("server") == "llama.cpp"
-    return _Found() if busy else None
+    busy = answer.status in (_UNAUTHORIZED, _UNAVAILABLE) and answer.headers.get("server") == "llama.cpp"
+    return _Found(wants_key=answer.status == _UNAUTHORIZED) if busy else None
 
 
 async def _find_vllm(server: _Asker) -> _Found | None:
     version = _read_version(await server.ask_object("/version"))
-    document = await server.ask_object("/v1/models") if version is not None else None
-    entries = _list_objects(document, "data") if document is not None else None
-    return _Found(version or "") if entries and all(one.get("owned_by") == "vllm" for one in entries) else None
+    answer = await server.ask("/v1/models") if version is not None else None
+    document = _read_object(answer) if answer is not None else None
+    if version is None or answer is None or document is None:
+        return None
+    if answer.status == _UNAUTHORIZED:
+        # The refusal is that of many programs.
+        load = await server.ask_object("/load") if document == {"error": "Unauthorized"} else None
+        return _Found(version, wants_key=True) if load is not None and "server_load" in load else None
+    entries = _list_objects(document, "data") if answer.status == _OK else None
+    return _Found(version) if entries and all(one.get("owned_by") == "vllm" for one in entries) else None
 
 
 _RECOGNISE: Mapping[str, Callable[[_Asker], Awaitable[_Found | None]]] = {

@@ -30,6 +30,8 @@ PATTERNS = (
     Pattern("continue", ((b"x-stainless-lang", b""), (b"user-agent", b"ls/js "))),
     Pattern("continue", ((b"http-referer", b"https://www.continue.dev"),)),
     Pattern("qwen-code", ((b"x-stainless-lang", b""), (b"user-agent", b"qwencode/"))),
+    Pattern("pi", ((b"x-stainless-lang", b""), (b"user-agent", b"pi/"))),
+    # Before 1.6.
     Pattern("pi", ((b"session_id", b""), (b"x-client-request-id", b""), (b"user-agent", b"openai/js"))),
     Pattern("vibe", ((b"content-type", b"application/json"), (b"user-agent", b"mistral-vibe/"))),
     Pattern("vibe", ((b"content-type", b"application/json"), (b"user-agent", b"mistral-client-python/mistral-vibe/"))),

@@ -12,7 +12,7 @@ from router.store.home import run_files
 from router.store.home.home import open_home
 from router.store.keys.client_keys import make_tool_key
 
-from ...local_servers import model_server
+from ...local_servers import KEYED_VLLM, model_server
 
 
 @pytest.fixture
@@ -115,6 +115,15 @@ def test_servers(home, monkeypatch):
         assert offer_servers(home, Settings(), 20) == found[:1]
         add(home, "ollama", "http://10.0.0.7:11434/v1", "ollama")
         assert offer_servers(home, Settings(), 20) == []
+
+
+def test_a_server_that_wants_a_key(home, monkeypatch):
+    """The command that is offered asks for the key."""
+    with model_server("vllm", answers=KEYED_VLLM) as (port, _):
+        monkeypatch.setattr(local_servers, "PORTS", {"vllm": port})
+        [offer] = offer_servers(home, Settings(), 20)
+    assert offer.command == "fairlead backend add vllm --key-stdin"
+    assert offer.about == f"vLLM 0.14.0 answers at http://127.0.0.1:{port}, and wants a key"
 
 
 def test_a_running_proxy_is_not_asked(home, monkeypatch):

@@ -51,6 +51,23 @@ def test_required_key_is_in_the_lines(fairlead):
     assert json.loads(out)["OPENAI_API_KEY"] == "mine"
 
 
+def test_tools_that_no_line_helps(fairlead):
+    """Why, and what helps, and nothing before that. One that is told the URL is told where the key is, and at the end
+    that nothing serves there."""
+    required = {"FAIRLEAD_REQUIRE_KEY": "on", "FAIRLEAD_PORT": free_port()}
+    code, out, err = fairlead("env", "--tool", "pi", **required)
+    assert (code, out) == (1, "")
+    assert err == (
+        "error: pi reads no variable for its base URL.\n       Its own settings can point here:   fairlead setup pi\n"
+    )
+    code, out, err = fairlead("env", "--tool", "jetbrains", **required)
+    assert (code, out) == (1, "")
+    first, *_, last = err.splitlines()
+    assert first.startswith("error: JetBrains keeps its providers")
+    assert f"URL http://localhost:{required['FAIRLEAD_PORT']}/v1, key (fairlead env prints it)," in err
+    assert last == f"       {NOT_RUNNING.rstrip()}"
+
+
 def test_running_proxy_decides(fairlead):
     """URL and key are those of the running proxy, whatever this shell and config.toml say, also when that is broken."""
     fairlead.start("proxy", "--port", "0", FAIRLEAD_REQUIRE_KEY="on")

@@ -12,7 +12,7 @@ from router.setup.table import TOOLS
 from router.store.home import run_files
 from router.store.home.home import open_home
 
-from ...local_servers import SERVERS, model_server
+from ...local_servers import KEYED_VLLM, SERVERS, model_server
 
 KEY = {"GROQ_API_KEY": "gsk_secret"}
 
@@ -98,6 +98,23 @@ def test_a_typed_key(fairlead):
         assert reason in err
     assert "fairlead's own placeholder" in err
     assert "sk-ant" not in out + err
+
+
+def test_a_server_that_wants_a_key(fairlead, monkeypatch):
+    """Enter does not add it; where it is named, its key is asked for, or the flags of a key."""
+    with model_server("vllm", answers=KEYED_VLLM) as (port, _):
+        monkeypatch.setattr(local_servers, "PORTS", {"vllm": port})
+        code, out, _ = fairlead.type(["init"], ["", KeyboardInterrupt()])
+        assert (code, fairlead.typist.asked[0]) == (130, "Add which? (numbers, names, all or none) [none]: ")
+        assert f"1   vllm   vLLM 0.14.0 answers at http://127.0.0.1:{port}, and wants a key" in out
+        code, _, _ = fairlead.type(["init"], ["1", "k-1", KeyboardInterrupt()])
+        assert (code, fairlead.typist.asked[1]) == (130, "Key for vllm (not shown): ")
+        code, _, err = fairlead("init", "--backend", "vllm", "--proxy", "once")
+        assert code == 2
+        assert "--key-env VAR    the variable with the key of vllm, or --key-stdin" in err
+        assert fairlead.list_files() == []
+        fairlead("init", "--backend", "vllm", "--proxy", "once", "--key-env", "MINE", MINE="k-1")
+    assert fairlead.backend("vllm")["accounts"] == [{"alias": "default", "key": "env:MINE"}]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ FILES = {
             }
         ),
     ),
+    "aider": (".aider.conf.yml", f"openai-api-base: {ELSEWHERE}/v1\nopenai-api-key: k\n"),
     "cn": (
         ".continue/config.yaml",
         "name: mine\nversion: '1'\nschema: v1\nmodels:\n"
@@ -101,7 +102,7 @@ def test_a_file_that_leads_elsewhere(fairlead, tool):
     """What the tool's own file says does not lead it elsewhere, and stays as it is."""
     name, text = FILES[tool]
     path = fairlead.folder / name
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     check(*drive(fairlead, tool))
     assert path.read_text() == text

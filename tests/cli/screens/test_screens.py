@@ -69,6 +69,7 @@ def replace_varying(text, folder, ports):
     text = text.replace("N ms", "N s")
     text = re.sub(r"\(pid \d+\)", "(pid N)", text)
     text = re.sub(r"(reached in|ok|failed|events) +[\d.]+ m?s\b", r"\1 N ms", text)
+    text = re.sub(r"(requests? in) [\d.]+ m?s\b", r"\1 N s", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-01-01 00:00:00", text)
     return re.sub(r"\b\d{10}(\.\d+)?\b", "TIME", text)
 

@@ -115,6 +115,19 @@ def test_list(fairlead, claude):
     assert "changed since fairlead wrote it" in out
 
 
+def test_what_the_list_says_next(fairlead, claude):
+    """The tool that is here and does not point here; once all do, the check; without a tool, what would be written."""
+    alone = add_program(fairlead, "claude", "print('2.1.332')").partition(os.pathsep)[0]
+    said = [fairlead("setup", PATH="").out.splitlines()[-1], fairlead("setup", PATH=alone).out.splitlines()[-1]]
+    fairlead("setup", "claude-code", "--yes", PATH=alone)
+    said.append(fairlead("setup", PATH=alone).out.splitlines()[-1])
+    assert said == [
+        "None that can be set up is on PATH. What would be written:   fairlead setup TOOL --print",
+        "Point one at the proxy:   fairlead setup claude-code",
+        "Check one:   fairlead setup claude-code --check",
+    ]
+
+
 def test_changed_since(fairlead, claude):
     """Undo is refused with the lines that changed, and so is writing again; what stands elsewhere does not matter."""
     fairlead("setup", "claude-code", "--yes")

@@ -46,12 +46,14 @@ def test_each_is_recognised():
         ("lmstudio", local_servers.OLD_LMSTUDIO),
         ("llamacpp", local_servers.LOADING_LLAMACPP),
         ("llamacpp", local_servers.KEYED_LLAMACPP),
+        ("vllm", local_servers.KEYED_VLLM),
     ],
 )
 def test_other_forms(name, answers):
-    """An older API, a model that is being loaded, a key that is asked for."""
+    """An older API, a model that is being loaded, a key that is asked for, which is said."""
+    keyed = answers in (local_servers.KEYED_LLAMACPP, local_servers.KEYED_VLLM)
     with model_server(name, answers=answers) as (port, _):
-        assert [one.name for one in look({name: port})] == [name]
+        assert [(one.name, one.wants_key) for one in look({name: port})] == [(name, keyed)]
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from router.net.loopback import find_companion
+from router.net.loopback import find_companion, has_address
 from router.net.server.listen import AddressTaken, accept, hold_port, open_listeners
 
 
@@ -25,19 +25,10 @@ def listening(host, port=0):
             listener.close()
 
 
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
 def test_localhost_is_both_loopback_families_on_one_port():
     """A free port is free on both, and nothing but loopback is bound."""
     with listening("localhost") as listeners:
-        wanted = {"127.0.0.1", "::1"} if has_ipv6() else {"127.0.0.1"}
+        wanted = {"127.0.0.1", "::1"} if has_address("::1") else {"127.0.0.1"}
         assert {listener.getsockname()[0] for listener in listeners} == wanted
         [port] = {listener.getsockname()[1] for listener in listeners}
         assert port > 0
@@ -49,7 +40,7 @@ def test_localhost_is_both_loopback_families_on_one_port():
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_an_address_is_one_listener(host):
     """Of its own family alone."""
-    if host == "::1" and not has_ipv6():
+    if host == "::1" and not has_address("::1"):
         pytest.skip("no IPv6 here")
     with listening(host) as listeners:
         assert [listener.getsockname()[0] for listener in listeners] == [host]
@@ -58,7 +49,7 @@ def test_an_address_is_one_listener(host):
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_a_taken_port_is_an_error(host):
     """EADDRINUSE, whoever has it and on whichever of the two families; nothing stays bound after it."""
-    if host == "::1" and not has_ipv6():
+    if host == "::1" and not has_address("::1"):
         pytest.skip("no IPv6 here")
     with listening(host) as listeners:
         port = listeners[0].getsockname()[1]
@@ -69,7 +60,7 @@ def test_a_taken_port_is_an_error(host):
         pass
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.skipif(not has_address("::1"), reason="no IPv6 here")
 def test_a_port_taken_on_one_family_is_taken():
     """A program on [::1] alone would get half of the requests."""
     with listening("::1") as listeners:
@@ -90,7 +81,7 @@ def held(host, port=0):
 PAIRS = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::1": "::1", "0.0.0.0": "0.0.0.0", "::": "::"}
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.skipif(not has_address("::1"), reason="no IPv6 here")
 @pytest.mark.parametrize("host", [*PAIRS, "LocalHost", "[::1]", "127.1", "0"])
 def test_both_addresses_of_localhost_are_held(host):
     """Whatever the spelling of a host that loopback reaches: the family left free would be another user's to take."""
@@ -110,7 +101,7 @@ def test_other_loopback_address_is_held_alone():
         assert listener.getsockname()[0] == "127.0.0.2"
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.skipif(not has_address("::1"), reason="no IPv6 here")
 @pytest.mark.parametrize(("host", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1"), ("0.0.0.0", "::1")])
 def test_taken_companion_is_an_error(host, other):
     """It names the address, and nothing stays bound."""
@@ -166,7 +157,7 @@ for options in ((), (socket.SO_REUSEADDR,), (socket.SO_REUSEPORT,), (socket.SO_R
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux error numbers")
-@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.skipif(not has_address("::1"), reason="no IPv6 here")
 @pytest.mark.parametrize("user", [0, 1])
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"])
 def test_held_port_is_shared_with_nobody(address, user):
