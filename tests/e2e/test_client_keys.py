@@ -14,6 +14,7 @@ from router.store.home.home import open_home
 from router.store.home.processes import find_birth
 from router.store.keys.client_keys import make_tool_key
 
+from ..patience import PATIENCE
 from .budgets import PRICES
 from .budgets import answer as costing
 from .granted import Granted, add, configured, until
@@ -342,7 +343,7 @@ def test_a_place_at_a_time(tmp_path, up):
     up.default = (plain(WHOLE),)
     key, held = add(tmp_path, "one", max_concurrent="1"), threading.Event()
     with Granted(tmp_path, up, queue_timeout="1s") as one:
-        up.script(lambda _: held.wait(20), plain(WHOLE))
+        up.script(lambda _: held.wait(PATIENCE), plain(WHOLE))
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(one.chat, key)
             assert until(lambda: len(up.seen) == 1)

@@ -11,6 +11,8 @@ from router.login.callback import listen
 from router.login.calls import IssuerError
 from router.login.code import Expected, Refused, judge
 
+from ..patience import PATIENCE
+
 EXPECTED = Expected("st", "https://login.example", names_itself=False)
 GOOD = "/callback?code=c-1&state=st"
 
@@ -34,7 +36,7 @@ def listened(use, *, port=0):
     notes = []
 
     async def main():
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE):
             async with listen("/callback", port, lambda found: judge(found, EXPECTED), notes.append) as callback:
                 found = await use(callback)
         return found, callback.result, notes
