@@ -7,7 +7,9 @@ thousand of them. Each still has a process with its own descriptors, environment
 
 import contextlib
 import functools
+import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -68,6 +70,10 @@ class CommandProcess:
         """Send a signal, if it still runs."""
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def terminate(self):
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
 
     def kill(self):
         """Send SIGKILL."""
@@ -147,6 +153,10 @@ def _import_all():
             importlib.import_module(found.name)
     for name in ("certifi", "genai_prices.data", "httpx", "sqlite3", "tomlkit", "zoneinfo"):
         importlib.import_module(name)
+    # As in the tests' own processes: nothing has to outlive a power failure.
+    os.fsync = lambda _: None
+    # What is imported is nobody's garbage: a command that looked through it would copy the memory of all of it.
+    gc.freeze()
     return router.__main__
 
 
@@ -186,12 +196,25 @@ def _wait_for_command(given):
     os._exit(0)
 
 
+def _open_standard_streams():
+    """Open the three anew, as the interpreter does when it starts: what can be done with them depends on what they are,
+    a file, a pipe or a terminal."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        before = getattr(sys, name)
+        binary = open(number, "wb" if number else "rb", closefd=False)  # noqa: SIM115 - it stays open
+        lines = number == 2 or os.isatty(number)
+        text = io.TextIOWrapper(binary, before.encoding, before.errors, line_buffering=lines)
+        setattr(sys, name, text)
+        setattr(sys, f"__{name}__", text)
+
+
 def _become_command(entry, asked):
     """Make this process what `python -m router` is at its beginning."""
     os.chdir(asked["cwd"])
     os.umask(asked["umask"])
     os.environ.clear()
     os.environ.update(asked["environ"])
+    _open_standard_streams()
     sys.argv[:] = [entry.__file__, *asked["arguments"]]
     sys.orig_argv[:] = [sys.executable, "-W", "error", "-m", "router", *asked["arguments"]]
     sys.exit(entry.main())

@@ -1,13 +1,11 @@
 """A relay between a scripted upstream and a client on a socket pair, on a clock that jumps; a home and runtimes."""
 
 import contextlib
-import importlib
 import os
 import signal
 import socket
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import h11
@@ -31,6 +29,25 @@ from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw.content_coding import Decoder
 from router.wire.tap import Tap
 
+from .patience import PATIENCE
+from .session import (
+    pytest_collection,
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_xdist_auto_num_workers,
+    tmp_path,
+)
+
+__all__ = [
+    "pytest_collection",
+    "pytest_collection_finish",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_xdist_auto_num_workers",
+    "tmp_path",
+]
+
 # A shell starts what it runs in the background with these ignored, and programs that are started inherit that; nohup
 # ignores a hangup.
 for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
@@ -48,27 +65,6 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 # Nothing of a test has to outlive a power failure, and thousands of tests write a home.
 os.fsync = lambda _: None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session):
-    """Share out the compiling of test modules: all workers import all of them, and in the same order each would
-    compile what the others compile at that moment. What cannot be imported here, collection reports."""
-    worker = getattr(session.config, "workerinput", None)
-    root = session.config.rootpath
-    if worker is None or [Path(arg) for arg in session.config.args] not in ([Path("tests")], [root / "tests"]):
-        return
-    modules = sorted((root / "tests").rglob("test_*.py"))
-    for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
-        with contextlib.suppress(Exception):
-            importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers():
-    """One more than there are processors: the tests wait for half of their time, for deadlines and child processes."""
-    return (os.cpu_count() or 1) + 1
-
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 
@@ -280,7 +276,7 @@ def asked():
     return asked_for
 
 
-def waited_for(condition, seconds=5.0):
+def waited_for(condition, seconds=PATIENCE):
     """Wait until the condition holds, for what another thread does."""
     end = time.monotonic() + seconds
     while not condition():

@@ -6,6 +6,8 @@ import socket
 import threading
 import time
 
+from .patience import PATIENCE
+
 #: What each server answers: path -> (status, further header lines, body).
 OLLAMA = {
     "/": (200, "", b"Ollama is running"),
@@ -214,7 +216,7 @@ def listening(handle, address="127.0.0.1", port=0):
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(PATIENCE)
         for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -208,6 +208,8 @@ LONGEST = 32_768
 #: Seconds for a text of that length that are little on any machine; more are compared with those of an expression that
 #: looks at each character some forty times.
 ENOUGH = 0.02
+#: A text so many times shorter is tried first.
+SHORTER = 4
 _COMMON = re.compile(r"a\w{0,40}=")
 _PATIENCE = 0.3
 
@@ -242,15 +244,21 @@ def seconds(pattern, text, *, scans):
 def find_slow(pattern, bound, *, scans):
     """The first attack for which a pattern takes too long, with the seconds; None when there is none. bound: characters
     of the longest text it gets."""
+    kind = type(pattern.pattern)
     for head, middle, tail in attacks(pattern):
+
+        def take(size, head=head, middle=middle, tail=tail):
+            text = head + middle * max(1, (size - len(head) - len(tail)) // len(middle)) + tail
+            return seconds(pattern, text if kind is str else text.encode("latin-1", "replace"), scans=scans)
+
         size = min(bound, LONGEST)
-        text = head + middle * max(1, (size - len(head) - len(tail)) // len(middle)) + tail
-        if isinstance(pattern.pattern, bytes):
-            text = text.encode("latin-1", "replace")
-        took = seconds(pattern, text, scans=scans)
+        # Where the time grew with the square of the text, the longest would take this many times as long.
+        if take(size // SHORTER) * SHORTER**2 < ENOUGH:
+            continue
+        took = take(size)
         if took > ENOUGH:
             # Again: a garbage collection may have come between.
-            took = min(took, seconds(pattern, text, scans=scans))
+            took = min(took, take(size))
         if took > ENOUGH and took > 5 * min(seconds(_COMMON, "a" * LONGEST, scans=True) for _ in range(3)):
             return (head, middle, tail), took
     return None

@@ -9,6 +9,8 @@ import pytest
 
 from router import __version__
 
+from .patience import PATIENCE
+
 HEAVY = {"trio", "h11", "httpx", "msgspec", "argparse", "ssl", "asyncio", "socket", "json", "logging"}
 EXTRA_MODULES = 60
 
@@ -38,7 +40,11 @@ def ran(tmp_path):
         environ = {**keep, "LOADED": str(loaded), "HOME": str(tmp_path), "FAIRLEAD_HOME": str(home)}
         program = PROGRAM.format(arguments=list(arguments))
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program], env=environ, capture_output=True, check=True, timeout=30
+            [sys.executable, "-W", "error", "-c", program],
+            env=environ,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE,
         )
         code, modules = json.loads(loaded.read_text())
         return done.stdout.decode(), code, set(modules)
@@ -63,7 +69,9 @@ def test_version_loads_nothing(ran, flag):
 
 def test_the_module_is_the_command():
     """`python -m router --version` is `fairlead --version`."""
-    done = subprocess.run([sys.executable, "-m", "router", "--version"], capture_output=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-m", "router", "--version"], capture_output=True, check=True, timeout=PATIENCE
+    )
     assert done.stdout.decode() == f"fairlead {__version__}\n"
     assert done.stdout.decode().split()[1].count(".") == 2
 

@@ -12,6 +12,7 @@ from router.operator_api.client import ask_proof
 from router.settings import Secret
 
 from ..e2e.wire import Client, request
+from ..patience import PATIENCE
 
 
 class Side:
@@ -69,4 +70,4 @@ def between(side, change, times=1):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(PATIENCE)

@@ -18,6 +18,7 @@ from router.store.config import toml
 from ..e2e.processes import Proxy, until
 from ..e2e.wire import Client, ask, request
 from ..growth import grows_evenly
+from ..patience import PATIENCE
 from .probe import Probe
 
 MIB = 1 << 20
@@ -209,7 +210,7 @@ class Bombers:
     def __exit__(self, *_):
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(PATIENCE)
 
 
 def bombs():

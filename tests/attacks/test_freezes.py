@@ -11,6 +11,7 @@ import pytest
 from ..e2e.processes import Proxy, backend
 from ..e2e.upstream import Upstream, chunk, plain, stream_head
 from ..e2e.wire import JSON, Client, ask, events, request
+from ..patience import PATIENCE
 from .hostile_inputs import BACKENDS, DONE, call, calls_of, delta, event, streamed, whole_of
 from .probe import Probe
 
@@ -244,7 +245,7 @@ def a_large_and_a_small(world):
         target=lambda: done.append(ask(world.port, "/v1/messages", body, (b"x-api-key", b"k")).status)
     )
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     for _ in range(3):
         assert world.ask(plain(whole_of({"content": "hi"})), stream=False).status == 200
     thread.join()

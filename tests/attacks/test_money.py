@@ -32,6 +32,7 @@ from tests.exchange.playbook import playing
 from tests.exchange.upstreams import Break, Silence, answer, says, streams
 from tests.exchange.worlds import CHAT, MESSAGES, RESPONSES, box, chat, in_order, message
 
+from ..patience import PATIENCE
 from .probe import Probe, Runs
 
 PROBES = {
@@ -138,7 +139,7 @@ def _many(run_guarded):  # noqa: F811
 def _coded(tmp_path, up):  # noqa: F811
     configured(tmp_path, "guard.day_tokens = 1000000000")
     go = threading.Event()
-    up.default = [lambda sock: go.wait(20)]
+    up.default = [lambda sock: go.wait(PATIENCE)]
     packed = gzip.compress(body(messages=[{"role": "user", "content": "a" * 2_000_000}]))
     assert len(packed) < 4000
     with start(tmp_path, up) as one, Client(one.port) as client:

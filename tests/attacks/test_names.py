@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from tests.e2e.processes import SOURCES, Proxy, backend
+from tests.commands import run_in_home
+from tests.e2e.processes import Proxy, backend
 from tests.e2e.samples import CHAT, MESSAGES
 from tests.e2e.upstream import plain, stream
 from tests.e2e.wire import Client, ask
@@ -58,8 +59,7 @@ def world(tmp_path_factory):
 
 def run(*arguments, home, **environ):
     """A command, in a process of its own."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(home.parent), "FAIRLEAD_HOME": str(home), **environ}
-    return subprocess.run([*SOURCES, *arguments], env=env, capture_output=True, timeout=60, check=False)
+    return run_in_home(home, *arguments, **environ)
 
 
 def named(*names):
@@ -256,8 +256,8 @@ def proc_log(world):
     home = world.folder / "second"
     home.mkdir(mode=0o700)
     done = run("proxy", "--port", "0", "--log-file", "/proc/self/fd/3", home=home)
-    assert done.returncode != 0
-    assert b"cannot be written" in done.stderr or b"no folder" in done.stderr
+    assert done.code != 0
+    assert b"cannot be written" in done.err or b"no folder" in done.err
 
 
 def erased(world):
@@ -271,7 +271,7 @@ def erased(world):
             answer = ask(proxy.port, "/v1/responses", json.dumps(asked).encode())
             assert answer.status == 200
             names.append(answer.json()["id"])
-        assert run("history", "clear", "--yes", home=first.home).returncode == 0
+        assert run("history", "clear", "--yes", home=first.home).code == 0
         before = len(world.other.seen)
         for proxy, name in ((first, names[0]), (second, names[1]), (first, names[1]), (second, names[0])):
             assert ask(proxy.port, f"/v1/responses/{name}", None).status == 404
@@ -300,9 +300,9 @@ def process(world):
         port = child.stdout.readline().strip()
         done = run("proxy", "--port", port, home=home)
         child.stdin.close()
-    assert done.returncode == 1
-    assert b"\\u001b]0;pwned\\u0007" in done.stderr
-    assert b"\x1b" not in done.stderr + done.stdout
+    assert done.code == 1
+    assert b"\\u001b]0;pwned\\u0007" in done.err
+    assert b"\x1b" not in done.err + done.out
 
 
 def passwords(world):
@@ -324,8 +324,8 @@ def passwords(world):
         ("config", "set", "backends.box.set_headers.X-Word", "swordfish"),
     ):
         done = run(*arguments, home=home)
-        assert done.returncode == 0, done.stderr
-        shown += done.stdout + done.stderr
+        assert done.code == 0, done.err
+        shown += done.out + done.err
     assert b"My tool" in shown
     assert b"swordfish" not in shown
     assert b"hunter2" not in shown
@@ -336,8 +336,8 @@ def hidden(world):
     home.mkdir(mode=0o700)
     for char in ("\u200b", "\u061c", "\U000e0041", "\u200d", "\ufeff", "\u2028"):
         done = run("config", "set", "model", f"gpt{char}-5", home=home)
-        assert done.returncode != 0, ascii(char)
-        assert char not in done.stderr.decode() + done.stdout.decode()
+        assert done.code != 0, ascii(char)
+        assert char not in done.err.decode() + done.out.decode()
     assert not (home / "config.toml").exists() or b"gpt" not in (home / "config.toml").read_bytes()
 
 

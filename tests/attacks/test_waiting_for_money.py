@@ -17,6 +17,7 @@ from tests.e2e.conftest import up  # noqa: F401 - a fixture
 from tests.e2e.test_burst_budgets import MOST, Writer, body, configured
 from tests.e2e.wire import Client, request
 
+from ..patience import PATIENCE
 from .probe import Probe, Runs
 
 PROBES = {
@@ -185,7 +186,7 @@ def _leave(run_guarded):  # noqa: F811
 def _dead(tmp_path, up):  # noqa: F811
     configured(tmp_path, "guard.day_usd = 0.5")
     go = threading.Event()
-    up.script(lambda sock: go.wait(20))
+    up.script(lambda sock: go.wait(PATIENCE))
     up.default = [Writer(3, seconds=0)]
     one, two = start(tmp_path, up), start(tmp_path, up)
     try:

@@ -206,9 +206,9 @@ def test_the_line_grows_without_much_work():
     waiters = [line.enter(0.0, estimate(a=1)) for _ in range(5000)]
     for waiter in waiters:
         line.stand(waiter, ["a"])
-    began = time.perf_counter()
+    began = time.thread_time()
     for waiter in waiters:
         assert line.blocking(waiter, ["a"]) == []
         line.wake_first()
         line.leave(waiter)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1

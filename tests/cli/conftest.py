@@ -12,6 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from ..command_server import find_server, takes
+from ..commands import run_command
+from ..patience import PATIENCE
 
 ANSWERS = {
     "/v1/messages": {"content": [{"type": "text", "text": "Hi"}]},
@@ -37,31 +39,30 @@ class Command:
         keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         self.environ = {**keep, "FAIRLEAD_HOME": str(self.home), "HOME": str(folder), "FAIRLEAD_REQUIRE_KEY": "off"}
         self._started = []
-        #: Seconds after which a command counts as one that hangs: a busy machine takes long for what is done at once.
-        self.patience = 120
+        #: Seconds that a command may take.
+        self.patience = PATIENCE
 
     def __call__(self, *arguments, stdin="", **environ):
         environ = {**self.environ, **environ}
-        more = {"cwd": self.folder, "timeout": self.patience}
-        if takes(environ):
-            code, out, err = find_server().run(arguments, stdin=stdin.encode(), environ=environ, **more)
-        else:
-            line = self._line(arguments)
-            done = subprocess.run(line, check=False, input=stdin.encode(), capture_output=True, env=environ, **more)
-            code, out, err = done.returncode, done.stdout, done.stderr
+        code, out, err = run_command(
+            arguments, environ=environ, stdin=stdin.encode(), cwd=self.folder, timeout=self.patience
+        )
         return Done(code, out.decode(), err.decode())
+
+    def begin(self, arguments, streams, **environ):
+        """A command's process. streams: its three standard descriptors."""
+        environ = {**self.environ, **environ}
+        if takes(environ):
+            return find_server().start(arguments, streams, environ=environ, cwd=self.folder)
+        named = dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))
+        return subprocess.Popen(self._line(arguments), env=environ, cwd=self.folder, **named)
 
     def start(self, *arguments, **environ):
         """A command that keeps running, once it says that it serves; its lines until then are in `lines`."""
-        process = subprocess.Popen(
-            self._line(arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**self.environ, **environ},
-            cwd=self.folder,
-            text=True,
-        )
+        reading, writing = os.pipe()
+        with open(os.devnull, "rb") as nothing, os.fdopen(writing, "wb"):
+            process = self.begin(arguments, [nothing.fileno(), writing, writing], **environ)
+        process.stdout = os.fdopen(reading, encoding="utf-8")
         self._started.append(process)
         process.lines = []
         for line in process.stdout:

@@ -4,9 +4,9 @@ import fcntl
 import os
 import pty
 import struct
-import subprocess
-import sys
 import termios
+
+from ..patience import PATIENCE
 
 
 def on_terminal(fairlead, arguments, answers, *, columns=0, **environ):
@@ -14,14 +14,7 @@ def on_terminal(fairlead, arguments, answers, *, columns=0, **environ):
     columns: 0 where the terminal does not tell its size."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "router", *arguments],
-        stdin=there,
-        stdout=there,
-        stderr=there,
-        env={**fairlead.environ, **environ},
-        cwd=fairlead.folder,
-    )
+    process = fairlead.begin(arguments, [there] * 3, **environ)
     os.close(there)
     os.write(here, "".join(f"{answer}\n" for answer in answers).encode())
     said = b""
@@ -32,4 +25,4 @@ def on_terminal(fairlead, arguments, answers, *, columns=0, **environ):
         # Linux answers so when the other end is closed.
         pass
     os.close(here)
-    return process.wait(20), said.decode().replace("\r\n", "\n")
+    return process.wait(PATIENCE), said.decode().replace("\r\n", "\n")

@@ -13,6 +13,8 @@ from router import __version__, cli
 from router.cli import COMMANDS, main
 from router.errors import CommandError
 
+from ..patience import PATIENCE
+
 BACKEND_COMMANDS = ("add", "list", "remove", "test")
 HELPS = [[], *([name] for name in COMMANDS), *(["backend", name] for name in BACKEND_COMMANDS)]
 
@@ -122,7 +124,9 @@ def test_reader_that_leaves_is_no_error(fairlead):
     read, write = os.pipe()
     os.close(read)
     line = [sys.executable, "-m", "router", "help", "proxy"]
-    done = subprocess.run(line, check=False, stdout=write, stderr=subprocess.PIPE, env=fairlead.environ, timeout=20)
+    done = subprocess.run(
+        line, check=False, stdout=write, stderr=subprocess.PIPE, env=fairlead.environ, timeout=PATIENCE
+    )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
 
@@ -135,7 +139,7 @@ def test_a_full_disk(fairlead, argv, unbuffered):
     line = [sys.executable, "-m", "router", *argv]
     environ = {**fairlead.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(line, check=False, stdout=full, stderr=subprocess.PIPE, env=environ, timeout=20)
+        done = subprocess.run(line, check=False, stdout=full, stderr=subprocess.PIPE, env=environ, timeout=PATIENCE)
     assert done.returncode == 1
     said = done.stderr.decode().splitlines()
     assert said[-1] == "error: the output cannot be written: No space left on device."
@@ -146,7 +150,7 @@ def test_env_is_cheap(fairlead):
     """`fairlead env`, which shells run at each start, imports no network library."""
     script = "import sys; from router.cli import main; main(['env']); print('imported', *sys.modules)"
     line = [sys.executable, "-c", script]
-    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=PATIENCE)
     imported = set(done.stdout.splitlines()[-1].split())
     assert {"imported", "router.cli.env"} <= imported
     assert not imported & {"trio", "httpx", "h11", "ssl"}
@@ -191,7 +195,7 @@ def test_home_that_cannot_be_written(fairlead, closed_folder, state):
     closed_folder.chmod(0o555)
     line = [sys.executable, "-c", UNPRIVILEGED, str(target), "env"]
     environ = {**fairlead.environ, "FAIRLEAD_REQUIRE_KEY": "on"}
-    done = subprocess.run(line, check=False, capture_output=True, text=True, env=environ, timeout=20)
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=environ, timeout=PATIENCE)
     assert done.returncode == 1
     assert f"error: {target}" in done.stderr
     assert "Permission denied" in done.stderr

@@ -13,6 +13,8 @@ from router.settings import DECLARATIONS
 from router.store.home import run_files
 from router.store.home.home import open_home
 
+from ..patience import PATIENCE
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
@@ -30,7 +32,7 @@ def test_proxy_says_where_it_is_and_ends_on_request(fairlead):
     assert f"  export ANTHROPIC_BASE_URL=http://localhost:{port}" in process.lines
     assert "  export ANTHROPIC_AUTH_TOKEN=fairlead" in process.lines
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
     assert list((fairlead.home / "run").iterdir()) == []
 
 
@@ -142,7 +144,7 @@ def test_stop(fairlead):
     port = port_of(fairlead)
     assert fairlead("stop", "--port", "1").out == "No proxy of this home runs on port 1.\n"
     assert fairlead("stop") == (0, f"Stopped the proxy on :{port}.\n", "")
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_stranger_on_a_run_files_port_is_told_nothing(fairlead, provider):

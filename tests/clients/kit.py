@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from ..e2e.processes import Proxy, backend, make_home, until
+from ..patience import PATIENCE
 
 KIT = Path(os.environ.get("FAIRLEAD_CLIENT_KIT") or Path(__file__).parents[3] / "shared" / "clients")
 BACKENDS = {
@@ -68,7 +69,7 @@ class Mock:
         return Path(self._out.name).read_bytes()
 
     def _posts(self):
-        with urllib.request.urlopen(f"{self.root}/__mock/log", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.root}/__mock/log", timeout=PATIENCE) as answer:
             found = json.load(answer)
         entries = found if isinstance(found, list) else found["log"]
         ended = {one["id"]: one.get("status") for one in entries if one["ev"] == "done"}

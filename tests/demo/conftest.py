@@ -12,6 +12,8 @@ import trio
 
 from router.demo import Demo
 
+from ..patience import PATIENCE
+
 
 class Running:
     """A demo served by a thread until stopped."""
@@ -23,11 +25,11 @@ class Running:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE)
 
     def stop(self) -> None:
         self._token.run_sync_soon(self._scope.cancel)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:
@@ -48,19 +50,19 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def http(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=10) as client:
+    with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def claude(url: str) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=url, api_key="demo", max_retries=0, timeout=10) as client:
+    with anthropic.Anthropic(base_url=url, api_key="demo", max_retries=0, timeout=PATIENCE) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def gpt(url: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="demo", max_retries=0, timeout=10) as client:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="demo", max_retries=0, timeout=PATIENCE) as client:
         yield client
 
 

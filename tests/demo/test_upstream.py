@@ -18,6 +18,8 @@ from router.demo import MODELS, Demo
 from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
+from ..patience import PATIENCE
+
 POSTS = {
     "/v1/messages": "messages",
     "/v1/messages/count_tokens": "messages",
@@ -41,7 +43,7 @@ def with_demo(test: Callable[[str], Awaitable[None]], *, word_delay: float = 0) 
     """Run a test against a demo of its own, which is stopped at the end."""
 
     async def main() -> None:
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 await test(await nursery.start(Demo(word_delay=word_delay).serve))
                 nursery.cancel_scope.cancel()
@@ -236,7 +238,7 @@ def test_hang_ends_with_its_client() -> None:
             await demo._serve_stream(stream)
             ended.set()
 
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             for early in (True, False):
                 [listener] = open_listeners("127.0.0.1", 0)
                 ended = trio.Event()
@@ -258,7 +260,7 @@ def test_stop() -> None:
     """Cancelling `serve` closes the port and every connection, also one in mid-answer."""
 
     async def main() -> None:
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 url = await nursery.start(Demo(word_delay=100).serve)
                 host, port = url.removeprefix("http://").split(":")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from ..patience import PATIENCE
 from .processes import backend, inside, make_home
 
 KEYS = ("key-one-0123456789", "key-two-0123456789", "key-three-0123456789")
@@ -42,7 +43,7 @@ async def served(folder, *backends, **settings):
 
 async def until(condition):
     """Wait until the condition holds."""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         while not condition():  # noqa: ASYNC110 - nobody tells when the counts change
             await trio.sleep(0.01)
 

@@ -25,9 +25,9 @@ from router.store.home.home import open_home
 from router.store.shared.sqlite import open_sqlite
 
 from ..command_server import find_server, takes
+from ..patience import PATIENCE
 from .wire import ask
 
-PATIENCE = 20.0
 BINARY = os.environ.get("FAIRLEAD_BINARY")
 SOURCES = (sys.executable, "-W", "error", "-m", "router")
 ALL = ("messages", "chat", "responses")

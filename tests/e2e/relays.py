@@ -4,6 +4,8 @@ import contextlib
 import socket
 import threading
 
+from ..patience import PATIENCE
+
 
 class Relay:
     """Listens on an address. seen: all bytes that came. whole: relays everything, not only /livez."""
@@ -24,7 +26,7 @@ class Relay:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
 
     def _serve(self):
         while True:
@@ -33,7 +35,7 @@ class Relay:
             except OSError:
                 return
             with connection, contextlib.suppress(OSError):
-                connection.settimeout(5)
+                connection.settimeout(PATIENCE)
                 self._answer(connection)
 
     def _answer(self, connection):

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from ..patience import PATIENCE
 from .budgets import PATH, proxy, query
 from .processes import Proxy, backend, make_home, until
 from .upstream import plain
@@ -121,7 +122,7 @@ def test_one_that_finds_no_room_in_time_is_told_to_come_again(tmp_path, up):
     configured(tmp_path, "guard.day_usd = 0.5", patience="1s")
     go = threading.Event()
     writer = Writer(3, seconds=0)
-    up.default = [lambda sock: (go.wait(20), writer(sock))]
+    up.default = [lambda sock: (go.wait(PATIENCE), writer(sock))]
     with proxy(tmp_path, up) as one, Client(one.port) as first, Client(one.port) as second:
         first.send(request(PATH, body()))
         up.wait(lambda up: len(up.seen) == 1)

@@ -1,13 +1,11 @@
 """What operators are told of losses of caches, what of a prompt is kept, and the marks that may be added."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
+from ..commands import run_in_home
 from .cache_sessions import FIRST, HIT, MISS, PROSE, SECRET, Stand, answered, messages, tool, turns
 from .wire import ask
 
@@ -35,16 +33,9 @@ def test_marks_are_added_where_that_was_asked_for(stand):
 
 def command(stand, *words):
     """What a command prints on this home."""
-    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "router", *words],
-        check=False,
-        capture_output=True,
-        env={**keep, "FAIRLEAD_HOME": str(stand.home), "HOME": str(stand.home.parent)},
-        timeout=30,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.decode()
+    done = run_in_home(stand.home, *words)
+    assert done.code == 0, done.err
+    return done.out.decode()
 
 
 def test_operators_are_told(stand):

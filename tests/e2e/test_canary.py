@@ -7,9 +7,7 @@ way of a request: what it asks in which form, from which kind of backend to whic
 import itertools
 import json
 import math
-import os
 import random
-import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -19,6 +17,7 @@ import trio
 
 from router.wire import calls
 
+from ..commands import run_in_home
 from .canaries import CALLS, CARRIERS, KINDS, MODES, PLACES, QUERY_NAMES, Call, Kind, Vendor, found_in, label, secret
 from .flock import Caller
 from .processes import inside, make_home
@@ -193,13 +192,11 @@ async def told_by_commands(rig, folder):
     """What the commands print about it, each in a process of its own."""
     question = folder / "request.json"
     question.write_bytes(CALLS[0].body(f"{KINDS[0].name}:m"))
-    environ = {"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(folder / "home"), "HOME": str(folder)}
     for words in (*COMMANDS, ["explain", str(question)]):
-        command = [sys.executable, "-m", "router", *words]
-        done = await trio.run_process(command, env=environ, capture_stdout=True, capture_stderr=True, check=False)
-        assert done.returncode == 0, (words, done.stderr)
-        assert done.stdout, words
-        rig.note(words, "the terminal", rig.found(done.stdout + done.stderr))
+        done = await trio.to_thread.run_sync(run_in_home, folder / "home", *words)
+        assert done.code == 0, (words, done.err)
+        assert done.out, words
+        rig.note(words, "the terminal", rig.found(done.out + done.err))
 
 
 def kept_in(folder, rig):

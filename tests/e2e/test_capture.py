@@ -4,12 +4,11 @@ import gzip
 import json
 import os
 import stat
-import subprocess
-import sys
 import time
 
 import pytest
 
+from ..commands import run_in_home
 from .processes import Proxy, backend, until
 from .samples import CHAT
 from .upstream import Upstream, plain, stream
@@ -48,15 +47,9 @@ def sent(proxy, body):
 
 def command(proxy, *arguments):
     """What a fairlead command prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "router", *arguments],
-        env={"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = run_in_home(proxy.home, *arguments)
+    assert done.code == 0, done.err
+    return done.out.decode()
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,15 @@ out are the rows of a sign-in to the gateway (spending caps, usage, telemetry), 
 
 import gzip
 import json
-import os
 import random
 import string
-import subprocess
 import threading
 
 import pytest
 
+from ..commands import run_in_home
 from .claude_gateway import CONFIG, KEY, MODELS, ROWS, SENT, UPSTREAM_KEY, Gateway, message, row
-from .processes import SOURCES, Proxy, backend, make_home
+from .processes import Proxy, backend, make_home
 from .samples import CHAT, MESSAGES
 from .upstream import Upstream, chunk, plain, stream_head, wait_for
 from .wire import JSON, Client, request
@@ -299,15 +298,9 @@ def _(gateway):
 
 @row("22 env points the client here, and says what has precedence")
 def _(gateway):
-    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    done = subprocess.run(
-        [*SOURCES, "env", "--tool", "claude", "--json"],
-        env={**keep, "FAIRLEAD_HOME": str(gateway.proxy.home), "HOME": str(gateway.proxy.home.parent)},
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
-    variables = json.loads(done.stdout)["variables"]
+    done = run_in_home(gateway.proxy.home, "env", "--tool", "claude", "--json")
+    assert done.code == 0, done.err
+    variables = json.loads(done.out)["variables"]
     assert variables["ANTHROPIC_BASE_URL"].endswith(f":{gateway.proxy.port}")
     assert variables["CLAUDE_CODE_GATEWAY_HINT_HEADERS"] == "1"
     assert b"settings.json" in done.stderr

@@ -1,5 +1,6 @@
 """Coded request bodies: read and forwarded without their coding, bounded, and refused when they are broken."""
 
+import functools
 import gzip
 import json
 import os
@@ -7,7 +8,6 @@ import sys
 import threading
 import time
 import zlib
-from functools import partial
 
 import brotli
 import pytest
@@ -36,7 +36,7 @@ PACKERS = {
     "gzip": (b"gzip", gzip.compress),
     "deflate": (b"deflate", zlib.compress),
     "raw deflate": (b"deflate", raw_deflate),
-    "br": (b"br", partial(brotli.compress, quality=5)),
+    "br": (b"br", functools.partial(brotli.compress, quality=5)),
     "zstd": (b"zstd", zstd.compress),
 }
 
@@ -101,13 +101,19 @@ def test_in_chunks(fairlead, upstream, packer):
     assert [seen.body for seen in upstream.seen] == [body, body]
 
 
+@functools.cache
+def too_large(pack):
+    """Packed bodies that are refused when they are decoded, and the words of the refusals."""
+    # What cannot be packed, between what can: about 40 times.
+    blocks = b"".join(os.urandom(100) + b" " * 4000 for _ in range(LIMIT // 4100 + 1))
+    return [(pack(blocks), "64 MiB"), (pack(b" " * (LIMIT + 1)), "200 times its size")]
+
+
 def test_too_large_when_decoded(fairlead, upstream, protocol, packer):
     """A body that gives over 64 MiB is a 413, and one that gives over 200 times its size is one before that."""
     field, pack = packer
-    # What cannot be packed, between what can: about 40 times.
-    blocks = b"".join(os.urandom(100) + b" " * 4000 for _ in range(LIMIT // 4100 + 1))
-    for body, words in ((blocks, "64 MiB"), (b" " * (LIMIT + 1), "200 times its size")):
-        answer = ask(fairlead.port, protocol.path, pack(body), coded(field))
+    for body, words in too_large(pack):
+        answer = ask(fairlead.port, protocol.path, body, coded(field))
         samples.refused(protocol, answer, 413, words)
     assert not upstream.seen
 

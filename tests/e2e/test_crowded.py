@@ -8,6 +8,7 @@ import trio
 from router.net.server.connection_table import ConnectionTable
 from router.server import serve
 
+from ..patience import PATIENCE
 from .flock import flock, once
 from .pools import pooled, served, until
 from .wire import request
@@ -66,7 +67,7 @@ def test_a_crowd_without_a_key_keeps_nobody_out(tmp_path, beginning):
             nursery.start_soon(crowd, serving.port, beginning, counts)
             await until(lambda: len(counts) >= 60)
             operator = (tmp_path / "home" / "operator.token").read_text().strip()
-            with trio.fail_after(30):
+            with trio.fail_after(PATIENCE):
                 for _ in range(6):
                     found = await once(serving.port, "/v1/chat/completions", BODY, [("authorization", f"Bearer {KEY}")])
                     assert found.status == 200

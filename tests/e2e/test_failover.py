@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 import trio
 
+from ..patience import PATIENCE
 from .flock import OVERLOADED, crowd, flock, once
 from .pools import GOOD, KEYS, LONG, SHORT, configured, emptied, message, pooled, served, until
 from .processes import backend, inside
@@ -139,7 +140,7 @@ def test_no_good_account(tmp_path, modes, status, attempts):
             flock(dict(zip(KEYS, modes, strict=True))) as up,
             served(folder, pooled("box", up.root), **options) as serving,
         ):
-            with trio.fail_after(30):
+            with trio.fail_after(PATIENCE):
                 found[path] = await once(serving.port, path, bodies[path])
             await emptied(serving, up)
             assert str(sum(up.asked.values())) == attempts

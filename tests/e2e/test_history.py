@@ -2,14 +2,12 @@
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
+from ..commands import run_in_home
 from .processes import Proxy, backend, make_home, until
 from .samples import PROTOCOLS
 from .traffic import CANARY, CONFIG, COUNTED, Mixed, answer_of
@@ -46,15 +44,9 @@ def box(tmp_path):
 
 def command(proxy, *arguments):
     """What a fairlead command prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "router", *arguments],
-        env={"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = run_in_home(proxy.home, *arguments)
+    assert done.code == 0, done.err
+    return done.out.decode()
 
 
 def history(proxy):

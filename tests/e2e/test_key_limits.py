@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from ..patience import PATIENCE
 from .budgets import PRICES
 from .budgets import answer as costing
 from .granted import WHOLE, Granted, add, configured, until
@@ -32,7 +33,7 @@ def test_a_place_at_a_time(tmp_path, up):
     up.default = (plain(WHOLE),)
     key, held = add(tmp_path, "one", max_concurrent="1"), threading.Event()
     with Granted(tmp_path, up, queue_timeout="1s") as one:
-        up.script(lambda _: held.wait(20), plain(WHOLE))
+        up.script(lambda _: held.wait(PATIENCE), plain(WHOLE))
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(one.chat, key)
             assert until(lambda: len(up.seen) == 1)

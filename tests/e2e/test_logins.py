@@ -2,9 +2,7 @@
 no secret where none belongs."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +13,7 @@ import pytest
 from router.store.home.home import open_home
 from router.store.keys import logins
 
+from ..commands import run_in_home
 from ..login.issuer import CANARY, running
 from ..login.stored import store
 from .processes import Proxy, backend, until
@@ -172,11 +171,9 @@ def test_no_secret_is_where_none_belongs(tmp_path, issuer, home):
         for path in ("/status", "/accounts", "/admin/backends", "/admin/history", "/metrics"):
             said.append(ask(proxy.port, path, None, proxy.operator()).body)
         arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _is_readable(path)]
-        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FAIRLEAD_HOME": str(home.path)}
         for command in (["login", "status", "--json"], ["backend", "list", "--json"], ["login", "refresh", "work"]):
-            line = [sys.executable, "-m", "router", *command]
-            done = subprocess.run(line, env=environ, capture_output=True, check=False, timeout=30)
-            said += [done.stdout, done.stderr]
+            done = run_in_home(home.path, *command)
+            said += [done.out, done.err]
     assert issuer.count("refresh_token") >= 1
     assert not [text for text in [*said, *arguments] if CANARY.encode() in text]
     holding = [path for path in tmp_path.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from ..commands import run_in_home
+from ..patience import PATIENCE
 from .processes import SOURCES, Proxy, backend, make_home, until
 from .samples import MESSAGES
 from .upstream import Upstream, begun, hang, plain
@@ -28,10 +30,7 @@ def answers(port, body=BODY):
 
 def command(proxy, *arguments):
     """Run a fairlead command in the proxy's home."""
-    environ = {**os.environ, "HOME": str(proxy.home.parent), "FAIRLEAD_HOME": str(proxy.home)}
-    return subprocess.run(
-        [*SOURCES, *arguments], check=False, capture_output=True, text=True, env=environ, timeout=60, cwd="/"
-    )
+    return run_in_home(proxy.home, *arguments)
 
 
 def limited(number, value, *rest):
@@ -208,9 +207,9 @@ def test_the_home_is_removed(tmp_path, held):
         assert until(lambda: any("was removed" in problem for problem in problems()), 10)
         assert answers(proxy.port, MESSAGES.body("model-a"))
         done = command(proxy, "stop", "--port", str(proxy.port))
-        assert done.returncode == 0
-        assert f"note: another program has port {proxy.port}" in done.stderr
-        assert f"pid {proxy.process.pid}" in done.stderr
+        assert done.code == 0
+        assert f"note: another program has port {proxy.port}" in done.err.decode()
+        assert f"pid {proxy.process.pid}" in done.err.decode()
         time.sleep(2.5)  # a look at the files
         assert answers(proxy.port, MESSAGES.body("model-a")), "the new, empty home was taken for its own"
     assert "was removed" in proxy.said()
@@ -235,9 +234,9 @@ def test_two_proxies_on_one_home(tmp_path):
             query = "/admin/history?limit=100"
             assert until(lambda: len(ask(ports[0], query, None, first.operator()).json()["requests"]) == 10)
             done = command(first, "stop")
-            assert done.stdout.count("Stopped the proxy") == 2
-            assert second.wait(20) == 0
-            assert first.process.wait(20) == 0
+            assert done.out.decode().count("Stopped the proxy") == 2
+            assert second.wait(PATIENCE) == 0
+            assert first.process.wait(PATIENCE) == 0
         finally:
             second.kill()
             second.wait()

@@ -2,13 +2,14 @@
 
 import fcntl
 import json
-import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
+from ..commands import run_in_home
+from ..patience import PATIENCE
 from .conftest import CLIENT_KEY
 from .processes import Proxy, backend, until
 from .samples import CHAT
@@ -226,12 +227,10 @@ def test_waiting_for_the_lock_stops_nobody(proxy, upstream):
         waiting = threading.Thread(target=lambda: answers.append(post(proxy, "/admin/backends/box", enabled=False)))
         waiting.start()
         time.sleep(0.2)
-        began = time.monotonic()
         assert asked(proxy, "box:m").status == 200
         assert ask(proxy.port, "/livez").status == 200
-        assert time.monotonic() - began < 5
         assert answers == []
-    waiting.join(20)
+    waiting.join(PATIENCE)
     assert answers[0][0] == 200
     assert asked(proxy, "box:m").status == 404
 
@@ -252,12 +251,10 @@ def test_change_of_a_caller_that_left(proxy, upstream):
 def test_changes_at_once_all_survive(proxy, upstream):
     """Commands and calls that change one backend at the same time lose nothing of each other."""
     add(proxy, upstream)
-    environ = {"FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent), "A_KEY": KEY, "PATH": ""}
     codes = []
 
     def command(*arguments):
-        line = [sys.executable, "-m", "router", *arguments]
-        codes.append(subprocess.run(line, check=False, capture_output=True, env=environ, timeout=60).returncode)
+        codes.append(run_in_home(proxy.home, *arguments, A_KEY=KEY, PATH="").code)
 
     def by_api(number):
         codes.append(post(proxy, "/admin/accounts", backend="box", alias=f"api{number}", key=KEY)[0] - 201)
@@ -272,7 +269,7 @@ def test_changes_at_once_all_survive(proxy, upstream):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(90)
+        thread.join(PATIENCE)
     assert codes == [0] * 21
     entry = stored(proxy)
     expected = {"default", *(f"cli{number}" for number in range(4)), *(f"api{number}" for number in range(8))}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ..patience import PATIENCE
 from .budgets import BODY, PATH, answer, configured
 from .pools import pooled
 from .processes import Proxy, add_backend, until
@@ -173,7 +174,7 @@ def test_answers_keep_their_form(tmp_path, up):
         ask(proxy.port, PATH, BODY)
         halted(talk)
         talk("POST", "/admin/stop", {})
-        proxy.process.wait(20)
+        proxy.process.wait(PATIENCE)
     found = json.dumps(talk.noted, indent=1).replace(up.root, "UPSTREAM").replace(str(tmp_path), "FOLDER") + "\n"
     if os.environ.get("FAIRLEAD_WRITE_GOLDEN"):
         GOLDEN.write_text(found, "utf-8")

@@ -10,8 +10,10 @@ import pytest
 
 from router.net.loopback import has_address
 
+from ..commands import run_in_home
+from ..patience import PATIENCE
 from .conftest import CLIENT_KEY
-from .processes import SOURCES, Proxy
+from .processes import Proxy
 from .relays import Relay
 from .wire import ask
 
@@ -32,11 +34,7 @@ COMMANDS = (
 
 def command(proxy, *arguments):
     """One command in the proxy's home."""
-    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    environ = {**keep, "HOME": str(proxy.home.parent), "FAIRLEAD_HOME": str(proxy.home)}
-    return subprocess.run(
-        [*SOURCES, *arguments], check=False, capture_output=True, env=environ, timeout=60, stdin=subprocess.DEVNULL
-    )
+    return run_in_home(proxy.home, *arguments)
 
 
 def run_file(proxy, **changed):
@@ -73,8 +71,8 @@ def test_both_loopback_addresses_are_held_and_what_is_bound_is_announced(tmp_pat
         url = HOSTS[host].format(proxy.port)
         assert run_file(proxy)["url"] == url
         assert url in proxy.log.read_text() or proxy.status()["url"] == url
-        assert json.loads(command(proxy, "models", "--json").stdout)["proxy"] == url
-        assert json.loads(command(proxy, "env", "--json").stdout)["ANTHROPIC_BASE_URL"] == url
+        assert json.loads(command(proxy, "models", "--json").out)["proxy"] == url
+        assert json.loads(command(proxy, "env", "--json").out)["ANTHROPIC_BASE_URL"] == url
 
 
 @pytest.mark.parametrize(("host", "other"), [("localhost", "::1"), ("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
@@ -84,14 +82,13 @@ def test_proxy_does_not_serve_beside_a_stranger(tmp_path, host, other):
     (tmp_path / "home").mkdir(mode=0o700)
     with socket.create_server((other, 0), family=family) as stranger:
         port = stranger.getsockname()[1]
-        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FAIRLEAD_HOME": str(tmp_path / "home")}
-        line = [*SOURCES, "proxy", "--host", host, "--port", str(port)]
-        done = subprocess.run(line, check=False, capture_output=True, text=True, env=environ, timeout=60)
-    assert done.returncode == 1
-    assert f"port {port} is taken by another program" in done.stderr
-    assert f"on {other}, where localhost may lead too" in done.stderr
-    assert f"pid {os.getpid()}" in done.stderr or sys.platform != "linux"
-    assert "--port " in done.stderr
+        code, _, err = run_in_home(tmp_path / "home", "proxy", "--host", host, "--port", str(port))
+    said = err.decode()
+    assert code == 1
+    assert f"port {port} is taken by another program" in said
+    assert f"on {other}, where localhost may lead too" in said
+    assert f"pid {os.getpid()}" in said or sys.platform != "linux"
+    assert "--port " in said
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -106,8 +103,8 @@ def test_relay_at_a_stale_run_file_gets_nothing(tmp_path, whole):
                 run_file(proxy, port=relay.port, url=url, literal_url=url if literal else "")
                 for arguments in COMMANDS:
                     done = command(proxy, *arguments)
-                    assert f":{relay.port}".encode() not in done.stdout, arguments
-                    assert found["url"].encode() in done.stdout or arguments[0] not in ("models", "env")
+                    assert f":{relay.port}".encode() not in done.out, arguments
+                    assert found["url"].encode() in done.out or arguments[0] not in ("models", "env")
                 seen = bytes(relay.seen)
                 (proxy.home / "run" / f"{relay.port}.json").unlink()
             assert seen.count(b"GET /livez") >= len(COMMANDS) - 3
@@ -166,21 +163,21 @@ server.serve_forever()
         path = proxy.home / "run" / f"{port}.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps({**run, "machine": socket.gethostname()}))
-        said = command(proxy, "models").stderr.decode()
+        said = command(proxy, "models").err.decode()
         assert f"the proxy on :{port} (pid {older.pid}) is of an older fairlead" in said
         assert "fairlead stop, then fairlead proxy" in said
         assert "The proxy was not asked; this is what" in said
-        assert "No proxy is running" not in said + command(proxy, "explain", "m").stderr.decode()
-        assert b"is of an older fairlead" in command(proxy, "env").stderr
-        said = command(proxy, "status").stderr.decode()
+        assert "No proxy is running" not in said + command(proxy, "explain", "m").err.decode()
+        assert b"is of an older fairlead" in command(proxy, "env").err
+        said = command(proxy, "status").err.decode()
         assert "no proxy of this home could be asked." in said
         assert "is running" not in said
-        said = command(proxy, "proxy", "--port", str(port)).stderr.decode()
+        said = command(proxy, "proxy", "--port", str(port)).err.decode()
         assert f"port {port} is taken by a proxy of this home that is of an older fairlead (pid {older.pid})." in said
         assert f"fairlead stop --port {port}" in said
         done = command(proxy, "stop")
-        assert done.stdout.decode() == f"Stopped the proxy on :{port}, which was of an older fairlead.\n"
-        assert older.wait(20) == 7
+        assert done.out.decode() == f"Stopped the proxy on :{port}, which was of an older fairlead.\n"
+        assert older.wait(PATIENCE) == 7
     finally:
         older.kill()
         older.wait()

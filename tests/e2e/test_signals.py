@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ..patience import PATIENCE
 from .processes import Proxy, add_backend, backend, until
 from .samples import PROTOCOLS, stream_error_of
 from .upstream import Upstream, begun, hang
@@ -158,7 +159,7 @@ def test_streams_that_finish_are_waited_for(tmp_path, open_clients, name):
         for client in clients:
             assert client.answer().whole
             assert client.ended()
-        assert proxy.process.wait(3) == 0
+        assert proxy.process.wait(PATIENCE) == 0
         assert not list((proxy.home / "run").glob("*.json"))
     assert refuses(proxy.port)
 
@@ -173,10 +174,10 @@ def test_nothing_new_while_draining(tmp_path, silent):
     """While streams drain, no new connection is taken."""
     with start(tmp_path, silent) as proxy, begin(proxy, silent, PROTOCOLS[0]) as client:
         proxy.process.send_signal(signal.SIGTERM)
-        assert until(lambda: refuses(proxy.port), 5)
+        assert until(lambda: refuses(proxy.port))
         assert proxy.process.poll() is None
         client.sock.close()
-        assert proxy.process.wait(5) == 0
+        assert proxy.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
@@ -184,10 +185,10 @@ def test_second_signal(tmp_path, silent, name):
     """A second signal does not wait for the drain; no stream ends cleanly."""
     with start(tmp_path, silent) as proxy, begin(proxy, silent, PROTOCOLS[0]) as client:
         proxy.process.send_signal(SIGNALS[name])
-        assert until(lambda: refuses(proxy.port), 5)
+        assert until(lambda: refuses(proxy.port))
         began = time.monotonic()
         proxy.process.send_signal(SIGNALS[name])
-        assert proxy.process.wait(5) == 128 + SIGNALS[name]
+        assert proxy.process.wait(PATIENCE) == 128 + SIGNALS[name]
         assert time.monotonic() - began < 2
         assert not client.answer().whole
 
@@ -208,7 +209,7 @@ def test_stop_before_it_serves(tmp_path):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(delay)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) in (0, -15, 143)
+        assert process.wait(PATIENCE) in (0, -15, 143)
         assert "Traceback" not in (folder / "log").read_text()
 
 
@@ -218,7 +219,7 @@ def test_hangup_reloads(tmp_path, silent):
         assert ask(proxy.port, "/status", None, proxy.operator()).json()["backends"][0]["name"] == "box"
         add_backend(proxy.home, backend("late", silent.root))
         proxy.process.send_signal(signal.SIGHUP)
-        assert until(lambda: b'"late"' in ask(proxy.port, "/status", None, proxy.operator()).body, 5)
+        assert until(lambda: b'"late"' in ask(proxy.port, "/status", None, proxy.operator()).body)
         assert proxy.process.poll() is None
         client.sock.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -234,7 +235,7 @@ def test_broken_file_at_reload(tmp_path, silent):
         def status():
             return ask(proxy.port, "/status", None, proxy.operator()).json()
 
-        assert until(lambda: status()["problems"], 5)
+        assert until(lambda: status()["problems"])
         assert "box.json" in status()["problems"][0]
         assert [entry["name"] for entry in status()["backends"]] == ["box", "demo"]
 
@@ -245,7 +246,7 @@ def test_closed_terminal(tmp_path, terminal):
     try:
         assert ask(proxy.port, "/livez").status == 200
         terminal.close()
-        assert proxy.process.wait(5) == 0
+        assert proxy.process.wait(PATIENCE) == 0
         assert not list((proxy.home / "run").glob("*.json"))
     finally:
         proxy.kill()

@@ -5,10 +5,7 @@ speaks Responses and is the only backend that could be asked for an unknown id.
 """
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 
 import openai
@@ -16,6 +13,7 @@ import pytest
 
 from tests.store.memory import MemoryStore
 
+from ..commands import run_in_home
 from .processes import Threaded, backend, until
 from .samples import CHAT
 from .upstream import Upstream, plain, stream
@@ -307,10 +305,8 @@ def test_an_erased_history_is_forgotten_by_a_running_proxy(filed):
     assert until(lambda: runtime.recorder.recent)
     assert runtime.ledger.flush()
     seen = len(filed.ups["kept"].seen)
-    with_home = {"FAIRLEAD_HOME": str(runtime.home.path), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "router", "history", "clear", "--yes"]
-    done = subprocess.run(command, env=with_home, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_in_home(runtime.home.path, "history", "clear", "--yes")
+    assert done.code == 0, done.err
     with pytest.raises(openai.NotFoundError):
         filed.client.responses.retrieve(first.id)
     with pytest.raises(openai.BadRequestError, match="is not kept"):

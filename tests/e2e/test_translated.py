@@ -216,7 +216,7 @@ def test_an_upstream_that_does_not_hang_up(routed, upstream):
     upstream.script(stream_head() + b"".join(map(framed, said)), hang)
     begun = time.monotonic()
     answer = ask(routed.port, MESSAGES.path, body(MESSAGES, CHAT, streamed=True))
-    assert 1.5 < time.monotonic() - begun < 8
+    assert 1.5 < time.monotonic() - begun < 30
     assert (answer.status, answer.whole) == (200, True)
     assert b"message_stop" in answer.body
 

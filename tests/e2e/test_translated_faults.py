@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,12 @@ PAIRS = [
 ENDS = {"messages": (b"message_stop",), "chat": (b"[DONE]",)}
 ENDS["responses"] = (b"response.completed", b"response.incomplete")
 ANSWER = b"MOCK-ANSWER"
-#: Seconds. The proxy's own limits are shorter, and longer than the second that an upstream pauses between its pings.
-PATIENCE = 8.0
+#: Seconds after which no answer comes in time, and after which the mock goes on when it stalls. The proxy's own limits
+#: are far shorter, and longer than the second that an upstream pauses between its pings.
+LATE, STALL = 30.0, 90
+PARAMETERS = ("asked", "spoken", "way", "streamed")
+#: Requests that are under way at once.
+TOGETHER = 16
 LIMITS = {f"FAIRLEAD_TIMEOUTS_{name}": "2s" for name in ("FIRST_BYTE", "IDLE")} | {"FAIRLEAD_TIMEOUTS_TOTAL": "4s"}
 
 # Ways to fail; some do nothing to a whole answer, or to a stream.
@@ -56,7 +61,7 @@ def mocked(tmp_path_factory):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     mock = subprocess.Popen(
-        [sys.executable, MOCK, "--port", str(port), "--stall", "30"],
+        [sys.executable, MOCK, "--port", str(port), "--stall", str(STALL)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -76,7 +81,7 @@ def _listens(port):
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def asked_of(proxy, asked, spoken, way, *, streamed):
+def asked_of(proxy, asked, spoken, way, streamed):
     """The answer to one request, and how long it took."""
     body = {
         "model": f"{spoken.name}:mock-{way}",
@@ -86,6 +91,15 @@ def asked_of(proxy, asked, spoken, way, *, streamed):
     }
     begun = time.monotonic()
     return ask(proxy.port, asked.path, json.dumps(body).encode()), time.monotonic() - begun
+
+
+@pytest.fixture(scope="module")
+def answers(mocked, request):
+    """What came of each request that a test asks about, by the test's parameters. Most wait for a deadline, and so they
+    do it together."""
+    wanted = [item.callspec.params for item in request.session.items if item.path == request.path]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        yield {tuple(one[name] for name in PARAMETERS): pool.submit(asked_of, mocked, **one) for one in wanted}
 
 
 def ways(found):
@@ -105,10 +119,10 @@ def looks_whole(asked, answer, *, streamed):
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("way", ways(FAILS))
-def test_a_failure_is_told(mocked, asked, spoken, way, streamed):
+def test_a_failure_is_told(answers, asked, spoken, way, streamed):
     """As an error of the caller's protocol, in time, and never as an answer that looks whole."""
-    answer, seconds = asked_of(mocked, asked, spoken, way, streamed=streamed)
-    assert seconds < PATIENCE
+    answer, seconds = answers[asked, spoken, way, streamed].result()
+    assert seconds < LATE
     if way in (_IN_WHOLES if streamed else _IN_STREAMS):
         assert looks_whole(asked, answer, streamed=streamed)
         return
@@ -127,10 +141,10 @@ def test_a_failure_is_told(mocked, asked, spoken, way, streamed):
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("way", ways(ODD))
-def test_an_odd_answer_is_an_answer(mocked, asked, spoken, way, streamed):
+def test_an_odd_answer_is_an_answer(answers, asked, spoken, way, streamed):
     """In time, whole, and with its text where it has one."""
-    answer, seconds = asked_of(mocked, asked, spoken, way, streamed=streamed)
-    assert seconds < PATIENCE
+    answer, seconds = answers[asked, spoken, way, streamed].result()
+    assert seconds < LATE
     assert looks_whole(asked, answer, streamed=streamed), answer.body
     said = answer.body.replace(b"\n", b"")
     assert way in ("empty", "refusal") or ANSWER in said or _pieced(asked, answer, streamed=streamed)

@@ -15,6 +15,7 @@ import pytest
 from router.net.server.limits import Limits
 from router.server import serve
 
+from ..patience import PATIENCE
 from .processes import Proxy, Threaded, backend, until
 from .upstream import Upstream, plain
 from .wire import Client, ask, recv_until
@@ -213,7 +214,7 @@ def test_a_client_that_stops_sending(tmp_path, monkeypatch):
         answer = client.answer()
     assert answer.status == 408
     assert "stopped arriving" in answer.json()["error"]["message"]
-    assert early.closed.wait(5)
+    assert early.closed.wait(PATIENCE)
 
 
 def test_over_the_limit(proxy, ups, sent):
@@ -288,7 +289,7 @@ def test_an_early_answer_ends_the_sending(through):
     body = part(b"model", b"e:m") + part(b"file", b"x" * (20 * MIB), b"f") + END
     answer = ask(proxy.port, PATH, body, kind=KIND)
     assert (answer.status, answer.body) == (413, refusal)
-    assert early.closed.wait(5)
+    assert early.closed.wait(PATIENCE)
     assert early.received < len(body)
 
 
@@ -303,5 +304,5 @@ def test_a_client_that_leaves(through, abrupt):
         assert until(lambda: early.received)
         if abrupt:
             client.abort()
-    assert early.closed.wait(5)
+    assert early.closed.wait(PATIENCE)
     assert 0 < early.received < 200_000

@@ -9,6 +9,7 @@ import threading
 import pytest
 import trustme
 
+from ..patience import PATIENCE
 from .processes import Proxy, backend, until
 from .samples import CHAT, refused
 from .upstream import Upstream, keep, plain, stream
@@ -54,7 +55,7 @@ class Forward:
                     pair = threading.Thread(target=copied, args=(far, sock), daemon=True)
                     pair.start()
                     copied(sock, far)
-                    pair.join(5)
+                    pair.join(PATIENCE)
 
     def _http(self, sock, first):
         head, _ = recv_until(sock, first, b"\r\n\r\n")

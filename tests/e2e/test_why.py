@@ -1,12 +1,10 @@
 """What `why` says of requests that a real proxy served or refused: the cause, who was asked, and what to do."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
+from ..commands import run_in_home
 from .budgets import PRICES
 from .processes import Proxy, backend, make_home, until
 from .upstream import Upstream, chunk, hang, plain, stream_head
@@ -71,16 +69,9 @@ def proxy(tmp_path_factory, upstream):
 
 def why(proxy, name="-"):
     """What the command prints."""
-    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "router", "why", name],
-        check=False,
-        capture_output=True,
-        env={**keep, "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)},
-        timeout=20,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.decode()
+    done = run_in_home(proxy.home, "why", name)
+    assert done.code == 0, done.err
+    return done.out.decode()
 
 
 CASES = [

@@ -13,11 +13,11 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from ..patience import PATIENCE
 from .processes import until
 from .wire import RESET_ON_CLOSE, fields_of, recv_until
 
 MODELS = ("model-a", "text-embedding-1")
-_PATIENCE = 20.0
 
 
 class Gone(Exception):
@@ -87,7 +87,7 @@ class Upstream:
     def wait(self, condition):
         """Wait until the condition on this upstream holds."""
         with self._lock:
-            assert self._lock.wait_for(lambda: condition(self), _PATIENCE), f"{len(self.seen)} seen, {self.left} left"
+            assert self._lock.wait_for(lambda: condition(self), PATIENCE), f"{len(self.seen)} seen, {self.left} left"
 
     def stop(self):
         """Close everything and join the threads."""
@@ -96,7 +96,7 @@ class Upstream:
             socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the accepting thread
         self.hang_up()
         for thread in self._threads:
-            thread.join(_PATIENCE)
+            thread.join(PATIENCE)
         self._listener.close()
 
     def _start(self, target, *arguments):
@@ -117,7 +117,7 @@ class Upstream:
 
     def _serve(self, sock, number):
         with contextlib.suppress(OSError, Gone), sock:
-            sock.settimeout(_PATIENCE)
+            sock.settimeout(PATIENCE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._listed(sock):
                 if self._context is None:
@@ -237,7 +237,7 @@ def hang(sock):
             raise Gone from None
 
 
-def wait_for(event, seconds=_PATIENCE):
+def wait_for(event, seconds=PATIENCE):
     """Wait for a threading.Event, at most that long."""
 
     def step(sock):

@@ -7,7 +7,8 @@ import struct
 import sys
 from typing import NamedTuple
 
-PATIENCE = 20.0
+from ..patience import PATIENCE
+
 # A lingering time of 0 seconds makes close a reset; Windows has 16-bit fields.
 RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 JSON = (b"Content-Type", b"application/json")

@@ -37,13 +37,18 @@ def _fields(one):
     return {name: getattr(one, name) for name in type(one).__struct_fields__}
 
 
+#: Spellings and the statuses that they come with. Each place and each call meets all of them, and each place in each
+#: call meets the two of a row: how a key is spelled is read in one place of the code, wherever the key stood.
+ESCAPED = ((("plain", 400), ("URL", 500)), (("JSON slash", 401), ("base64 at 1", 400)))
+
+
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_repeated_key_is_nowhere(made, place, call, secret):
     """In each place of an error, for each kind of call, plainly and escaped."""
     runtime = world(made, call, secret)
     path, body, spoken = CALLS[call]
-    for spelling, status in (("plain", 400), ("JSON slash", 401), ("URL", 500), ("base64 at 1", 400)):
+    for spelling, status in ESCAPED[([*PLACES].index(place) + [*CALLS].index(call)) % 2]:
         script = PLACES[place](SPELLINGS[spelling](secret).encode(), status, spoken)
         played = playing(runtime, path, body, *[script] * 4, threshold=0.01 if "megabyte" in place else 0)
         assert played.sent, "the upstream was not asked"

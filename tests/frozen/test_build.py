@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ..patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -63,7 +65,10 @@ def test_newest_glibc(building, tmp_path, content, newest):
 def test_wrong_use(arguments):
     """It writes nowhere unless told, and not over its own recipe."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "build" / "build.py"), *arguments], capture_output=True, check=False, timeout=30
+        [sys.executable, str(ROOT / "build" / "build.py"), *arguments],
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode in (1, 2)
     assert b"--out" in done.stderr

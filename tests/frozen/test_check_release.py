@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ..patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 KEYS = tuple("RW" + letter * 54 for letter in "AB")
 CHANGES = "# Changes\n\n## 1.2.3 (2026-12-01)\n\n### Added\n- All of it.\n\n## 1.2.2 (2026-11-01)\n- Less.\n"
@@ -26,7 +28,7 @@ def sources(folder, *, version="1.2.3", changes=CHANGES, repository="us/fairlead
 def check(folder, tag="v1.2.3"):
     command = [sys.executable, str(ROOT / "build" / "check_release.py"), "--tag", tag, "--repository", "us/fairlead"]
     return subprocess.run(
-        [*command, "--root", str(folder)], capture_output=True, encoding="utf-8", check=False, timeout=30
+        [*command, "--root", str(folder)], capture_output=True, encoding="utf-8", check=False, timeout=PATIENCE
     )
 
 

@@ -13,6 +13,8 @@ import sys
 import termios
 import time
 
+from ..patience import PATIENCE
+
 # The leader: starts the job in the foreground, and does what it is told, a line each.
 LEADER = """
 import os, signal, sys, json
@@ -77,7 +79,7 @@ class JobTerminal:
         """The next thing that the leader says."""
         return json.loads(self._answers.readline())
 
-    def written(self, count, seconds=20):
+    def written(self, count, seconds=PATIENCE):
         """The first lines that the job has written, once there are as many."""
         until = time.monotonic() + seconds
         while True:

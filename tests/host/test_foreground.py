@@ -13,6 +13,8 @@ from router.errors import CommandError
 from router.host.foreground import find_program
 from tests.host.job_terminal import JobTerminal
 
+from ..patience import PATIENCE
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="terminals, signals and /proc")
 
 PROGRAM = str(Path(__file__).with_name("scripted_program.py"))
@@ -140,7 +142,7 @@ def test_broken_pipes_end_a_program_as_usual():
     # 141: 128 and SIGPIPE. An ignored one would be a write error, 1.
     assert process.stderr.read().splitlines()[0] == "141"
     process.stderr.close()
-    process.wait(20)
+    process.wait(PATIENCE)
 
 
 def test_ctrl_c_comes_once(job):

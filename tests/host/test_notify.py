@@ -8,6 +8,8 @@ import trio
 
 from router.host import notify
 
+from ..patience import PATIENCE
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the other systems' programs are their own")
 
 
@@ -68,7 +70,7 @@ def test_a_program_that_hangs(tmp_path, monkeypatch):
     monkeypatch.setattr(notify, "_ring_bell", lambda: None)
 
     async def main():
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE / 2):
             return await notify.notify("x", {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
 
     assert not trio.run(main)

@@ -12,6 +12,8 @@ from router.login.calls import IssuerError
 from router.login.code import Expected, Refused, judge
 from router.net.loopback import has_address
 
+from ..patience import PATIENCE
+
 EXPECTED = Expected("st", "https://login.example", names_itself=False)
 GOOD = "/callback?code=c-1&state=st"
 
@@ -35,7 +37,7 @@ def listened(use, *, port=0):
     notes = []
 
     async def main():
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE):
             async with listen("/callback", port, lambda found: judge(found, EXPECTED), notes.append) as callback:
                 found = await use(callback)
         return found, callback.result, notes

@@ -20,6 +20,7 @@ from router.settings import Secret
 from router.store.keys import logins
 from router.store.keys.logins import Login, Tokens
 
+from ..patience import PATIENCE
 from ..store.keys.shelf import in_use
 from .issuer import CANARY, SECRET, running
 from .stored import store
@@ -204,14 +205,14 @@ def test_a_keyring_that_hangs_is_told(home, issuer, monkeypatch):
     with in_use() as shelf:
         kept = store(home, issuer, keyring=True)
         other = store(home, issuer, "other")
-        monkeypatch.setattr(shelf, "set_password", lambda *_: hanging.wait(20))
+        monkeypatch.setattr(shelf, "set_password", lambda *_: hanging.wait(PATIENCE))
         (after,) = renewed(home, kept)
         assert after == logins.read_login(home, "work")
         assert (after.entry, after.tokens.access in issuer.live) == ("", True)
         again = store(home, issuer, "again")
         shelf.set_password = shelf.__class__.set_password.__get__(shelf)
         again = logins.save_login(home, again, use_keyring=True)
-        monkeypatch.setattr(shelf, "get_password", lambda *_: hanging.wait(20))
+        monkeypatch.setattr(shelf, "get_password", lambda *_: hanging.wait(PATIENCE))
         for _ in range(4):
             (error,) = renewed(home, again)
             assert str(error) == "the keyring did not answer within 0.3 s."
@@ -227,7 +228,7 @@ def test_a_keyring_that_wakes_up_later_brings_nothing_old_back(home, issuer, mon
     with in_use() as shelf:
         kept = store(home, issuer, keyring=True)
         put = shelf.set_password
-        monkeypatch.setattr(shelf, "set_password", lambda *rest: (hanging.wait(20), put(*rest)))
+        monkeypatch.setattr(shelf, "set_password", lambda *rest: (hanging.wait(PATIENCE), put(*rest)))
         (one,) = renewed(home, kept)
         (two,) = renewed(home, one)
         hanging.set()

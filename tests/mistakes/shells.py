@@ -5,8 +5,8 @@ import shlex
 import subprocess
 import sys
 
-#: Ends what hangs. On a busy machine the import of a vendor's SDK alone takes half a minute.
-_PATIENCE = 300
+from ..patience import PATIENCE
+
 _DUMP = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
 MESSAGES = """
 import anthropic
@@ -22,17 +22,18 @@ print(openai.OpenAI(max_retries=0).chat.completions.create(
 
 def evaluate(fairlead, *arguments, then=_DUMP, **environ):
     """The environment of a shell that has evaluated `fairlead env`, and what that said on stderr."""
-    command = shlex.join([sys.executable, "-m", "router", "env", *arguments])
+    code, lines, said = fairlead("env", *arguments, **environ)
+    assert code == 0, said
     done = subprocess.run(
-        ["sh", "-c", f'eval "$({command})"\n{shlex.join(then)}'],
+        ["sh", "-c", f'eval "$1"\n{shlex.join(then)}', "sh", lines],
         check=True,
         capture_output=True,
         text=True,
         env={**fairlead.environ, **environ},
         cwd=fairlead.folder,
-        timeout=_PATIENCE,
+        timeout=PATIENCE,
     )
-    return json.loads(done.stdout) if then is _DUMP else done.stdout, done.stderr
+    return json.loads(done.stdout) if then is _DUMP else done.stdout, said + done.stderr
 
 
 def run_sdk(program, model, environ):
@@ -43,6 +44,6 @@ def run_sdk(program, model, environ):
         capture_output=True,
         text=True,
         env=environ,
-        timeout=_PATIENCE,
+        timeout=PATIENCE,
     )
     return done.stdout + done.stderr

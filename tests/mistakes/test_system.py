@@ -14,6 +14,7 @@ from ..cli.terminals import on_terminal
 from ..e2e.processes import Proxy, until
 from ..e2e.samples import CHAT
 from ..e2e.wire import Client, ask, request
+from ..patience import PATIENCE
 from .mistake import Mistake
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals, modes and terminals")
@@ -149,7 +150,7 @@ def test_h9(fairlead):
         input=b"sk-x",
         capture_output=True,
         env=fairlead.environ,
-        timeout=20,
+        timeout=PATIENCE,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
     )
     assert done.returncode == 1
@@ -184,7 +185,7 @@ def test_h11(fairlead, command, code, said):
     """It is empty to every command."""
     line = f"exec {sys.executable} -W error -m router {command} <&-"
     done = subprocess.run(
-        ["/bin/sh", "-c", line], check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20
+        ["/bin/sh", "-c", line], check=False, capture_output=True, text=True, env=fairlead.environ, timeout=PATIENCE
     )
     assert done.returncode == code, done.stderr
     MISTAKES["H11"]._replace(cause=said).check(done.stderr)
@@ -196,7 +197,9 @@ def test_h12(fairlead):
     """It is a failure, said in one line."""
     with open("/dev/full", "w") as full:
         line = [sys.executable, "-m", "router", "config", "show"]
-        done = subprocess.run(line, check=False, stdout=full, stderr=subprocess.PIPE, env=fairlead.environ, timeout=20)
+        done = subprocess.run(
+            line, check=False, stdout=full, stderr=subprocess.PIPE, env=fairlead.environ, timeout=PATIENCE
+        )
     assert done.returncode == 1
     MISTAKES["H12"].check(done.stderr.decode())
 
@@ -213,7 +216,7 @@ def test_h13(tmp_path):
             proxy.process.send_signal(signal.SIGINT)
             MISTAKES["H13"].check(read_terminal(here, "Press Ctrl-C again"))
             proxy.process.send_signal(signal.SIGINT)
-            assert proxy.process.wait(5) == 130
+            assert proxy.process.wait(PATIENCE) == 130
     finally:
         proxy.kill()
         os.close(here)
@@ -248,7 +251,7 @@ def test_h14(fairlead, command, prompt):
     os.write(here, b"\x03")
     shown += read_terminal(here, "never shown")
     os.close(here)
-    assert process.wait(20) == 130
+    assert process.wait(PATIENCE) == 130
     assert shown.endswith("\n")
     assert "Traceback" not in shown
     assert not (fairlead.home / "config.toml").exists()

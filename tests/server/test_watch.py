@@ -9,6 +9,8 @@ import trio.testing
 from router.server import watch
 from router.server.watch import ConfigWatcher, read_signature
 
+from ..patience import PATIENCE
+
 
 class Reloads:
     """Counts reloads; when `slow`, each lasts until the test ends it."""
@@ -29,7 +31,7 @@ def watched(home, reloads, use):
     """Run `use(watch)` while the watch runs."""
 
     async def main():
-        with trio.fail_after(20):
+        with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 one = ConfigWatcher(home, reloads)
                 nursery.start_soon(one.run)

@@ -13,6 +13,7 @@ from router.telemetry import log_file
 from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
 from ..growth import grows_evenly
+from ..patience import PATIENCE
 from ..spellings import SPELLINGS, leaks
 
 
@@ -241,7 +242,7 @@ def test_a_full_pipe_never_holds_up_a_request(eventually):
         assert time.perf_counter() - began < 1
     finally:
         os.close(read_end)  # the write under way fails, and the thread ends
-        log._thread.join(5)
+        log._thread.join(PATIENCE)
         os.close(write_end)
     assert not log._thread.is_alive()
 

@@ -7,6 +7,7 @@ from router.wire import translate
 from router.wire.conversation.sealed_state import StateSealer, make_signer
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import find_profile
+from router.wire.raw.sse import Splitter
 
 OTHER = {"messages": "chat", "chat": "messages"}
 
@@ -35,16 +36,26 @@ def sent(body, source, vendor="", target=None, **fields):
 
 def streamed(pieces, source, ctx=None, target=None):
     """A stream's bytes in the other protocol; pieces: the upstream's bytes as they came in."""
-    from router.wire.raw.sse import Splitter
+    return _translated(*_batches(pieces), source, ctx, target)
 
-    stream = translate.Stream(source, target or OTHER[source], ctx or context())
+
+def check_cuts(cuts, source, wanted, target=None):
+    """Assert that each of the ways to cut a stream into pieces gives the same bytes. A translation sees of a cut only
+    which events are complete together, so each such grouping is translated once."""
+    for found in dict.fromkeys(map(_batches, cuts)):
+        assert _translated(*found, source, None, target) == wanted
+
+
+def _batches(pieces):
+    """The events that each piece completes, and what is held at the end."""
     splitter = Splitter()
-    out = []
-    for piece in pieces:
-        batch = splitter.feed(piece)
-        if batch:
-            out.append(stream.feed(batch))
-    tail = splitter.tail
+    found = [splitter.feed(piece) for piece in pieces]
+    return tuple(filter(None, found)), splitter.tail
+
+
+def _translated(batches, tail, source, ctx, target):
+    stream = translate.Stream(source, target or OTHER[source], ctx or context())
+    out = [stream.feed(batch) for batch in batches]
     if tail.strip() and translate.is_whole(tail):
         out.append(stream.feed(tail + b"\n\n"))
     return b"".join(out) + stream.end()

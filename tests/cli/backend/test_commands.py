@@ -11,6 +11,8 @@ import pytest
 
 from router.store.home.home import open_home
 
+from ...patience import PATIENCE
+
 
 def add(fairlead, provider, *arguments, name="office", **options):
     return fairlead("backend", "add", name, "--base-url", provider.url, *arguments, **options)
@@ -231,7 +233,7 @@ def test_key_is_asked_without_echo(fairlead, provider):
     screen = read_until(controller, b"empty for none): ")
     os.write(controller, b"sk-good\n")
     screen += read_until(controller, b"models")
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
     os.close(controller)
     assert b"Key for office (not shown" in screen
     assert b"key accepted" in screen
@@ -333,7 +335,7 @@ def test_what_cannot_be_saved(fairlead, provider, command):
     add(fairlead, provider, "--protocols", "chat", "--key-stdin", stdin="sk-good")
     place = ["--base-url", provider.url, "--protocols", "chat"] if command[0] == "backend" else []
     line = [sys.executable, "-c", FULL, *command, *place, "--key", "sk-good"]
-    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "cannot be written" in done.stderr
@@ -345,7 +347,7 @@ def test_what_cannot_be_saved(fairlead, provider, command):
 def test_closed_input(fairlead, options):
     """A closed standard input is an empty one."""
     line = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "router", "backend", "add", "groq", *options]
-    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (1, "")
     assert "the key on standard input is empty" in done.stderr or "groq needs a key" in done.stderr
 

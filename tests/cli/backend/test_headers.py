@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 
+from ...patience import PATIENCE
 from .test_commands import add, words
 
 
@@ -89,7 +90,7 @@ def test_headers_reach_the_upstream(fairlead, provider, office):
     url = json.loads(run.read_text())["url"]
     body = json.dumps({"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}).encode()
     request = urllib.request.Request(f"{url}/v1/chat/completions", body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         assert answer.status == 200
     assert provider.fields["/v1/chat/completions"]["x-title"] == "fairlead=1"
 

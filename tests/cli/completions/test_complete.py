@@ -11,6 +11,7 @@ from router.cli import COMMANDS
 from router.cli.completions.complete import find_candidates
 from router.cli.completions.files import Files
 
+from ...patience import PATIENCE
 from .homes import CONFIG, SECRET, write_history, write_home
 
 DEMO = [*("demo", "demo-tools", "demo-slow", "demo-429", "demo-500", "demo-529", "demo-cut", "demo-hang")]
@@ -103,7 +104,7 @@ def complete(path, shell, *words, **environ):
         [sys.executable, "-W", "error", "-m", "router", "__complete", shell, str(len(words)), "fairlead", *words],
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
         env={"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(path), "HOME": str(path.parent), **environ},
     )
 

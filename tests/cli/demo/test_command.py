@@ -18,6 +18,7 @@ from router.store.home.home import open_home
 from router.wire.protocols import BY_NAME
 
 from ...e2e.wire import ask
+from ...patience import PATIENCE
 
 
 def test_demo_answers_in_each_protocol(fairlead):
@@ -76,7 +77,7 @@ def test_demo_keeps_serving(fairlead):
     assert "Add real backends:   fairlead init" in text
     assert "Ctrl-C stops the demo, or in the second terminal: fairlead stop" in text
     assert fairlead("stop").code == 0
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_demo_s_own_requests_are_not_in_the_history(fairlead):
@@ -89,7 +90,7 @@ def test_demo_s_own_requests_are_not_in_the_history(fairlead):
     body = b'{"model":"demo","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
     assert ask(run.port, "/v1/messages", body).status == 200
     assert fairlead("stop").code == 0
-    assert process.wait(20) == 0, [*process.lines, *process.stdout]
+    assert process.wait(PATIENCE) == 0, [*process.lines, *process.stdout]
     used = fairlead("usage").out
     assert "1 request " in used
     assert re.search(r"^  account .*\n  demo  +1  ", used, re.MULTILINE)
@@ -209,4 +210,4 @@ def test_an_answer_that_was_not_translated(fairlead):
     assert told["messages -> chat"] == told["chat -> messages"] == (False, "it was not translated")
     assert told["chat"][0]
     assert fairlead("stop").code == 0
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0

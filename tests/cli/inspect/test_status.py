@@ -28,6 +28,7 @@ from router.store.history.read_usage import UsageSums
 from router.store.home.home import open_home
 
 from ...local_servers import model_server
+from ...patience import PATIENCE
 from ..setup.conftest import InProcess
 
 IDLE = Queue(running=0, waiting=0, limit=1000, most=1000, stalled_s=None, limits={})
@@ -329,7 +330,7 @@ def test_watching(fairlead):
             assert data, said
             said += data
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         while not said.endswith(b"\x1b[?1049l"):
             said += os.read(here, 65536)
     finally:

@@ -16,6 +16,7 @@ from router.cli.login import command, options
 from router.store.home.home import open_home
 
 from ...login.issuer import CLIENT, running
+from ...patience import PATIENCE
 
 
 class Done(NamedTuple):
@@ -69,7 +70,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 def get(url, **headers):
     """Status and body."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

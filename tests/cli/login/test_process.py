@@ -10,7 +10,7 @@ _VISIT = """\
 import sys, urllib.request
 with open({seen!r}, "a") as file:
     file.write(" ".join(sys.argv[1:]) + "\\n")
-urllib.request.urlopen(sys.argv[1], timeout=10)
+urllib.request.urlopen(sys.argv[1], timeout=60)
 """
 
 

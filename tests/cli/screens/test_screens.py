@@ -29,6 +29,7 @@ from router.store.history.record import History
 from router.store.home import run_files
 from router.store.home.home import open_home
 
+from ...patience import PATIENCE
 from ..conftest import Command
 from ..inspect.test_why import FAILED
 from .scenes import AFTER, BEFORE, FILES, ON_EMPTY_HOME, RUNNING, Scene
@@ -148,7 +149,7 @@ def play(width, provider):
         started = re.sub(r"\$[\d.]+ of \$5.00 \(\d+ %\)", "$N of $5.00 (N %)", "\n".join(process.lines))
         found["proxy "] = [0, f"{started}\n", ""]
         running = run(fairlead, RUNNING, environ, provider, entry.port)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         found |= {f"{line}  ": said for line, said in running.items()}
         found |= {f"{line}   ": said for line, said in run(fairlead, AFTER, environ, provider).items()}
     finally:

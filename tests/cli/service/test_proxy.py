@@ -14,6 +14,8 @@ from router.server import background_log
 from router.server.background_log import BackgroundLog, is_own_output
 from router.store.home.home import open_home
 
+from ...patience import PATIENCE
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and datagrams")
 
 
@@ -25,7 +27,7 @@ def start(fairlead, tmp_path):
     def start(*words, kind="systemd", **environ):
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiver.bind(str(tmp_path / "notify"))
-        receiver.settimeout(20)
+        receiver.settimeout(PATIENCE)
         variables = {"FAIRLEAD_SERVICE": kind, "NOTIFY_SOCKET": str(tmp_path / "notify"), **environ}
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "router", *words],
@@ -72,7 +74,7 @@ def test_a_whole_life(fairlead, start, tmp_path):
     hear(receiver, "READY=1\n")
     process.send_signal(signal.SIGTERM)
     hear(receiver, "STOPPING=1")
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "serves on http://localhost:" in out
     assert "export" not in out
@@ -89,7 +91,7 @@ def test_the_mode_of_each_manager(fairlead, start):
     assert (done.code, done.out) == (1, "")
     assert "fairlead service restart" in done.err
     assert "it ran for dev.fairlead.proxy, which may start it again at the next login" in fairlead("stop").err
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(("kind", "code"), [("systemd", 78), ("launchd", 0), ("tasks", 78), ("", 1)])
@@ -97,7 +99,7 @@ def test_a_start_that_cannot_help(fairlead, start, kind, code):
     """A broken configuration ends so that no manager tries again; what is wrong is said in any case."""
     open_home({"FAIRLEAD_HOME": str(fairlead.home)}).write("config.toml", b'port = "x"\n')
     process, _ = start("proxy", kind=kind)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert "port is" in out
 
@@ -106,7 +108,7 @@ def test_a_port_that_is_taken(fairlead, start):
     """By another program it may be free later, so that the manager tries again; by a proxy of this home it is not."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         process, _ = start("proxy", "--port", str(listener.getsockname()[1]))
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "taken by another program" in out) == (1, True)
 
 
@@ -115,7 +117,7 @@ def test_a_port_of_this_home(fairlead, start):
     fairlead.start("proxy", "--port", "0")
     [path] = (fairlead.home / "run").glob("*.json")
     process, _ = start("proxy", "--port", path.stem)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 78
     assert f"port {path.stem} is taken by another proxy of this home" in out
     assert f"fairlead stop --port {path.stem}, then fairlead service restart" in out
@@ -127,11 +129,11 @@ def test_keys_of_a_file(fairlead, start, tmp_path):
     keys.write_text("FAIRLEAD_PORT=nonsense\n")
     keys.chmod(0o600)
     process, _ = start("proxy", FAIRLEAD_SERVICE_ENV=str(keys))
-    assert "FAIRLEAD_PORT" in process.communicate(timeout=20)[0]
+    assert "FAIRLEAD_PORT" in process.communicate(timeout=PATIENCE)[0]
     keys.chmod(0o644)
     os.unlink(tmp_path / "notify")
     process, _ = start("proxy", FAIRLEAD_SERVICE_ENV=str(keys))
-    assert "chmod 600" in process.communicate(timeout=20)[0]
+    assert "chmod 600" in process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 78
 
 
@@ -152,7 +154,7 @@ def test_as_the_task_scheduler_starts_it(fairlead, tmp_path):
         assert (run["mode"], run["unit"], run["log"]) == ("task", "fairlead", str(log))
         assert log.stat().st_mode & 0o777 == 0o600
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from router.exchange.body.fair_thread import COLLECTOR_SECONDS, SWITCH_SECONDS, VERY_LARGE, FairThread, size_of
 from router.wire.raw.json import deallocation
 
+from ...patience import PATIENCE
+
 MIB = 1 << 20
 
 
@@ -26,7 +28,7 @@ def in_turn(works):
 
         def hold():
             trio.from_thread.run_sync(begun.set)
-            first.wait(10)
+            first.wait(PATIENCE)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(thread.run, "first", MIB, hold)
@@ -68,7 +70,7 @@ def test_very_large_work_has_a_thread_of_its_own():
 
         def hold():
             trio.from_thread.run_sync(begun.set)
-            assert end.wait(10)
+            assert end.wait(PATIENCE)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(thread.run, 1, VERY_LARGE + 1, hold)
@@ -89,7 +91,7 @@ def test_work_that_is_cancelled_leaves_its_turn_to_the_next(granted):
 
         def hold():
             trio.from_thread.run_sync(begun.set)
-            end.wait(10)
+            end.wait(PATIENCE)
 
         async def ask(name, scope):
             with scope:
@@ -140,7 +142,7 @@ def test_the_interpreter_switches_often_only_while_work_runs():
 
         def hold():
             trio.from_thread.run_sync(begun.set)
-            end.wait(10)
+            end.wait(PATIENCE)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(first.run, None, MIB, hold)
@@ -165,7 +167,7 @@ def test_the_collector_is_stopped_while_work_runs():
 
         def hold():
             trio.from_thread.run_sync(begun.set)
-            end.wait(10)
+            end.wait(PATIENCE)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(thread.run, None, VERY_LARGE + 1, hold)

@@ -8,6 +8,8 @@ import pytest
 
 from router.host.service.managed import Service, read_variables, take_service
 
+from ...patience import PATIENCE
+
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="datagrams of systemd")
 ABSTRACT = pytest.param("@fairlead-test-{}", marks=pytest.mark.skipif(sys.platform != "linux", reason="abstract"))
 
@@ -21,7 +23,7 @@ def bind(tmp_path):
         address = form.format(os.getpid()) if form.startswith("@") else str(tmp_path / "notify")
         made.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         made[0].bind("\0" + address[1:] if address.startswith("@") else address)
-        made[0].settimeout(5)
+        made[0].settimeout(PATIENCE)
         return made[0], address
 
     yield bind

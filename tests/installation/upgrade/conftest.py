@@ -25,6 +25,7 @@ from router.installation.upgrade.manifest import Release, ReleaseFile
 from router.installation.upgrade.system import find_system
 from router.store.database.migrations import MIGRATIONS
 
+from ...patience import PATIENCE
 from .test_minisign import keys
 
 KEY, NEXT, STRANGER = keys.make_key(), keys.make_key(), keys.make_key()
@@ -212,7 +213,7 @@ class Installed:
     def current(self):
         """What the installed program says of itself."""
         program = self.prefix / "current" / "fairlead"
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE)
         return done.stdout.strip().removeprefix("fairlead ")
 
     @property

@@ -16,6 +16,8 @@ from router.errors import Unavailable, Unreachable
 from router.net.client import dial
 from router.net.client.dial import allows_link_local, connect, end_when_silent, resolve_in_threads
 
+from ...patience import PATIENCE
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux has")
 
 
@@ -96,7 +98,7 @@ def stuck(monkeypatch):
         if arguments[-1] & socket.AI_NUMERICHOST:  # trio asks so first, and waits for it
             return usual(host, *arguments, **options)
         if b"hang.example" in (host if isinstance(host, bytes) else str(host).encode()):
-            release.wait(20)
+            release.wait(PATIENCE)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return usual("127.0.0.1", *arguments, **options)
 
@@ -128,7 +130,7 @@ def test_look_ups_that_hang_hold_up_no_other_name(stuck):
                     nursery.start_soon(connect, "hang.example", 1, "it")
                 await trio.sleep(0.1)
                 assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
-                with trio.fail_after(2):
+                with trio.fail_after(PATIENCE / 2):
                     (await connect("good.example", four.getsockname()[1], "it")).close()
                     assert await trio.to_thread.run_sync(lambda: 7) == 7
                 nursery.cancel_scope.cancel()

@@ -81,7 +81,7 @@ def test_rude_programs(handle):
         found = look({"lmstudio": port, "llamacpp": port, "vllm": port, "ollama": good}, seconds=1.0)
         took = time.monotonic() - began
     assert [one.name for one in found] == ["ollama"]
-    assert took < 5
+    assert took < PATIENT
 
 
 def test_all_together_end_in_time():
@@ -90,7 +90,7 @@ def test_all_together_end_in_time():
         ports = {name: stack.enter_context(listening(local_servers.stay_silent)) for name in SERVERS}
         began = time.monotonic()
         assert look(ports, seconds=0.2) == []
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < PATIENT
 
 
 @needs_ipv6

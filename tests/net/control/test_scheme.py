@@ -12,6 +12,7 @@ import trustme
 from router.net.control import scheme
 from router.net.control.calls import fetch_models
 
+from ...patience import PATIENCE
 from ..peers import KEY, backend, failure
 
 
@@ -26,7 +27,7 @@ def answering(answer):
                 with listener.accept()[0] as connection:
                     if ended.is_set():
                         return
-                    connection.settimeout(10)
+                    connection.settimeout(PATIENCE)
                     with contextlib.suppress(OSError):
                         data = answer(connection.recv(65536))
                         if data is None:

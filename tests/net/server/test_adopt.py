@@ -7,6 +7,8 @@ import pytest
 
 from router.net.server.listen import adopt_port, hold_port
 
+from ...patience import PATIENCE
+
 
 def handed(listeners):
     """Descriptors of the same sockets, as another process would inherit them."""
@@ -34,7 +36,7 @@ def test_the_same_port_is_adopted(held, host, fixed):
         hold_port(host, port)
     for one in adopted:
         assert not one.get_inheritable()
-        with socket.create_connection(one.getsockname()[:2], timeout=5):
+        with socket.create_connection(one.getsockname()[:2], timeout=PATIENCE):
             pass
         one.close()
 

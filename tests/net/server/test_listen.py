@@ -14,6 +14,8 @@ import trio.testing
 from router.net.loopback import find_companion, has_address
 from router.net.server.listen import AddressTaken, accept, hold_port, open_listeners
 
+from ...patience import PATIENCE
+
 
 @contextlib.contextmanager
 def listening(host, port=0):
@@ -33,7 +35,7 @@ def test_localhost_is_both_loopback_families_on_one_port():
         [port] = {listener.getsockname()[1] for listener in listeners}
         assert port > 0
         for address in wanted:
-            with socket.create_connection((address, port), timeout=5):
+            with socket.create_connection((address, port), timeout=PATIENCE):
                 pass
 
 
@@ -91,7 +93,7 @@ def test_both_addresses_of_localhost_are_held(host):
         assert first[0] == PAIRS.get(host, first[0])
         assert second[0] == find_companion(first[0])
         for address in ("127.0.0.1", "::1"):
-            with socket.create_connection((address, first[1]), timeout=5):
+            with socket.create_connection((address, first[1]), timeout=PATIENCE):
                 pass
 
 

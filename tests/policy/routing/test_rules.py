@@ -85,9 +85,9 @@ def test_a_glob(pattern, name, wanted):
 def test_no_glob_backtracks():
     """However many stars a rule has, a name of the greatest length is read in no time."""
     match = compile_glob("*a" * 60 + "b").match
-    began = time.perf_counter()
+    began = time.thread_time()
     assert match("a" * 256) is None
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 @given(st.text(max_size=12), st.text(max_size=12))

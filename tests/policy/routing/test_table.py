@@ -16,6 +16,6 @@ def test_a_table_is_built_in_no_time():
         one.name: [f"claude-opus-{n % 9}-{n}" if n % 2 else f"org/model-{n}" for n in range(200)] for one in backends
     }
     rules = [Rule(name=str(n), when=Condition(model=f"*{n}*x", images=True), backend="b1") for n in range(20)]
-    began = time.perf_counter()
+    began = time.thread_time()
     Table(backends, catalogs, FAMILIES, "b1", ALIASES, rules)
-    assert time.perf_counter() - began < 0.25
+    assert time.thread_time() - began < 0.25

@@ -13,6 +13,7 @@ from router.errors import CommandError
 from router.store.config import toml
 from router.store.config.toml import Change, changed
 
+from ...patience import PATIENCE
 from ...settings.documents import documents
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
@@ -273,4 +274,4 @@ def test_reading_loads_no_writer():
         "import sys; from router.store.config import toml; toml.parse('a = 1\\nb.c = [1]', 'x'); "
         "assert 'tomlkit' not in sys.modules and 'yaml' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)

@@ -17,6 +17,8 @@ from router.store.database import writer as module
 from router.store.database.open import connect
 from router.store.database.writer import COMMIT_SECONDS, PENDING, Ledger
 
+from ...patience import PATIENCE
+
 INSERT = "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1, '')"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 
@@ -50,7 +52,7 @@ def ids(path):
         return {row[0] for row in db.execute("SELECT id FROM owners")}
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=PATIENCE):
     """Wait for what another thread does."""
     end = time.monotonic() + seconds
     while not condition():
@@ -92,7 +94,7 @@ def test_nothing_is_made_for_nothing(begun, home):
     begun().close()
     assert not home.at("history.db").exists()
     program = "import sys, router.server.serve; sys.exit('sqlite3' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=30).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE).returncode == 0
 
 
 def test_a_full_queue(begun):
@@ -276,7 +278,7 @@ def test_chores(begun):
     ledger = begun()
     ledger.add_maintenance(lose)
     ledger.start()
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     ledger.add(INSERT, ("x",))
     until(lambda: ledger.read("SELECT id FROM owners"))
     assert begun.said == ["history.db: lose failed and is not done again: no such table"]

@@ -22,8 +22,9 @@ from router.store.interfaces import SyncMessage
 from router.store.shared import budgets
 from router.store.shared.budgets import SqliteSharedBudgets
 
+from ...patience import PATIENCE
+
 NOW = 1_795_243_000.0
-PATIENCE = 10
 DAY = find_term("day", NOW)
 LIMIT = 1000
 

@@ -30,10 +30,10 @@ def test_any_body(body, model):
 def test_the_work_grows_with_the_length_alone(piece):
     """A body made of a piece that begins a match each time is read as quickly as any other."""
     body = b'{"error":{"message":"' + piece * (4 * READ_LIMIT // len(piece)) + b'credit balance is too low"}}'
-    began = time.perf_counter()
+    began = time.thread_time()
     read_body_limit(body, "some-model")
     says_itself(body, WORDS)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_only_the_beginning_is_read():

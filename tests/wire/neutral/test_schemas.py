@@ -224,7 +224,7 @@ def doubling(levels):
 def test_deep_and_multiplying_schemas_are_bounded(rules):
     """Depth and size are limited, also where replacing references would double a schema level by level."""
     assert fit_schema(shape(a=nested(500)), rules) is None
-    began = time.perf_counter()
+    began = time.thread_time()
     fit_schema(doubling(40), rules)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
     assert (fit_schema(doubling(40), rules) is None) is (not rules.references)
