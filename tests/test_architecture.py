@@ -38,11 +38,13 @@ ROOMS = {
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
+ROOMS["repro"] = BASE | {"wire", "policy", "store"}
+ROOMS["replay"] = ROOMS["server"] | {"server", "repro"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
 ROOMS["setup"] = BASE | {"store"}
 ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service", "repro", "replay"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -79,8 +81,10 @@ SUB_ROOMS = {
     "store/config": {"home", "keys"},
     "store/database": {"home"},
     "store/history": {"home", "database"},
+    "store/captures": {"home"},
     "store/shared": {"home", "database", "history", ""},
     "exchange/body": set(),
+    "exchange/capture": {""},
     "exchange/upstream_response": {"body"},
     "exchange/grants": {""},
     "exchange/request": {"body", "grants", "upstream_response", ""},
@@ -115,7 +119,7 @@ HOMES = {
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
-    "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "cli"},
+    "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "cli"},
 }
 PURE_ROOMS = {"wire", "policy", "backends", "errors", "ir", "settings", "redaction"}
 NOT_IN_PURE_ROOMS = {"trio", "os", "time", "logging", "socket", "ssl", "threading", "subprocess", "random", "secrets"}

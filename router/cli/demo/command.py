@@ -22,9 +22,9 @@ from router.host.event_loop import run_async
 from router.net.loopback import list_literal_urls
 from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
+from router.store.captures import folder as captures
 from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
-from router.store.shared import captures
 
 if TYPE_CHECKING:
     from router.server.serve import Serving
