@@ -40,7 +40,9 @@ def test_a_capture(home):
     assert captured.begin()
 
     def make(redact):
-        return Capture(meta=Meta(schema=2, id="req_1", time=1.5), request=RequestLine(body=Body(text=redact(b'{"k":"hunter2"}'))))
+        return Capture(
+            meta=Meta(schema=2, id="req_1", time=1.5), request=RequestLine(body=Body(text=redact(b'{"k":"hunter2"}')))
+        )
 
     captured.add("req_1", make)
     captured.start()
