@@ -21,6 +21,7 @@ BEGINNING = Input("the beginning of an error", 4096)
 ERROR = Input("the beginning of an error that may tell of limits", 16_384)
 ERRORS = Input("an error that is searched for secrets", 1 << 20)
 SHOWN = Input("the text of an error in the history", 200)
+CAPTURED = Input("a body in a capture, or a part of it", 256 << 10)
 NAME = Input("the name of a model", 256)
 DIGITS = Input("a duration that is cut before", 18)
 END = Input("the end of an id", 64)
@@ -182,6 +183,50 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
         "_VARIABLE": SETTING,
         "_PLACEHOLDER": SETTING,
         "'[\\\\x21-\\\\x7e]+'": SETTING,
+    },
+    "repro/fill.py": {
+        "_PREFIX": CAPTURED,
+        "_DATA_URL": CAPTURED,
+        "_SCHEME": CAPTURED,
+        "_TOKEN": CAPTURED,
+        "_PLACE": CAPTURED,
+        "_CONFIGURED": CAPTURED,
+    },
+    "repro/json_text.py": {
+        "_PART": CAPTURED,
+        "_ESCAPE": CAPTURED,
+        "_COLON": CAPTURED,
+    },
+    "repro/make.py": {
+        "_LIMIT_HEADERS": CAPTURED,
+        "_LIMIT_VALUE": CAPTURED,
+        "_WORD": CAPTURED,
+        "_SEPARATOR": CAPTURED,
+        "'[a-z]{1,20}/[a-z0-9.+-]{1,40}(?:; ?charset=[A-Za-z0-9-]{1,20})?'": CAPTURED,
+        "'[a-z, -]{1,40}'": CAPTURED,
+        "'[a-z*]{1,20}/[a-z0-9.+*-]{1,40}'": CAPTURED,
+        "'[0-9-]{1,20}'": CAPTURED,
+        "'[a-z0-9, -]{1,400}'": CAPTURED,
+        "'[0-9.]{1,12}'": CAPTURED,
+        "'true|false'": CAPTURED,
+        "'[a-z]{1,20}->[a-z]{1,20}'": CAPTURED,
+        "'[0-9]{1,3}'": CAPTURED,
+    },
+    "repro/scan.py": {
+        "_MAIL": CAPTURED,
+        "_HOME": CAPTURED,
+        "_WORD": CAPTURED,
+        "_FILLER": CAPTURED,
+    },
+    "repro/shape.py": {
+        "_DIALECT": CAPTURED,
+        "_MODEL": CAPTURED,
+        "_PLAIN_NAME": CAPTURED,
+        "_CODE": CAPTURED,
+    },
+    "repro/streams.py": {
+        "_LINE": CAPTURED,
+        "_FIELD": CAPTURED,
     },
 }
 

@@ -38,12 +38,14 @@ ROOMS = {
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
+ROOMS["repro"] = BASE | {"wire", "policy", "store"}
+ROOMS["replay"] = ROOMS["server"] | {"server", "repro"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
 ROOMS["setup"] = BASE | {"store"}
 ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
 ROOMS["mcp"] = BASE | {"wire", "policy", "net", "store", "operator_api"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service", "mcp"}
+ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service", "mcp", "repro", "replay"}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -80,8 +82,10 @@ SUB_ROOMS = {
     "store/config": {"home", "keys"},
     "store/database": {"home"},
     "store/history": {"home", "database"},
+    "store/captures": {"home"},
     "store/shared": {"home", "database", "history", ""},
     "exchange/body": set(),
+    "exchange/capture": {""},
     "exchange/upstream_response": {"body"},
     "exchange/grants": {""},
     "exchange/request": {"body", "grants", "upstream_response", ""},
@@ -98,7 +102,7 @@ SUB_ROOMS = {
     "cli/completions": {"common"},
     "cli/completions/tables": {"completions"},
     "cli/config": {"common"},
-    "cli/demo": {"common", "env", ""},
+    "cli/demo": {"common", "env", "repro", ""},
     "cli/doctor": {"common"},
     "cli/doctor/checks": {"common", "completions", "doctor", "service", "setup"},
     "cli/env": {"common"},
@@ -107,6 +111,7 @@ SUB_ROOMS = {
     "cli/keys": {"common", "config"},
     "cli/login": {"common", "backend", "accounts"},
     "cli/mcp": {"common", "config", "doctor", "inspect"},
+    "cli/repro": {"common", "inspect"},
     "cli/run": {"common", "env", ""},
     "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},
@@ -119,7 +124,7 @@ HOMES = {
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
-    "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "cli"},
+    "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "cli"},
 }
 PURE_ROOMS = {"wire", "policy", "backends", "errors", "ir", "settings", "redaction"}
 NOT_IN_PURE_ROOMS = {"trio", "os", "time", "logging", "socket", "ssl", "threading", "subprocess", "random", "secrets"}

@@ -22,7 +22,7 @@ from router.operator_api.status import (
 )
 from router.policy.routing.model_list import list_models
 from router.policy.routing.table import Table
-from router.store.shared import captures
+from router.store.captures import folder as captures
 from router.upstream.account_state import report_account, why_not
 from router.upstream.runtime import Runtime
 from router.upstream.services import Service

@@ -33,6 +33,8 @@ COMMANDS = {
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
     "why": ("router.cli.inspect.why:run", "show what happened to one request"),
+    "repro": ("router.cli.repro.repro:run", "make a file that shows what happened to a request, without its content"),
+    "replay": ("router.cli.repro.replay:run", "show, or try, what a captured request becomes at another backend"),
     "history": ("router.cli.history:run", "export the history, or clear it"),
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),

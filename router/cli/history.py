@@ -13,13 +13,13 @@ from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
+from router.store.captures import folder as captures
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
 from router.store.history import read_requests, reader
 from router.store.history.read_requests import RECORDED, RecordedAttempt
 from router.store.history.record import clear
 from router.store.home.home import Home, open_home
-from router.store.shared import captures
 
 _COMMANDS = {
     "export": ("router.cli.history:run_export", "print every recorded request, as JSON or CSV"),

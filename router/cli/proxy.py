@@ -20,10 +20,10 @@ from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Loaded, Settings, format_default
 from router.settings.keys import find_unknown_variables
+from router.store.captures import folder as captures
 from router.store.config import backends, toml
 from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
-from router.store.shared import captures
 
 if TYPE_CHECKING:
     from router.host.service.managed import Service

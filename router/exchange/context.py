@@ -20,6 +20,7 @@ from router.wire.calls import Call
 if TYPE_CHECKING:
     from router.net.headers import Lines
     from router.policy.grants.grant import Grant
+    from router.telemetry.capture import CaptureRecorder
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -30,6 +31,7 @@ class Arrival:
 
     __slots__ = (
         "call",
+        "capture",
         "capture_limit",
         "connection",
         "cors",
@@ -57,8 +59,10 @@ class Arrival:
         self.grant: Grant | None = None
         #: Headers that let a page of a listed origin read the answer.
         self.cors: Lines = []
-        #: Bytes of each body that are kept beside the request, for history.capture or -vv.
+        #: Bytes of each body that are kept beside the request, for -vv.
         self.capture_limit: int = runtime.capture_limit()
+        #: Records the request while history.capture is on; None for one that is not captured.
+        self.capture: CaptureRecorder | None = runtime.begin_capture(request.arrived)
         #: Counts the bytes of the request body against the bound of all buffers.
         self.memory = MemoryShare(runtime.memory)
 
@@ -87,7 +91,7 @@ class Arrival:
 
     def hide_credentials(self, names: frozenset[bytes]) -> None:
         """Redact what these headers hold in captured bodies: an upstream that gets it may repeat it in its answer."""
-        if self.capture_limit:
+        if self.capture_limit or self.capture is not None:
             values = [strip_scheme(value) for _, name, value in self.request.lines if name in names]
             self.runtime.log.hide([Secret(value.decode("latin-1")) for value in values])
 
@@ -107,6 +111,7 @@ class RequestContext(Arrival):
         self.own_keys = arrival.own_keys
         self.grant = arrival.grant
         self.cors = arrival.cors
+        self.capture = arrival.capture
         self.capture_limit = arrival.capture_limit
         self.memory = arrival.memory
         self.facts = facts

@@ -11,6 +11,8 @@ import trio
 from router.admin import dispatch
 from router.admin.models_api import serve_models
 from router.errors import BadRequest, Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.exchange.capture.decision import describe_decision
+from router.exchange.capture.observe import observe
 from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
@@ -56,6 +58,8 @@ class Proxy:
         method = request.method if request.method in _VERBS else ""
         record = RequestRecord(_make_request_id(), time.time(), method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
+        if arrival.capture is not None:
+            observe(arrival)
         exchange = Exchange(arrival)
 
         async def cut(why: CancelReason) -> None:
@@ -120,8 +124,10 @@ class Proxy:
         now = runtime.health.answered = trio.current_time()
         record.total = now - arrival.request.arrived
         conclude(arrival, exchange.attempt)
-        if arrival.capture_limit:
-            runtime.capture(record, arrival.capture_limit)
+        if arrival.capture is not None:
+            arrival.connection.observer = None
+            arrival.capture.decision = describe_decision(arrival, exchange.attempt)
+            runtime.capture(record, arrival.capture)
         if runtime.log.enabled:
             runtime.log.add(record)
 
@@ -158,8 +164,9 @@ class Proxy:
     def _forget(self, arrival: Arrival) -> None:
         """End a request that is counted and not recorded."""
         self._runtime.health.answered = trio.current_time()
-        if arrival.capture_limit:
-            self._runtime.cancel_capture(arrival.capture_limit)
+        if arrival.capture is not None:
+            arrival.connection.observer = None
+            self._runtime.captures.cancel()
 
     async def _serve_own(self, connection: Connection, request: Request) -> None:
         try:

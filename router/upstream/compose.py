@@ -7,9 +7,9 @@ from router.budget.guard import Guard
 from router.login.tokens import Logins
 from router.net.client.pool import ConnectionPool
 from router.policy.cache.sessions import PromptSessions
+from router.store.captures.folder import Captures
 from router.store.home.home import Home
 from router.store.interfaces import OpenStore
-from router.store.shared.captures import Captures
 from router.store.shared.sqlite import open_sqlite
 from router.telemetry.accesslog import AccessLog
 from router.telemetry.pricing import Pricing

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 import trio
 
+from router import __version__
 from router.backends import Backend
 from router.budget.guard import Guard
 from router.errors import CommandError
@@ -20,6 +22,7 @@ from router.policy.routing.dead_references import find_dead_references
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
 from router.settings import Settings
+from router.store.captures.folder import Captures, capture_notice
 from router.store.home.home import Home
 from router.store.interfaces import (
     LearnedLimitStore,
@@ -28,9 +31,8 @@ from router.store.interfaces import (
     StoredResponses,
     StoreWriter,
 )
-from router.store.shared.captures import BODY_KEPT as CAPTURED
-from router.store.shared.captures import Capture, Captures, capture_notice
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
+from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.gate_refusals import GateRefusals
 from router.telemetry.recorder import Recorder
@@ -238,19 +240,15 @@ class Runtime:
     # Bodies for the log and the captures
 
     def capture_limit(self) -> int:
-        """How many bytes are kept of each body of a request that begins now."""
-        if self.live.current.history_capture and self.captures.begin():
-            return CAPTURED
+        """How many bytes are kept for the log of each body of a request that begins now."""
         return BODY_KEPT if self.log.bodies else 0
 
-    def cancel_capture(self, limit: int) -> None:
-        """Hand over nothing of a request that has ended. limit: as for `capture`."""
-        if limit == CAPTURED:
-            self.captures.cancel()
+    def begin_capture(self, arrived: float) -> CaptureRecorder | None:
+        """The recorder of a request that begins now, None where it is not captured. arrived: on trio's clock."""
+        if self.live.current.history_capture and self.captures.begin():
+            return CaptureRecorder(trio.current_time, arrived)
+        return None
 
-    def capture(self, record: RequestRecord, limit: int) -> None:
-        """Hand over the bodies of a request that has ended. limit: what `capture_limit` gave at its beginning."""
-        if limit == CAPTURED:
-            self.captures.add(Capture(record.id, record.started, record.request_body, record.answer_body))
-            # Records that wait for the log are bounded by count alone, so each must be small.
-            record.request_body, record.answer_body = record.request_body[:BODY_KEPT], record.answer_body[:BODY_KEPT]
+    def capture(self, record: RequestRecord, capture: CaptureRecorder) -> None:
+        """Hand over what was captured of a request that has ended."""
+        self.captures.add(record.id, partial(capture.finish, record, __version__))

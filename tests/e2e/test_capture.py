@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from router.store.captures.format import decode, encode
+
 from ..commands import run_in_home
 from .processes import Proxy, backend, until
 from .samples import CHAT
@@ -35,9 +37,9 @@ def proxy_of(tmp_path, upstream, *arguments, **settings):
 
 def captured(proxy, name):
     """The capture of a request, once it is written."""
-    path = proxy.home / "captures" / f"{name}.json"
-    assert until(lambda: path.is_file() and path.read_bytes().endswith(b"}")), proxy.said()
-    return json.loads(path.read_bytes())
+    path = proxy.home / "captures" / f"{name}.jsonl"
+    assert until(lambda: path.is_file() and path.read_bytes().endswith(b"}\n")), proxy.said()
+    return decode(path.read_bytes())
 
 
 def sent(proxy, body):
@@ -69,9 +71,11 @@ def test_bodies_are_kept(tmp_path, upstream, script, streamed):
         proxy.settled("box")
         upstream.script(script)
         found = captured(proxy, sent(proxy, CHAT.body(stream=streamed, extra=HIDING)))
-        assert '"model-a"' in found["request"]
-        assert "[redacted]" in found["answer"]
-        assert not any(secret in json.dumps(found) for secret in (KEY, "hunter2", PATTERN))
+        [exchange] = found.exchanges
+        assert '"model-a"' in found.request.body.text
+        assert "[redacted]" in found.answer.body.text
+        assert "[redacted]" in exchange.answer.body.text
+        assert not any(secret in encode(found).decode() for secret in (KEY, "hunter2", PATTERN))
         modes = {stat.S_IMODE(path.stat().st_mode) for path in (proxy.home / "captures").iterdir()}
         assert modes == {0o600} or os.name == "nt"
 
@@ -89,8 +93,8 @@ def test_everybody_is_told(tmp_path, upstream):
         assert ask(proxy.port, "/analytics", None, proxy.operator()).json()["capture"] is True
         assert b"fairlead_capture_on 1.0" in ask(proxy.port, "/metrics", None, proxy.operator()).body
         assert "capture  the bodies of 1 request are in" in command(proxy, "usage")
-        assert f"captures/{name}.json" in command(proxy, "why", name)
-        assert json.loads(command(proxy, "why", name, "--json"))["capture"].endswith(f"{name}.json")
+        assert f"captures/{name}.jsonl" in command(proxy, "why", name)
+        assert json.loads(command(proxy, "why", name, "--json"))["capture"].endswith(f"{name}.jsonl")
         command(proxy, "history", "clear", "--yes")
         assert list((proxy.home / "captures").iterdir()) == []
 
@@ -120,7 +124,7 @@ def test_switched_under_way(tmp_path, upstream):
             if value == "on":
                 captured(proxy, name)
         time.sleep(0.5)
-        assert not (proxy.home / "captures" / f"{name}.json").exists()
+        assert not (proxy.home / "captures" / f"{name}.jsonl").exists()
         assert '"messages"' not in proxy.log.read_text()
 
 

@@ -2,9 +2,11 @@
 
 import math
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
@@ -17,14 +19,15 @@ from router.cli.common.port_owner import find_port_owner
 from router.cli.demo import screen
 from router.cli.demo.requests import send_requests
 from router.cli.proxy import make_port_taken_error
+from router.cli.repro.play import play
 from router.errors import CommandError
 from router.host.event_loop import run_async
 from router.net.loopback import list_literal_urls
 from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
+from router.store.captures import folder as captures
 from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
-from router.store.shared import captures
 
 if TYPE_CHECKING:
     from router.server.serve import Serving
@@ -40,10 +43,15 @@ def run(argv: list[str]) -> int:
         "demo",
         "Serve with a built-in backend that needs no key and no network, send one request through each protocol and "
         "through each translation, print the answers, and keep serving.",
-        examples=["fairlead demo", "fairlead demo --once"],
+        examples=["fairlead demo", "fairlead demo --once", "fairlead demo --replay bugs"],
     )
     parser.add_argument("--port", metavar="PORT", help="port to listen on (default 3456, else a free one)")
     parser.add_argument("--once", action="store_true", help="end after the requests: exit code 0 when all were right")
+    parser.add_argument(
+        "--replay",
+        metavar="DIR",
+        help="serve what captures and repros in this folder hold",
+    )
     options = parser.read(argv)
     flags = {} if options.port is None else {"port": options.port}
     home = open_home(os.environ)
@@ -52,19 +60,22 @@ def run(argv: list[str]) -> int:
         read_settings(home, flags), demo=True, model=None, fast_model=None, aliases=Frozen[str](), routes=()
     )
     client_key.check(settings)
-    return run_async(_run_demo, settings, home, options.port is not None, options.once)
+    serve = _serve if options.replay is None else partial(play, Path(options.replay))
+    return run_async(_run_demo, serve, settings, home, options.port is not None, options.once)
 
 
-async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
+async def _run_demo(
+    serve: Callable[[Settings, Home, bool], Awaitable[int]], settings: Settings, home: Home, chosen: bool, once: bool
+) -> int:
     from router.server.listeners import PortTaken
 
     try:
-        return await _serve(settings, home, once)
+        return await serve(settings, home, once)
     except PortTaken as taken:
         if chosen:
             raise make_port_taken_error(taken, "demo") from None
     note(f"note: {_name_owner(home, settings.port)}, so the demo uses another port.")
-    return await _serve(replace(settings, port=0), home, once)
+    return await serve(replace(settings, port=0), home, once)
 
 
 def _name_owner(home: Home, port: int) -> str:

@@ -53,7 +53,7 @@ def run(argv: list[str]) -> int:
     options = _build_parser().read(argv)
     home = open_home(os.environ)
     note_refused(home)
-    answer = run_async(_ask, home, _read_question(options))
+    answer = run_async(ask, home, _read_question(options))
     if options.json:
         plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
         print_json(plain)
@@ -120,7 +120,8 @@ def _check_body(body: bytes, where: str) -> bytes:
     return body
 
 
-async def _ask(home: Home, question: Question) -> Answer:
+async def ask(home: Home, question: Question) -> Answer:
+    """The explanation of the running proxy, or of the files where none runs. Raises CommandError."""
     for run, proxy in await proven(home):
         try:
             return Answer(run.url, await proxy.explain(question))
@@ -152,11 +153,12 @@ def _print(answer: Answer) -> None:
     found = answer.found
     say(_clean(found.model or "(no model named)"))
     width = find_width()
-    for title, text in _format_rows(found):
+    for title, text in format_rows(found):
         print("\n".join(wrap_row(f"  {title:<9}  ", _clean(text), width)))
 
 
-def _format_rows(found: Explanation) -> list[tuple[str, str]]:
+def format_rows(found: Explanation) -> list[tuple[str, str]]:
+    """The rows of an explanation, each with its title."""
     protocol = found.protocol + (" (assumed; --protocol names another)" if found.assumed else "")
     rows = [("protocol", protocol)]
     if forced := _select_steps(found, "forced"):

@@ -18,6 +18,7 @@ from router.errors import CommandError, UsageError
 from router.policy.budget.prices import BY_NAME, REPORTED
 from router.policy.cache.causes import WORDS
 from router.settings.kinds import clean
+from router.store.captures import folder as captures
 from router.store.config import toml
 from router.store.database.location import locate
 from router.store.history import read_usage, reader
@@ -25,7 +26,6 @@ from router.store.history.read_usage import UsageSummary, UsageSums
 from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
-from router.store.shared import captures
 
 USAGE_SCHEMA = 1
 #: What the sums can be by, and the field of the summary that has them; days are added up apart.

@@ -19,13 +19,13 @@ from router.errors import CommandError, NotRecorded
 from router.net.server.cancel_reason import CancelReason
 from router.policy.cache.causes import WORDS
 from router.settings.kinds import clean
+from router.store.captures import folder as captures
 from router.store.history import read_requests, reader
 from router.store.history.columns import COLUMNS, Column
 from router.store.history.read_requests import RecordedRequest
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
-from router.store.shared import captures
 from router.telemetry.gate_refusals import EACH
 
 WHY_SCHEMA = 1

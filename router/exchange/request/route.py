@@ -37,6 +37,8 @@ async def read_request(arrival: Arrival) -> RequestContext:
     record.protocol, record.request_bytes = call.protocol or "", len(body.data)
     if arrival.capture_limit:
         record.request_body = bytes(body.data[: arrival.capture_limit])
+    if arrival.capture is not None:
+        arrival.capture.note_request_body(body.data)
     facts = find_facts(call, top)
     # All of them have to be the key's own.
     limit = resource_ids.NAMED_LIMIT if arrival.grant is None else resource_ids.CHECKED_LIMIT
@@ -72,6 +74,8 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
     record, call = arrival.record, arrival.call
     if arrival.capture_limit:
         record.request_body = upload.beginning(BODY_KEPT)
+    if arrival.capture is not None:
+        arrival.capture.note_request_body(upload.beginning(BODY_KEPT))
     facts = RoutingFacts(call.protocol, upload.model, stream=False)
     names = resource_affinity.named_ids(call, None)
     facts = await resource_affinity.add_owner(arrival, facts, names) if names else facts

@@ -21,6 +21,7 @@ from router.exchange.request.turn_state import TURN_STATE, is_foreign_state, rem
 from router.exchange.request.unseal import unseal_compactions
 from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
+from router.net.client.recorded import RecordedExchange
 from router.net.headers import Lines, apply_changes, filter_request, parse_connection
 from router.net.query import filter_query
 from router.net.server.cancel_reason import CancelReason
@@ -277,7 +278,12 @@ async def _open_exchange(
         deadline.move(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)
         now = trio.current_time()
-    attempt.upstream = upstream = UpstreamExchange(connections, connection)
+    if context.capture is None:
+        upstream = UpstreamExchange(connections, connection)
+    else:
+        observer = context.capture.begin_exchange(context.record.backend, context.record.account)
+        upstream = RecordedExchange(connections, connection, observer)
+    attempt.upstream = upstream
     elapsed = now - context.request.arrived
     left = target.total - elapsed
     if context.facts.stream and target.first_byte < left:

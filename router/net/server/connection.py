@@ -11,7 +11,6 @@ Rules of this file:
 """
 
 import contextlib
-import http
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -20,6 +19,8 @@ import trio
 
 from router.errors import BadRequest, RouterError
 from router.net.headers import Headers, RawHeaders, with_field
+from router.net.server import request_head
+from router.net.server.answers import REASONS, AnswerObserver
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.chunk_lines import ChunkLines
@@ -27,14 +28,7 @@ from router.net.server.connection_table import ConnectionTable, Place
 from router.net.server.deadlines import Deadline
 from router.net.server.limits import Limits
 from router.net.server.read_ahead import ReadAhead
-from router.net.server.request_head import (
-    HEAD_LIMIT,
-    Request,
-    collect_head,
-    make_malformed_error,
-    make_too_large_error,
-    parse_head,
-)
+from router.net.server.request_head import HEAD_LIMIT, Request
 from router.net.stream import Bytes, SocketStream
 
 
@@ -69,6 +63,8 @@ class Connection:
         self.cancel_reason: CancelReason | None = None
         #: Called after a cancelled cycle, outside its scope; the application sets it for each request.
         self.on_cancel: Callable[[CancelReason], Awaitable[None]] | None = None
+        #: Is told of each answer's status and fields, and of its body, while an application captures them.
+        self.observer: AnswerObserver | None = None
         #: True from the end of a request head to the end of its answer.
         self.busy = False
         #: True once the connection is to close after an answer.
@@ -263,10 +259,10 @@ class Connection:
             self._h11.receive_data(data)
 
     async def _read_request(self) -> Request | None:
-        head = await collect_head(self._ahead, self._on_head_begun)
+        head = await request_head.collect_head(self._ahead, self._on_head_begun)
         if head is None:
             return None
-        request = parse_head(self._h11, head)
+        request = request_head.parse_head(self._h11, head)
         self._received = 0
         self._chunks = ChunkLines() if b"transfer-encoding" in request.fields else None
         self._content_length = int(request.fields.get(b"content-length", b"0"))
@@ -284,17 +280,17 @@ class Connection:
         """The next piece of the request body, b"" at its end. Raises TooLarge when all exceed `limit` bytes."""
         conn = self._h11
         if self._content_length > limit:
-            raise make_too_large_error(limit)
+            raise request_head.make_too_large_error(limit)
         self._feed_parser()
         while True:
             try:
                 event = conn.next_event()
             except h11.RemoteProtocolError as error:
-                raise make_malformed_error(error) from None
+                raise request_head.make_malformed_error(error) from None
             if isinstance(event, h11.Data):
                 self._received += len(event.data)
                 if self._received > limit:
-                    raise make_too_large_error(limit)
+                    raise request_head.make_too_large_error(limit)
                 return event.data
             if event is h11.NEED_DATA:
                 if not self._ahead:
@@ -321,11 +317,15 @@ class Connection:
         """Frame a head in one piece; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
         if self.retired or self.cancel_reason is not None:
             headers = with_field(headers, b"connection", b"close")
-        event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
+        if self.observer is not None:
+            self.observer.note_head(status, headers)
+        event = h11.Response(status_code=status, headers=headers, reason=reason or REASONS.get(status, b""))
         return [b"".join(self._h11.send_with_data_passthrough(event) or ())]
 
     def frame_data(self, payload: Bytes) -> list[Bytes]:
         """Frame a piece of the response body, without copying it."""
+        if self.observer is not None:
+            self.observer.note_body((payload,))
         return list(self._h11.send_with_data_passthrough(h11.Data(data=payload)) or ())  # type: ignore[arg-type]
 
     def frame_end(self) -> list[Bytes]:
@@ -397,4 +397,3 @@ class Connection:
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
 _END = h11.EndOfMessage()
-_REASONS = {int(status): status.phrase.encode() for status in http.HTTPStatus}

@@ -68,6 +68,7 @@ COMMANDS = {
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
         Option(("--port",), "", "port to listen on"),
         Option(("--once",), None, "end after the requests: exit code 0 when all were right"),
+        Option(("--replay",), "file", "serve what captures and repros in this folder hold"),
     )),
     "init": Command("ask a few questions, and get a first answer", (), (
         Option(("--backend",), "new backend", "add this provider, `all` that are found here, or `none`", again=True),
@@ -277,6 +278,18 @@ COMMANDS = {
         Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
     )),
     "why": Command("show what happened to one request", ("request",), (
+        Option(("--json",), None, "print it as JSON"),
+    )),
+    "repro": Command("make a file that shows what happened to a request, without its content", ("",), (
+        Option(("--bodies",), ("none", "shape", "full"), "shape: their form"),
+        Option(("-o", "--output",), "file", "where to write it"),
+        Option(("--no-check",), None, "do not run it"),
+        Option(("--json",), None, "print what was done as JSON"),
+    )),
+    "replay": Command("show, or try, what a captured request becomes at another backend", ("",), (
+        Option(("--to",), "", "where it goes"),
+        Option(("--send",), None, "send it: this costs what such a request costs"),
+        Option(("--translate-only",), None, "compare translations"),
         Option(("--json",), None, "print it as JSON"),
     )),
     "history export": Command("print every recorded request, as JSON or CSV", (), (

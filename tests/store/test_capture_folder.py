@@ -1,6 +1,5 @@
 """Captured bodies: private files without secrets, bounded in size, number and time."""
 
-import json
 import os
 import stat
 import sys
@@ -8,14 +7,20 @@ import time
 
 import pytest
 
-from router.store.shared import captures
-from router.store.shared.captures import BODY_KEPT, BODY_LIMIT, TOGETHER, Capture, Captures, folder, path_of, sweep
+from router.store.captures import folder as captures
+from router.store.captures.folder import TOGETHER, Captures, folder, path_of, sweep
+from router.store.captures.format import Body, Capture, Meta, RequestLine, decode
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
 
 
 def made(home, *, on=True):
     return Captures(home, lambda body: body.decode().replace("hunter2", "[redacted]"), lambda: on)
+
+
+def empty(redact):
+    """A capture of nothing."""
+    return Capture(meta=Meta(schema=2, id="req_1"))
 
 
 def filled(home, count, *, age=0.0):
@@ -30,19 +35,33 @@ def filled(home, count, *, age=0.0):
 
 @POSIX
 def test_a_capture(home):
-    """One private file a request with both bodies, without secrets; one that is too long is cut and marked as cut."""
+    """One private file a request, made by the writing thread with the function that removes secrets."""
     captured = made(home)
     assert captured.begin()
-    captured.add(Capture("req_1", 1.5, b'{"k":"hunter2"}', b"x" * BODY_KEPT))
+
+    def make(redact):
+        return Capture(
+            meta=Meta(schema=2, id="req_1", time=1.5), request=RequestLine(body=Body(text=redact(b'{"k":"hunter2"}')))
+        )
+
+    captured.add("req_1", make)
     captured.start()
     captured.close()
     path = path_of(home, "req_1")
-    found = json.loads(path.read_bytes())
-    assert (found["schema"], found["id"], found["time"]) == (1, "req_1", 1.5)
-    assert (found["request"], found["request_cut"]) == ('{"k":"[redacted]"}', False)
-    assert (len(found["answer"]), found["answer_cut"]) == (BODY_LIMIT, True)
+    found = decode(path.read_bytes())
+    assert (found.meta.schema, found.meta.id, found.meta.time) == (2, "req_1", 1.5)
+    assert found.request.body.text == '{"k":"[redacted]"}'
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_both_forms_are_found(home):
+    """The file of an older fairlead too; the newer form first."""
+    home.at("captures").mkdir(mode=0o700)
+    home.at("captures/req_1.json").write_bytes(b"{}")
+    assert path_of(home, "req_1").suffix == ".json"
+    home.at("captures/req_1.jsonl").write_bytes(b"{}")
+    assert path_of(home, "req_1").suffix == ".jsonl"
 
 
 def test_so_many_at_a_time(home):
@@ -51,7 +70,7 @@ def test_so_many_at_a_time(home):
     assert [captured.begin() for _ in range(TOGETHER + 1)] == [True] * TOGETHER + [False]
     assert captured.dropped == 1
     for number in range(TOGETHER):
-        captured.add(Capture(f"req_{number}", 0.0, b"{}", b""))
+        captured.add(f"req_{number}", empty)
     captured.start()
     captured.close()
     assert captured.begin()
@@ -107,7 +126,7 @@ def test_a_link_in_its_place(home, tmp_path):
     home.at("captures").symlink_to(other)
     captured = made(home)
     captured.begin()
-    captured.add(Capture("req_1", 0.0, b"{}", b""))
+    captured.add("req_1", empty)
     captured.start()
     captured.close()
     assert [path.name for path in other.iterdir()] == ["mine"]

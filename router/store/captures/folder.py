@@ -1,4 +1,4 @@
-"""Captured bodies: a private file for each request, for a day, while history.capture is on.
+"""The folder of captures: a private file for each request, for a day, while history.capture is on.
 
 Rules of this file: `begin` and `add` never wait. At most TOGETHER requests are captured at a time, from their arrival
 until their file is written, which bounds the memory. Secrets are removed before anything is written to the disk. All
@@ -13,14 +13,14 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from router.errors import CommandError
+from router.store.captures.format import Capture, encode
 from router.store.home.home import Home
 from router.store.home.permissions import make_folder, shown
 
 FOLDER = "captures"
-SCHEMA = 1
+#: The ends of its files' names, the newest form first.
+SUFFIXES = (".jsonl", ".json")
 #: Bytes of each body in a file. A little more is kept in memory until it is written, so that a secret across the end is
 #: still recognised.
 BODY_LIMIT = 256 << 10
@@ -32,21 +32,17 @@ FOLDER_BYTES = 512 << 20
 _SWEEP_SECONDS = 60.0
 
 
-class Capture(msgspec.Struct, frozen=True):
-    """The bodies of one request, each up to BODY_KEPT bytes."""
-
-    id: str
-    #: Seconds since 1970.
-    time: float
-    request: bytes
-    answer: bytes
+#: Returns a body as text without secrets.
+Redact = Callable[[bytes], str]
+#: Makes the capture of a request that has ended.
+MakeCapture = Callable[[Redact], Capture]
 
 
 class Captures:
     """The captures of one home, as one process makes them. redact: returns a body as text without secrets. on: returns
     whether bodies are captured now."""
 
-    def __init__(self, home: Home, redact: Callable[[bytes], str], on: Callable[[], bool]):
+    def __init__(self, home: Home, redact: Redact, on: Callable[[], bool]):
         #: Requests that were not captured: there were too many at a time, or the file could not be written.
         self.dropped = 0
         self.problem: str | None = None
@@ -56,7 +52,7 @@ class Captures:
         # Two counts, each written by one thread.
         self._begun = 0
         self._done = 0
-        self._pending: deque[Capture] = deque()
+        self._pending: deque[tuple[str, MakeCapture]] = deque()
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -73,9 +69,9 @@ class Captures:
         """Give back the room of a request that is not to be captured."""
         self._begun -= 1
 
-    def add(self, capture: Capture) -> None:
-        """Queue what was captured."""
-        self._pending.append(capture)
+    def add(self, name: str, make: MakeCapture) -> None:
+        """Queue what was captured. name: the request's id. make: called by the thread that writes."""
+        self._pending.append((name, make))
         self._wake.set()
 
     def start(self) -> None:
@@ -118,9 +114,9 @@ class Captures:
         """Write all that waits; returns the number of bytes."""
         written = 0
         while self._pending:
-            capture = self._pending.popleft()
+            name, make = self._pending.popleft()
             try:
-                written += _write_file(self._home, capture, self._redact)
+                written += _write_file(self._home, name, make(self._redact))
                 self.problem = None
             except (CommandError, OSError) as error:
                 self.dropped += 1
@@ -130,22 +126,9 @@ class Captures:
         return written
 
 
-def _write_file(home: Home, capture: Capture, redact: Callable[[bytes], str]) -> int:
-    bodies = {
-        "request": redact(capture.request)[:BODY_LIMIT],
-        "answer": redact(capture.answer)[:BODY_LIMIT],
-    }
-    data = msgspec.json.encode(
-        {
-            "schema": SCHEMA,
-            "id": capture.id,
-            "time": capture.time,
-            **bodies,
-            "request_cut": len(capture.request) > BODY_LIMIT,
-            "answer_cut": len(capture.answer) > BODY_LIMIT,
-        }
-    )
-    home.create(f"{FOLDER}/{capture.id}.json", data)
+def _write_file(home: Home, name: str, capture: Capture) -> int:
+    data = encode(capture)
+    home.create(f"{FOLDER}/{name}{SUFFIXES[0]}", data)
     return len(data)
 
 
@@ -166,8 +149,9 @@ def folder(home: Home) -> Path | None:
 def path_of(home: Home, name: str) -> Path | None:
     """The file with a request's bodies, None when there is none. name: its id."""
     found = folder(home)
-    path = found / f"{name}.json" if found is not None and name.replace("_", "").isalnum() else None
-    return path if path is not None and path.is_file() else None
+    if found is None or not name.replace("_", "").isalnum():
+        return None
+    return next((path for suffix in SUFFIXES if (path := found / f"{name}{suffix}").is_file()), None)
 
 
 def sweep(home: Home, *, keep_folder: bool = True, keep: float = KEEP_SECONDS) -> int:

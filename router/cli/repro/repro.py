@@ -1,0 +1,107 @@
+"""`fairlead repro ID`: a file that shows what happened to a request, without its content."""
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from router.cli.common.layout import find_width, note, print_json, say, wrap_row
+from router.cli.common.output import format_count
+from router.cli.common.parser import Parser
+from router.errors import CommandError
+from router.host.event_loop import run_async
+from router.replay.run import check, expected
+from router.repro.make import Refused, TooDeep, make_repro
+from router.settings.kinds import clean
+from router.store.captures.find import find_capture
+from router.store.captures.format import Capture, ReproLine, encode
+from router.store.home.home import open_home
+from router.store.home.permissions import shown, word
+
+REPRO_SCHEMA = 1
+_KEPT = "kept: "
+
+
+def run(argv: list[str]) -> int:
+    """Write the repro; exit code 1 when it does not show what happened."""
+    parser = Parser(
+        "repro",
+        "Make a file of a captured request that shows what happened to it, to send to others: with the form of all "
+        "bodies, and without their content, names, keys and addresses. It is run once, to see whether it ends the same "
+        "way. history.capture must have been on.",
+        examples=["fairlead repro -", "fairlead repro d201 -o bug/cut.jsonl"],
+    )
+    parser.add_argument("id", metavar="ID|FILE", help="the request's id, its beginning or its end; - is the latest")
+    parser.add_argument(
+        "--bodies",
+        choices=("none", "shape", "full"),
+        default="shape",
+        help="shape: their form (default); none: no bodies; full: all that they hold, which others can then read",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; - is stdout")
+    parser.add_argument("--no-check", action="store_true", help="do not run it")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    path, capture = find_capture(home, options.id)
+    try:
+        made = make_repro(capture, options.bodies)
+    except Refused as error:
+        raise CommandError(
+            f"no repro was made: {error}.", "Nothing was written. A smaller one:   fairlead repro ID --bodies none"
+        ) from None
+    except TooDeep:
+        raise CommandError("no repro was made: its JSON is nested too deep.") from None
+    reproduces = "not run: --no-check" if options.no_check else run_async(check, made)
+    repro = made.repro or ReproLine()
+    made.repro = repro = msgspec.structs.replace(repro, reproduces=reproduces)
+    target = options.output or f"{path.name.partition('.')[0]}.repro.jsonl"
+    size = _write(target, encode(made))
+    if target == "-":
+        return 0 if reproduces == "yes" else 1
+    if options.json:
+        shape = {"schema": REPRO_SCHEMA, "file": target, "bytes": size, "bodies": options.bodies}
+        print_json({**shape, "removed": repro.removed, "reproduces": reproduces})
+    else:
+        _print(made, repro, target, size)
+    return 0 if reproduces == "yes" or options.no_check else 1
+
+
+def _write(target: str, data: bytes) -> int:
+    if target == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return len(data)
+    path = Path(target)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise CommandError(f"{shown(path)} cannot be written: {error.strerror or error}.") from None
+    return len(data)
+
+
+def _print(made: Capture, repro: ReproLine, target: str, size: int) -> None:
+    decision = made.meta.decision
+    what = decision.translation.replace("->", " -> ") if decision and decision.translation else made.meta.protocol
+    say("   ".join(part for part in (shown(Path(target)), f"{size:,} bytes", what) if part))
+    removed = [f"{count:,} {kind}" for kind, count in repro.removed.items() if count and not kind.startswith(_KEPT)]
+    kept = [kind.removeprefix(_KEPT) for kind in repro.removed if kind.startswith(_KEPT)]
+    rows = [
+        ("ended", expected(made).format()),
+        ("exchanges", format_count(len(made.exchanges), "exchange") + " with upstreams"),
+        ("replaced", ", ".join(removed) or "nothing"),
+    ]
+    if kept:
+        rows.append(("kept", f"the field names {', '.join(kept)}, which no protocol is known to have"))
+    rows.append(("reproduces", repro.reproduces))
+    parent = Path(target).parent
+    rows.append(("run it", f"fairlead demo --replay {word(parent)}"))
+    width = find_width()
+    for title, text in rows:
+        print("\n".join(wrap_row(f"  {title:<10}  ", clean(text, 2048), width)))
+    if repro.bodies == "full":
+        note("note: it holds all that was said. Read it before you send it to others.")

@@ -1,0 +1,1 @@
+"""What an exchange tells a capture of itself."""

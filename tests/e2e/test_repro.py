@@ -1,0 +1,213 @@
+"""A captured fault becomes a repro without content, and is run again with the same end."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from router.store.captures.format import decode
+
+from .processes import Proxy, backend, until
+from .samples import CHAT, MESSAGES
+from .upstream import Upstream, plain, reset, stream, stream_head
+from .wire import JSON, ask
+
+KEY = "sk-upstream-canary-0123456789"
+WORD = "canaryword"
+CLIENT_KEY = b"sk-ant-canary-0123456789abcdef"
+ON = {"FAIRLEAD_HISTORY_CAPTURE": "on"}
+TOOL = {
+    "name": f"{WORD}_tool",
+    "description": f"Reads {WORD}",
+    "input_schema": {
+        "type": "object",
+        "properties": {f"{WORD}Path": {"type": "string", "enum": [WORD], "default": {WORD: 4111111111111111}}},
+        "required": [f"{WORD}Path"],
+    },
+}
+REQUEST = {
+    "model": "model-a",
+    "max_tokens": 64,
+    "stream": True,
+    "top_k": 5,
+    "metadata": {"user_id": f"{WORD}@example.org"},
+    "system": [{"type": "text", "text": f"You serve {WORD}.", "cache_control": {"type": "ephemeral"}}],
+    "tools": [TOOL],
+    "unknown_field": {WORD: WORD},
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": f"Look at /home/{WORD}/x, {WORD}"}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "tool_use", "id": f"toolu_{WORD}", "name": TOOL["name"], "input": {f"{WORD}Path": f"/{WORD}"}}
+            ],
+        },
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": f"toolu_{WORD}", "content": f"{WORD} \N{SNOWMAN}"}],
+        },
+    ],
+}
+
+
+def chat_event(delta, **more):
+    """One event of a Chat stream."""
+    choice = {"index": 0, "delta": delta, "finish_reason": None, **more}
+    body = {"id": f"chatcmpl-{WORD}", "object": "chat.completion.chunk", "created": 1, "model": "model-a"}
+    return b"data: " + json.dumps({**body, "choices": [choice]}).encode() + b"\n\n"
+
+
+CALL = {"index": 0, "id": f"call_{WORD}", "type": "function", "function": {"name": TOOL["name"], "arguments": ""}}
+BEGUN = [
+    chat_event({"role": "assistant", "content": f"so {WORD} "}),
+    chat_event({"tool_calls": [CALL]}),
+    chat_event({"tool_calls": [{"index": 0, "function": {"arguments": '{"canaryw'}}]}),
+    chat_event({"tool_calls": [{"index": 0, "function": {"arguments": 'ordPath": "/x", "n": 12345678'}}]}),
+]
+REFUSED = {"error": {"message": f"Unsupported parameter: 'top_k' for {WORD}.", "type": "invalid_request_error"}}
+FAULTS = {
+    "cut": ((stream_head(), *[b"%x\r\n%b\r\n" % (len(event), event) for event in BEGUN], reset), 200),
+    "ended early": ((stream(BEGUN),), 200),
+    "page": ((plain(b"<html><body>" + WORD.encode() + b" is down</body></html>", b"502 Bad", kind=b"text/html"),), 502),
+    "foreign": ((plain(b'{"detail":"%b is not here","code":17}' % WORD.encode(), b"422 No"),), 400),
+    "refused field": ((plain(json.dumps(REFUSED).encode(), b"400 Bad"),), 400),
+    "too long": (
+        (plain(b'{"error":{"message":"prompt is too long: 210000 tokens > 200000 maximum"}}', b"400 Bad"),),
+        400,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """A proxy that captures, before an upstream that speaks Chat alone."""
+    up, other = Upstream(), Upstream(models=("model-b",))
+    folder = tmp_path_factory.mktemp("repro")
+    backends = [
+        backend("gateway-of-canaryword", up.root, protocols=("chat",), auth="key", key=KEY),
+        backend("other", other.root, protocols=("messages",)) | {"added": 1},
+    ]
+    with Proxy(folder, "--demo", "off", backends=backends, settings=ON) as proxy:
+        proxy.settled("gateway-of-canaryword", "other")
+        yield proxy, up, other
+    up.stop()
+    other.stop()
+
+
+def run(proxy, *arguments, code=0):
+    """What a fairlead command prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "router", *map(str, arguments)],
+        env={"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def capture(proxy, up, script, body=REQUEST, path=MESSAGES.path):
+    """Send a request that the upstream answers by the script; its id, once the capture is written."""
+    up.script(*script)
+    answer = ask(proxy.port, path, json.dumps(body).encode(), JSON, (b"Authorization", b"Bearer " + CLIENT_KEY))
+    name = answer.field(b"x-fairlead-request-id").decode()
+    file = proxy.home / "captures" / f"{name}.jsonl"
+    assert until(lambda: file.is_file() and file.read_bytes().endswith(b"}\n")), proxy.said()
+    return name
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_becomes_a_repro(rig, tmp_path, fault):
+    """The repro ends as the request did, and neither content nor key is in it; `demo --replay` shows the same."""
+    proxy, up, _ = rig
+    script, status = FAULTS[fault]
+    name = capture(proxy, up, script)
+    file = tmp_path / "bug" / "a.jsonl"
+    said = run(proxy, "repro", name, "-o", file)
+    found = decode(file.read_bytes())
+    assert found.repro.reproduces == "yes", said
+    assert (found.meta.status, found.meta.error != "") == (status, True)
+    assert "unknown_field=dropped" in found.meta.losses
+    text = file.read_text().lower()
+    assert "canary" not in text
+    assert "4111111111111111" not in text
+    assert "unknown_field" in text
+    shown = run(proxy, "demo", "--replay", file.parent, "--once")
+    assert "ok" in shown
+    assert found.meta.error in shown
+
+
+def test_today_translates_as_before(rig, tmp_path):
+    """`replay --translate-only` finds nothing changed in what was just captured, and names what was edited since."""
+    proxy, up, _ = rig
+    names = [capture(proxy, up, FAULTS[fault][0]) for fault in ("cut", "foreign")]
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for name in names:
+        data = (proxy.home / "captures" / f"{name}.jsonl").read_bytes()
+        (folder / f"{name}.jsonl").write_bytes(data)
+    assert "2 of 2 captures as before" in run(proxy, "replay", folder, "--translate-only")
+    (folder / f"{names[0]}.jsonl").write_bytes(data.replace(b"unknown_field=dropped", b"other_field=dropped"))
+    said = run(proxy, "replay", folder, "--translate-only", code=1)
+    assert "more lost: unknown_field=dropped; less lost: other_field=dropped" in " ".join(said.split())
+    assert "1 of 2 captures as before" in said
+
+
+def test_at_another_backend(rig):
+    """Without --send only the plan is shown; with it the answers are compared by what they say."""
+    proxy, up, other = rig
+    asked = {**REQUEST, "stream": False}
+    name = capture(proxy, up, (plain(CHAT.whole),), asked)
+    said = run(proxy, "replay", name, "--to", "other")
+    assert "other (prefix)" in said
+    assert "Nothing was sent" in said
+    assert other.seen == []
+    call = {"type": "tool_use", "id": "toolu_1", "name": TOOL["name"], "input": {"a": 1}}
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "model-a", "content": [call]}
+    answer |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 2}}
+    other.script(plain(json.dumps(answer).encode()))
+    found = json.loads(run(proxy, "replay", name, "--to", "other", "--send", "--json"))
+    differences = {one["what"]: one for one in found["answer"]["differences"]}
+    assert differences["call 1"]["after"].startswith(f'{TOOL["name"]}({{"a":1}}')
+    assert differences["stop"]["after"] == "tool"
+    [seen] = other.seen
+    assert json.loads(seen.body)["model"] == "model-a"
+    assert seen.field(b"user-agent").startswith(b"fairlead/")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "it is empty"),
+        (b"not json\n", "line 1 is not a JSON object"),
+        (b'{"line":"meta","schema":3,"id":"req_1"}\n', "it has the form 3"),
+        (b'{"line":"meta","schema":2,"id":"req_1"}\n{"line":"answer","body":{"chunks":[[0,9]]}}\n', "do not fit it"),
+        (b'{"line":"meta","schema":2,"id":"req_1"}\n{"line":"exchange","status":[]}\n{"line":"x"}\n', "line 3"),
+        (b'{"schema":1,"id":"req_1","time":1,"request":5,"answer":""}', "it is damaged"),
+    ],
+)
+def test_a_capture_that_was_edited(rig, tmp_path, data, said):
+    """What is no capture of a form that is read is refused with the place, by each command."""
+    proxy = rig[0]
+    folder = tmp_path / "edited"
+    folder.mkdir()
+    file = folder / "a.jsonl"
+    file.write_bytes(data)
+    for words in (["repro", file], ["replay", file, "--to", "other"], ["demo", "--replay", folder, "--once"]):
+        told = " ".join(run(proxy, *words, code=1).split())
+        assert "is not a capture: " in told
+        assert said in told
+
+
+def test_what_an_older_fairlead_captured(rig, tmp_path):
+    """Two bodies and no more: they are shaped, and why they are not run is said."""
+    proxy = rig[0]
+    file = tmp_path / "old.json"
+    old = {"schema": 1, "id": "req_1", "time": 1.5, "request": json.dumps(REQUEST), "answer": '{"text":"canary"}'}
+    file.write_text(json.dumps({**old, "request_cut": False, "answer_cut": False}))
+    made = tmp_path / "new.jsonl"
+    assert "not run: no backend was chosen for it" in run(proxy, "repro", file, "-o", made, code=1)
+    assert "canary" not in made.read_text().lower()
