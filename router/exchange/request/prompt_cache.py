@@ -83,16 +83,16 @@ def judge_prompt(record: RequestRecord, attempt: Attempt) -> CacheLoss | None:
         cached=cached,
         longer=bool(usage.cache_write_1h) or (before is not None and before.longer),
         written=_sum_written(before, usage),
-        window=find_window(fields),
+        window=find_window(fields) if record.hints else 0,
         marked=marks or prompt.marks > 0,
         compacted=bool(record.hints) and tells_compaction(record.hints),
     )
     rule = find_cache_rule(model, target.profile.cache_seconds, target.profile.cache_minimum)
     lost = find_lost(before, turn, usage.cache_read, rule)
     if not lost:
-        if before is not None and usage.cache_read:
-            _note_kept(attempt, before, turn)
         loss = None
+        if before is not None and usage.cache_read and turn.started - before.started >= LEAST_SECONDS:
+            _note_kept(attempt, before, turn)
     else:
         loss = explain_lost(comparison, turn, lost, rule, _find_circumstances(record, attempt, turn))
         turn = _note_loss(attempt, turn, loss, usage.cache_read)
@@ -122,8 +122,7 @@ def _find_circumstances(record: RequestRecord, attempt: Attempt, turn: Turn) -> 
 
 def _note_kept(attempt: Attempt, before: Turn, turn: Turn) -> None:
     """Note how long a model's cache has kept the prompt of a request that found it there."""
-    idle = turn.started - before.started
-    if idle >= LEAST_SECONDS and before.account == turn.account and _is_usual(before, turn):
+    if before.account == turn.account and _is_usual(before, turn):
         attempt.context.runtime.seen_lifetimes.note_kept(turn.backend, turn.model, find_idle(before, turn))
 
 

@@ -115,7 +115,8 @@ def tells_compacted(fields: Mapping[bytes, bytes]) -> bool:
 
 
 def find_window(fields: Mapping[bytes, bytes]) -> int:
-    """A hash of Codex's name of the conversation since its last compaction; 0 where it tells none."""
+    """A hash of Codex's name of the conversation since its last compaction, which comes beside its other hints; 0 where
+    it tells none."""
     window = fields.get(_WINDOW)
     return 0 if window is None else hash(window)
 
