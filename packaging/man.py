@@ -180,7 +180,8 @@ def _format_usage(leaf: Leaf) -> str:
     shown = [f"\\fBfairlead {escape(leaf.name)}\\fP"]
     for action in leaf.positionals:
         name = f"\\fI{escape(str(action.metavar or action.dest))}\\fP"
-        shown.append(f"[{name}]" if action.nargs == "?" else name)
+        several = action.nargs == "*" and not str(action.metavar).startswith("-")
+        shown.append(f"[{name}]" if action.nargs == "?" else f"[{name} ...]" if several else name)
     return " ".join([*shown, "[\\fIOPTION\\fP ...]"])
 
 

@@ -18,6 +18,14 @@ def find_nearest(word: str, names: Iterable[str]) -> str:
     return bare[near[0]] if near else ""
 
 
+def _format_name(name: str, number: object) -> str:
+    """An argument in a usage line, with brackets where it can be left out. number: as argparse's nargs."""
+    if number == "?":
+        return f"[{name}]"
+    # What follows `--` is told in the text.
+    return f"[{name} …]" if number == "*" and not name.startswith("-") else name
+
+
 class _Formatter(argparse.HelpFormatter):
     """Help for the terminal's width. argparse would break --key-stdin at its hyphen, and commands at any space."""
 
@@ -33,7 +41,7 @@ class _Formatter(argparse.HelpFormatter):
             return text
         # The options are listed below.
         names = [(str(one.metavar or one.dest), one.nargs) for one in actions if not one.option_strings]
-        shown = "".join(f" [{name}]" if number == "?" else f" {name}" for name, number in names)
+        shown = "".join(f" {_format_name(name, number)}" for name, number in names)
         return "\n".join(wrap(f"usage: {self._prog}{shown} [OPTION …]\n\n", self._width))
 
     def _split_lines(self, text: str, width: int) -> list[str]:

@@ -28,6 +28,8 @@ from router.upstream.credentials import Credentials
 # The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
 # model.
 PLACEHOLDER_MODEL = "fairlead-check"
+#: Of the model list.
+LIST_SECONDS = 10.0
 _CANNOT_FIND = "the protocols that {} speaks cannot be found out"
 
 
@@ -76,20 +78,22 @@ def build_outbound(home: Home, backend: Backend, settings: Settings | None = Non
     return replace(read_outbound(settings, os.environ), headers=headers, link_local=backend.insecure_http)
 
 
-async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> ProbeResult:
-    """Ask for the model list, and report what that shows of the backend and its key."""
+async def probe_backend(
+    backend: Backend, keys: Credentials, way: Outbound, *, timeout: float = LIST_SECONDS
+) -> ProbeResult:
+    """Ask for the model list, and report what that shows of the backend and its key. timeout: for each request."""
     try:
         key = await fetch_key(backend, keys)
     except CommandError as error:
         return _report_missing_key(backend, error)
     started = time.perf_counter()
     try:
-        models = await fetch_models(backend, key, outbound=way)
+        models = await fetch_models(backend, key, outbound=way, timeout=timeout)
     except ControlError as error:
         return await _probe_without_list(backend, key, error, format_seconds(_measure_ms(started)), way)
     text = f"reached in {format_seconds(_measure_ms(started))}"
     if key is not None:
-        strangers = await is_catalog_public(backend, outbound=way)
+        strangers = await is_catalog_public(backend, outbound=way, timeout=timeout)
         if strangers is False:
             text += ", key accepted"
     else:

@@ -24,7 +24,9 @@ def run(argv: list[str]) -> int:
         "code is 1 when something fails; warnings do not count.",
         examples=["fairlead doctor", "fairlead doctor backend.groq proxy", "fairlead doctor --offline --json"],
     )
-    parser.add_argument("names", metavar="NAME", nargs="*", help="only these checks: proxy, backend.groq, tool ...")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="only these checks, such as proxy, backend.groq or tool"
+    )
     parser.add_argument(
         "--probe",
         action="store_true",

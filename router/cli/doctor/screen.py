@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from router import __version__
-from router.cli.common.layout import NARROW, wrap_row
+from router.cli.common.layout import NARROW, wrap, wrap_row
 from router.cli.common.output import format_count
 from router.cli.doctor.row import Row, count
 
@@ -24,7 +24,7 @@ def format_text(rows: Sequence[Row], width: int | None) -> str:
         below = 7 + size + 3 if width is None or width >= NARROW else 4
         for fix in filter(str.strip, row.fix.splitlines()):
             lines += wrap_row(" " * below, f"-> {fix.strip()}", width)
-    return "\n".join([*lines, "", format_sum(rows), LAST])
+    return "\n".join([*lines, "", format_sum(rows), *wrap(LAST, width)])
 
 
 def format_sum(rows: Sequence[Row]) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import trio
 
@@ -31,6 +32,8 @@ from router.store.home.place import find_home
 from router.store.keys.own_keys import OwnKeys, read_own_keys
 from router.upstream.credentials import Credentials
 
+#: For all files that are read before the checks.
+_HOME_SECONDS = 5.0
 #: For all questions to one proxy.
 _PROXY_SECONDS = 6.0
 
@@ -99,29 +102,61 @@ class Situation:
         return next((one for one in self.proxies if one.status is not None and one.run.mode != "tied"), None)
 
 
+class _Files(NamedTuple):
+    """What the home holds."""
+
+    home_path: Path | None
+    home: Home | None
+    home_problem: CommandError | None
+    loaded: Loaded
+    config_problem: CommandError | None = None
+    backends: Sequence[Backend] = ()
+    unread: Sequence[Problem] = ()
+    backends_problem: CommandError | None = None
+    own_keys: OwnKeys = OwnKeys()
+
+
 async def look_around(environ: Mapping[str, str], folder: Path, *, offline: bool, probe: bool) -> Situation:
     """Read the home, and ask its proxies."""
-    home_path, home, home_problem = await trio.to_thread.run_sync(_find_home, environ)
-    loaded, config_problem = await trio.to_thread.run_sync(_load, home, environ)
-    found, unread, backends_problem = await trio.to_thread.run_sync(_load_backends, home)
-    own = read_own_keys(home, loaded.settings) if home is not None else OwnKeys()
+    files = await _read_in_time(environ)
     return Situation(
         environ=environ,
         folder=folder,
-        home_path=home_path,
-        home=home,
-        home_problem=home_problem,
-        loaded=loaded,
-        config_problem=config_problem,
-        backends=found,
-        unread=unread,
-        backends_problem=backends_problem,
-        proxies=await _find_proxies(home) if home is not None else (),
-        credentials=_make_credentials(home, loaded.settings, environ, own),
-        own_keys=own,
+        home_path=files.home_path,
+        home=files.home,
+        home_problem=files.home_problem,
+        loaded=files.loaded,
+        config_problem=files.config_problem,
+        backends=files.backends,
+        unread=files.unread,
+        backends_problem=files.backends_problem,
+        proxies=await _find_proxies(files.home) if files.home is not None else (),
+        credentials=_make_credentials(files.home, files.loaded.settings, environ, files.own_keys),
+        own_keys=files.own_keys,
         offline=offline,
         probe=probe,
     )
+
+
+async def _read_in_time(environ: Mapping[str, str]) -> _Files:
+    """The files; none of a home whose file system does not answer."""
+    try:
+        with trio.fail_after(_HOME_SECONDS):
+            return await trio.to_thread.run_sync(_read_files, environ, abandon_on_cancel=True)
+    except trio.TooSlowError:
+        problem = CommandError(
+            f"the home could not be read within {_HOME_SECONDS:g} s; does its file system answer?",
+            "Use a local folder:   export FAIRLEAD_HOME=/absolute/path",
+        )
+        return _Files(None, None, problem, resolve({}, {}))
+
+
+def _read_files(environ: Mapping[str, str]) -> _Files:
+    home_path, home, home_problem = _find_home(environ)
+    loaded, config_problem = _load(home, environ)
+    found, unread, backends_problem = _load_backends(home)
+    own_keys = read_own_keys(home, loaded.settings) if home is not None else OwnKeys()
+    return _Files(home_path, home, home_problem, loaded, config_problem, found, unread, backends_problem, own_keys)
 
 
 def _find_home(environ: Mapping[str, str]) -> tuple[Path | None, Home | None, CommandError | None]:

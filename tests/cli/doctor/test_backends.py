@@ -11,7 +11,14 @@ from router.cli.doctor.checks.backends import judge_certificate
 from router.net.control import handshake
 from router.net.control.handshake import Certificate, Connection, Resolved
 
-from ...local_servers import model_server
+from ...local_servers import (
+    listening,
+    model_server,
+    send_endless_head,
+    send_slowly,
+    send_without_end,
+    stay_silent,
+)
 from ...net.peers import scripted
 
 
@@ -213,6 +220,25 @@ def test_answers_of_something_else(add, examine, answer):
     row = report.get("backend.box.key")
     assert (report.code, row["status"]) == (1, "fail")
     assert row["fix"]
+
+
+@pytest.mark.parametrize("behave", [stay_silent, send_slowly, send_endless_head])
+def test_one_that_hangs(add, examine, monkeypatch, behave):
+    """It fails within its time, however it keeps the connection open."""
+    monkeypatch.setattr(backends, "LIST_SECONDS", 0.3)
+    with listening(behave) as port:
+        add(f"http://127.0.0.1:{port}/v1", "--key-env", "BOX_KEY")
+        row = examine("backend.box.key", BOX_KEY="sk-good-00001").get("backend.box.key")
+    assert row["status"] == "fail"
+    assert row["fix"]
+
+
+def test_one_that_sends_without_end(add, examine):
+    """It is not read to its end."""
+    with listening(send_without_end) as port:
+        add(f"http://127.0.0.1:{port}/v1", "--key-env", "BOX_KEY")
+        row = examine("backend.box.key", BOX_KEY="sk-good-00001").get("backend.box.key")
+    assert (row["status"], row["text"]) == ("fail", f"127.0.0.1:{port} sent more than 8 MiB")
 
 
 def test_an_empty_list(add, examine):

@@ -2,10 +2,12 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from router.cli.doctor import situation
 from router.cli.doctor.checks import home as checks
 from router.cli.doctor.checks.home import _judge_place
 
@@ -131,3 +133,18 @@ def test_a_network_file_system(fairlead, examine, monkeypatch):
     monkeypatch.setattr(checks, "network_type", lambda path: "nfs4")
     row = examine("home").get("home")
     assert (row["status"], row["text"]) == ("warn", "~/home is on a network file system (nfs4): its keys travel")
+
+
+def test_a_file_system_that_does_not_answer(examine, monkeypatch):
+    """It is told, and the rest goes on."""
+    done = threading.Event()
+    monkeypatch.setattr(situation, "_HOME_SECONDS", 0.1)
+    monkeypatch.setattr(situation, "_find_home", lambda environ: done.wait(60) and (None, None, None))
+    try:
+        report = examine("home", "config", "proxy")
+    finally:
+        done.set()
+    row = report.get("home")
+    assert (report.code, row["status"]) == (1, "fail")
+    assert row["text"] == "the home could not be read within 0.1 s; does its file system answer?"
+    assert report.get("config")["status"] == "ok"

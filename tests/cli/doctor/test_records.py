@@ -76,7 +76,7 @@ def test_a_copy_of_a_damaged_one(fairlead, examine):
     record(fairlead, {"model": "m"})
     (fairlead.home / "history.db.corrupt-1").touch(mode=0o600)
     row = examine("history").find("history", "info")[0]
-    assert row["text"] == "1 damaged copy beside it: ~/home/history.db.corrupt-1"
+    assert row["text"] == "a damaged copy is beside it: ~/home/history.db.corrupt-1"
 
 
 def test_looking_through_it_has_an_end():

@@ -28,6 +28,8 @@ from router.wire.protocols import BY_NAME
 
 #: Seconds of each step to a backend.
 _STEP = 2.0
+#: For the model list, of which some are long; and for the check of the key, which reads it twice.
+LIST_SECONDS, KEY_SECONDS = 5.0, 12.0
 #: A certificate that ends sooner is told of.
 _EXPIRES_SOON = 14 * 86400.0
 #: Addresses that no host on the internet has: of programs that answer for every name themselves.
@@ -166,7 +168,7 @@ async def check_key(situation: Situation, home: Home, backend: Backend) -> list[
 
 async def _try_key(situation: Situation, stored: Backend, backend: Backend, way: Outbound) -> Row:
     name = f"backend.{stored.name}.key"
-    result = await probe_backend(backend, situation.credentials, way)
+    result = await probe_backend(backend, situation.credentials, way, timeout=LIST_SECONDS)
     first, _, rest = result.text.partition("\n")
     if result.ok:
         if not result.models and ", 0 models" in first:

@@ -41,8 +41,8 @@ def check_history(situation: Situation) -> list[Row]:
         rows.append(Row("history", "info", location.elsewhere))
     damaged = sorted(location.path.parent.glob(f"{location.path.name}.corrupt-*"))
     if damaged:
-        text = f"{format_count(len(damaged), 'damaged copy').replace('copys', 'copies')} beside it: {shown(damaged[0])}"
-        rows.append(Row("history", "info", text))
+        number = "a damaged copy is" if len(damaged) == 1 else f"{len(damaged)} damaged copies are"
+        rows.append(Row("history", "info", f"{number} beside it: {shown(damaged[0])}"))
     serving = situation.serving
     if serving is not None and serving.status is not None:
         rows += _judge_status(serving.status)
