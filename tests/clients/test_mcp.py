@@ -10,6 +10,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import tomlkit
+
+from router.setup.registrations import REGISTRATIONS, Server, make_change
+from router.setup.tool import Place
 
 from ..e2e.processes import Proxy, backend
 from . import agents
@@ -110,50 +114,82 @@ def model():
         thread.join()
 
 
-def test_claude_code_asks_why(tmp_path, model):
-    """All tools are offered to its model, and the answer of one that it calls names the request before."""
-    program = agents.find("claude")
-    if program is None:
-        pytest.skip("claude is not installed")
+ARGUMENTS = ["-m", "router", "mcp"]
+
+
+@pytest.fixture
+def proxy(tmp_path, model):
+    """A proxy with the model; what Codex sends is translated for it."""
     entry = backend(
         "anthropic", model.root, protocols=("messages",), vendor="anthropic", auth="key", key="sk-mock-key-1"
     )
-    with Proxy(tmp_path, backends=[entry], settings={"FAIRLEAD_DEMO": "off"}) as proxy:
-        server = {
-            "type": "stdio",
-            "command": sys.executable,
-            "args": ["-m", "router", "mcp"],
-            "env": {"FAIRLEAD_HOME": str(proxy.home)},
-        }
-        config = tmp_path / "mcp.json"
-        config.write_text(json.dumps({"mcpServers": {"fairlead": server}}))
-        agent = tmp_path / "agent"
-        agent.mkdir()
-        environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(agent),
-            "CLAUDE_CONFIG_DIR": str(agent / ".claude"),
-            "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{proxy.port}",
-            "ANTHROPIC_AUTH_TOKEN": "fairlead",
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            # All tools are in the first request, which waits for the server.
-            "ENABLE_TOOL_SEARCH": "false",
-            "MCP_CONNECTION_NONBLOCKING": "false",
-        }
-        options = ["--mcp-config", str(config), "--strict-mcp-config", "--allowedTools", "mcp__fairlead__why"]
-        done = subprocess.run(
-            [program, "-p", PROMPT, "--model", "claude-mock-1", *options],
-            cwd=agent,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+    with Proxy(tmp_path, backends=[entry], settings={"FAIRLEAD_DEMO": "off"}) as running:
+        yield running
+
+
+def run(name, tmp_path, arguments, **environ):
+    """Run an agent in a folder of its own to its end."""
+    program = agents.find(name)
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    folder = tmp_path / "agent"
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done
-    offered = {tool["name"] for body in model.requests for tool in body.get("tools", ()) if "fairlead" in tool["name"]}
+
+
+def check(model, client):
+    """All tools were offered to the model, and the one that it called named the request before."""
+    offered = {tool["name"] for body in model.requests for tool in body.get("tools", ())}
     assert {"mcp__fairlead__why", "mcp__fairlead__status", "mcp__fairlead__doctor"} <= offered
     [result] = model.results()
     assert "claude-mock-1" in result
     assert "first_byte_ms" in result
-    assert "claude-code" in result
+    assert client in result
+
+
+def test_claude_code_asks_why(tmp_path, model, proxy):
+    """It speaks the stateless revision."""
+    server = {"command": sys.executable, "args": ARGUMENTS, "env": {"FAIRLEAD_HOME": str(proxy.home)}}
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"fairlead": {"type": "stdio", **server}}}))
+    options = ["--mcp-config", str(config), "--strict-mcp-config", "--allowedTools", "mcp__fairlead__why"]
+    run(
+        "claude",
+        tmp_path,
+        ["-p", PROMPT, "--model", "claude-mock-1", *options],
+        CLAUDE_CONFIG_DIR=str(tmp_path / "agent" / ".claude"),
+        ANTHROPIC_BASE_URL=f"http://127.0.0.1:{proxy.port}",
+        ANTHROPIC_AUTH_TOKEN="fairlead",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        # All tools are in the first request, which waits for the server.
+        ENABLE_TOOL_SEARCH="false",
+        MCP_CONNECTION_NONBLOCKING="false",
+    )
+    check(model, "claude-code")
+
+
+def test_codex_asks_why(tmp_path, model, proxy):
+    """It opens a session; its server is the one that `setup codex --mcp` writes."""
+    folder = tmp_path / "agent" / ".codex"
+    folder.mkdir(parents=True)
+    server = Server((sys.executable, *ARGUMENTS), {"FAIRLEAD_HOME": str(proxy.home)})
+    [change] = make_change(
+        REGISTRATIONS["codex"], server, Place({"CODEX_HOME": str(folder)}, tmp_path, "linux")
+    ).changes
+    (folder / "config.toml").write_text(
+        'model = "claude-mock-1"\nmodel_provider = "gw"\napproval_policy = "never"\n'
+        'sandbox_mode = "danger-full-access"\ncheck_for_update_on_startup = false\n[analytics]\nenabled = false\n'
+        f'[model_providers.gw]\nname = "gw"\nbase_url = "http://127.0.0.1:{proxy.port}/v1"\nwire_api = "responses"\n'
+        + tomlkit.dumps({change.path[0]: {change.path[1]: change.value}})
+    )
+    run("codex", tmp_path, ["exec", "--skip-git-repo-check", PROMPT], CODEX_HOME=str(folder))
+    check(model, "codex")
