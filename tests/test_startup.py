@@ -42,6 +42,7 @@ def ran(tmp_path):
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program],
             env=environ,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
             timeout=PATIENCE,
@@ -98,3 +99,15 @@ def test_listing_backends_loads_no_network_module(ran):
     _, code, modules = ran("backend", "list")
     assert code == 0
     assert not {"trio", "httpx", "asyncio"} & tops(modules)
+
+
+def test_the_server_for_agents_starts_light(ran):
+    """Every start of an agent waits for it: no parser, no network, none of the forms that its lists are made from."""
+    _, code, modules = ran("mcp")
+    assert code == 0
+    assert not {"trio", "h11", "httpx", "msgspec", "argparse", "ssl", "asyncio", "socket", "logging"} & tops(modules)
+    assert {name for name in modules if name.startswith("router.")} == {
+        *("router.__main__", "router.cli", "router.errors", "router.cli.mcp", "router.cli.mcp.command"),
+        *("router.mcp", "router.mcp.listing", "router.mcp.protocol", "router.mcp.serve", "router.mcp.stdio"),
+    }
+    assert len(modules) < 90

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pytest
 import trio
 
+from router.cli.doctor.checks import program
 from router.cli.doctor.row import Row
 from router.cli.doctor.runner import run_checks
 from router.cli.doctor.situation import look_around
@@ -48,6 +50,8 @@ def fairlead(tmp_path, monkeypatch, capsys):
     programs.mkdir()
     command.environ["PATH"] = str(programs)
     monkeypatch.setattr(local_servers, "PORTS", {})
+    # The tests may run with few descriptors.
+    monkeypatch.setattr(program, "_DESCRIPTORS", 0)
     yield command
     command.close()
 
@@ -62,6 +66,13 @@ def examine(fairlead):
         return Report(done.code, json.loads(done.out)["rows"])
 
     return run
+
+
+@pytest.fixture
+def free_port():
+    """A port that no program has, as text: the usual one may be another's here."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from ..conftest import Command
 from .conftest import look, run_all
 
 
-def test_a_default_install_shows_no_warning(fairlead, examine):
+def test_a_default_install_shows_no_warning(fairlead, examine, free_port):
     """Neither before there is a home, nor once a proxy serves; and twice the same."""
     for _ in range(2):
-        report = examine()
+        report = examine(FAIRLEAD_PORT=free_port)
         assert (report.code, report.wrong()) == (0, [])
     assert not fairlead.home.exists()
     fairlead.start("proxy", "--port", "0")
     for _ in range(2):
-        report = examine()
+        report = examine(FAIRLEAD_PORT=free_port)
         assert (report.code, report.wrong()) == (0, [])
         assert report.get("proxy.round")["status"] == "ok"
 

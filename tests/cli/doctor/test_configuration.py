@@ -54,10 +54,10 @@ def test_the_file(write, examine, text, status, said, fix):
     assert bool(row["fix"]) or status == "ok" or fix == ""
 
 
-def test_a_broken_file_stops_nothing_else(write, examine):
+def test_a_broken_file_stops_nothing_else(write, examine, free_port):
     """It is the first failure, and the rest goes by the defaults."""
     write("port = \n[[[\n")
-    report = examine()
+    report = examine(FAIRLEAD_PORT=free_port)
     assert report.wrong() == [("config", "fail")]
     assert report.get("proxy.localhost")["status"] == "ok"
 

@@ -104,7 +104,7 @@ def test_a_request_is_found_by_its_id(ask):
 def test_texts_of_upstreams_are_marked_and_cleaned(ask):
     """Nothing of them can hide, go on for long, or hold a key."""
     home = open_home(ask.path)
-    write_history(home, status=500, error="api_error", error_text=HOSTILE, model="evil\u202e\x07model")
+    write_history(home, status=502, error="upstream_broke_off", error_text=HOSTILE, model="evil\u202e\x07model")
     found = ask("why")
     text = found["error_text"]["upstream_text_untrusted"]
     assert text.startswith("boom ")
@@ -112,7 +112,7 @@ def test_texts_of_upstreams_are_marked_and_cleaned(ask):
     assert len(text.encode()) <= 200
     assert text.isprintable()
     assert "sk-ant" not in str(found)
-    assert found["user_step"]
+    assert "fairlead backend test groq" in found["user_step"]
     assert found["model"].isprintable()
     assert ask("requests", since="24h")["requests"][0]["model"] == found["model"]
 
