@@ -23,6 +23,8 @@ SECONDS = 60.0
 _PROMPT = "Say OK"
 # Of what the tool prints.
 _OUTPUT_LIMIT = 1 << 20
+# For the answered request to be in the history once the tool has ended, and between two looks.
+_WRITE_SECONDS, _BETWEEN = 3.0, 0.2
 # Requests that are looked through.
 _LOOKED_THROUGH = 200
 # Of a text in a message.
@@ -42,8 +44,7 @@ def check(home: Home, place: Place, tool: Tool, model: str, *, as_json: bool) ->
     model = model or (record.model if record is not None else "") or find_models(home, "")[1].name
     began = time.time()
     done = _run(program, [word.format(model=model, prompt=_PROMPT) for word in tool.check], place)
-    requests = _find_requests(home, tool, model, began)
-    good = next((one for one in requests if one.status < 300 and not one.error), None)
+    requests, good = _await_requests(home, tool, model, began)
     if as_json:
         print_json({**_to_json(tool, model, done, requests), "ok": good is not None})
     elif good is not None:
@@ -64,6 +65,20 @@ def _run(program: str, words: list[str], place: Place) -> CompletedProgram | Non
             return run_async(start, folder)
         except (ProgramTimeout, OutputLimitExceeded):
             return None
+
+
+def _await_requests(
+    home: Home, tool: Tool, model: str, began: float
+) -> tuple[list[RecordedRequest], RecordedRequest | None]:
+    """The tool's requests, and one that was answered, if any. A busy machine writes them a moment after the tool has
+    ended."""
+    until = time.monotonic() + _WRITE_SECONDS
+    while True:
+        requests = _find_requests(home, tool, model, began)
+        good = next((one for one in requests if one.status < 300 and not one.error), None)
+        if good is not None or time.monotonic() >= until:
+            return requests, good
+        time.sleep(_BETWEEN)
 
 
 def _find_requests(home: Home, tool: Tool, model: str, began: float) -> list[RecordedRequest]:

@@ -1,8 +1,11 @@
 """`fairlead setup TOOL --check`: the tool runs once, and its request is found, or what was seen is said."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+
+from router.cli.setup import check
 
 from .test_command import add_program
 
@@ -57,3 +60,15 @@ def test_what_is_missing(fairlead):
     assert (code, "no proxy is running" in err) == (1, True)
     code, _, err = fairlead("setup", "claude-code", "--check", PATH="")
     assert (code, "`claude` is not on PATH" in err) == (1, True)
+
+
+def test_a_request_that_is_written_late(monkeypatch):
+    """The history is looked at until an answered request is in it; where none comes, what is there counts."""
+    failed, good = SimpleNamespace(status=529, error="overloaded"), SimpleNamespace(status=200, error="")
+    looks = [[], [failed], [good, failed]]
+    monkeypatch.setattr(check, "_find_requests", lambda *_: looks.pop(0) if len(looks) > 1 else looks[0])
+    monkeypatch.setattr(check, "_BETWEEN", 0.0)
+    assert check._await_requests(None, None, "m", 0.0) == ([good, failed], good)
+    looks[:] = [[failed]]
+    monkeypatch.setattr(check, "_WRITE_SECONDS", 0.0)
+    assert check._await_requests(None, None, "m", 0.0) == ([failed], None)
