@@ -42,7 +42,7 @@ class CommandProcess:
     def __init__(self, arguments, told):
         self.args = ["fairlead", *arguments]
         self._told = told
-        # The waiter says which process it is, then with which code it ended.
+        # The server says which process it is, then with which code it ended.
         self.pid = self._read_number()
         self.returncode = None
 
@@ -160,40 +160,68 @@ def _import_all():
     return router.__main__
 
 
+def _read(connection, size):
+    """So many bytes. MSG_WAITALL would give fewer when a command ends meanwhile."""
+    data = b""
+    while len(data) < size:
+        data += connection.recv(size - len(data))
+    return data
+
+
+class _Children:
+    """The commands that run, by their numbers: the sockets on which their ends are told."""
+
+    def __init__(self):
+        self._told = {}
+        signal.signal(signal.SIGCHLD, self._tell_ends)
+
+    def fork(self, told):
+        """Fork a command; True in its process. told: gets its number, and at its end its code."""
+        # An end is told only when its number is known.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        pid = os.fork()
+        if pid:
+            told.sendall(_NUMBER.pack(pid))
+            self._told[pid] = told
+        else:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for other in (told, *self._told.values()):
+                other.close()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        return pid == 0
+
+    def _tell_ends(self, *_):
+        while self._told:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            # Who asked may have left.
+            with self._told.pop(pid) as told, contextlib.suppress(OSError):
+                told.sendall(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
+
+
 def _serve(connection):
     """Start what is asked for; in a command's process, return its arguments."""
     entry = _import_all()
-    # The waiters are nobody's to wait for.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    children = _Children()
     connection.send(b"\n")
     while True:
         size, given, _, _ = socket.recv_fds(connection, _NUMBER.size, 4)
         if not size:
             os._exit(0)
-        asked = json.loads(connection.recv(_NUMBER.unpack(size)[0], socket.MSG_WAITALL))
-        if os.fork() == 0:
+        asked = json.loads(_read(connection, _NUMBER.unpack(size)[0]))
+        *streams, told = given
+        if children.fork(socket.socket(fileno=told)):
             connection.close()
-            return entry, asked, given
-        for number in given:
+            return entry, asked, streams
+        for number in streams:
             os.close(number)
 
 
-def _wait_for_command(given):
-    """Start the process of the command and return in it; here, wait for its end and tell it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *given, told = given
-    told = socket.socket(fileno=told)
-    pid = os.fork()
-    if pid == 0:
-        told.close()
-        for standard, number in enumerate(given):
-            os.dup2(number, standard)
-            os.close(number)
-        return
-    told.sendall(_NUMBER.pack(pid))
-    _, status = os.waitpid(pid, 0)
-    told.sendall(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
-    os._exit(0)
+def _set_standard_descriptors(streams):
+    for standard, number in enumerate(streams):
+        os.dup2(number, standard)
+        os.close(number)
 
 
 def _open_standard_streams():
@@ -221,6 +249,6 @@ def _become_command(entry, asked):
 
 
 if __name__ == "__main__":
-    entry, asked, given = _serve(socket.socket(fileno=int(sys.argv[1])))
-    _wait_for_command(given)
+    entry, asked, streams = _serve(socket.socket(fileno=int(sys.argv[1])))
+    _set_standard_descriptors(streams)
     _become_command(entry, asked)

@@ -80,7 +80,7 @@ class Detached:
 
     def gone(self, pid):
         """Wait until a process has ended."""
-        return until(lambda: not processes.alive(pid), 30)
+        return until(lambda: not processes.alive(pid))
 
     def said(self):
         """What it and its start said."""

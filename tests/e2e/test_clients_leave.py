@@ -157,7 +157,7 @@ def test_upstream_is_told_at_once(proxy, upstream, protocol, moment, how):
         leave(client, how)
     upstream.wait(lambda up: up.left == 1)
     runtime = proxy.serving.runtime
-    assert until(lambda: proxy.call(lambda: (len(proxy.serving.connections), runtime.connections.open)) == (0, 0), 5)
+    assert until(lambda: proxy.call(lambda: (len(proxy.serving.connections), runtime.connections.open)) == (0, 0), 30)
     assert proxy.call(lambda: runtime.memory.reserved) == 0
 
 
@@ -176,7 +176,7 @@ def test_leaving_after_the_end(proxy, upstream, protocol, how, monkeypatch):
     assert until(lambda: proxy.call(lambda: all(connection.client_gone for connection in proxy.serving.connections)))
     left.set()
     connections = proxy.serving.runtime.connections
-    assert until(lambda: proxy.call(lambda: (connections.open, connections.idle)) == (1, 1), 5)
+    assert until(lambda: proxy.call(lambda: (connections.open, connections.idle)) == (1, 1), 30)
     upstream.script(plain(protocol.whole))
     assert ask(proxy.port, protocol.path, protocol.body()).body == protocol.whole
     assert upstream.seen[0].connection == upstream.seen[1].connection
@@ -188,7 +188,7 @@ def test_upstream_that_breaks_off_after_the_end(proxy, upstream, protocol, how):
     upstream.script(begun(protocol, len(protocol.events)), how)
     answer = ask(proxy.port, protocol.path, protocol.body(stream=True))
     assert (answer.whole, answer.body) == (True, b"".join(protocol.events))
-    assert until(lambda: proxy.call(lambda: proxy.serving.runtime.connections.open) == 0, 5)
+    assert until(lambda: proxy.call(lambda: proxy.serving.runtime.connections.open) == 0, 30)
 
 
 def test_rest_is_not_read_for_ever(proxy, upstream):
@@ -198,7 +198,7 @@ def test_rest_is_not_read_for_ever(proxy, upstream):
         client.send(request(MESSAGES.path, MESSAGES.body(stream=True)))
         client.read_until(MESSAGES.events[-1])
     upstream.wait(lambda up: up.left == 1)
-    assert until(lambda: proxy.call(lambda: proxy.serving.runtime.connections.open) == 0, 5)
+    assert until(lambda: proxy.call(lambda: proxy.serving.runtime.connections.open) == 0, 30)
 
 
 def test_what_is_held_of_the_rest_is_given_back(proxy, upstream):

@@ -34,7 +34,7 @@ def test_an_idle_process_holds_nothing(tmp_path, up):
     up.default = [answer(100)]
     with proxy(tmp_path, up) as one, proxy(tmp_path, up) as two:
         assert [ask(one.port, PATH, BODY).status for _ in range(2)] == [200, 200]
-        until(lambda: query(tmp_path, "SELECT sum(held) FROM guard_shares") in ([(0,)], [(None,)]), 5.0)
+        until(lambda: query(tmp_path, "SELECT sum(held) FROM guard_shares") in ([(0,)], [(None,)]))
         assert query(tmp_path, "SELECT sum(held) FROM guard_shares") in ([(0,)], [(None,)])
         began = time.monotonic()
         assert [ask(two.port, PATH, BODY).status for _ in range(9)] == [200] * 8 + [402]

@@ -120,7 +120,7 @@ def test_a_failing_issuer_costs_nothing_while_the_token_is_valid(tmp_path, issue
         assert issuer.count("refresh_token") <= 3
         with issuer.lock:
             issuer.failing.clear()
-        assert until(lambda: logins.read_login(home, "work").tokens.obtained > time.time() - 60, 60)
+        assert until(lambda: logins.read_login(home, "work").tokens.obtained > time.time() - 60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

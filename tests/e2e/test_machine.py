@@ -82,7 +82,7 @@ def test_no_descriptors(tmp_path, held):
         assert bound["limit"] == 64
         assert bound["used"] > 48
         assert status["backends"][0]["problem"] is None
-        assert until(lambda: begins(proxy.port, 10), 5)
+        assert until(lambda: begins(proxy.port, 10))
 
 
 def begins(port, count):
@@ -121,13 +121,13 @@ def test_a_full_disk(tmp_path):
             assert answers(proxy.port)
         assert until(lambda: proxy.status()["dropped_log_lines"] == 3)
         assert until(lambda: proxy.status()["history"]["problem"])
-        assert until(lambda: any("cannot find this proxy" in problem for problem in proxy.status()["problems"]), 10)
+        assert until(lambda: any("cannot find this proxy" in problem for problem in proxy.status()["problems"]))
         body = b'{"name":"box","base_url":"http://127.0.0.1:9","protocols":["chat"],"auth":"none"}'
         refused = ask(proxy.port, "/admin/backends", body, operator)
         assert refused.status >= 400
         assert b"cannot be written" in refused.body
         resource.prlimit(proxy.process.pid, resource.RLIMIT_FSIZE, (-1, -1))
-        assert until(file.exists, 10)
+        assert until(file.exists)
         assert answers(proxy.port)
         assert until(lambda: log.read_bytes().count(b"}\n") == 2)
     assert not (proxy.home / "backends").exists() or not list((proxy.home / "backends").iterdir())
@@ -204,7 +204,7 @@ def test_the_home_is_removed(tmp_path, held):
         def problems():
             return ask(proxy.port, "/status", None, operator).json()["problems"]
 
-        assert until(lambda: any("was removed" in problem for problem in problems()), 10)
+        assert until(lambda: any("was removed" in problem for problem in problems()))
         assert answers(proxy.port, MESSAGES.body("model-a"))
         done = command(proxy, "stop", "--port", str(proxy.port))
         assert done.code == 0

@@ -219,7 +219,7 @@ def test_told_to_stop_meanwhile(tmp_path, wait):
         os.kill(old, signal.SIGTERM)
         asking.join()
         assert proxy.gone(old)
-        assert until(lambda: proxy.runs() == [], 10), (proxy.runs(), old, answers, proxy.said())
+        assert until(lambda: proxy.runs() == []), (proxy.runs(), old, answers, proxy.said())
         assert refuses(proxy.port)
 
 

@@ -186,10 +186,8 @@ def test_second_signal(tmp_path, silent, name):
     with start(tmp_path, silent) as proxy, begin(proxy, silent, PROTOCOLS[0]) as client:
         proxy.process.send_signal(SIGNALS[name])
         assert until(lambda: refuses(proxy.port))
-        began = time.monotonic()
         proxy.process.send_signal(SIGNALS[name])
         assert proxy.process.wait(PATIENCE) == 128 + SIGNALS[name]
-        assert time.monotonic() - began < 2
         assert not client.answer().whole
 
 

@@ -216,7 +216,7 @@ def test_a10(proxy):
         # The beginning of a ClientHello of TLS 1.0 to 1.3.
         client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(507))
         until(client.ended)
-    assert until(lambda: "TLS" in proxy.log.read_text(), 2)
+    assert until(lambda: "TLS" in proxy.log.read_text())
     MISTAKES["A10"].check(proxy.log.read_text())
 
 

@@ -13,6 +13,7 @@ import pytest
 from router.store.home import processes
 from tests.host.job_terminal import JobTerminal
 from tests.host.scripted_program import ask
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="terminals, signals and /proc")
 PROGRAM = str(Path(__file__).parents[2] / "host/scripted_program.py")
@@ -67,7 +68,7 @@ def test_a_proxy_for_one_program(fairlead):
     assert (summary["schema"], summary["exit_code"], summary["tag"]) == (1, 0, "team")
     assert (summary["usage"]["requests"], summary["usage"]["errors"]) == (2, 0)
     assert "flk_" not in json.dumps(summary) + err
-    until(lambda: not run_files(fairlead), 10)
+    until(lambda: not run_files(fairlead), PATIENCE)
 
 
 def test_the_running_proxy_serves(fairlead):
@@ -99,7 +100,7 @@ def test_a_killed_run_takes_proxy_and_key_with_it(fairlead):
         cwd=fairlead.folder,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: (fairlead.folder / "lines").exists() and lines(fairlead), 30)
+    until(lambda: (fairlead.folder / "lines").exists() and lines(fairlead), PATIENCE)
     found, [run] = started(fairlead), run_files(fairlead)
     assert run["mode"] == "tied"
     assert os.getsid(run["pid"]) == run["pid"]
@@ -121,7 +122,7 @@ def test_a_killed_run_loses_its_key_at_a_running_proxy(fairlead):
         cwd=fairlead.folder,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: (fairlead.folder / "lines").exists() and lines(fairlead), 30)
+    until(lambda: (fairlead.folder / "lines").exists() and lines(fairlead), PATIENCE)
     found = started(fairlead)
     assert not is_refused(found["environ"])
     process.kill()
