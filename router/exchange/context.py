@@ -62,7 +62,7 @@ class Arrival:
         #: Bytes of each body that are kept beside the request, for -vv.
         self.capture_limit: int = runtime.capture_limit()
         #: Records the request while history.capture is on; None for one that is not captured.
-        self.capture: CaptureRecorder | None = runtime.begin_capture(request.arrived)
+        self.capture: CaptureRecorder | None = runtime.begin_capture(request.arrived, request.fields)
         #: Counts the bytes of the request body against the bound of all buffers.
         self.memory = MemoryShare(runtime.memory)
 

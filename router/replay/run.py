@@ -14,7 +14,7 @@ from router.net.control.request import ControlError, send
 from router.net.loopback import list_literal_urls
 from router.replay.recording import apply_decision, list_headers, make_backend, record_answers
 from router.server import serve
-from router.settings import Frozen, Loaded, Secret, Settings
+from router.settings import Frozen, Secret, Settings
 from router.store.captures.format import Capture
 from router.store.history.entry import HistoryEntry
 from router.store.home.home import Home, open_home
@@ -162,16 +162,10 @@ async def staged(
     async with trio.open_nursery() as nursery:
         upstream = RecordedUpstream(recordings, pace=pace)
         root = await nursery.start(upstream.serve)
-        async with (
-            serve.running(
-                # What the scenes change is in no file: a reload goes back to where it began.
-                settings,
-                home,
-                drain=0.5,
-                load_settings=lambda: Loaded(settings, {}),
-            ) as serving,
-            serving.reloading,
-        ):
+        async with serve.running(settings, home, drain=0.5) as serving:
+            # Never released: the backends are in no file, so that a reload would take them away, and one that had
+            # waited would begin while the proxy stops.
+            await serving.reloading.acquire()
             configuration = read(home, settings)._replace(backends=(), gaps=(), problems=())
             yield Stage(serving, captures, upstream, root, configuration)
         nursery.cancel_scope.cancel()

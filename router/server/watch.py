@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
+from router.store.captures import armed
 from router.store.home.home import Home
 
 POLL_SECONDS = 2.0
 #: What is watched: files, and folders with all their files.
-FILES = ("config.toml",)
+FILES = ("config.toml", armed.FILE)
 FOLDERS = ("backends", "keys")
 
 Signature = tuple[tuple[str, int, int, int], ...]

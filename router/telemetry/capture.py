@@ -28,6 +28,10 @@ EXCHANGES_KEPT = 8
 UPSTREAM_KEPT = 4 * BODY_KEPT
 #: Reads of a body whose times are kept; what comes after them counts as one with the last.
 CHUNKS_KEPT = 4096
+# Coded bytes that are decoded at a time.
+_STEP = 4096
+# What so many may decode to at most: each step of a decoder gives a megabyte.
+_DECODED = 8 << 20
 #: Bytes of header fields that are kept of one head.
 HEAD_KEPT = 16_384
 # Header fields, beside those that are shown everywhere, whose values are written: they say what a body is, what a limit
@@ -132,7 +136,7 @@ class ExchangeRecord:
     def note_body(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """So much of the body has come with one read."""
         body = self._body
-        wanted = min(BODY_KEPT, len(body.data) + sum(map(len, pieces)))
+        wanted = min(self._capture.limit, len(body.data) + sum(map(len, pieces)))
         if wanted > body.limit:
             body.limit += self._capture.reserve(wanted - body.limit)
         body.add(pieces, self._capture.elapsed())
@@ -171,7 +175,9 @@ class CaptureRecorder:
     the request came, on that clock."""
 
     def __init__(self, clock: Callable[[], float], arrived: float, limit: int = BODY_KEPT):
-        self._clock, self._arrived, self._limit = clock, arrived, limit
+        self._clock, self._arrived = clock, arrived
+        #: Bytes of each body that are kept.
+        self.limit = limit
         self._left = max(UPSTREAM_KEPT, 4 * limit)
         self._method = self._target = b""
         self._request_head = _Head(())
@@ -192,7 +198,7 @@ class CaptureRecorder:
 
     def reserve(self, wanted: int) -> int:
         """Take room for an upstream's body; returns how many bytes there are."""
-        given = min(wanted, self._limit, self._left)
+        given = min(wanted, self.limit, self._left)
         self._left -= given
         return given
 
@@ -202,7 +208,7 @@ class CaptureRecorder:
 
     def note_request_body(self, data: bytes | bytearray | memoryview) -> None:
         """The body of the client's request, without content coding."""
-        self._request, self._request_cut = bytes(data[: self._limit]), len(data) > self._limit
+        self._request, self._request_cut = bytes(data[: self.limit]), len(data) > self.limit
 
     def is_received(self, parts: Sequence[bytes | bytearray | memoryview]) -> bool:
         """True for a body that is the received one, as far as that is kept."""
@@ -235,7 +241,7 @@ class CaptureRecorder:
             method=self._method.decode("latin-1"),
             target=redact(self._target),
             headers=self._request_head.show(redact),
-            body=Body(text=_limit_text(redact(self._request)), cut=self._request_cut),
+            body=Body(text=_limit_text(redact(self._request), _shown(self.limit)), cut=self._request_cut),
         )
         answer = AnswerLine(
             status=self._answer_status,
@@ -288,20 +294,38 @@ def _show_value(name: bytes, value: bytes, redact: Redact) -> str:
 
 def _finish_body(pieces: _Pieces, redact: Redact, coding: bytes = b"", *, timed: bool = True) -> Body:
     """The body as it is written. coding: its content codings; where there are any, its chunks have no places in the
-    text, and only the first and the last of their times are kept."""
-    raw, chunks = bytes(pieces.data), pieces.chunks
+    text, and only the last of their times is kept."""
+    raw, chunks, cut = bytes(pieces.data), pieces.chunks, pieces.cut
     if content_coding.parse_codings(coding):
-        try:
-            raw = content_coding.Decoder(coding).decode(raw, BODY_KEPT)
-        except (content_coding.UnknownCoding, content_coding.Malformed, content_coding.OverLimit):
-            raw = b""
+        raw, whole = _decode(raw, coding, max(pieces.limit, BODY_KEPT))
+        cut = cut or not whole
         chunks = [(chunks[-1][0], len(raw))] if chunks else []
-    text = _limit_text(redact(raw), BODY_LIMIT if pieces.limit <= BODY_KEPT else pieces.limit)
-    cut = pieces.cut or len(raw) > len(text.encode("utf-8", "replace")) >= BODY_LIMIT
-    return Body(text=text, cut=cut, chunks=_move_chunks(chunks, raw, text) if timed else [])
+    limit = _shown(pieces.limit)
+    text = _limit_text(redact(raw), limit)
+    return Body(text=text, cut=cut or len(raw) > limit, chunks=_move_chunks(chunks, raw, text) if timed else [])
 
 
-def _limit_text(text: str, limit: int = BODY_LIMIT) -> str:
+def _decode(raw: bytes, coding: bytes, limit: int) -> tuple[bytes, bool]:
+    """A body without its content codings, as far as it can be decoded and fits, and whether that is all of it."""
+    out = bytearray()
+    try:
+        decoder = content_coding.Decoder(coding)
+        for at in range(0, len(raw), _STEP):
+            for piece in decoder.pieces(raw[at : at + _STEP], _DECODED):
+                out += piece
+                if len(out) > limit:
+                    return bytes(out[:limit]), False
+    except (content_coding.UnknownCoding, content_coding.Malformed, content_coding.OverLimit):
+        return bytes(out), False
+    return bytes(out), decoder.whole
+
+
+def _shown(limit: int) -> int:
+    """How many bytes are written of a body of which so many are kept: a little less, as a secret may be cut."""
+    return BODY_LIMIT if limit <= BODY_KEPT else limit - 1024
+
+
+def _limit_text(text: str, limit: int) -> str:
     """The text, at most so many bytes of it in UTF-8."""
     raw = text.encode("utf-8", "replace")
     return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore")

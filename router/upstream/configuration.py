@@ -13,6 +13,7 @@ from router.net.client.outbound import DIRECT, Outbound, read_outbound
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
 from router.settings import DECLARATIONS, Loaded, Settings
+from router.store.captures.armed import Armed, read_armed
 from router.store.config import backends as stored
 from router.store.config.references import format_add_command
 from router.store.home import client_key
@@ -42,6 +43,8 @@ class Configuration(NamedTuple):
     own_keys: OwnKeys = OwnKeys()
     #: The client keys, with what they may use.
     client_keys: KeyTable = NO_KEYS
+    #: The one request that is to be captured, None for none.
+    armed: Armed | None = None
 
 
 class LiveSettings:
@@ -78,7 +81,7 @@ def read(
     texts += tuple(filter(None, (find_gap(settings),)))
     way = read_outbound(settings, os.environ if environ is None else environ)
     own, keys = read_own_keys(home, settings), build_table(client_keys.load(home, before.loaded), settings)
-    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, own, keys)
+    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, own, keys, read_armed(home))
 
 
 def _make_broken_gap(problem: stored.Problem) -> Gap:

@@ -18,11 +18,12 @@ from router.operator_api.status import RunningRequest
 from router.policy.accounts.turn_states import TurnStates
 from router.policy.cache.sessions import PromptSessions
 from router.policy.facts.token_estimates import TokenEstimates
+from router.policy.routing.clients import identify_client
 from router.policy.routing.dead_references import find_dead_references
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
 from router.settings import Settings
-from router.store.captures.folder import Captures, capture_notice
+from router.store.captures.folder import ARMED_KEPT, Captures, capture_notice
 from router.store.home.home import Home
 from router.store.interfaces import (
     LearnedLimitStore,
@@ -157,6 +158,7 @@ class Runtime:
         self._rebuild(tuple(enabled))
         if self.catalogs.refreshing:
             self.catalogs.load_missing()
+            self.captures.arm(configuration.armed)
             self.captures.start()
             if self.settings.history_capture is not captured:
                 self.log.add("history.capture is off now." if captured else capture_notice(self.home))
@@ -243,8 +245,10 @@ class Runtime:
         """How many bytes are kept for the log of each body of a request that begins now."""
         return BODY_KEPT if self.log.bodies else 0
 
-    def begin_capture(self, arrived: float) -> CaptureRecorder | None:
+    def begin_capture(self, arrived: float, fields: Mapping[bytes, bytes]) -> CaptureRecorder | None:
         """The recorder of a request that begins now, None where it is not captured. arrived: on trio's clock."""
+        if self.captures.armed is not None and self.captures.take_armed(identify_client(fields)):
+            return CaptureRecorder(trio.current_time, arrived, ARMED_KEPT)
         if self.live.current.history_capture and self.captures.begin():
             return CaptureRecorder(trio.current_time, arrived)
         return None

@@ -211,3 +211,28 @@ def test_what_an_older_fairlead_captured(rig, tmp_path):
     made = tmp_path / "new.jsonl"
     assert "not run: no backend was chosen for it" in run(proxy, "repro", file, "-o", made, code=1)
     assert "canary" not in made.read_text().lower()
+
+
+def test_the_next_request_of_a_tool(tmp_path):
+    """One request is captured though history.capture is off, whole where others would be cut; no other is."""
+    up = Upstream()
+    up.default = FAULTS["foreign"][0]
+    with Proxy(tmp_path, "--demo", "off", backends=[backend("box", up.root, protocols=("chat",))]) as proxy:
+        proxy.settled("box")
+        file = tmp_path / "next.jsonl"
+        command = [sys.executable, "-W", "error", "-m", "router", "repro", "--next", "openai-sdk", "-o", str(file)]
+        environ = {"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(proxy.home), "HOME": str(tmp_path)}
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as waiting:
+            assert "The next request of openai-sdk is captured" in waiting.stderr.readline()
+            long = {**REQUEST, "system": "word " * 100_000}
+            fields = ((b"X-Stainless-Lang", b"python"), (b"User-Agent", b"OpenAI/Python 3"))
+            for more in ((), fields, fields):
+                ask(proxy.port, MESSAGES.path, json.dumps(long).encode(), JSON, *more)
+            assert waiting.wait(60) == 0
+        found = decode(file.read_bytes())
+        assert (found.meta.client, found.repro.reproduces) == ("openai-sdk", "yes")
+        assert len(found.request.body.text) > 500_000
+        assert len(list((proxy.home / "captures").iterdir())) == 1
+        assert not (proxy.home / "capture.next").exists()
+        run(proxy, "repro", "--next", "no-such-tool", code=2)
+    up.stop()

@@ -80,7 +80,7 @@ def test_pieces_of_arguments_join_to_json(data):
     pieces = [row["delta"]["partial_json"] for row in rows]
     assert [len(piece) for piece in pieces] == [len(part) for part in parts]
     found = json.loads("".join(pieces))
-    assert (len(found), found["ok"]) == (3, [True, None, "xxxxxx"])
+    assert [*found.values()] == ["/xxxx/xxxxxxx", 11111111, [True, None, "x\N{WHITE CIRCLE}xxxx"]]
 
 
 @given(st.lists(st.integers(0, 400), max_size=5))
@@ -118,10 +118,8 @@ def test_names_stay_apart():
     [
         ("prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long: 210000 tokens > 200000 maximum"),
         ("Unsupported parameter: 'top_k'.", "Unsupported parameter: 'top_k'."),
-        (
-            "No such file /home/alice/plan.txt for alice@example.org",
-            "No such file /xxxx/xxxxx/xxxx.xxx for xxxxx○xxxxxxx.xxx",
-        ),
+        ("No such file /home/alice/plan.txt", "No such file /xxxx/xxxxx/xxxx.xxx"),
+        ("for alice@example.org", "for xxxxx\N{WHITE CIRCLE}xxxxxxx.xxx"),
         ("organization 12345678901 of Zorblatt", "organization 00000000000 of xxxxxxxx"),
     ],
 )

@@ -9,11 +9,14 @@ import msgspec
 from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
-from router.errors import CommandError
+from router.cli.repro.next_request import wait_next
+from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
+from router.policy.routing.clients import NAMES
 from router.replay.run import check, expected
 from router.repro.make import Refused, TooDeep, make_repro
 from router.settings.kinds import clean
+from router.store.captures.armed import ANY
 from router.store.captures.find import find_capture
 from router.store.captures.format import Capture, ReproLine, encode
 from router.store.home.home import open_home
@@ -29,10 +32,18 @@ def run(argv: list[str]) -> int:
         "repro",
         "Make a file of a captured request that shows what happened to it, to send to others: with the form of all "
         "bodies, and without their content, names, keys and addresses. It is run once, to see whether it ends the same "
-        "way. history.capture must have been on.",
-        examples=["fairlead repro -", "fairlead repro d201 -o bug/cut.jsonl"],
+        "way. history.capture must have been on, or --next captures one request.",
+        examples=["fairlead repro -", "fairlead repro --next claude-code", "fairlead repro d201 -o bug/cut.jsonl"],
     )
-    parser.add_argument("id", metavar="ID|FILE", help="the request's id, its beginning or its end; - is the latest")
+    parser.add_argument(
+        "id", metavar="ID|FILE", nargs="?", help="the request's id, its beginning or its end; - is the latest"
+    )
+    parser.add_argument(
+        "--next",
+        choices=(*NAMES, ANY),
+        metavar="CLIENT",
+        help=f"capture the next request of this tool ({', '.join(NAMES)}, or any), though history.capture is off",
+    )
     parser.add_argument(
         "--bodies",
         choices=("none", "shape", "full"),
@@ -44,7 +55,9 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    path, capture = find_capture(home, options.id)
+    if (options.id is None) == (options.next is None):
+        raise UsageError("a captured request, or --next, is expected.", "See:   fairlead repro --help")
+    path, capture = find_capture(home, options.id) if options.next is None else run_async(wait_next, home, options.next)
     try:
         made = make_repro(capture, options.bodies)
     except Refused as error:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from router.errors import CommandError
+from router.store.captures.armed import Armed, disarm
 from router.store.captures.format import Capture, encode
 from router.store.home.home import Home
 from router.store.home.permissions import make_folder, shown
@@ -25,6 +26,8 @@ SUFFIXES = (".jsonl", ".json")
 #: still recognised.
 BODY_LIMIT = 256 << 10
 BODY_KEPT = BODY_LIMIT + 1024
+#: The same for the one request that is captured by itself.
+ARMED_KEPT = (1 << 20) - 1024
 TOGETHER = 64
 KEEP_SECONDS = 24 * 3600
 #: The most bytes of all files together; the oldest are removed first.
@@ -46,6 +49,8 @@ class Captures:
         #: Requests that were not captured: there were too many at a time, or the file could not be written.
         self.dropped = 0
         self.problem: str | None = None
+        #: The one request that is captured though `on` says no; None for none.
+        self.armed: Armed | None = None
         self._home = home
         self._redact = redact
         self._on = on
@@ -55,7 +60,24 @@ class Captures:
         self._pending: deque[tuple[str, MakeCapture]] = deque()
         self._wake = threading.Event()
         self._stopping = False
+        self._taken = ""
+        # The file that says what is to be captured is to be removed.
+        self._disarms = False
         self._thread: threading.Thread | None = None
+
+    def arm(self, armed: Armed | None) -> None:
+        """Take up what is to be captured; what was taken before is not taken again."""
+        if armed is None or armed.token != self._taken:
+            self.armed = armed
+
+    def take_armed(self, client: str) -> bool:
+        """True for the one request that is to be captured, and room for it is reserved; no other is after it."""
+        armed = self.armed
+        if armed is None or not armed.fits(client, time.time()) or not self.begin():
+            return False
+        self.armed, self._taken = None, armed.token
+        self._disarms = True
+        return True
 
     def begin(self) -> bool:
         """Reserve room for a request; False when there is none. `add` gives it back."""
@@ -76,7 +98,7 @@ class Captures:
 
     def start(self) -> None:
         """Start the thread that writes and removes, once there is anything to do; again without effect."""
-        if self._thread is None and (self._on() or folder(self._home) is not None):
+        if self._thread is None and (self._on() or self.armed is not None or folder(self._home) is not None):
             self._thread = threading.Thread(target=self._run, name="captures", daemon=True)
             self._thread.start()
         self._wake.set()
@@ -94,6 +116,9 @@ class Captures:
         while True:
             self._wake.clear()
             written += self._write()
+            if self._disarms:
+                self._disarms = False
+                disarm(self._home)
             if self._stopping:
                 return
             if written > FOLDER_BYTES // 8 or time.monotonic() - swept >= _SWEEP_SECONDS or not self._on():

@@ -25,8 +25,9 @@ KEY = "sk-good"
 ON_EMPTY_HOME = [
     *(
         Scene(line)
-        for line in ("status", "stop", "restart", "resume", "usage", "why -", "history export", "history clear")
+        for line in ("status", "stop", "restart", "resume", "usage", "why -", "repro -", "replay - --to box")
     ),
+    *(Scene(line) for line in ("history export", "history clear")),
     *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
     *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
     *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "service")),

@@ -281,6 +281,7 @@ COMMANDS = {
         Option(("--json",), None, "print it as JSON"),
     )),
     "repro": Command("make a file that shows what happened to a request, without its content", ("",), (
+        Option(("--next",), ("claude-code", "codex", "opencode", "cline", "continue", "qwen-code", "pi", "vibe", "litellm", "anthropic-sdk", "openai-sdk", "ai-sdk", "any"), "capture the next request of this tool"),
         Option(("--bodies",), ("none", "shape", "full"), "shape: their form"),
         Option(("-o", "--output",), "file", "where to write it"),
         Option(("--no-check",), None, "do not run it"),
