@@ -67,8 +67,8 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One more than there are processors: the tests wait for half of their time, for deadlines and child processes."""
-    return (os.cpu_count() or 1) + 1
+    """Three for each processor: the tests of programs wait for most of their time, for deadlines and child processes."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.fixture
