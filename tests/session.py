@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Three for each processor: the tests of programs wait for most of their time, for deadlines and child processes."""
+    """Three for each processor: tests of programs wait most of their time, for deadlines and child processes."""
     return 3 * (os.cpu_count() or 1)
 
 

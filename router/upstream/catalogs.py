@@ -177,14 +177,21 @@ class Catalogs(Mapping[str, Catalog]):
         """
         async with trio.open_nursery() as nursery:
             self._refresh = _Refresh(nursery, snapshot, on_change)
-            self.load_missing()
-            task_status.started()
-            while True:
-                await trio.sleep(TICK_SECONDS)
-                now = trio.current_time()
-                for entry in self._entries.values():
-                    if min(entry.due, entry.facts_due) <= now < math.inf and not _is_static(entry.backend):
-                        self._begin_load(entry, self._refresh)
+            try:
+                self.load_missing()
+                task_status.started()
+                while True:
+                    await trio.sleep(TICK_SECONDS)
+                    self._load_due(self._refresh)
+            finally:
+                # A reload that a stopping proxy ends meanwhile must not start tasks in a nursery that is closed.
+                self._refresh = None
+
+    def _load_due(self, refresh: "_Refresh") -> None:
+        now = trio.current_time()
+        for entry in self._entries.values():
+            if min(entry.due, entry.facts_due) <= now < math.inf and not _is_static(entry.backend):
+                self._begin_load(entry, refresh)
 
     def load_missing(self) -> None:
         """Begin to read the catalogs that were never read, if `refresh` runs."""

@@ -278,3 +278,17 @@ def test_gaps_of_catalogs(made, monkeypatch):
         assert not runtime.snapshot.table.gaps
 
     refreshed(runtime, use)
+
+
+def test_a_backend_that_is_added_while_the_proxy_stops(made, monkeypatch):
+    """A reload that outlasts the reading of catalogs, as one that reads files in a thread, ends without an error."""
+    catalogs = Catalogs(monkeypatch, up=["a"], other=["b"])
+    runtime = made(backend())
+
+    async def use():
+        await runtime.catalogs.wait_complete()
+
+    refreshed(runtime, use)
+    runtime.catalogs.apply([backend(), backend("other")])
+    runtime.catalogs.load_missing()
+    assert [name for _, name in catalogs.read] == ["up"]
