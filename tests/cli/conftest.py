@@ -41,6 +41,8 @@ class Command:
         self._started = []
         #: Seconds that a command may take.
         self.patience = PATIENCE
+        #: False where a test looks at the process of a command that keeps running: it then has its own interpreter.
+        self.forks = True
 
     def __call__(self, *arguments, stdin="", **environ):
         environ = {**self.environ, **environ}
@@ -52,7 +54,7 @@ class Command:
     def begin(self, arguments, streams, **environ):
         """A command's process. streams: its three standard descriptors."""
         environ = {**self.environ, **environ}
-        if takes(environ):
+        if self.forks and takes(environ):
             return find_server().start(arguments, streams, environ=environ, cwd=self.folder)
         named = dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))
         return subprocess.Popen(self._line(arguments), env=environ, cwd=self.folder, **named)

@@ -75,7 +75,7 @@ def _flags(capsys):
     found = {"--help", "--version", "--key-stdin"}
     for arguments in HELPS:
         main(["help", *arguments])
-        found |= set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+        found |= set(re.findall(r"^  (?:-\w(?: [A-Z]+)?, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     return found
 
 

@@ -35,6 +35,7 @@ def serve(fairlead, tmp_path, monkeypatch):
         (tmp_path / "proc/self").mkdir(parents=True)
         (tmp_path / "proc/self/cgroup").write_text(f"0::{group}\n")
         monkeypatch.setattr(fairlead, "_line", lambda arguments: [sys.executable, "-c", START, str(tmp_path / "proc")])
+        monkeypatch.setattr(fairlead, "forks", False)
         fairlead.start()
         monkeypatch.undo()
         [path] = (fairlead.home / "run").glob("*.json")

@@ -303,7 +303,7 @@ def _(gateway):
     variables = json.loads(done.out)["variables"]
     assert variables["ANTHROPIC_BASE_URL"].endswith(f":{gateway.proxy.port}")
     assert variables["CLAUDE_CODE_GATEWAY_HINT_HEADERS"] == "1"
-    assert b"settings.json" in done.stderr
+    assert b"settings.json" in done.err
 
 
 @row("23 lengths are kept and redirects neither followed nor sent")

@@ -31,6 +31,8 @@ BATCH = 2048
 COMMIT_SECONDS = 0.5
 MAINTENANCE_SECONDS = 10.0
 RETRY_SECONDS = 60.0
+#: Seconds for what waits at the end. A busy machine takes longer than two for some hundred rows, which would be lost.
+CLOSE_SECONDS = 10.0
 # How long the writer leaves the interpreter to the requests between two pieces of its work.
 PAUSE_SECONDS = 0.002
 _OPEN_PATIENCE = 5.0
@@ -163,7 +165,7 @@ class Ledger:
         if not self._stopping:
             time.sleep(PAUSE_SECONDS)
 
-    def close(self, seconds: float = 2.0) -> None:
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Write what is left, waiting at most `seconds`."""
         self._stopping = True
         # Where no thread has begun, what waits may not be rows yet: preparations make them.

@@ -288,7 +288,7 @@ def test_a_history_that_cannot_be_written(fairlead, monkeypatch):
     monkeypatch.setattr(why.run_files, "live", lambda home: ["one"])
     monkeypatch.setattr(why, "flush_history", lambda home: ["the proxy on :1 cannot write it: the disk is full"])
     with pytest.raises(CommandError, match=r"the history does not have it: .* the disk is full"):
-        why._found(open_home({"FAIRLEAD_HOME": str(fairlead.home)}), "-")
+        why.find_recorded(open_home({"FAIRLEAD_HOME": str(fairlead.home)}), "-")
 
 
 @pytest.mark.parametrize(

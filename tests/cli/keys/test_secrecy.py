@@ -48,6 +48,7 @@ def test_no_secret_is_in_arguments_files_or_output(fairlead):
     proxy that logs and keeps all it can and is killed at the end: none is in an argument of a process or in what
     anything says; of files only the one that the tool reads has its own."""
     fairlead.environ |= {"FAIRLEAD_VERBOSE": "2", "FAIRLEAD_HISTORY_CAPTURE": "on", "FAIRLEAD_REQUIRE_KEY": "on"}
+    fairlead.forks = False
     said = [proxy := fairlead.start("proxy", "--port", "0", "--log-file", str(fairlead.folder / "log"))]
     named = fairlead("keys", "add", "laptop", "--rpm", "600").out.strip()
     renewed = fairlead("keys", "rotate", "laptop", "--grace", "1h").out.strip()
