@@ -84,13 +84,15 @@ class Stage:
         serving.runtime.recorder.listeners.add(self._note)
 
     def set_scene(self, name: str) -> None:
-        """Serve as it was when this capture was made: with its backend alone, under its settings."""
+        """Serve as it was when this capture was made: with its backend alone, under its settings. Its requests are not
+        recorded: they are no traffic of the user's."""
         capture = self._captures[name]
         backend = make_backend(capture, name, self._root)
         decision = capture.meta.decision
         settings = self._configuration.settings
         if decision is not None:
             settings = apply_decision(settings, decision, backend)
+        self.serving.runtime.recorder.unrecorded = frozenset((name,))
         self.serving.runtime.apply(self._configuration._replace(backends=(backend,), settings=settings))
 
     def open_all(self) -> None:
@@ -105,6 +107,7 @@ class Stage:
                 settings = apply_decision(settings, decision, backend)
                 settings = replace(settings, backends=Frozen({**options, **settings.backends}))
         self._upstream.pace = 1.0
+        self.serving.runtime.recorder.unrecorded = frozenset()
         self.serving.runtime.apply(self._configuration._replace(backends=tuple(backends), settings=settings))
 
     async def run(self, name: str, patience: float = PATIENCE) -> Outcome:
@@ -159,15 +162,15 @@ async def staged(
         guard_enabled=False,
     )
     recordings = {name: record_answers(capture) for name, capture in captures.items()}
-    async with trio.open_nursery() as nursery:
+    # The nursery is inside: an error of the start, as of a port that is taken, leaves without a group around it.
+    async with serve.running(settings, home, drain=0.5) as serving, trio.open_nursery() as nursery:
+        # Never released: the backends are in no file, so that a reload would take them away, and one that had waited
+        # would begin while the proxy stops.
+        await serving.reloading.acquire()
         upstream = RecordedUpstream(recordings, pace=pace)
         root = await nursery.start(upstream.serve)
-        async with serve.running(settings, home, drain=0.5) as serving:
-            # Never released: the backends are in no file, so that a reload would take them away, and one that had
-            # waited would begin while the proxy stops.
-            await serving.reloading.acquire()
-            configuration = read(home, settings)._replace(backends=(), gaps=(), problems=())
-            yield Stage(serving, captures, upstream, root, configuration)
+        configuration = read(home, settings)._replace(backends=(), gaps=(), problems=())
+        yield Stage(serving, captures, upstream, root, configuration)
         nursery.cancel_scope.cancel()
 
 

@@ -36,7 +36,7 @@ class Recorder:
         self.listeners: set[Listener] = set()
         #: Replaces a request's reservation by what it used; None while nothing is reserved.
         self.settle: Listener | None = None
-        #: Backends whose requests are not recorded: those of the demo's own requests.
+        #: Backends whose requests are not recorded, though listeners are told: those of the demo's own requests.
         self.unrecorded: frozenset[str] = frozenset()
         self._counters = Counters()
         self._recent: deque[HistoryEntry] = deque(maxlen=RECENT)
@@ -49,6 +49,8 @@ class Recorder:
         """Record a request that has ended; the record must not change any more."""
         if record.backend not in self.unrecorded:
             self._enqueue(record)
+        elif self.listeners:
+            self._tell(make_entry(record))
 
     def add_refused(self, record: RequestRecord) -> None:
         """Record a request that could not be parsed, or whose path is not served. `record.path` must be a word for
@@ -73,6 +75,9 @@ class Recorder:
     def _announce(self, entry: HistoryEntry) -> None:
         if self.settle is not None:
             self.settle(entry)
+        self._tell(entry)
+
+    def _tell(self, entry: HistoryEntry) -> None:
         for listener in tuple(self.listeners):
             listener(entry)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -96,11 +97,11 @@ def rig(tmp_path_factory):
     other.stop()
 
 
-def run(proxy, *arguments, code=0):
+def run(proxy, *arguments, code=0, **environ):
     """What a fairlead command prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "router", *map(str, arguments)],
-        env={"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)},
+        env={"PATH": os.environ["PATH"], "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent), **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -121,7 +122,8 @@ def capture(proxy, up, script, body=REQUEST, path=MESSAGES.path):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_becomes_a_repro(rig, tmp_path, fault):
-    """The repro ends as the request did, and neither content nor key is in it; `demo --replay` shows the same."""
+    """The repro ends as the request did, and neither content nor key is in it; `demo --replay` shows the same, and
+    leaves nothing among the user's own requests and captures."""
     proxy, up, _ = rig
     script, status = FAULTS[fault]
     name = capture(proxy, up, script)
@@ -135,9 +137,26 @@ def test_a_fault_becomes_a_repro(rig, tmp_path, fault):
     assert "canary" not in text
     assert "4111111111111111" not in text
     assert "unknown_field" in text
+    captured = sorted(path.name for path in (proxy.home / "captures").iterdir())
     shown = run(proxy, "demo", "--replay", file.parent, "--once")
     assert "ok" in shown
     assert found.meta.error in shown
+    assert name in run(proxy, "why", "-")
+    assert sorted(path.name for path in (proxy.home / "captures").iterdir()) == captured
+
+
+def test_a_port_that_is_taken(rig, tmp_path):
+    """`demo --replay` takes another port, as the demo does, unless that one was asked for."""
+    proxy, up, _ = rig
+    name = capture(proxy, up, FAULTS["cut"][0])
+    folder = proxy.home / "captures"
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        said = run(proxy, "demo", "--replay", folder, "--once", "--port", port, code=1)
+        assert f"port {port} is taken by another program" in said
+        said = run(proxy, "demo", "--replay", folder, "--once", FAIRLEAD_PORT=str(port))
+    assert f"note: port {port} is taken by another program" in said
+    assert f"ok  {name}.jsonl" in said
 
 
 def test_today_translates_as_before(rig, tmp_path):

@@ -1,6 +1,7 @@
 """`fairlead demo --replay DIR`: serve with the answers of captures, and tell whether their requests end as they did."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from router import __version__
@@ -32,6 +33,8 @@ async def play(folder: Path, settings: Settings, home: Home, once: bool) -> int:
     captures = {name: capture for name, (_, capture) in found.items()}
     width = find_width()
     good = True
+    # What is played has been captured.
+    settings = replace(settings, history_capture=False)
     async with staged(captures, settings, home, pace=0.0) as stage, trio.open_nursery() as nursery:
         signals = serve.Signals()
         await nursery.start(signals.listen)
