@@ -6,6 +6,7 @@ goes to stderr and what is started reads nothing of it; no line is held that is 
 
 import os
 import select
+import sys
 import threading
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -43,8 +44,10 @@ class Output:
 
     def is_read(self) -> bool:
         """False where it is known that nobody reads: the host has closed its end."""
-        if not self.open or not hasattr(select, "poll"):
+        if sys.platform == "win32":
             return self.open
+        if not self.open:
+            return False
         poll = select.poll()
         poll.register(self._descriptor, 0)
         return not poll.poll(0)

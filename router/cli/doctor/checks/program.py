@@ -122,9 +122,12 @@ async def check_clock(situation: Situation) -> list[Row]:
         return [Row("clock", "ok", "agrees with the backends'")]
     verdict = "fail" if abs(difference) > _CLOCK_FAIL else "warn"
     way_off = "ahead of" if difference > 0 else "behind"
-    fix = "Set it by the network: sudo timedatectl set-ntp true"
+    if sys.platform == "linux":
+        fix = "Set it by the network: sudo timedatectl set-ntp true"
+    else:
+        fix = "Have the system set it by the network"
     text = f"this clock is {format_duration(abs(difference))} {way_off} the backends'"
-    return [Row("clock", verdict, text, fix if sys.platform == "linux" else "Have the system set it by the network")]
+    return [Row("clock", verdict, text, fix)]
 
 
 async def _ask_clock(root: str, way: Outbound) -> float | None:
