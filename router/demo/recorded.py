@@ -9,14 +9,12 @@ from typing import NamedTuple
 import msgspec
 import trio
 
+from router.demo.listening import serve_on_loopback
 from router.demo.refusals import openai_shape
 from router.errors import NotFound, RouterError
 from router.net.headers import RawHeaders
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
-from router.net.server.limits import Limits
-from router.net.server.listen import accept, open_listeners
-from router.net.stream import SocketStream
 
 _BODY_LIMIT = 64 << 20
 # Seconds. Some systems discard unread data when a reset arrives; the wait lets the peer read the events before it.
@@ -57,20 +55,10 @@ class RecordedUpstream:
         #: As above; it may change.
         self.pace = pace
         self._next = dict.fromkeys(recordings, 0)
-        self._limits = Limits()
 
     async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
-        """Listen on a free port of 127.0.0.1 and serve until cancelled.
-
-        Reports the base URL, such as http://127.0.0.1:50123. Raises OSError when no port can be bound.
-        """
-        [listener] = open_listeners("127.0.0.1", 0)
-        async with trio.open_nursery() as nursery:
-            task_status.started(f"http://127.0.0.1:{listener.getsockname()[1]}")
-            await accept(listener, nursery, self._serve_stream)
-
-    async def _serve_stream(self, stream: SocketStream) -> None:
-        await Connection(stream, self, self._limits).serve()
+        """As `serve_on_loopback`."""
+        await serve_on_loopback(self, task_status=task_status)
 
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request."""

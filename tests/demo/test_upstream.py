@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.demo import MODELS, Demo
+from router.net.server.connection import Connection
+from router.net.server.limits import Limits
 from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
@@ -235,7 +237,7 @@ def test_hang_ends_with_its_client() -> None:
         demo = Demo()
 
         async def serve(stream: SocketStream) -> None:
-            await demo._serve_stream(stream)
+            await Connection(stream, demo, Limits()).serve()
             ended.set()
 
         with trio.fail_after(PATIENCE):

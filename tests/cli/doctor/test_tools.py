@@ -79,13 +79,13 @@ def test_a_project_that_has_precedence(settings, fairlead, examine):
     """In the working directory or above it; nothing of it is shown but the URL."""
     settings(to(HERE))
     project = {**to("https://gw.example"), "secret": "sk-abcdefghijklmnop"}
-    settings(project, "work/.claude/settings.json")
+    settings(project, "shop/.claude/settings.json")
     fairlead_folder = fairlead.folder
-    fairlead.folder = fairlead_folder / "work"
+    fairlead.folder = fairlead_folder / "shop"
     rows = judge(examine)
     fairlead.folder = fairlead_folder
     assert [status for status, _, _ in rows] == ["ok", "warn"]
-    assert "~/work/.claude/settings.json belongs to a project and has precedence" in rows[1][1]
+    assert "~/shop/.claude/settings.json belongs to a project and has precedence" in rows[1][1]
     assert "sk-" not in rows[1][1]
 
 
