@@ -6,6 +6,8 @@ import ssl
 import pytest
 import trustme
 
+from router.net.server.connection_table import CONNECTION_LIMIT
+
 from .processes import Proxy, backend
 from .sites import Site
 from .upstream import Upstream
@@ -13,6 +15,19 @@ from .upstream import Upstream
 UPSTREAM_KEY = "sk-upstream-0123456789"
 ORIGIN = "https://app.example"
 CLIENT_KEY = "client-key-0123456789-0123456789-01"
+
+
+@pytest.fixture
+def descriptors():
+    """Enough of them for both ends of as many connections as the proxy takes: without them a test waits for ever."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTION_LIMIT
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip("this system gives a process too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(scope="session")

@@ -16,19 +16,6 @@ HALF_HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nX-"
 LIVE = request("/livez")
 
 
-@pytest.fixture
-def descriptors():
-    """Enough of them for as many connections as the proxy takes."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * CONNECTION_LIMIT
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip("this system gives a process too few descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 @contextlib.contextmanager
 def connected(port, count):
     """So many connections."""

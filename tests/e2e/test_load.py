@@ -107,7 +107,7 @@ def test_open_streams(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_thousand_open_streams(tmp_path):
+def test_a_thousand_open_streams(tmp_path, descriptors):
     """The same with a thousand: as many as a backend serves at a time, those before them included."""
     each = trio.run(open_streams, tmp_path, 1000 - FIRST)
     print(f"1,000 open streams: {each / 1000:.1f} KB each")
@@ -151,7 +151,7 @@ def test_slow_readers(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_thousand_slow_readers(tmp_path):
+def test_a_thousand_slow_readers(tmp_path, descriptors):
     """The same with as many as a backend serves at a time, one place left for the others."""
     each, sample = trio.run(slow_readers, tmp_path, 999)
     print(f"999 slow readers: {each / 1000:.1f} KB each, {sample}")
