@@ -44,6 +44,11 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     "cli/common/parser.py": {
         "named": SETTING,
     },
+    "watch/request_filter.py": {
+        "_COUNT": SETTING,
+        "_TERM": SETTING,
+        "_STATUS": SETTING,
+    },
     "cli/config/import_ccr.py": {
         "_VARIABLE": FILE,
         "'[1-9]\\\\d{0,11}'": FILE,

@@ -43,9 +43,20 @@ ROOMS["replay"] = ROOMS["server"] | {"server", "repro"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
 ROOMS["setup"] = BASE | {"store"}
 ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
+ROOMS["watch"] = BASE | {"wire", "policy", "store"}
 ROOMS["mcp"] = BASE | {"wire", "policy", "net", "store", "operator_api"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service", "mcp", "repro", "replay"}
+ROOMS["cli"] = ROOMS["server"] | {
+    "server",
+    "installation",
+    "login",
+    "setup",
+    "service",
+    "mcp",
+    "repro",
+    "replay",
+    "watch",
+}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -116,6 +127,7 @@ SUB_ROOMS = {
     "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},
     "cli/upgrade": {"common", "service"},
+    "cli/watch": {"common", "inspect"},
 }
 FOLDER_FILES = 15
 # Foreign module -> the rooms that may import it.

@@ -32,6 +32,8 @@ COMMANDS = {
     "config": ("router.cli.config.show:run", "show and change the settings"),
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
+    "log": ("router.cli.watch.log:run", "show the newest requests, a line each, and go on with those that follow"),
+    "top": ("router.cli.watch.top:run", "show what runs now, again every second"),
     "why": ("router.cli.inspect.why:run", "show what happened to one request"),
     "repro": ("router.cli.repro.repro:run", "make a file that shows what happened to a request, without its content"),
     "replay": ("router.cli.repro.replay:run", "show, or try, what a captured request becomes at another backend"),
@@ -50,8 +52,8 @@ _ELSEWHERE = {
     "reload": "A running proxy takes changes by itself. Restart one in the background:   fairlead restart",
     **dict.fromkeys(("kill", "quit", "down"), "Stop the proxy:   fairlead stop"),
     **dict.fromkeys(
-        ("logs", "log", "tail", "requests"),
-        "A line per request while the proxy runs:   fairlead proxy -v\nWhat happened to the last one:   fairlead why -",
+        ("logs", "tail", "requests"),
+        "A line per request:              fairlead log -f\nWhat happened to the last one:   fairlead why -",
     ),
     **dict.fromkeys(
         ("daemon", "systemd", "launchd", "autostart"), "Have the system run the proxy:   fairlead service install"

@@ -12,6 +12,7 @@ from router.cli.common.layout import find_width, print_json, wrap, wrap_row
 from router.cli.common.offers import Offer, offer_servers
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
+from router.cli.common.redraw import draw, redrawing
 from router.cli.common.running_proxy import proven
 from router.cli.inspect.status_lines import Screen, format_screen
 from router.errors import CommandError, UsageError
@@ -30,9 +31,6 @@ from router.store.home.home import Home, open_home
 _REDRAW_SECONDS = 1.0
 # Redraws between two looks at the files of the home.
 _SLOWER = 5
-# The other screen of a terminal, without a cursor; what was on the first one comes back at the end.
-_BEGIN, _END = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-_REDRAW, _REST = "\x1b[H", "\x1b[K"
 
 
 def run(argv: list[str]) -> int:
@@ -56,7 +54,7 @@ def run(argv: list[str]) -> int:
     if options.watch:
         return _watch(home)
     note_pending(home)
-    found = run_async(_ask, home)
+    found = run_async(ask_all, home)
     if options.json:
         print_json(msgspec.to_builtins(found[0]))
     else:
@@ -66,7 +64,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-async def _ask(home: Home) -> list[Status]:
+async def ask_all(home: Home) -> list[Status]:
     """What each proxy of this home reports about itself, the newest first. Raises CommandError when none answers."""
     found: list[Status] = []
     for run, proxy in await proven(home):
@@ -90,7 +88,7 @@ def _show(found: Sequence[Status], screen: Screen, width: int | None) -> list[st
 
 def _read_screen(home: Home) -> Screen:
     """What the files of the home say; it is read less often than the proxy is asked."""
-    return Screen(disabled=_list_disabled(home), today=_read_today(home), loaded=_load(home), home=home, several=False)
+    return Screen(disabled=_list_disabled(home), today=read_today(home), loaded=_load(home), home=home, several=False)
 
 
 def _list_disabled(home: Home) -> list[str]:
@@ -108,7 +106,7 @@ def _find_offers(home: Home, screen: Screen) -> Sequence[Offer]:
         return ()
 
 
-def _read_today(home: Home) -> UsageSums | None:
+def read_today(home: Home) -> UsageSums | None:
     """The sums of today; None when the history cannot be read."""
     now = time.time()
     try:
@@ -128,26 +126,17 @@ def _load(home: Home) -> Loaded | None:
 
 def _watch(home: Home) -> int:
     """Redraw until Ctrl-C."""
-    sys.stdout.write(_BEGIN)
     screen = _read_screen(home)
-    try:
+    with redrawing():
         for drawn in itertools.count(1):
             if not drawn % _SLOWER:
                 screen = _read_screen(home)
             try:
-                lines = [*_pending(home, find_width()), *_show(run_async(_ask, home), screen, find_width())]
+                lines = [*_pending(home, find_width()), *_show(run_async(ask_all, home), screen, find_width())]
             except CommandError as error:
                 lines = wrap(f"{error}\n{error.hint}", find_width())
-            _draw(lines)
+            draw(lines)
             time.sleep(_REDRAW_SECONDS)
-    except KeyboardInterrupt:
-        pass
-    except BaseExceptionGroup as group:
-        if group.subgroup(KeyboardInterrupt) is None:
-            raise
-    finally:
-        sys.stdout.write(_END)
-        sys.stdout.flush()
     return 0
 
 
@@ -155,16 +144,3 @@ def _pending(home: Home, width: int | None) -> list[str]:
     """Why a proxy keeps its previous configuration."""
     kept = [f"{run.refused} {run.fix}".rstrip() for run in run_files.live(home) if run.refused]
     return [line for text in kept for line in wrap_row("problem  ", text, width)]
-
-
-def _draw(lines: Sequence[str]) -> None:
-    """Draw the lines over the last ones, as many as fit."""
-    try:
-        height = os.get_terminal_size(sys.stdout.fileno()).lines or 24
-    except OSError:
-        height = 24
-    fitting = list(lines[: height - 1])
-    if len(lines) > len(fitting):
-        fitting[-1] = "..."
-    sys.stdout.write(_REDRAW + "".join(f"{line}{_REST}\r\n" for line in fitting) + "\x1b[J")
-    sys.stdout.flush()

@@ -52,11 +52,11 @@ def format_screen(status: Status, screen: Screen, width: int | None) -> list[str
     """The lines on one proxy. width: of the terminal, None for lines of any length."""
     above = [*_head(status, screen), *_backends(status, screen.disabled)]
     below = [*_today(screen), *_budgets(screen), *_untold(status), *_notes(status), *_offers(screen)]
-    return [*_lay_out(above, width), *_requests(status, width), *_lay_out(below, width)]
+    return [*_lay_out(above, width), *format_running(status, width), *_lay_out(below, width)]
 
 
 def _head(status: Status, screen: Screen) -> list[Row]:
-    served = f"{_judge(status)} for {format_duration(status.uptime_s)}"
+    served = f"{judge(status)} for {format_duration(status.uptime_s)}"
     parts = (f"fairlead {status.version}", status.url, served, f"{status.running_count:,} running", f"pid {status.pid}")
     lines = [Row("", GAP.join(parts)), *_process(status.process)]
     if screen.several:
@@ -79,7 +79,7 @@ def _process(process: ProcessStatus) -> list[Row]:
     return [_row("runs", f"for {unit}{GAP}log: journalctl {scope}-u {shlex.quote(unit.removesuffix('.service'))}")]
 
 
-def _judge(status: Status) -> str:
+def judge(status: Status) -> str:
     """How the proxy is, in a word or two."""
     if status.guard.state == "halted" and any(halt.scope == "all" for halt in status.guard.halts):
         return "halted"
@@ -148,8 +148,8 @@ def _describe_limits(account: AccountStatus) -> list[str]:
     return [f"{amounts.format_share(account.headroom)} left" + (f" ({used})" if used else "")]
 
 
-def _requests(status: Status, width: int | None) -> list[str]:
-    """A line for each running request."""
+def format_running(status: Status, width: int | None) -> list[str]:
+    """A line for each running request, with an empty one before and after."""
     if not status.running:
         return []
     rows = [_describe_request(one) for one in status.running[:_ROWS]]

@@ -221,6 +221,24 @@ def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
     return (_make_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
 
 
+def find_last_number(db: "sqlite3.Connection") -> int:
+    """The number of the request that was written last, 0 for none. Numbers grow, and begin anew once all are erased."""
+    return int(db.execute("SELECT coalesce(max(seq), 0) FROM requests").fetchone()[0])
+
+
+def find_id(db: "sqlite3.Connection", number: int) -> str:
+    """The id of the request of a number, '' for none."""
+    row = db.execute("SELECT id FROM requests WHERE seq = ?", (number,)).fetchone()
+    return row[0] if row is not None else ""
+
+
+def read_after(db: "sqlite3.Connection", number: int, limit: int) -> Iterable[tuple[int, RecordedRequest]]:
+    """Iterate over the requests that were written after the one of a number, at most `limit`, oldest first, each with
+    its own."""
+    query = f"{_SELECT.replace('SELECT ', 'SELECT r.seq, ', 1)} WHERE r.seq > ? ORDER BY r.seq LIMIT ?"
+    return ((row[0], _make_request(db, row[1:])) for row in db.execute(query, (number, limit)))
+
+
 def read_moves(db: "sqlite3.Connection", key: str, since: float) -> list[Move]:
     """The moves of the requests of a key and of those made below it, most frequent first. since: seconds since 1970."""
     below = key + CHILD

@@ -277,6 +277,18 @@ COMMANDS = {
         Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache"), "one table alone: model, account, client, tag, key, class, ..."),
         Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
     )),
+    "log": Command("show the newest requests, a line each, and go on with those that follow", (), (
+        Option(("-f", "--follow",), None, "go on until Ctrl-C"),
+        Option(("--filter",), "", "those it fits: 'model:opus', 'status:5xx cost>0.10', '!demo'"),
+        Option(("-n", "--lines",), "", "how many at first"),
+        Option(("--json",), None, "a JSON object a line, with the fields of /admin/history"),
+    )),
+    "top": Command("show what runs now, again every second", (), (
+        Option(("--interval",), "", "how often, such as 5s"),
+        Option(("--once",), None, "show it once"),
+        Option(("--filter",), "", "of those that ended, the ones it fits, as for log"),
+        Option(("--json",), None, "a JSON object a line"),
+    )),
     "why": Command("show what happened to one request", ("request",), (
         Option(("--json",), None, "print it as JSON"),
     )),
