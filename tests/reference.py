@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from router.backends.known import KNOWN
-from router.cli import COMMANDS
+from router.cli import COMMANDS, PURPOSES
 from router.settings import DECLARATIONS, format_default
 from router.settings.declared import TABLES
 from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, ROUTE, Edits, list_entries
@@ -56,16 +56,24 @@ def providers() -> str:
     return "\n".join(rows)
 
 
+def purposes() -> str:
+    """The commands by what they are for."""
+    rows = ["| to | commands |", "|---|---|"]
+    rows += [f"| {purpose} | {', '.join(f'`{name}`' for name in names)} |" for purpose, names in PURPOSES.items()]
+    return "\n".join(rows)
+
+
 def commands() -> str:
     """The table of commands."""
     rows = ["| command | does |", "|---|---|"]
-    rows += [f"| `fairlead {name}` | {about} |" for name, (_, about) in COMMANDS.items()]
+    rows += [f"| `fairlead {name}` | {COMMANDS[name][1]} |" for names in PURPOSES.values() for name in names]
     return "\n".join(rows)
 
 
 #: Page -> its generated blocks.
 PAGES = {
-    "README.md": {"commands": commands},
+    "README.md": {"commands": purposes},
+    "packaging/reference/commands.md": {"commands": commands},
     "packaging/reference/settings.md": {"settings": settings, "tables": tables},
     "packaging/reference/providers.md": {"providers": providers},
 }

@@ -46,6 +46,15 @@ COMMANDS = {
     "upgrade": ("router.cli.upgrade.command:run", "install the newest release, or go back to the version before"),
 }
 
+#: What commands are for -> their names, each once, in the order of the overview.
+PURPOSES = {
+    "serve": ("demo", "init", "proxy", "stop", "restart", "service", "upgrade"),
+    "connect a tool": ("run", "setup", "env", "keys", "mcp", "completions"),
+    "reach models": ("backend", "accounts", "login", "models", "config"),
+    "watch": ("status", "top", "log", "usage", "why", "explain", "history", "resume"),
+    "find faults": ("doctor", "repro", "replay"),
+}
+
 # A word that users of other programs type -> what there is for it.
 _ELSEWHERE = {
     **dict.fromkeys(("serve", "start", "up", "server"), "Start the proxy:   fairlead proxy"),
@@ -160,9 +169,9 @@ def _format_overview() -> str:
         f"fairlead {__version__}: one URL on this machine, every LLM behind it",
         "",
         "usage: fairlead COMMAND …",
-        "",
     ]
-    lines += format_listing([(name, about) for name, (_, about) in COMMANDS.items()], width, 11)
+    for purpose, names in PURPOSES.items():
+        lines += ["", f"{purpose}:", *format_listing([(name, COMMANDS[name][1]) for name in names], width, 11)]
     lines += ["", "first steps:", "  fairlead demo", "  fairlead init", "  fairlead run -- claude"]
     lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
     return "\n".join(part for line in lines for part in wrap(line, width))

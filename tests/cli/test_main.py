@@ -32,6 +32,12 @@ def test_version(fairlead, arguments):
     assert fairlead(*arguments) == (0, f"fairlead {__version__}\n", "")
 
 
+def test_every_command_has_a_purpose():
+    """The overview and README list each command once."""
+    listed = [name for names in cli.PURPOSES.values() for name in names]
+    assert sorted(listed) == sorted(cli.COMMANDS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
