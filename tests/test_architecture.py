@@ -96,6 +96,7 @@ SUB_ROOMS = {
     "installation/upgrade": {""},
     "setup/formats": set(),
     "setup/tools": {"formats", ""},
+    "setup/agents": {"formats", ""},
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},
@@ -115,6 +116,7 @@ SUB_ROOMS = {
     "cli/run": {"common", "env", ""},
     "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},
+    "cli/subagent": {"common", "setup"},
     "cli/upgrade": {"common", "service"},
 }
 FOLDER_FILES = 15

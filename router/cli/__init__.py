@@ -39,6 +39,7 @@ COMMANDS = {
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
     "mcp": ("router.cli.mcp.command:run", "answer an agent's questions about the router, over its pipe"),
+    "subagent": ("router.cli.subagent.commands:run", "give an agent a sub-agent or a skill that knows fairlead"),
     "completions": ("router.cli.completions.command:run", "print the script that completes commands in your shell"),
     "service": ("router.cli.service.commands:run", "have the system run the proxy, now and at every login"),
     "upgrade": ("router.cli.upgrade.command:run", "install the newest release, or go back to the version before"),
