@@ -65,7 +65,7 @@ REGISTRATIONS = {
     "vscode": Registration(_find_vscode, "servers", _make_vscode),
 }
 #: What adds it to Claude Code, and what takes it away; {words} starts the server, {env} gives it variables.
-CLAUDE_CODE = ("claude mcp add --scope user {env}fairlead -- {words}", "claude mcp remove --scope user fairlead")
+CLAUDE_CODE = ("claude mcp add --scope user fairlead {env}-- {words}", "claude mcp remove --scope user fairlead")
 
 
 def make_change(registration: Registration, server: Server, place: Place) -> FileChange:
