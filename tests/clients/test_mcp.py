@@ -37,8 +37,8 @@ HOSTS = {
     "qwen": ["-p", PROMPT, "--yolo", "--auth-type", "anthropic", "-m", MODEL],
     "copilot": ["-p", PROMPT, "--allow-all-tools"],
 }
-#: What each calls itself in the history.
-CLIENTS = {"claude-code": "claude-code", "codex": "codex", "opencode": "opencode", "qwen": "qwen-code"}
+#: What each is in the history; Qwen Code does not name itself where it speaks Messages.
+CLIENTS = {"claude-code": "claude-code", "codex": "codex", "opencode": "opencode", "qwen": "anthropic-sdk"}
 # For Claude Code: all tools are in the first request, which waits for the server. Qwen Code has a setting for that.
 AT_ONCE = {"ENABLE_TOOL_SEARCH": "false", "MCP_CONNECTION_NONBLOCKING": "false"}
 
@@ -68,7 +68,9 @@ def test_an_agent_asks_why(tmp_path, monkeypatch, model, proxy, name):
     options["env"] |= AT_ONCE
     if name == "qwen":
         settings = tmp_path / "run" / "agent" / ".qwen" / "settings.json"
-        settings.write_text(json.dumps({**json.loads(settings.read_text()), "tools": {"toolSearch": {"enabled": False}}}))
+        settings.write_text(
+            json.dumps({**json.loads(settings.read_text()), "tools": {"toolSearch": {"enabled": False}}})
+        )
     register(name, proxy.home, options["env"])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120, **options)
     assert done.returncode == 0, done

@@ -9,8 +9,7 @@ from router.cli.setup.command import check_installed
 from router.cli.setup.confirm import apply_when_agreed
 from router.cli.subagent.target import Target, examine_target, find_place, make_parser, read_target
 from router.errors import CommandError
-from router.setup.agents.state import Found, adopt, list_refused, make_change
-from router.setup.plan import plan_setup
+from router.setup.agents.state import Found, list_refused, plan_write
 from router.setup.record import SCHEMA, SetupRecord, read_record
 from router.setup.table import BY_NAME
 from router.setup.tool import Place
@@ -48,14 +47,9 @@ def run(argv: list[str]) -> int:
     found = examine_target(home, place, target)
     _check_files(found, target, force=options.force)
     record = read_record(home, target.record)
-    old = SetupRecord(
-        schema=SCHEMA, tool=target.record, version="", time=0.0, url="", model="", files=adopt(found, record)
-    )
-    planned = plan_setup([make_change(one) for one in found], old, secret="")
-    files = [one.record for one in planned if one.record is not None and one.record.edits]
-    made = SetupRecord(
-        schema=SCHEMA, tool=target.record, version="", time=time.time(), url="", model="", files=files
-    )
+    planned = [plan_write(one, record) for one in found]
+    files = [one.record for one in planned if one.record is not None]
+    made = SetupRecord(schema=SCHEMA, tool=target.record, version="", time=time.time(), url="", model="", files=files)
     written = apply_when_agreed(
         options,
         home,

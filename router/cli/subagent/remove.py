@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from router.cli.setup.confirm import apply_when_agreed
 from router.cli.subagent.target import Target, examine_target, find_place, make_parser, read_target
 from router.errors import CommandError
-from router.setup.agents.state import Found, adopt, list_refused
+from router.setup.agents.state import Found, find_own, list_refused
 from router.setup.plan import plan_undo_file
 from router.setup.record import SetupRecord, read_record
 from router.store.home.home import open_home
@@ -29,11 +29,10 @@ def run(argv: list[str]) -> int:
     record = read_record(home, target.record)
     found = examine_target(home, place, target)
     _check(found, target, record)
-    planned = [plan_undo_file(one) for one in adopt(found, record)]
+    own = [find_own(one, record) for one in found]
+    planned = [plan_undo_file(one) for one in own if one is not None]
     done = f"{target.title[:1].upper()}{target.title[1:]} is removed."
-    apply_when_agreed(
-        options, home, target.record, planned, None, done, limit=3, told={"removed": target.record}
-    )
+    apply_when_agreed(options, home, target.record, planned, None, done, limit=3, told={"removed": target.record})
     return 0
 
 
@@ -43,12 +42,15 @@ def _check(found: Sequence[Found], target: Target, record: SetupRecord | None) -
         if one.kind == "unreadable":
             raise CommandError(one.problem)
     if record is None and all(one.kind == "absent" for one in found):
-        raise CommandError(f"{target.title} is not installed.", f"Install it:   fairlead subagent install{target.flags}")
+        raise CommandError(
+            f"{target.title} is not installed.", f"Install it:   fairlead subagent install{target.flags}"
+        )
     refused = list_refused(found)
     if refused:
         lines = [line for one in found for line in _format_difference(one, record)]
         raise CommandError(
-            f"{'; '.join(refused)}. It was left as it is.", "\n".join([*lines, "Remove it by hand where you want that."])
+            f"{'; '.join(refused)}. It was left as it is.",
+            "\n".join([*lines, "Remove it by hand where you want that."]),
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from router.setup.agents.mark import sign
+from router.setup.agents.mark import MARKDOWN, TOML, sign
 from router.setup.agents.skill import make_skill
 from router.setup.agents.texts import COMMANDS, DESCRIPTION, QUESTIONS, write_instructions
 from router.setup.registrations import Server
@@ -17,7 +17,6 @@ from router.setup.tool import ENTRY, Place
 
 #: The folder of a project, None for the user's own configuration.
 Project = Path | None
-_MARKDOWN, _TOML = ("<!-- ", " -->"), ("# ", "")
 #: Rounds with the model; a diagnosis takes fewer.
 _TURNS = 12
 
@@ -31,7 +30,7 @@ class Host(NamedTuple):
     find: Callable[[Place, Project], Path]
     #: The file's text, without its mark. tools: the names of the server's.
     make: Callable[[Server, Sequence[str]], str]
-    comment: tuple[str, str] = _MARKDOWN
+    comment: tuple[str, str] = MARKDOWN
     #: It starts the server itself.
     serves: bool = True
 
@@ -119,7 +118,7 @@ AGENTS = {
     host.name: host
     for host in (
         Host("claude-code", "Claude Code", _find_claude_agent, _make_claude_agent),
-        Host("codex", "Codex", _find_codex, _make_codex_agent, _TOML),
+        Host("codex", "Codex", _find_codex, _make_codex_agent, TOML),
         Host("opencode", "opencode", _find_opencode, _make_opencode_agent, serves=False),
     )
 }

@@ -9,7 +9,9 @@ from router import __version__
 #: The form of the line.
 _FORM = 1
 _BEGIN, _VERSION, _HASH = "fairlead agent file ", ", fairlead ", ", sha256:"
-_DIGITS = 64
+#: What begins and what ends a comment, of Markdown and of TOML.
+MARKDOWN, TOML = ("<!-- ", " -->"), ("# ", "")
+COMMENTS = (MARKDOWN, TOML)
 
 
 class Mark(NamedTuple):
@@ -22,13 +24,13 @@ class Mark(NamedTuple):
 
 
 def sign(text: str, comment: tuple[str, str]) -> str:
-    """The text with its mark. comment: what begins and what ends a comment. text: whole lines."""
-    mark = f"{_BEGIN}{_FORM}{_VERSION}{__version__}{_HASH}{_compute_hash(text, __version__)}"
-    return f"{text}{comment[0]}{mark}{comment[1]}\n"
+    """The text with its mark. text: whole lines. comment: one of COMMENTS."""
+    return f"{text}{_format_line(text, __version__, comment)}"
 
 
-def _compute_hash(text: str, version: str) -> str:
-    return hashlib.sha256(f"{version}\n{text}".encode()).hexdigest()
+def _format_line(text: str, version: str, comment: tuple[str, str]) -> str:
+    digest = hashlib.sha256(f"{version}\n{text}".encode()).hexdigest()
+    return f"{comment[0]}{_BEGIN}{_FORM}{_VERSION}{version}{_HASH}{digest}{comment[1]}\n"
 
 
 def read_mark(text: str) -> Mark | None:
@@ -38,7 +40,8 @@ def read_mark(text: str) -> Mark | None:
     if not places:
         return None
     at = places[-1]
-    version, _, rest = lines[at].partition(_VERSION)[2].partition(_HASH)
+    version = lines[at].partition(_VERSION)[2].partition(_HASH)[0]
     above = "".join(lines[:at])
-    intact = len(places) == 1 and at == len(lines) - 1 and rest[:_DIGITS] == _compute_hash(above, version)
+    expected = [_format_line(above, version, comment) for comment in COMMENTS]
+    intact = len(places) == 1 and at == len(lines) - 1 and lines[at] in expected
     return Mark(version if intact else "", intact)

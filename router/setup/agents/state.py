@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from router import __version__
 from router.errors import CommandError
 from router.setup.agents.hosts import Host, Project
 from router.setup.agents.mark import read_mark
 from router.setup.edits import Edit
-from router.setup.files import ConfigFile, compute_hash, read_config
-from router.setup.formats.document import Change
+from router.setup.files import ConfigFile, compute_hash, list_missing_folders, read_config
+from router.setup.plan import FilePlan
 from router.setup.record import FileRecord, SetupRecord
 from router.setup.registrations import Server
-from router.setup.tool import FileChange, Place
+from router.setup.tool import Place
 from router.store.home.permissions import shown
 
 #: `current`: what this fairlead would write. `older`, `newer`: written by fairlead and unchanged since, by another
@@ -89,38 +89,50 @@ def describe(found: Found) -> str:
     )
 
 
-def make_change(found: Found) -> FileChange:
-    """What makes the file what it should be."""
-    assert found.file is not None
-    text = found.wanted.text.replace("\n", found.file.newline)
-    return FileChange(found.wanted.path, "whole", (Change((), text),))
+def plan_write(found: Found, record: SetupRecord | None) -> FilePlan:
+    """What makes the file what it should be. record: as for `examine`. What was there before fairlead comes back when
+    it is taken back."""
+    file, text = found.file, found.wanted.text
+    assert file is not None
+    old = find_own(found, record)
+    if old is not None and found.kind == "current":
+        return FilePlan(file, file.text, file.mode, old)
+    if old is None:
+        folders = [str(one) for one in list_missing_folders(file.real)]
+        replaced = [] if file.data is None else [file.text]
+        before = compute_hash(file.data)
+        made = _make_record(found, text, replaced, folders=folders, before=before)
+    else:
+        made = _make_record(found, text, old.edits[0].replaced, folders=old.folders, before=old.before)
+    return FilePlan(file, text, file.mode, made)
 
 
-def adopt(found: Sequence[Found], record: SetupRecord | None) -> list[FileRecord]:
-    """What takes back the files that fairlead wrote, as they are now: also those without a record, as after it was
-    lost, and those that were changed since. What was there before comes back where the record has it."""
-    records = [_adopt(one, _find_record(record, one.wanted)) for one in found]
-    return [one for one in records if one is not None]
-
-
-def _adopt(found: Found, old: FileRecord | None) -> FileRecord | None:
-    assert found.file is not None
-    if found.kind in ("absent", "foreign"):
+def find_own(found: Found, record: SetupRecord | None) -> FileRecord | None:
+    """What takes back the file that fairlead wrote, as it is now; None where there is none. A file without a record,
+    as after that was lost, is known by its mark, and removed."""
+    file = found.file
+    if file is None or found.kind in ("absent", "foreign"):
         return None
-    text = found.file.text
-    replaced = old.edits[0].replaced if old is not None and old.edits else []
-    edit = Edit(
-        path=[], value=text, replaced=replaced, parents=0, start=0, before="".join(replaced[:1]), after=text
-    )
+    old = _find_record(record, found.wanted)
+    if old is None or not old.edits:
+        return _make_record(found, file.text, [], folders=[], before="")
+    return _make_record(found, file.text, old.edits[0].replaced, folders=old.folders, before=old.before)
+
+
+def _make_record(found: Found, text: str, replaced: list[Any], *, folders: list[str], before: str) -> FileRecord:
+    """A record by which the whole text is taken back. replaced: as in `Edit`."""
+    assert found.file is not None
+    there = "".join(replaced)
+    edit = Edit(path=[], value=text, replaced=replaced, parents=0, start=0, before=there, after=text)
     return FileRecord(
         path=str(found.wanted.path),
         format="whole",
         edits=[edit],
         created=not replaced,
-        folders=old.folders if old is not None else [],
-        mode=old.mode if old is not None else None,
-        before="" if old is None else old.before,
-        after=compute_hash(found.file.data),
+        folders=folders,
+        mode=None,
+        before=before,
+        after=compute_hash(found.file.encode(text)),
     )
 
 

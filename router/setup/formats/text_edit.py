@@ -59,13 +59,13 @@ class LineFormat(NamedTuple):
 
 
 class WholeFormat(NamedTuple):
-    """A file that is one text; only an empty path leads into it. Ends of lines are no part of its value."""
+    """A file that is one text; only an empty path leads into it."""
 
     title: str = "a text"
 
     def parse(self, text: str) -> Any:
         """The text, None for an empty one."""
-        return text.replace("\r\n", "\n") or None
+        return text or None
 
     def set(self, text: str, path: Path, value: Any) -> str:
         """The value alone."""
