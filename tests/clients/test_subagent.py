@@ -152,3 +152,13 @@ def test_opencode_runs_only_commands_that_look(tmp_path, model, proxy, command, 
     assert any("rule which prevents you" in result for result in model.results()) is not allowed
     assert any("was-run why" in result for result in model.results()) is allowed
     assert not [*(tmp_path / "run").rglob("taken")]
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_skill_is_offered(tmp_path, model, proxy, name):
+    """Its description is in what the host tells the model."""
+    model.choose = lambda body: DONE
+    run = Run(name, tmp_path / "run", proxy)
+    run.install("--skill")
+    run.ask()
+    assert "Installs, sets up and debugs fairlead" in json.dumps(model.requests)
