@@ -105,7 +105,7 @@ SUB_ROOMS = {
     "cli/config": {"common"},
     "cli/demo": {"common", "env", "repro", ""},
     "cli/doctor": {"common"},
-    "cli/doctor/checks": {"common", "completions", "doctor", "service", "setup"},
+    "cli/doctor/checks": {"common", "completions", "doctor", "service", "setup", "subagent"},
     "cli/env": {"common"},
     "cli/init": {"common", "env", "backend", "setup", "run", ""},
     "cli/inspect": {"common"},

@@ -55,11 +55,15 @@ def find_server(place: Place) -> Server:
     return Server((*words, "mcp"), {"FAIRLEAD_HOME": str(find_home(place.environ))} if moved else {})
 
 
+def format_claude_code(server: Server) -> str:
+    """The command that adds the server to Claude Code."""
+    given = "".join(f"--env {shlex.quote(f'{name}={value}')} " for name, value in server.environ.items())
+    return CLAUDE_CODE[0].format(words=shlex.join(server.words), env=given)
+
+
 def _explain(options: argparse.Namespace, server: Server) -> int:
     """Print the command that does it."""
-    given = "".join(f"--env {shlex.quote(f'{name}={value}')} " for name, value in server.environ.items())
-    add, remove = CLAUDE_CODE
-    command = remove if options.undo else add.format(words=shlex.join(server.words), env=given)
+    command = CLAUDE_CODE[1] if options.undo else format_claude_code(server)
     if options.json:
         print_json({"tool": "claude-code", "written": False, "instead": [command]})
     else:
