@@ -71,6 +71,9 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("auth", "signin", "oauth"), "Log in, where a provider offers it:   fairlead login --help"),
     "logout": "End a login:   fairlead login logout NAME",
+    **dict.fromkeys(
+        ("agent", "agents", "skill", "skills"), "Tell an agent of fairlead:   fairlead subagent install --help"
+    ),
     **dict.fromkeys(("onboard", "quickstart", "wizard"), "Answer a few questions:   fairlead init"),
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),

@@ -244,3 +244,15 @@ def test_files_for_agents(fairlead, examine, monkeypatch):
     for record in (fairlead.home / "setup").iterdir():
         record.unlink()
     assert "Claude Code: not of fairlead" in examine("subagent").get("subagent")["text"]
+
+
+def test_a_home_that_cannot_be_named_or_read(fairlead, examine, settings):
+    """The other checks say why; a record of agents' files that is damaged is told of here."""
+    settings({"mcpServers": {"fairlead": {"command": "/no/fairlead"}}}, ".claude.json")
+    assert examine("mcp", "subagent", FAIRLEAD_HOME="relative").rows == []
+    (fairlead.folder / ".claude").mkdir()
+    fairlead("subagent", "install", "--yes")
+    record = fairlead.home / "setup" / "subagent-claude-code.json"
+    record.write_bytes(b"{")
+    row = examine("subagent").get("subagent")
+    assert (row["status"], "cannot be read" in row["text"], bool(row["fix"])) == ("warn", True, True)

@@ -116,6 +116,9 @@ def check_registrations(situation: Situation) -> list[Row]:
     """Whether the agents that were told of `fairlead mcp` would start this program."""
     good: list[str] = []
     rows: list[Row] = []
+    if situation.home_path is None:
+        # It cannot be named, which is told by the home's own check.
+        return []
     for name, server in _list_servers(situation):
         wrong = _judge_server(BY_NAME[name].title, server, situation)
         fix = _name_registration(name, situation)
@@ -169,7 +172,12 @@ def _name_registration(name: str, situation: Situation) -> str:
 
 def check_subagents(situation: Situation) -> list[Row]:
     """Which hosts have the sub-agent or the skill, and of which version; nothing where none has."""
-    found = list_found(situation.home, situation.place, find_project(situation.folder))
+    if situation.home_path is None:
+        return []
+    try:
+        found = list_found(situation.home, situation.place, find_project(situation.folder))
+    except CommandError as error:
+        return [Row("subagent", "warn", str(error), error.hint)]
     if all(one.kind == "absent" for _, one in found):
         return []
     text = "; ".join(f"{name_row(target, one)}: {describe(one)}" for target, one in found)
