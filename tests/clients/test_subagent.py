@@ -4,6 +4,7 @@ Each is used where it is installed (`agents.find`)."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -102,6 +103,39 @@ def test_codex_takes_it_without_a_warning(tmp_path, model, proxy):
     path.write_text(text.replace("developer_instructions", "other_instructions"))
     assert "malformed agent role" in run.ask()
     path.write_text(text)
+
+
+def spawn(body):
+    """The same in Codex: the session starts the sub-agent and waits for it."""
+    offered, results = list_offered(body), find_results(body)
+    if "You answer questions about fairlead" in json.dumps(body):
+        why = next((name for name in offered if name.endswith("why")), None)
+        return call(why, id="latest") if why is not None and not results else DONE
+    start = next((name for name in offered if name.endswith("spawn_agent")), None)
+    if start is None or len(results) > 1:
+        return DONE
+    if not results:
+        return call(start, agent_type="fairlead", message="Why was the last request slow?")
+    started = re.search(r"agent_id[^0-9a-f]+([0-9a-f-]{36})", json.dumps(results))
+    return call(start.replace("spawn_agent", "wait_agent"), targets=[started[1]]) if started is not None else DONE
+
+
+def test_codex_delegates(tmp_path, model, proxy):
+    """The sub-agent has its instructions, and the session's tools: Codex takes none from its file."""
+    model.choose = spawn
+    run = Run("codex", tmp_path / "run", proxy)
+    run.install("--tool", "codex")
+    words = [sys.executable, "-m", "router", "setup", "codex", "--mcp", "--yes"]
+    subprocess.run(words, env=run.environ, cwd=tmp_path, capture_output=True, check=True, timeout=120)
+    run.ask()
+    bodies = [body for body in model.requests if body.get("tools")]
+    inner = [body for body in bodies if "You answer questions about fairlead" in json.dumps(body)]
+    outer = [body for body in bodies if body not in inner]
+    assert inner
+    assert DESCRIPTION in json.dumps(outer, ensure_ascii=False)
+    named = [name.rpartition("fairlead")[2].strip("_") for name in list_offered(inner[0]) if "fairlead" in name]
+    assert {*named} == {*list_tools()}
+    assert any("first_byte_ms" in result for result in model.results())
 
 
 def test_opencode_lists_it(tmp_path, model, proxy):

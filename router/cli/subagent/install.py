@@ -11,6 +11,8 @@ from router.cli.subagent.target import Target, examine_target, find_place, make_
 from router.errors import CommandError
 from router.setup.agents.state import Found, list_refused, plan_write
 from router.setup.record import SCHEMA, SetupRecord, read_record
+from router.setup.registrations import REGISTRATIONS, read_server
+from router.setup.state import parse_file
 from router.setup.table import BY_NAME
 from router.setup.tool import Place
 from router.store.home.home import Home, open_home
@@ -24,8 +26,9 @@ def run(argv: list[str]) -> int:
     parser = make_parser(
         "install",
         "Give an agent a sub-agent that answers questions about fairlead: why a request failed or was slow, what it "
-        "cost, which account is limited. It asks `fairlead mcp`, or in opencode the commands that only look, and can "
-        "change nothing. With --skill: a text from which an agent learns to install, set up and debug fairlead.",
+        "cost, which account is limited. In Claude Code it has the tools of `fairlead mcp` and no others, in opencode "
+        "the commands that only look; in Codex it has what its session has. With --skill: a text from which an agent "
+        "learns to install, set up and debug fairlead.",
         examples=[
             "fairlead subagent install",
             "fairlead subagent install --tool codex --project",
@@ -92,6 +95,21 @@ def _tell(target: Target, place: Place, home: Home, found: list[Found]) -> None:
         note(f"note: copies of what was there are in {home.at('backups')}.")
     if not target.skill:
         note(f"note: {target.hosts[0].title} reads it when it starts: restart it.")
-    by_name = target.project is not None or not target.hosts[0].serves
+    host = target.hosts[0]
+    if host.needs_registration and not _is_registered(host.name, place):
+        note(
+            f"note: {host.title} gives a sub-agent the servers and the sandbox of its session, whatever its file says."
+        )
+        note(f"      For fairlead's tools:   fairlead setup {host.name} --mcp")
+    by_name = target.project is not None or host.by_name
     if by_name and not target.skill and shutil.which("fairlead", path=place.environ.get("PATH")) is None:
         note("warning: it starts `fairlead`, which is not on PATH here.")
+
+
+def _is_registered(name: str, place: Place) -> bool:
+    """True where the sessions of a host have fairlead's server."""
+    registration = REGISTRATIONS[name]
+    try:
+        return read_server(parse_file(*registration.find(place)), registration.table) is not None
+    except CommandError:
+        return False

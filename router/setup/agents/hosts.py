@@ -1,7 +1,9 @@
 """Where each host has its sub-agents and skills, and what is written there.
 
-Rules of this file: a sub-agent can look and nothing else. Where the host lets it have a server of its own, it gets
-fairlead's and no shell, so that the server's tools are not in every other session; else it gets the commands that look.
+Rules of this file: a sub-agent can look and nothing else, as far as the host can be told so. Claude Code lets it have
+a server of its own and no shell, so that the server's tools are not in every other session. opencode lets it run only
+the commands that look. Codex reads a server and a sandbox in the file, and since 0.149 gives each sub-agent those of
+its session all the same (tried with 0.171).
 """
 
 import json
@@ -11,7 +13,7 @@ from typing import NamedTuple
 
 from router.setup.agents.mark import MARKDOWN, TOML, sign
 from router.setup.agents.skill import make_skill
-from router.setup.agents.texts import COMMANDS, DESCRIPTION, QUESTIONS, write_instructions
+from router.setup.agents.texts import COMMANDS, DESCRIPTION, write_instructions
 from router.setup.registrations import Server
 from router.setup.tool import ENTRY, Place
 
@@ -31,8 +33,10 @@ class Host(NamedTuple):
     #: The file's text, without its mark. tools: the names of the server's.
     make: Callable[[Server, Sequence[str]], str]
     comment: tuple[str, str] = MARKDOWN
-    #: It starts the server itself.
-    serves: bool = True
+    #: It may start `fairlead` by its name.
+    by_name: bool = False
+    #: It asks a server that its session has: whether it is registered must be looked at.
+    needs_registration: bool = False
 
     def write(self, server: Server, tools: Sequence[str]) -> str:
         """The whole text of the file."""
@@ -77,7 +81,7 @@ def _make_claude_agent(server: Server, tools: Sequence[str]) -> str:
     }
     # A value of JSON is one of YAML.
     lines = "".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in head.items())
-    return f"---\n{lines}---\n\n{write_instructions(QUESTIONS, 'tool')}"
+    return f"---\n{lines}---\n\n{write_instructions(commands=False)}"
 
 
 def _make_codex_agent(server: Server, tools: Sequence[str]) -> str:
@@ -86,7 +90,7 @@ def _make_codex_agent(server: Server, tools: Sequence[str]) -> str:
         f"name = {_quote(ENTRY)}",
         f"description = {_quote(DESCRIPTION)}",
         'sandbox_mode = "read-only"',
-        f"developer_instructions = '''\n{write_instructions(QUESTIONS, 'tool')}'''",
+        f"developer_instructions = '''\n{write_instructions(commands=True)}'''",
         "",
         f"[mcp_servers.{ENTRY}]",
         f"command = {_quote(program)}",
@@ -106,7 +110,7 @@ def _make_opencode_agent(server: Server, tools: Sequence[str]) -> str:
     permission = {"*": "deny", f"{ENTRY}_*": "allow", "bash": commands}
     head = {"description": DESCRIPTION, "mode": "subagent", "permission": permission, "steps": _TURNS}
     lines = "".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in head.items())
-    return f"---\n{lines}---\n\n{write_instructions(COMMANDS, 'command')}"
+    return f"---\n{lines}---\n\n{write_instructions(commands=True)}"
 
 
 def _make_skill(server: Server, tools: Sequence[str]) -> str:
@@ -118,8 +122,8 @@ AGENTS = {
     host.name: host
     for host in (
         Host("claude-code", "Claude Code", _find_claude_agent, _make_claude_agent),
-        Host("codex", "Codex", _find_codex, _make_codex_agent, TOML),
-        Host("opencode", "opencode", _find_opencode, _make_opencode_agent, serves=False),
+        Host("codex", "Codex", _find_codex, _make_codex_agent, TOML, by_name=True, needs_registration=True),
+        Host("opencode", "opencode", _find_opencode, _make_opencode_agent, by_name=True),
     )
 }
 
@@ -134,6 +138,6 @@ def _find_shared_skill(place: Place, project: Project) -> Path:
 
 #: Where the skill is read: by Claude Code, and by the others (Codex, opencode, crush, pi, Gemini CLI).
 SKILLS = (
-    Host("claude-code", "skill of Claude Code", _find_claude_skill, _make_skill, serves=False),
-    Host("agents", "skill of other agents", _find_shared_skill, _make_skill, serves=False),
+    Host("claude-code", "skill of Claude Code", _find_claude_skill, _make_skill),
+    Host("agents", "skill of other agents", _find_shared_skill, _make_skill),
 )

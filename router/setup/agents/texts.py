@@ -20,7 +20,7 @@ QUESTIONS: Mapping[str, str] = {
     "doctor": "is anything wrong with the installation, the configuration, the tools or the backends",
     "config": "which settings are in effect, and where each comes from",
 }
-#: The same by command, for hosts whose sub-agents have no server of their own.
+#: The same by command, for hosts whose sub-agents may have no server.
 COMMANDS: Mapping[str, str] = {
     "fairlead status": "does the router run and can it serve; is traffic halted by a budget",
     "fairlead models": "which models can be used now, at which backend, with which window",
@@ -53,7 +53,13 @@ run, or that nothing needs to be done.
 """
 
 
-def write_instructions(table: Mapping[str, str], kind: str) -> str:
-    """The instructions of the sub-agent. table: what answers which question. kind: `tool` or `command`."""
-    lines = "".join(f"- `{name}`: {about}\n" for name, about in table.items())
-    return f"{_WHAT}\nWhich {kind} answers what:\n{lines}\n{_RULES}"
+def write_instructions(*, commands: bool) -> str:
+    """The instructions of the sub-agent. commands: it may have none of fairlead's tools, and run commands instead."""
+    found = f"{_WHAT}\nWhich tool of fairlead answers what:\n{_list(QUESTIONS)}"
+    if commands:
+        found += f"\nWhere you have none of these tools, run a command:\n{_list(COMMANDS)}"
+    return f"{found}\n{_RULES}"
+
+
+def _list(table: Mapping[str, str]) -> str:
+    return "".join(f"- `{name}`: {about}\n" for name, about in table.items())

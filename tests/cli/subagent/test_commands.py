@@ -238,6 +238,15 @@ def test_a_host_that_is_not_here(fairlead):
     assert "not on PATH" in done.err
 
 
+def test_codex_is_told_of_the_server(fairlead):
+    """Its sub-agents have the servers of their session; once it is registered nothing is said."""
+    install = ("subagent", "install", "--tool", "codex", "--yes")
+    assert "For fairlead's tools:   fairlead setup codex --mcp" in ended(fairlead(*install)).err
+    ended(fairlead("subagent", "remove", "--tool", "codex", "--yes"))
+    ended(fairlead("setup", "codex", "--mcp", "--yes"))
+    assert "setup codex --mcp" not in ended(fairlead(*install)).err
+
+
 def test_a_file_that_cannot_be_read(fairlead):
     """It is a state of its own, and the other rows are there."""
     [path] = paths(fairlead, "codex")
