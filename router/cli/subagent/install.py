@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 from router.cli.common.layout import note
 from router.cli.setup.command import check_installed
@@ -16,6 +17,7 @@ from router.setup.state import parse_file
 from router.setup.table import BY_NAME
 from router.setup.tool import Place
 from router.store.home.home import Home, open_home
+from router.store.home.permissions import shown
 
 # Lines of a file that are shown before the question; --print shows all.
 _SHOWN_LINES = 40
@@ -80,6 +82,13 @@ def _check_files(found: list[Found], target: Target, *, force: bool) -> None:
     for one in found:
         if one.kind == "unreadable":
             raise CommandError(one.problem)
+        if target.project is not None and not _is_inside(one, target.project):
+            raise CommandError(
+                f"{shown(one.wanted.path)} leads out of the project, by a link. It was left as it is.",
+                "Remove the link where it is not yours.",
+            )
+        if one.kind == "newer":
+            note(f"note: {shown(one.wanted.path)} is of fairlead {one.version}, which is newer than this one.")
     refused = [] if force else list_refused(found)
     if refused:
         command = f"fairlead subagent install{target.flags}"
@@ -87,6 +96,11 @@ def _check_files(found: list[Found], target: Target, *, force: bool) -> None:
             f"{'; '.join(refused)}. It was left as it is.",
             f"What would be written:   {command} --print\nReplace it, with a copy in the home:   {command} --force",
         )
+
+
+def _is_inside(found: Found, project: Path) -> bool:
+    """True where a file of a project is below its folder, with all links followed: a project is somebody else's."""
+    return found.file is not None and found.file.real.is_relative_to(os.path.realpath(project))
 
 
 def _tell(target: Target, place: Place, home: Home, found: list[Found]) -> None:

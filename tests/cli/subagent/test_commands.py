@@ -124,7 +124,8 @@ def test_a_file_of_another_version(fairlead, monkeypatch, version, state):
         path.write_text(sign("---\nname: fairlead\n---\n", MARKDOWN))
     assert states(fairlead)["subagent", "claude-code", "user"] == (state, version)
     assert f"{state}: of fairlead {version}" in fairlead("subagent", "status").out
-    ended(fairlead("subagent", "install", "--yes"))
+    said = ended(fairlead("subagent", "install", "--yes")).err
+    assert ("which is newer than this one" in said) is (state == "newer")
     assert states(fairlead)["subagent", "claude-code", "user"] == ("current", __version__)
     ended(fairlead("subagent", "remove", "--yes"))
     assert not path.exists()
@@ -182,6 +183,24 @@ def test_links_and_modes_stay(fairlead):
     assert b"mcp__fairlead__why" in target.read_bytes()
     ended(fairlead("subagent", "remove", "--yes"))
     assert (path.is_symlink(), target.read_bytes()) == (True, FOREIGN)
+
+
+@POSIX
+@pytest.mark.parametrize("link", [".claude", ".claude/agents", ".claude/agents/fairlead.md"])
+def test_a_link_out_of_a_project(fairlead, link):
+    """It may be of somebody else, and is not followed, also where nothing is at its end; one inside is."""
+    project, own = Path(fairlead.folder, "project"), fairlead.folder
+    (project / ".git").mkdir(parents=True)
+    (project / link).parent.mkdir(parents=True, exist_ok=True)
+    (project / link).symlink_to(own / "outside")
+    fairlead.folder = project
+    assert "leads out of the project" in ended(fairlead("subagent", "install", "--project", "--force", "--yes"), 1).err
+    assert not (own / "outside").exists()
+    (project / link).unlink()
+    (project / link).symlink_to(project / "inside")
+    ended(fairlead("subagent", "install", "--project", "--yes"))
+    assert (project / "inside").exists()
+    fairlead.folder = own
 
 
 @POSIX

@@ -111,7 +111,7 @@ def test_the_skill():
 
 def test_where_the_files_are():
     """In the user's folder, where variables say, and in a project."""
-    assert [str(host.find(PLACE, None)) for host in (*AGENTS.values(), *SKILLS)] == [
+    assert [host.find(PLACE, None).as_posix() for host in (*AGENTS.values(), *SKILLS)] == [
         "/home/me/.claude/agents/fairlead.md",
         "/home/me/.codex/agents/fairlead.toml",
         "/home/me/.config/opencode/agent/fairlead.md",
@@ -119,13 +119,13 @@ def test_where_the_files_are():
         "/home/me/.agents/skills/fairlead/SKILL.md",
     ]
     named = Place({"CLAUDE_CONFIG_DIR": "/c", "CODEX_HOME": "/x", "OPENCODE_CONFIG_DIR": "/o"}, PLACE.home, "linux")
-    assert [str(host.find(named, None)) for host in (*AGENTS.values(), SKILLS[0])] == [
+    assert [host.find(named, None).as_posix() for host in (*AGENTS.values(), SKILLS[0])] == [
         "/c/agents/fairlead.md",
         "/x/agents/fairlead.toml",
         "/o/agent/fairlead.md",
         "/c/skills/fairlead/SKILL.md",
     ]
-    assert [str(host.find(named, PROJECT)) for host in (*AGENTS.values(), *SKILLS)] == [
+    assert [host.find(named, PROJECT).as_posix() for host in (*AGENTS.values(), *SKILLS)] == [
         "/work/app/.claude/agents/fairlead.md",
         "/work/app/.codex/agents/fairlead.toml",
         "/work/app/.opencode/agent/fairlead.md",
