@@ -41,6 +41,7 @@ COMMANDS = {
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
     "mcp": ("router.cli.mcp.command:run", "answer an agent's questions about the router, over its pipe"),
+    "subagent": ("router.cli.subagent.commands:run", "give an agent a sub-agent or a skill that knows fairlead"),
     "completions": ("router.cli.completions.command:run", "print the script that completes commands in your shell"),
     "service": ("router.cli.service.commands:run", "have the system run the proxy, now and at every login"),
     "upgrade": ("router.cli.upgrade.command:run", "install the newest release, or go back to the version before"),
@@ -49,7 +50,7 @@ COMMANDS = {
 #: What commands are for -> their names, each once, in the order of the overview.
 PURPOSES = {
     "serve": ("demo", "init", "proxy", "stop", "restart", "service", "upgrade"),
-    "connect a tool": ("run", "setup", "env", "keys", "mcp", "completions"),
+    "connect a tool": ("run", "setup", "env", "keys", "mcp", "subagent", "completions"),
     "reach models": ("backend", "accounts", "login", "models", "config"),
     "watch": ("status", "top", "log", "usage", "why", "explain", "history", "resume"),
     "find faults": ("doctor", "repro", "replay"),
@@ -81,6 +82,9 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("auth", "signin", "oauth"), "Log in, where a provider offers it:   fairlead login --help"),
     "logout": "End a login:   fairlead login logout NAME",
+    **dict.fromkeys(
+        ("agent", "agents", "skill", "skills"), "Tell an agent of fairlead:   fairlead subagent install --help"
+    ),
     **dict.fromkeys(("onboard", "quickstart", "wizard"), "Answer a few questions:   fairlead init"),
     **dict.fromkeys(("launch", "exec", "connect"), "Start a tool through the proxy:   fairlead run -- claude"),
     **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),

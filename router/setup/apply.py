@@ -17,9 +17,10 @@ def apply_plans(home: Home, tool: str, plans: Sequence[FilePlan], record: SetupR
         check_writable(plan.file)
     # Two runs may be within one second.
     stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S-%f")
-    for plan in changed:
+    for number, plan in enumerate(changed):
         if plan.file.data is not None:
-            back_up(home, tool, stamp, plan.file.real.name, plan.file.data)
+            # Two files may have one name.
+            back_up(home, tool, f"{stamp}-{number}" if number else stamp, plan.file.real.name, plan.file.data)
     previous = read_record(home, tool)
     if record is not None:
         # Before the files: a record of what is not there does no harm, files without a record could not be undone.

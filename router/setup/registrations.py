@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from router.setup.formats.document import Change
-from router.setup.tool import ENTRY, FileChange, Place
+from router.setup.tool import ENTRY, FileChange, Place, dig
 from router.setup.tools import codex, opencode, qwen
 
 
@@ -64,8 +64,35 @@ REGISTRATIONS = {
     "copilot": Registration(_find_copilot, "mcpServers", _make_copilot),
     "vscode": Registration(_find_vscode, "servers", _make_vscode),
 }
+CLAUDE_CODE_TABLE = "mcpServers"
 #: What adds it to Claude Code, and what takes it away; {words} starts the server, {env} gives it variables.
-CLAUDE_CODE = ("claude mcp add --scope user {env}fairlead -- {words}", "claude mcp remove --scope user fairlead")
+CLAUDE_CODE = ("claude mcp add --scope user fairlead {env}-- {words}", "claude mcp remove --scope user fairlead")
+
+
+def find_claude_code(place: Place) -> tuple[Path, str]:
+    """The file in which Claude Code keeps its servers, among much else."""
+    named = place.environ.get("CLAUDE_CONFIG_DIR", "")
+    return (Path(named).expanduser() if named else place.home) / ".claude.json", "json"
+
+
+def read_server(value: Any, table: str) -> Server | None:
+    """What starts fairlead's server by the file of an agent, in any agent's form; None where it has none. value: of the
+    file. table: where it has its servers."""
+    entry = dig(value, table, ENTRY)
+    if not isinstance(entry, dict):
+        return None
+    found = cast("dict[str, Any]", entry)
+    # One list, or the program and its arguments.
+    words = [*_as_list(found.get("command")), *_as_list(found.get("args"))]
+    texts = [one for one in words if isinstance(one, str)]
+    given = found.get("env") or found.get("environment")
+    variables = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    environ = {name: value for name, value in variables.items() if isinstance(value, str)}
+    return Server(texts, environ) if texts else None
+
+
+def _as_list(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
 def make_change(registration: Registration, server: Server, place: Place) -> FileChange:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -95,9 +96,13 @@ def fairlead(tmp_path):
     command.close()
 
 
+#: Of a stream.
+EVENTS = 12
+
+
 class Provider(ThreadingHTTPServer):
     """A provider that takes the key `sk-good`. models: its list, None when it has none. closed: the list needs the
-    key. serves: the paths it knows."""
+    key. serves: the paths it knows. pause: seconds between two of the EVENTS of a stream, None where it sends none."""
 
     daemon_threads = True
 
@@ -110,6 +115,7 @@ class Provider(ThreadingHTTPServer):
         self.serves = set(ANSWERS)
         self.seen = []
         self.fields = {}
+        self.pause = 0.0
 
     def answer(self, path, key):
         known = not self.needs_key or key == "sk-good"
@@ -128,19 +134,24 @@ class Provider(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.rfile.read(int(self.headers.get("content-length") or 0))
+        asked = self.rfile.read(int(self.headers.get("content-length") or 0))
         key = (self.headers.get("authorization") or "").removeprefix("Bearer ") or self.headers.get("x-api-key")
         path = self.path.partition("?")[0]
         self.server.seen.append((path, key))
         self.server.fields[path] = {name.lower(): value for name, value in self.headers.items()}
         status, answer = self.server.answer(path, key)
         body = json.dumps(answer).encode()
+        streamed = status == 200 and b'"stream":true' in asked and self.server.pause is not None
         self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-type", "text/event-stream" if streamed else "application/json")
+        self.send_header(*(("connection", "close") if streamed else ("content-length", str(len(body)))))
         self.end_headers()
         with contextlib.suppress(OSError):
-            self.wfile.write(body)
+            for _ in range(EVENTS if streamed else 0):
+                self.wfile.write(b"data: " + body + b"\n\n")
+                time.sleep(self.server.pause)
+            if not streamed:
+                self.wfile.write(body)
 
     do_POST = do_GET  # noqa: N815
 

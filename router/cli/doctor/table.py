@@ -23,8 +23,8 @@ from router.cli.doctor.row import CHECK_SECONDS, Check, Run
 from router.cli.doctor.situation import Situation
 from router.setup.table import TOOLS
 
-#: A backend's answer to a tiny request; some models think before it.
-_PROBE_SECONDS = 12.0
+#: A backend's answers to a few tiny requests; some models think before them.
+_PROBE_SECONDS = 14.0
 
 
 def list_checks(situation: Situation) -> list[Check]:
@@ -51,10 +51,13 @@ def list_checks(situation: Situation) -> list[Check]:
         *(check for backend in situation.enabled for check in _list_of_backend(backend, situation)),
         Check("offers", local_servers.check_offers),
         Check("routes", configuration.check_routes),
+        Check("routes.twice", configuration.check_shared_models),
         Check("routes.asked", usage.check_names),
         Check("prices", usage.check_prices),
         Check("loss", usage.check_losses),
         *(_make_login(name) for name in accounts.list_logins(situation)),
+        Check("mcp", tools.check_registrations),
+        Check("subagent", tools.check_subagents),
         Check("completions", program.check_completions),
     ]
 

@@ -145,7 +145,7 @@ def _set_up(command: _Command) -> int:
     program = find_program(tool, place.environ)
     version = ""
     if not command.options.print:
-        _check_installed(tool, place, program)
+        check_installed(tool, place, f"fairlead setup {tool.name} --print")
         version = ask_version(tool, program, place.environ) if program else ""
     if is_too_old(tool, version):
         raise CommandError(
@@ -194,16 +194,17 @@ def _set_up_with(command: _Command, version: str, target: Target, key: ToolKey) 
     return _finish(command, planned, [*tool.notes], warnings, "\n".join(done))
 
 
-def _check_installed(tool: Tool, place: Place, program: str) -> None:
-    """Refuse a tool that has neither a program nor a folder here."""
+def check_installed(tool: Tool, place: Place, command: str) -> None:
+    """Refuse a tool that has neither a program nor a folder here. command: what shows what would be written. Raises
+    CommandError."""
     assert tool.find_main is not None
     folder = tool.find_main(place)[0].parent
-    if not program and (folder == place.home or not folder.exists()):
+    if not find_program(tool, place.environ) and (folder == place.home or not folder.exists()):
         where = f"`{tool.program}` is not on PATH"
         also = "" if folder == place.home else f", and {shown(folder)} is not there"
         raise CommandError(
             f"{tool.title} was not found: {where}{also}.",
-            f"Install it first. What would be written:   fairlead setup {tool.name} --print",
+            f"Install it first. What would be written:   {command}",
         )
 
 

@@ -18,6 +18,7 @@ from router.host.child_process import CompletedProgram, run_program
 from router.host.event_loop import run_async
 from router.installation.detect import Copy, Installation, detect, find_copy
 from router.installation.upgrade import release_keys
+from router.installation.upgrade.known_release import remember_release
 from router.installation.upgrade.manifest import Release
 from router.installation.upgrade.minisign import SIGNATURE_LIMIT
 from router.installation.upgrade.past_current import Bypass, find_bypasses
@@ -212,7 +213,10 @@ class _Upgrade:
             parts: list[bytes] = []
             _download(source, outbound, source.locate(version, name), parts.append, limit, seconds=DESCRIPTION_SECONDS)
             texts.append(b"".join(parts))
-        return read_release(texts[0], texts[1], release_keys.PUBLIC_KEYS)
+        release = read_release(texts[0], texts[1], release_keys.PUBLIC_KEYS)
+        if not version:
+            remember_release(self._home, release)
+        return release
 
     def _make_tools(self, settings: Settings) -> Tools:
         source, outbound = make_source(settings.upgrade_url), read_outbound(settings, os.environ)

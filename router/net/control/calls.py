@@ -21,6 +21,8 @@ MODELS = 20_000
 NAMES_BYTES = 1 << 20
 # An answer of more bytes is read in a thread.
 _THREAD_BYTES = 65536
+# What is asked to see a stream: long enough that its parts come one after the other.
+_STREAM_TEXT, _STREAM_TOKENS = "Count from one to thirty, in words.", 96
 
 
 _Read = TypeVar("_Read")
@@ -31,6 +33,15 @@ class Listing(NamedTuple):
 
     names: list[str]
     entries: dict[str, Any]
+
+
+class StreamTimes(NamedTuple):
+    """How a stream came."""
+
+    events: int
+    #: Seconds from the request to its first byte, and from that to its last.
+    first: float
+    spread: float
 
 
 class _Entry(msgspec.Struct):
@@ -141,14 +152,74 @@ async def probe(
     from router.wire.protocols import BY_NAME  # with all codecs, which other commands need not load
 
     entry = BY_NAME[protocol]
+    cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
     url = backend.root + entry.path_for(model, stream=False).removeprefix("/v1")
-    headers = {**dict(entry.api.headers), **_make_headers(backend, key, outbound), "content-type": "application/json"}
-    body = msgspec.json.encode(entry.tiny_request(model, entry.cap_for(newest=refuses_max_tokens(backend.vendor))))
-    answer = await _ask("POST", url, headers, body, timeout, outbound)
+    answer = await _post(backend, key, protocol, url, entry.tiny_request(model, cap), timeout, outbound)
     data = _decode_json(answer, url, key)
     if not isinstance(data, dict) or entry.answer_field not in data:
         raise ControlError("the answer does not have the form of this protocol", status=answer.status)
     return clean(_find_text(cast("object", data)), 60)
+
+
+async def probe_stream(
+    backend: Backend,
+    key: Secret | None,
+    model: str,
+    protocol: str,
+    *,
+    outbound: Outbound = DIRECT,
+    timeout: float = 60.0,
+) -> StreamTimes:
+    """Send a small request for a stream; returns how it came. Raises ControlError, for an answer that is no stream with
+    the code `no_stream`."""
+    from router.wire.protocols import BY_NAME
+
+    entry = BY_NAME[protocol]
+    cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
+    body = entry.tiny_request(model, cap) | {"stream": True, cap: _STREAM_TOKENS}
+    body |= {"input": _STREAM_TEXT} if "input" in body else {"messages": [{"role": "user", "content": _STREAM_TEXT}]}
+    url = backend.root + entry.path_for(model, stream=True).removeprefix("/v1")
+    answer = await _post(backend, key, protocol, url, body, timeout, outbound)
+    if not 200 <= answer.status < 300:
+        raise read_refusal(answer, url, key)
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "text/event-stream":
+        _check_not_html(answer, url)
+        said = f"{urlsplit(url).netloc} was asked for a stream and sent {clean(kind, 60) or 'an answer without a type'}"
+        raise ControlError(said, status=answer.status, code="no_stream")
+    events = [line.removeprefix(b"data:") for line in answer.body.splitlines() if line.startswith(b"data:")]
+    for event in events:
+        found = _find_stream_error(event)
+        if found is not None:
+            raise read_refusal(answer._replace(body=msgspec.json.encode({"error": found})), url, key)
+    return StreamTimes(len(events), answer.first_byte, answer.last_byte - answer.first_byte)
+
+
+def _find_stream_error(event: bytes) -> object:
+    """The error in the data of an event that ends a stream with one; None in all others."""
+    try:
+        data = msgspec.json.decode(event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    fields = cast("dict[str, object]", data) if isinstance(data, dict) else {}
+    inner = fields.get("response")
+    return fields.get("error") or (cast("dict[str, object]", inner).get("error") if isinstance(inner, dict) else None)
+
+
+async def _post(
+    backend: Backend,
+    key: Secret | None,
+    protocol: str,
+    url: str,
+    body: Mapping[str, object],
+    timeout: float,
+    outbound: Outbound,
+) -> Answer:
+    from router.wire.protocols import BY_NAME
+
+    headers = {**dict(BY_NAME[protocol].api.headers), **_make_headers(backend, key, outbound)}
+    headers["content-type"] = "application/json"
+    return await _ask("POST", url, headers, msgspec.json.encode(body), timeout, outbound)
 
 
 async def _ask(

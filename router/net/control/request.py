@@ -49,8 +49,9 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-    #: Seconds from the request to the first byte of the body.
+    #: Seconds from the request to the first byte of the body, and to the last.
     first_byte: float
+    last_byte: float
 
 
 def clean(text: str, limit: int = SHOWN) -> str:
@@ -96,10 +97,11 @@ async def send(
                 make_client(proxy, context, connect) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
-                data, first_byte = await _read(response, scope, limit)
+                data, first_byte, last_byte = await _read(response, scope, limit)
                 if not scope.cancel_called:
                     data = _decode(data, response.headers.get("content-encoding", ""), host, limit)
-                    return Answer(response.status_code, response.headers, data, first_byte - started)
+                    times = (first_byte - started, last_byte - started)
+                    return Answer(response.status_code, response.headers, data, *times)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise make_error(error, host, proxy) from None
     finally:
@@ -109,16 +111,19 @@ async def send(
     raise ControlError(f"{host} did not answer within {timeout:g} s")
 
 
-async def _read(response: "httpx.Response", scope: "trio.CancelScope", limit: int) -> tuple[bytes, float]:
-    first = 0.0
+async def _read(response: "httpx.Response", scope: "trio.CancelScope", limit: int) -> tuple[bytes, float, float]:
+    """The body as it was sent, and when its first and its last byte came."""
+    first = last = 0.0
     data = bytearray()
     async for part in response.aiter_raw():
-        first = first or time.perf_counter()
+        last = time.perf_counter()
+        first = first or last
         data += part
         if len(data) > limit:
             # Cancelled instead of breaking out: leaving the loop does not close the generators httpx nests.
             scope.cancel()
-    return bytes(data), first or time.perf_counter()
+    now = time.perf_counter()
+    return bytes(data), first or now, last or now
 
 
 def _decode(data: bytes, coding: str, host: str, limit: int) -> bytes:

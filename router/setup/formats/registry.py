@@ -2,7 +2,7 @@
 
 from router.setup.formats.document import Format
 from router.setup.formats.json_edit import JSON, JSONC
-from router.setup.formats.text_edit import LINE, SCRIPT
+from router.setup.formats.text_edit import LINE, SCRIPT, WHOLE
 from router.setup.formats.toml_edit import TOML
 from router.setup.formats.yaml_edit import YAML
 
@@ -13,4 +13,5 @@ FORMATS: dict[str, Format] = {
     "yaml": YAML,
     "script": SCRIPT,
     "line": LINE,
+    "whole": WHOLE,
 }

@@ -1,4 +1,4 @@
-"""Two forms of plain text: a marked block in a script, and a file that is one line."""
+"""Three forms of plain text: a marked block in a script, a file that is one line, and one that is one text."""
 
 from typing import Any, NamedTuple
 
@@ -58,8 +58,29 @@ class LineFormat(NamedTuple):
         return ""
 
 
+class WholeFormat(NamedTuple):
+    """A file that is one text; only an empty path leads into it."""
+
+    title: str = "a text"
+
+    def parse(self, text: str) -> Any:
+        """The text, None for an empty one."""
+        return text or None
+
+    def set(self, text: str, path: Path, value: Any) -> str:
+        """The value alone."""
+        assert not path
+        return f"{value}"
+
+    def remove(self, text: str, path: Path) -> str:
+        """An empty text."""
+        assert not path
+        return ""
+
+
 SCRIPT = BlockFormat()
 LINE = LineFormat()
+WHOLE = WholeFormat()
 
 
 def _find_block(text: str) -> tuple[int, int] | None:

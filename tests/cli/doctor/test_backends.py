@@ -290,8 +290,65 @@ def test_a_probe(add, provider, examine):
     row = examine("backend.box", "--probe").get("backend.box.probe")
     assert row["status"] == "ok"
     assert row["text"].startswith("model-a answered: messages ")
-    assert row["text"].endswith("2 tiny requests at its price")
+    assert row["text"].endswith(" (12 events); 3 tiny requests at its price")
     provider.serves = {"/v1/chat/completions"}
     rows = examine("backend.box.probe", "--probe").find("backend.box.probe")
     assert [row["status"] for row in rows] == ["fail", "ok"]
     assert rows[0]["text"].startswith("messages of model-a: ")
+
+
+@pytest.mark.parametrize(
+    ("pause", "late", "verdicts"), [(0.0, 0.0, ["warn", "ok"]), (0.02, 0.0, ["ok"]), (0.0, 60.0, ["ok"])]
+)
+def test_a_stream_that_is_held_back(add, provider, examine, monkeypatch, pause, late, verdicts):
+    """Many events at once, long after the request; not those of one that is fast, or that come one by one."""
+    monkeypatch.setattr(backends, "_LATE", late)
+    provider.pause = pause
+    add(f"{provider.url}/v1")
+    rows = examine("backend.box", "--probe").find("backend.box.probe")
+    assert [row["status"] for row in rows] == verdicts
+    if verdicts[0] == "warn":
+        assert "came all at once (12 events within " in rows[0]["text"]
+        assert rows[0]["fix"].endswith("fairlead doctor env.proxy config")
+
+
+def test_a_backend_that_does_not_stream(add, provider, examine):
+    """It answers all the same, and tools wait for the whole."""
+    provider.pause = None
+    add(f"{provider.url}/v1")
+    rows = examine("backend.box", "--probe").find("backend.box.probe")
+    assert [row["status"] for row in rows] == ["warn", "ok"]
+    assert rows[0]["text"].endswith(" was asked for a stream and sent application/json")
+
+
+def test_a_stream_that_breaks(add, provider, examine, monkeypatch):
+    """The other request was answered."""
+    add(f"{provider.url}/v1")
+    answer, told = provider.answer, []
+
+    def refuse_second(path, key):
+        told.append(path)
+        later = "chat" in path and told.count(path) == 2
+        return (500, {"error": {"message": "no streams today"}}) if later else answer(path, key)
+
+    monkeypatch.setattr(provider, "answer", refuse_second)
+    rows = examine("backend.box.probe", "--probe").find("backend.box.probe")
+    assert [row["status"] for row in rows] == ["fail", "ok"]
+    assert rows[0]["text"] == "stream of chat: no streams today"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_error_inside_a_stream(add, provider, examine, monkeypatch, inside):
+    """It is no answer either, whatever the status; inside: as Responses has it."""
+    error = {"error": {"message": "overloaded"}}
+    add(f"{provider.url}/v1")
+    answer, told = provider.answer, []
+
+    def fail_second(path, key):
+        told.append(path)
+        later = "chat" in path and told.count(path) == 2
+        return (200, {"response": error} if inside else error) if later else answer(path, key)
+
+    monkeypatch.setattr(provider, "answer", fail_second)
+    rows = examine("backend.box.probe", "--probe").find("backend.box.probe")
+    assert [row["text"] for row in rows if row["status"] == "fail"] == ["stream of chat: overloaded"]

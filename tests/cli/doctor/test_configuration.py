@@ -8,6 +8,8 @@ from router.cli.doctor.checks.configuration import list_hidden_rules, split_advi
 from router.settings.tables import Condition, Rule
 from router.store.home.home import open_home
 
+from ...e2e.processes import until
+
 
 @pytest.fixture
 def write(fairlead):
@@ -154,6 +156,22 @@ def test_names_that_lead_nowhere(fairlead, provider, examine):
     assert row["fix"] == "Name another model: fairlead config set aliases.bad MODEL"
     fairlead("config", "unset", "aliases.bad")
     assert examine("routes").get("routes")["status"] == "ok"
+
+
+def test_models_of_several_backends(fairlead, provider, examine):
+    """Which backend gets the bare name, and how the others are asked; nothing where each has its own."""
+    words = ("--base-url", f"{provider.url}/v1", "--protocols", "chat", "--key-stdin")
+    fairlead("backend", "add", "box", *words, stdin="sk-good")
+    fairlead.start("proxy", "--port", "0")
+    assert examine("routes.twice").rows == []
+    fairlead("backend", "add", "other", *words, stdin="sk-good")
+    until(lambda: examine("routes.twice").rows)
+    row = examine("routes.twice").get("routes.twice")
+    assert row["status"] == "info"
+    assert row["text"] == (
+        "several backends list 2 models: text-embedding-1 goes to box, other:text-embedding-1 elsewhere; "
+        "model-a goes to box, other:model-a elsewhere"
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ ON_EMPTY_HOME = [
     *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
     *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
     *(Scene(line) for line in ("top --once", "log --filter modle:x", "log --filter cost:1", "top --interval soon")),
-    *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "service")),
+    *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "service", "subagent")),
     # A key that is made differs each time, so that only what makes none is compared.
     *(Scene(f"keys {line}") for line in ("list", "add default", "set laptop --rpm 5", "rotate laptop")),
     *(Scene(f"keys {line}") for line in ("revoke laptop", "print codex", "set laptop --rpm none", "set laptop")),
@@ -55,6 +55,7 @@ ON_EMPTY_HOME = [
     # Without the tools that may be on this machine.
     *(Scene(line, environ=(("PATH", ""),)) for line in ("setup", "setup codex", "setup codx", "setup cursor")),
     *(Scene(f"setup {line}", environ=(("PATH", ""),)) for line in ("jetbrains", "claude-code --print", "pi --undo")),
+    *(Scene(f"subagent {line}", environ=(("PATH", ""),)) for line in ("install", "status", "remove --skill", "instal")),
     *(Scene(line) for line in ("upgrade", "upgrade --to soon", "upgrade --rollback --check", "update")),
     *(Scene(f"doctor {line}") for line in ("home config history", "hom", "--probe --offline")),
     Scene("upgrade --check", environ=(("FAIRLEAD_UPGRADE_URL", "http://127.0.0.1:1"),)),

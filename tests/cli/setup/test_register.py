@@ -89,7 +89,7 @@ def test_claude_code_gets_its_own_command(fairlead):
     """It rewrites its file while it runs; nothing is written here."""
     done = fairlead("setup", "claude-code", "--mcp")
     assert done.code == 0
-    assert "claude mcp add --scope user --env FAIRLEAD_HOME=" in done.out
+    assert "claude mcp add --scope user fairlead --env FAIRLEAD_HOME=" in done.out
     assert done.out.rstrip().endswith(" mcp")
     assert "claude mcp remove --scope user fairlead" in fairlead("setup", "claude", "--mcp", "--undo").out
     assert not list(Path(fairlead.folder).glob(".claude*"))

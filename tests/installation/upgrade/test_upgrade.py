@@ -1,5 +1,6 @@
 """`fairlead upgrade` on an installation with version folders: what it does when all is well, and how it goes back."""
 
+import datetime
 import json
 import os
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from router import __version__
+from router.cli import main
 from router.installation.upgrade import release_keys
 from router.store.home.home import open_home
 
@@ -69,6 +71,30 @@ def test_check_only_looks(installed, server):
     assert (installed.left, installed.current) == (before, OLD)
     assert all("/latest/download/release.json" in path for path, _ in server.asked)
     assert not (installed.prefix / "upgrade.lock").exists()
+
+
+def test_a_newer_release_is_told_of_later(installed, server, capsys):
+    """By `doctor`, which makes no request for it; not before somebody looked, nor once there is none."""
+
+    def find_told():
+        """What `doctor` says of it."""
+        assert main(["doctor", "build", "--offline", "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        return [row["text"].partition(", as was seen ")[0] for row in rows if row["status"] == "info"]
+
+    server.publish()
+    assert find_told() == []
+    assert installed.run("--check", "--to", NEW)[0] == 0
+    assert find_told() == []
+    assert installed.run("--check")[0] == 0
+    del server.asked[:]
+    assert find_told() == [f"{NEW} of {datetime.datetime.now(datetime.UTC).date().isoformat()} is there"]
+    assert server.asked == []
+    (installed.home / "newest_release.json").write_bytes(b"{")
+    assert find_told() == []
+    server.publish(OLD)
+    assert installed.run("--check")[0] == 0
+    assert find_told() == []
 
 
 def test_json_is_one_object(installed, server):

@@ -12,6 +12,7 @@ GROUPS = {
     "keys": "give each tool or person a client key, with limits of its own",
     "config": "show and change the settings",
     "history": "export the history, or clear it",
+    "subagent": "give an agent a sub-agent or a skill that knows fairlead",
     "service": "have the system run the proxy, now and at every login",
 }
 #: In the order of the overview.
@@ -319,6 +320,26 @@ COMMANDS = {
         Option(("--json",), None, "print the list as JSON"),
     )),
     "mcp": Command("answer an agent's questions about the router, over its pipe", (), (
+    )),
+    "subagent install": Command("write the sub-agent's file, or the skill", (), (
+        Option(("--tool",), ("claude-code", "codex", "opencode"), "claude-code, codex, opencode"),
+        Option(("--skill",), None, "the skill: how to install, set up and debug fairlead"),
+        Option(("--project",), None, "for the project of the working directory, instead of for ..."),
+        Option(("--json",), None, "print the result as JSON"),
+        Option(("--print",), None, "only print the text that would be written"),
+        Option(("--yes",), None, "write without asking"),
+        Option(("--force",), None, "also over a file of another origin"),
+    )),
+    "subagent remove": Command("take it back", (), (
+        Option(("--tool",), ("claude-code", "codex", "opencode"), "claude-code, codex, opencode"),
+        Option(("--skill",), None, "the skill: how to install, set up and debug fairlead"),
+        Option(("--project",), None, "for the project of the working directory, instead of for ..."),
+        Option(("--json",), None, "print the result as JSON"),
+        Option(("--print",), None, "only show what would be removed"),
+        Option(("--yes",), None, "remove without asking"),
+    )),
+    "subagent status": Command("show which hosts have it, and of which version", (), (
+        Option(("--json",), None, "print it as JSON"),
     )),
     "completions": Command("print the script that completes commands in your shell", (("bash", "zsh", "fish", "powershell"),), (
         Option(("--install",), None, "write it where new shells find it"),

@@ -20,6 +20,7 @@ from router.cli.doctor.situation import Situation
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, is_loopback
 from router.net.control import handshake
+from router.net.control.calls import probe_stream
 from router.net.control.request import ControlError, clean, send
 from router.settings import Secret
 from router.store.config.redacted import advise_key
@@ -34,6 +35,10 @@ LIST_SECONDS, KEY_SECONDS = 5.0, 12.0
 _EXPIRES_SOON = 14 * 86400.0
 #: Addresses that no host on the internet has: of programs that answer for every name themselves.
 _FAKE = ipaddress.ip_network("198.18.0.0/15")
+#: Seconds for the stream of --probe.
+_STREAM_SECONDS = 6.0
+#: So many events of one stream within these seconds, and not before those, were collected on the way.
+_EVENTS, _AT_ONCE, _LATE = 10, 0.05, 1.0
 #: Accounts of a backend whose keys are tried.
 _ACCOUNTS = 8
 
@@ -234,11 +239,33 @@ async def check_answer(situation: Situation, home: Home, backend: Backend) -> li
         for trial in trials
         if not trial.ok
     ]
-    good = [f"{trial.protocol} {format_seconds(trial.ms)}" for trial in trials if trial.ok]
-    if good:
-        text = f"{model} answered: {', '.join(good)}; {format_count(len(good), 'tiny request')} at its price"
+    good = [trial for trial in trials if trial.ok]
+    if good and model:
+        told = [f"{trial.protocol} {format_seconds(trial.ms)}" for trial in good]
+        stream = await _try_stream(situation, backend, model, good[0].protocol, way)
+        if isinstance(stream, Row):
+            rows.append(stream)
+        else:
+            told.append(f"as a stream {stream}")
+        text = f"{model} answered: {', '.join(told)}; {format_count(len(good) + 1, 'tiny request')} at its price"
         rows.append(Row(name, "ok", text))
     return rows
+
+
+async def _try_stream(situation: Situation, backend: Backend, model: str, protocol: str, way: Outbound) -> Row | str:
+    """How a stream came, in words; a row where that is not as it should be."""
+    name = f"backend.{backend.name}.probe"
+    key = await fetch_key(backend, situation.credentials)
+    try:
+        times = await probe_stream(backend, key, model, protocol, outbound=way, timeout=_STREAM_SECONDS)
+    except ControlError as error:
+        verdict = "warn" if error.code == "no_stream" else "fail"
+        return Row(name, verdict, f"stream of {protocol}: {error}", f"See: fairlead explain {backend.name}:{model}")
+    if times.events >= _EVENTS and times.first > _LATE and times.spread < _AT_ONCE:
+        text = f"the stream of {protocol} came all at once ({times.events} events within {times.spread * 1000:.0f} ms, "
+        text += f"after {format_seconds(times.first * 1000)}): a proxy or filter on the way may hold streams back"
+        return Row(name, "warn", text, "Which proxies are set here: fairlead doctor env.proxy config")
+    return f"{format_seconds((times.first + times.spread) * 1000)} ({format_count(times.events, 'event')})"
 
 
 def _format_advice(advice: Advice | None) -> str:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+from router.cli.common.output import format_count
 from router.cli.doctor.row import Row
 from router.cli.doctor.situation import Situation
 from router.errors import CommandError
 from router.operator_api.explain import Question
+from router.settings.kinds import clean
 from router.settings.tables import Condition, Rule
 from router.store.config import toml
 from router.store.home.permissions import shown
@@ -15,6 +17,8 @@ from router.upstream.configuration import list_faults
 
 #: Names that are asked about, at most.
 _NAMES = 20
+#: Models of several backends that are named.
+_EXAMPLES = 3
 
 
 def split_advice(text: str) -> tuple[str, str]:
@@ -76,6 +80,26 @@ def _describe_routes(situation: Situation) -> str:
     settings = situation.settings
     found = [f"{len(settings.routes)} rules", f"{len(settings.aliases)} aliases", f"{len(settings.fallback)} chains"]
     return ", ".join(found)
+
+
+def check_shared_models(situation: Situation) -> list[Row]:
+    """Models that several backends list, and which of these gets a request for the bare name."""
+    serving = situation.serving
+    if serving is None or serving.status is None:
+        return []
+    served = {model.id: model.backend for model in serving.status.models}
+    others: dict[str, list[str]] = {}
+    for name, backend in served.items():
+        # A model has a name with a prefix at those that do not get the bare one.
+        prefix, mark, model = name.partition(":")
+        if mark and prefix == backend and served.get(model, backend) != backend:
+            others.setdefault(model, []).append(name)
+    if not others:
+        return []
+    said = [f"{model} goes to {served[model]}, {' and '.join(names)} elsewhere" for model, names in others.items()]
+    more = f"; and {len(said) - _EXAMPLES} more" if len(said) > _EXAMPLES else ""
+    listed = "; ".join(clean(one, 400) for one in said[:_EXAMPLES])
+    return [Row("routes.twice", "info", f"several backends list {format_count(len(said), 'model')}: {listed}{more}")]
 
 
 def list_hidden_rules(rules: Sequence[Rule]) -> Iterator[Row]:

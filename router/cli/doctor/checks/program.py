@@ -18,11 +18,13 @@ from router.cli.doctor.row import Row
 from router.cli.doctor.situation import Situation
 from router.errors import CommandError
 from router.installation.detect import Copy, detect, find_copy
+from router.installation.upgrade.known_release import find_newer_release
 from router.net.client.outbound import Outbound, is_loopback, read_outbound
 from router.net.client.tls import name_library
 from router.net.control.request import ControlError, send
 from router.policy.accounts.retry import format_duration
 from router.settings.kinds import clean
+from router.store.home.home import Home
 from router.store.home.permissions import shown
 
 #: Other copies on PATH that are asked for their version, and for how long.
@@ -38,7 +40,8 @@ _DESCRIPTORS = 1024
 
 
 def check_build(situation: Situation) -> list[Row]:
-    """Which copy this is, and what it runs on."""
+    """Which copy this is, what it runs on, and the newer release that the last look for one found: none is made
+    here."""
     copy = find_copy(situation.environ)
     form = {"folder": "built program", "file": "built program in one file"}.get(copy.form, "on Python")
     parts = (
@@ -48,7 +51,18 @@ def check_build(situation: Situation) -> list[Row]:
         f"Python {platform.python_version()}",
         name_library(),
     )
-    return [Row("build", "ok", ", ".join(parts))]
+    return [Row("build", "ok", ", ".join(parts)), *_list_newer(situation.home)]
+
+
+def _list_newer(home: Home | None) -> list[Row]:
+    known = find_newer_release(home, __version__) if home is not None else None
+    if known is None:
+        return []
+    seen = format_duration(max(0.0, time.time() - known.seen))
+    text = (
+        f"{known.version} of {clean(known.date, 20)} is there, as was seen {seen} ago; `fairlead upgrade` installs it"
+    )
+    return [Row("build", "info", text)]
 
 
 def check_copies(situation: Situation) -> list[Row]:
@@ -57,7 +71,7 @@ def check_copies(situation: Situation) -> list[Row]:
     for folder in situation.environ.get("PATH", "").split(os.pathsep):
         program = shutil.which("fairlead", path=folder) if os.path.isabs(folder) else None
         if program and os.path.realpath(program) not in map(os.path.realpath, found):
-            found[program] = _ask_version(program, situation) if len(found) < _COPIES else ""
+            found[program] = ask_own_version(program, situation) if len(found) < _COPIES else ""
     versions = {version for version in found.values() if version}
     if len(found) < 2 or versions <= {__version__}:
         return []
@@ -66,8 +80,8 @@ def check_copies(situation: Situation) -> list[Row]:
     return [Row("build.twice", "warn", f"PATH has several fairlead: {listed}", fix)]
 
 
-def _ask_version(program: str, situation: Situation) -> str:
-    """The version that a program says it is, "" for none."""
+def ask_own_version(program: str, situation: Situation) -> str:
+    """The version that a fairlead at another place says it is, "" for none."""
     try:
         done = subprocess.run(  # noqa: S603 - the user's own PATH names it
             [program, "--version"],

@@ -1,13 +1,31 @@
-"""The tools on this machine: where their own files send them, and what has precedence over these."""
+"""The tools on this machine: where their own files send them, what has precedence over these, and what they were told
+of fairlead."""
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from router import __version__
 from router.cli.doctor.checks.environment import find_url, is_loopback_url, is_ours
+from router.cli.doctor.checks.program import ask_own_version
 from router.cli.doctor.row import Row, Run
 from router.cli.doctor.situation import Situation
+from router.cli.setup.register import find_server, format_claude_code
+from router.cli.subagent.status import list_found, name_row
+from router.cli.subagent.target import find_project
 from router.errors import CommandError
 from router.settings.kinds import clean
+from router.setup.agents.state import describe
 from router.setup.record import SetupRecord, read_record
+from router.setup.registrations import (
+    CLAUDE_CODE,
+    CLAUDE_CODE_TABLE,
+    REGISTRATIONS,
+    Server,
+    find_claude_code,
+    read_server,
+)
 from router.setup.state import (
     State,
     ask_version,
@@ -15,9 +33,12 @@ from router.setup.state import (
     is_too_old,
     list_conflicts,
     list_stronger,
+    parse_file,
     read_state,
 )
+from router.setup.table import BY_NAME
 from router.setup.tool import Tool
+from router.store.home.permissions import shown
 
 
 def make_run(tool: Tool) -> Run:
@@ -89,3 +110,78 @@ def _is_overruled(situation: Situation, tool: Tool, state: State, url: str) -> b
     if state.kind != "elsewhere" or tool.name != "claude-code" or is_ours(state.url, url):
         return False
     return is_ours(situation.environ.get("ANTHROPIC_BASE_URL", ""), url)
+
+
+def check_registrations(situation: Situation) -> list[Row]:
+    """Whether the agents that were told of `fairlead mcp` would start this program."""
+    good: list[str] = []
+    rows: list[Row] = []
+    if situation.home_path is None:
+        # It cannot be named, which is told by the home's own check.
+        return []
+    for name, server in _list_servers(situation):
+        wrong = _judge_server(BY_NAME[name].title, server, situation)
+        fix = _name_registration(name, situation)
+        if wrong is None:
+            good.append(BY_NAME[name].title)
+        elif wrong.status == "warn":
+            rows.append(wrong._replace(fix=fix, subject=name))
+        else:
+            rows.append(wrong._replace(text=f"{wrong.text}; `{fix}` registers this one", subject=name))
+    return [*([Row("mcp", "ok", f"{', '.join(good)} would start this program")] if good else []), *rows]
+
+
+def _list_servers(situation: Situation) -> Iterator[tuple[str, Server]]:
+    """Each agent's name with what it would start."""
+    place = situation.place
+    found = [("claude-code", find_claude_code(place), CLAUDE_CODE_TABLE)]
+    found += [(name, one.find(place), one.table) for name, one in REGISTRATIONS.items()]
+    for name, (path, form), table in found:
+        try:
+            server = read_server(parse_file(path, form), table)
+        except CommandError:
+            # Whether a tool's file can be read is told by the tool's own check.
+            continue
+        if server is not None:
+            yield name, server
+
+
+def _judge_server(title: str, server: Server, situation: Situation) -> Row | None:
+    """What is to be said of a server, None for nothing."""
+    program, home = server.words[0], server.environ.get("FAIRLEAD_HOME", "")
+    if shutil.which(program, path=situation.environ.get("PATH")) is None:
+        return Row("mcp", "warn", f"{title} would start {clean(shown(Path(program)))}, which is not there")
+    if home and situation.home_path is not None and os.path.realpath(home) != os.path.realpath(situation.home_path):
+        return Row("mcp", "info", f"{title} asks about another home, {clean(shown(Path(home)))}")
+    if [*server.words] == [*find_server(situation.place).words]:
+        return None
+    # What else it may be is not started here.
+    named = os.path.basename(program) in ("fairlead", "fairlead.exe")
+    version = ask_own_version(program, situation) if named else ""
+    if version == __version__:
+        return None
+    return Row("mcp", "info", f"{title} starts {clean(shown(Path(program)))} ({version or 'version not known'})")
+
+
+def _name_registration(name: str, situation: Situation) -> str:
+    """The command that registers this program."""
+    if name == "claude-code":
+        return f"{CLAUDE_CODE[1]}; {format_claude_code(find_server(situation.place))}"
+    return f"fairlead setup {name} --mcp"
+
+
+def check_subagents(situation: Situation) -> list[Row]:
+    """Which hosts have the sub-agent or the skill, and of which version; nothing where none has."""
+    if situation.home_path is None:
+        return []
+    try:
+        found = list_found(situation.home, situation.place, find_project(situation.folder))
+    except CommandError as error:
+        return [Row("subagent", "warn", str(error), error.hint)]
+    if all(one.kind == "absent" for _, one in found):
+        return []
+    text = "; ".join(f"{name_row(target, one)}: {describe(one)}" for target, one in found)
+    anew = next((target for target, one in found if one.kind == "older"), None)
+    if anew is not None:
+        text += f"; `fairlead subagent install{anew.flags}` writes it anew"
+    return [Row("subagent", "info", text)]

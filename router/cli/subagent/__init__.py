@@ -1,0 +1,1 @@
+"""`fairlead subagent`: what agents are told of fairlead, installed and taken back."""
