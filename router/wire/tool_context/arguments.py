@@ -161,7 +161,7 @@ class Arguments:
             self.filled.append(self._name)
             self._state, self.was_null = _AFTER, True
         elif at < len(text):
-            self._state, self.was_null = _LITERAL, False
+            self._state, self.was_null = _OVER, False
         return at
 
     def _write_missing(self) -> str:

@@ -11,7 +11,7 @@ from router.wire.raw.json.places import (
     read_text,
 )
 from router.wire.raw.sse import frame
-from router.wire.tool_context.arguments import fill_arguments
+from router.wire.tool_context.arguments import Arguments, fill_arguments
 from router.wire.tool_context.calls import Call
 from router.wire.tool_context.events import AnswerFiller, Change
 
@@ -31,7 +31,9 @@ class MessagesFiller(AnswerFiller):
             call = self.calls.get(read_index(text, top.get("index")))
             delta = find_members(text, top.get("delta"), ("type", "partial_json")) if call is not None else {}
             if call is not None and read_text(text, delta.get("partial_json")) is not None:
-                call.whole = False
+                if call.whole:
+                    # Readers take what comes in pieces in the place of what came before.
+                    call.arguments, call.whole = Arguments(self.context.find_values(call.tool)), False
                 self.fill_piece(call, text, delta["partial_json"], change)
         elif kind == "content_block_stop":
             self._end_block(read_index(text, top.get("index")), change)

@@ -56,8 +56,9 @@ class ResponsesFiller(AnswerFiller):
                 self._fill_text(text, call.tool, top.get("arguments"), change)
         elif "response" in top or "output" in top:
             response = find_members(text, top.get("response"), ("output",)) if "response" in top else top
+            noted = not self._noted
             for place in iter_elements(text, response.get("output")):
-                self._fill_item(text, place, change, noted=not self._noted)
+                self._fill_item(text, place, change, noted=noted)
 
     def _begin_item(self, text: str, key: int | str | None, top: dict[str, Place], change: Change) -> None:
         item = find_members(text, top.get("item"), ("type", "name", "namespace", "arguments"))

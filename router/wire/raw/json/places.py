@@ -11,7 +11,7 @@ from typing import NamedTuple
 from router.wire.raw.json.object_end import ObjectEnd
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_LITERAL = re.compile(r'[^][{}",: \t\n\r]++')
+_LITERAL = re.compile(r'[^][{}",: \t\n\r]*+')
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 # Characters that one call looks through: no other thread runs meanwhile.
 _STEP = 64 << 10
