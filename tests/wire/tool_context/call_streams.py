@@ -49,7 +49,9 @@ def _chat_call(index, called, piece, **function):
 
 
 def messages_stream(calls):
-    events = [named({"type": "message_start", "message": {"id": "msg_1", "type": "message", "content": []}})]
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    events = [named({"type": "message_start", "message": {**message, "stop_reason": None, "usage": usage}})]
     for index, (name, _) in enumerate(calls):
         block = {"type": "tool_use", "id": f"toolu_{index}", "name": name, "input": {}}
         events.append(named({"type": "content_block_start", "index": index, "content_block": block}))
@@ -57,7 +59,8 @@ def messages_stream(calls):
         delta = {"type": "input_json_delta", "partial_json": piece}
         events.append(named({"type": "content_block_delta", "index": index, "delta": delta}))
     events += [named({"type": "content_block_stop", "index": index}) for index, _ in enumerate(calls)]
-    return [*events, named({"type": "message_delta", "delta": {"stop_reason": "tool_use"}})]
+    ended = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}}
+    return [*events, named(ended), named({"type": "message_stop"})]
 
 
 def responses_stream(calls):
@@ -72,7 +75,8 @@ def responses_stream(calls):
         {"type": "function_call", "id": f"fc_{index}", "call_id": f"call_{index}", "name": name}
         for index, (name, _) in enumerate(calls)
     ]
-    add("created", response={"id": "resp_1", "object": "response", "status": "in_progress", "output": []})
+    response = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "output": []}
+    add("created", response={**response, "status": "in_progress"})
     for index, item in enumerate(items):
         add("output_item.added", output_index=index, item={**item, "arguments": "", "status": "in_progress"})
     for index, piece in in_turns(calls):
@@ -83,7 +87,8 @@ def responses_stream(calls):
         done.append({**items[index], "arguments": whole, "status": "completed"})
         add("function_call_arguments.done", item_id=f"fc_{index}", output_index=index, arguments=whole)
         add("output_item.done", output_index=index, item=done[-1])
-    add("completed", response={"id": "resp_1", "object": "response", "status": "completed", "output": done})
+    usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    add("completed", response={**response, "status": "completed", "output": done, "usage": usage})
     return events
 
 
@@ -121,7 +126,7 @@ def read_stream(protocol, data):
         pieces[key] = pieces.get(key, "") + piece
 
     for _, found in sse.parse_events(data):
-        if found.is_done:
+        if found.is_done or not found.data:
             continue
         one = json.loads(found.data)
         if protocol == "chat":
