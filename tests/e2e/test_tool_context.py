@@ -11,9 +11,12 @@ import pytest
 
 from ..wire.tool_context.call_streams import STREAMS, read_stream, read_whole
 from .samples import CHAT, MESSAGES, RESPONSES, stream_error_of
+from .test_search_rounds import whole
+from .test_web_search import FOUND, asked_engine, engine, own_search
 from .upstream import END, chunk, close, plain, stream, stream_head, wait_for
 from .wire import Client, ask, request
 
+__all__ = ["engine"]
 PROTOCOLS = {"chat": CHAT, "messages": MESSAGES, "responses": RESPONSES}
 NAMES = [*PROTOCOLS]
 TEXT = {"type": "string"}
@@ -216,6 +219,41 @@ def test_an_answer_of_megabytes(filling):
         assert (b"session_id" in answer.body[-2000:], answer.body == body) == (filled, not filled)
         notes = [note for note in site.noted(answer)["notes"] if note.startswith("context")]
         assert notes == [NOTE if filled else "context: not filled, as the answer is over 8 MiB"]
+
+
+@pytest.mark.parametrize("protocol", NAMES)
+def test_large_pieces_of_a_stream(filling, protocol):
+    """Those that are worked on beside the loop are filled as others are."""
+    site = filling(protocol)
+    big = json.dumps({"x": [{"a": ']}["{'}] * 40_000, "userId": None})
+    events = STREAMS[protocol]([("get_order", [big[:300_000], big[300_000:]])])
+    asked = asking(protocol, streamed=True)
+    answer = ask_and_read(site, protocol, stream(events), asked, *HEADERS)
+    said, wholes = read_stream(protocol, answer.body)
+    for text in (said[0], *wholes.values()):
+        arguments = json.loads(text)
+        assert (arguments["x"], arguments["userId"]) == (json.loads(big)["x"], "u-2")
+    assert site.noted(answer)["notes"][-1] == "context: 3 fields filled in get_order (userId, session_id, createdAt)"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_beside_a_search_of_fairleads_own(filling, engine, streamed):
+    """The rounds of a search are one answer, whose calls of the client's own tools are filled; the search is not."""
+    engine.default = (plain(FOUND),)
+    site = filling("chat", **own_search(engine))
+    search = whole(("s1", "web_search", {"query": "cats"}))
+    site.upstreams["beta"].script(search)
+    site.upstreams["beta"].script(plain(answering("chat", '{"id":"7"}')))
+    found = json.loads(asking("messages", streamed=streamed))
+    found["tools"].append({"type": "web_search_20250305", "name": "web_search"})
+    answer = ask(site.proxy.port, MESSAGES.path, json.dumps(found).encode(), *HEADERS)
+    assert asked_engine(engine) == ["cats"]
+    if streamed:
+        [arguments] = [text for text in read_stream("messages", answer.body)[0].values() if "userId" in text]
+    else:
+        [arguments] = read_whole("messages", answer.body, kind="tool_use")
+    assert json.loads(arguments)["userId"] == "u-2"
+    assert answer.body.count(b"userId") == 1
 
 
 def test_events_pass_at_once(filling):

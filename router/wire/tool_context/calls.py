@@ -97,7 +97,8 @@ def format_fields(tools: Sequence[tuple[ToolName, Sequence[str]]]) -> str:
 
 def show_tool(tool: ToolName) -> str:
     """A tool as it is named in texts."""
-    return ".".join(part for part in tool if part)[:80]
+    name = ".".join(part for part in tool if part)[:80]
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _say_why(field: Field, values: Mapping[str, str]) -> str:

@@ -146,14 +146,14 @@ def read_stream(protocol, data):
     return pieces, wholes
 
 
-def read_whole(protocol, body):
-    """The arguments of each call of a whole answer, as text."""
+def read_whole(protocol, body, *, kind=None):
+    """The arguments of each call of a whole answer, as text. kind: of the blocks of Messages that are read."""
     found = json.loads(body)
     if protocol == "chat":
         return [call["function"]["arguments"] for call in found["choices"][0]["message"]["tool_calls"]]
     if protocol == "responses":
         return [item["arguments"] for item in found["output"]]
-    return [json.dumps(block["input"]) for block in found["content"]]
+    return [json.dumps(block["input"]) for block in found["content"] if kind in (None, block["type"])]
 
 
 def fill_stream(protocol, events, values=VALUES, *, at_once=math.inf):
