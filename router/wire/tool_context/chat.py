@@ -1,6 +1,6 @@
 """The calls of a Chat answer."""
 
-from router.wire.raw.json.places import Place, escape, find_members, find_value, iter_elements, read_index, read_text
+from router.wire.raw.json.places import Place, escape, find_members, find_root, iter_elements, read_index, read_text
 from router.wire.raw.sse import frame
 from router.wire.tool_context.calls import Call, ToolContext
 from router.wire.tool_context.events import AnswerFiller, Change
@@ -21,7 +21,7 @@ class ChatFiller(AnswerFiller):
 
     def read(self, text: str, change: Change) -> None:
         """Read the choices of a chunk, or of a whole answer. Raises Malformed."""
-        top = find_members(text, find_value(text), ("choices", *_HEAD))
+        top = find_members(text, find_root(text), ("choices", *_HEAD))
         for place in iter_elements(text, top.get("choices")):
             choice = find_members(text, place, ("index", "delta", "message", "finish_reason"))
             number = read_index(text, choice.get("index")) or 0

@@ -5,7 +5,7 @@ from router.wire.raw.json.places import (
     Splice,
     escape,
     find_members,
-    find_value,
+    find_root,
     iter_elements,
     read_index,
     read_text,
@@ -23,7 +23,7 @@ class MessagesFiller(AnswerFiller):
 
     def read(self, text: str, change: Change) -> None:
         """Read an event, or a whole answer. Raises Malformed."""
-        top = find_members(text, find_value(text), ("type", "index", "content_block", "delta", "content"))
+        top = find_members(text, find_root(text), ("type", "index", "content_block", "delta", "content"))
         kind = read_text(text, top.get("type"))
         if kind == "content_block_start":
             self._begin_block(text, top, change)

@@ -5,7 +5,7 @@ from router.wire.raw.json.places import (
     Splice,
     escape,
     find_members,
-    find_value,
+    find_root,
     iter_elements,
     move_into_string,
     read_index,
@@ -35,7 +35,7 @@ class ResponsesFiller(AnswerFiller):
 
     def read(self, text: str, change: Change) -> None:
         """Read an event, or a whole answer. Raises Malformed."""
-        top = find_members(text, find_value(text), _TOP)
+        top = find_members(text, find_root(text), _TOP)
         kind = read_text(text, top.get("type")) or ""
         key = read_index(text, top.get("output_index"))
         key = read_text(text, top.get("item_id")) if key is None else key

@@ -33,7 +33,7 @@ class FillingTap(Tap):
 
     __slots__ = ("_filler",)
 
-    weight = 8
+    weight = 32
 
     def __init__(
         self,

@@ -248,3 +248,25 @@ def test_four_megabytes_of_open_arguments(protocol):
     head = events[: events.index(open_part[0])]
     assert [filler.fill_events(one) for one in (*head, *open_part[:64])] == [*head, *open_part[:64]]
     assert filler.release() == b""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("filling", ['"a":[],', '"a":"\\"",', '"a":{"b":["}"]},', "[[[["])
+def test_twice_a_whole_answer_takes_twice_the_time(protocol, filling):
+    """Its arguments are read once for each place that they are looked for in, however deep they are."""
+
+    def make(size):
+        closed = '"c":1}' if filling != "[[[[" else '"c":' + "[" * size + "]" * size + "}"
+        return whole_answer(protocol, [("get_order", "{" + (filling * size if filling != "[[[[" else "") + closed)])
+
+    grows_evenly(make, lambda body: fill_whole(protocol, body), 8000)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_many_calls_take_as_long_as_they_are_many(protocol):
+    """Each call of a stream is found at once, however many others are under way."""
+
+    def make(size):
+        return STREAMS[protocol]([("get_order", ['{"a":', "1}"])] * size)
+
+    grows_evenly(make, lambda events: fill_stream(protocol, events, at_once=1), 300)

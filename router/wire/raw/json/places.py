@@ -15,6 +15,9 @@ _LITERAL = re.compile(r'[^][{}",: \t\n\r]*+')
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 # Characters that one call looks through: no other thread runs meanwhile.
 _STEP = 64 << 10
+_SHORT = 256
+_SPACES = (" ", "\t", "\n", "\r")
+_OPENING = ('"', "{", "[")
 # strict=False accepts control characters, as the readers of answers do.
 _decoder = json.JSONDecoder(strict=False)
 
@@ -40,6 +43,8 @@ class Splice(NamedTuple):
 
 def pass_space(text: str, at: int) -> int:
     """The place behind white space."""
+    if text[at : at + 1] not in _SPACES:
+        return at
     return _pass(_SPACE, text, at)
 
 
@@ -56,10 +61,21 @@ def _pass(characters: re.Pattern[str], text: str, at: int) -> int:
         at = end
 
 
+def find_root(text: str) -> Place:
+    """The value that the text is, if it is one: its end is not looked for."""
+    return Place(pass_space(text, 0), len(text))
+
+
 def find_value(text: str, at: int = 0) -> Place:
     """The value that begins at `at`, or behind the white space there. Raises Malformed."""
     begin = pass_space(text, at)
-    if text[begin : begin + 1] in ('"', "{", "["):
+    mark = text[begin : begin + 1]
+    if mark == '"':
+        # Nearly all strings are short, and have no escapes.
+        end = text.find('"', begin + 1, begin + _SHORT)
+        if end >= 0 and text.find("\\", begin, end) < 0:
+            return Place(begin, end + 1)
+    if mark in _OPENING:
         value = ObjectEnd()
         end = value.feed(text, begin)
         if not value.closed:
