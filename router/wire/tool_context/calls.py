@@ -1,18 +1,35 @@
 """The calls of one answer whose fields are filled, and what is told of them afterwards."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from router.wire.tool_context.arguments import Arguments
 from router.wire.tool_context.fields import CLOCK, Field, ToolName, choose_values
+
+if TYPE_CHECKING:
+    from router.wire.raw.json.places import Splice
 
 #: Tools that are named by themselves in the notes of one answer.
 _NAMED = 8
 
 
+class Change:
+    """What becomes of one text: an event's data, or a body."""
+
+    __slots__ = ("before", "splices", "waits")
+
+    def __init__(self) -> None:
+        self.splices: list[Splice] = []
+        #: Calls may have begun null at the end of it, so that it waits for what comes next of them.
+        self.waits = False
+        #: Events to be sent in front of it.
+        self.before: list[bytes] = []
+
+
 class Call:
     """A call under way."""
 
-    __slots__ = ("arguments", "id", "index", "last", "tool", "waits", "whole")
+    __slots__ = ("arguments", "id", "index", "last", "tool", "waiting", "whole")
 
     def __init__(self, tool: ToolName, values: Mapping[str, str], name: str = "", index: str = ""):
         self.tool = tool
@@ -22,9 +39,9 @@ class Call:
         #: How its events name it, as JSON.
         self.index = index
         #: What was read of it last: the event, and where more arguments can be put there.
-        self.last: tuple[object, int, str, str] | None = None
-        #: Pieces of its arguments wait for the next one.
-        self.waits = False
+        self.last: tuple[Change, int, str, str] | None = None
+        #: The texts at whose end null may have begun, and what goes of them if it has.
+        self.waiting: list[tuple[Change, Splice]] = []
         #: Its arguments came at once, with its beginning.
         self.whole = False
 

@@ -2,8 +2,8 @@
 
 from router.wire.raw.json.places import Place, escape, find_members, find_root, iter_elements, read_index, read_text
 from router.wire.raw.sse import frame
-from router.wire.tool_context.calls import Call, ToolContext
-from router.wire.tool_context.events import AnswerFiller, Change
+from router.wire.tool_context.calls import Call, Change, ToolContext
+from router.wire.tool_context.events import AnswerFiller
 
 _CUT = ("length", "content_filter")
 _HEAD = ("id", "object", "created", "model", "system_fingerprint")

@@ -5,6 +5,7 @@ at the end of a piece of arguments: all that follows waits with it, so that the 
 """
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import NamedTuple
 
 from router.wire.raw import scan, sse
@@ -17,7 +18,7 @@ from router.wire.raw.json.places import (
     move_into_string,
     read_text,
 )
-from router.wire.tool_context.calls import Call, ToolContext
+from router.wire.tool_context.calls import Call, Change, ToolContext
 
 # Bytes of events that wait at most, and calls that are under way at once.
 _HELD_LIMIT = 1 << 20
@@ -26,19 +27,6 @@ _CALLS_LIMIT = 1024
 
 #: What tells the calls of an answer apart: a number, an id, or a choice with one of both.
 Key = int | str | tuple[int, int | str] | None
-
-
-class Change:
-    """What becomes of one text: an event's data, or a body."""
-
-    __slots__ = ("before", "splices", "waiting")
-
-    def __init__(self) -> None:
-        self.splices: list[Splice] = []
-        #: Of calls that may have begun null at the end of it: what goes if they have.
-        self.waiting: list[tuple[Call, Splice]] = []
-        #: Events to be sent in front of it.
-        self.before: list[bytes] = []
 
 
 class _Held(NamedTuple):
@@ -61,6 +49,7 @@ class AnswerFiller(ABC):
         self.calls: dict[Key, Call] = {}
         self._held: list[_Held] = []
         self._size = 0
+        self._waiting: set[Call] = set()
 
     def fill_events(self, batch: bytes) -> bytes:
         """The next whole events, filled."""
@@ -79,7 +68,7 @@ class AnswerFiller(ABC):
             self._size += len(raw)
             if self._size > _HELD_LIMIT:
                 self._give_up()
-            if not any(one.change.waiting for one in self._held):
+            if not self._waiting:
                 out.append(self.release())
         return b"".join((*out, batch[at:]))
 
@@ -89,10 +78,8 @@ class AnswerFiller(ABC):
             return body
         text = body.decode("utf-8", "surrogateescape")
         change = Change()
-        try:
+        with suppress(Malformed):
             self.read(text, change)
-        except Malformed:
-            return body
         self.end()
         if not change.splices:
             return body
@@ -122,19 +109,19 @@ class AnswerFiller(ABC):
         """Note what was filled in a call, if it is one that is followed."""
         call = self.calls.pop(key, None)
         if call is not None:
-            if call.waits:
-                self._settle(call, was_null=False)
+            self._settle(call, was_null=False)
             self.context.note(call.tool, call.arguments.filled)
 
     def fill_piece(self, call: Call, text: str, place: Place, change: Change) -> None:
         """Fill the next piece of a call's arguments: what the string holds that stands there."""
         filled = call.arguments.feed(read_text(text, place) or "")
-        if call.waits and call.arguments.was_null is not None:
+        if call.arguments.was_null is not None:
             self._settle(call, was_null=call.arguments.was_null)
         change.splices += move_into_string(text, place, filled.splices)
         if filled.waiting is not None:
-            change.waiting += [(call, one) for one in move_into_string(text, place, [filled.waiting])]
-            call.waits = True
+            call.waiting += [(change, one) for one in move_into_string(text, place, [filled.waiting])]
+            change.waits = True
+            self._waiting.add(call)
         call.last = change, place.end - 1, "", ""
 
     def fill_blank(self, call: Call, change: Change) -> str | None:
@@ -155,23 +142,22 @@ class AnswerFiller(ABC):
             return None
         text = data.decode("utf-8", "surrogateescape")
         change = Change()
-        try:
+        with suppress(Malformed):  # what was found before is filled: it is counted
             self.read(text, change)
-        except Malformed:
-            return None
-        changed = change.splices or change.waiting or change.before
+        changed = change.splices or change.waits or change.before
         return _Held(raw, data, text, change) if changed else None
 
     def _settle(self, call: Call, *, was_null: bool) -> None:
         """What waited was null, and goes, or it was not, and stays."""
-        call.waits = False
-        for held in self._held:
+        for change, splice in call.waiting:
             if was_null:
-                held.change.splices += [one for owner, one in held.change.waiting if owner is call]
-            held.change.waiting = [pair for pair in held.change.waiting if pair[0] is not call]
+                change.splices.append(splice)
+        call.waiting.clear()
+        self._waiting.discard(call)
 
     def _give_up(self) -> None:
-        for call in [owner for held in self._held for owner, _ in held.change.waiting]:
+        """Wait no more."""
+        for call in [*self._waiting]:
             call.arguments.give_up()
             self._settle(call, was_null=False)
 

@@ -12,8 +12,8 @@ from router.wire.raw.json.places import (
 )
 from router.wire.raw.sse import frame
 from router.wire.tool_context.arguments import Arguments, fill_arguments
-from router.wire.tool_context.calls import Call
-from router.wire.tool_context.events import AnswerFiller, Change
+from router.wire.tool_context.calls import Call, Change
+from router.wire.tool_context.events import AnswerFiller
 
 
 class MessagesFiller(AnswerFiller):

@@ -12,8 +12,8 @@ from router.wire.raw.json.places import (
     read_text,
 )
 from router.wire.tool_context.arguments import fill_arguments
-from router.wire.tool_context.calls import Call, ToolContext
-from router.wire.tool_context.events import AnswerFiller, Change
+from router.wire.tool_context.calls import Call, Change, ToolContext
+from router.wire.tool_context.events import AnswerFiller
 from router.wire.tool_context.fields import ToolName
 
 _TOP = ("type", "output_index", "item_id", "item", "delta", "arguments", "response", "output", "object")

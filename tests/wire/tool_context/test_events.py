@@ -207,6 +207,15 @@ def test_bytes_that_are_no_text_are_kept(protocol):
     assert (out.count(b"\xff\xfe") >= b"".join(events).count(b"\xff\xfe"), len(notes)) == (True, 1)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_answer_that_breaks_off_behind_a_call(protocol):
+    """The call is filled and counted, and the rest is as broken as it was."""
+    body = whole_answer(protocol, [("get_order", "{}"), ("get_order", "{}")])
+    cut_off = body[: body.rindex(b"get_order") + 4]
+    out, notes = fill_whole(protocol, cut_off)
+    assert (out.count(b"timestamp"), out[-4:]) == (len(notes), cut_off[-4:])
+
+
 def test_notes_name_fields_and_no_values():
     """What was filled, by tool; many tools are counted."""
     calls = [("get_order", ["{}"]), ("get_order", ['{"timestamp":"x"}'])]
@@ -270,3 +279,16 @@ def test_many_calls_take_as_long_as_they_are_many(protocol):
         return STREAMS[protocol]([("get_order", ['{"a":', "1}"])] * size)
 
     grows_evenly(make, lambda events: fill_stream(protocol, events, at_once=1), 300)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_much_that_waits_takes_as_long_as_it_is_much(protocol):
+    """Also where many small events wait, and many calls among them wait and are decided."""
+
+    def make(size):
+        calls = [("get_order", ['{"session_id":n', "ull}"]), *[("get_order", ['{"timestamp":n', "ull}"])] * size]
+        events = STREAMS[protocol](calls)
+        later = next(at for at, one in enumerate(events) if b'"ull}' in one)
+        return [*events[:later], *[b":\n\n"] * (20 * size), *events[later + 1 :], events[later]]
+
+    grows_evenly(make, lambda events: fill_stream(protocol, events, at_once=1), 150)
