@@ -70,6 +70,7 @@ SUB_ROOMS = {
     "wire/costs": {"raw", ""},
     "wire/search_engines": {"raw"},
     "wire/conversation": {"raw", ""},
+    "wire/tool_context": {"raw", ""},
     "wire/neutral": {"raw", "conversation", ""},
     "wire/neutral/tool_forms": {"raw", "conversation", "neutral", ""},
     "wire/chat": {"raw", "costs", "conversation", "neutral", "errors", ""},

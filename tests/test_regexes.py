@@ -304,6 +304,12 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/raw/json/object_end.py": {
         "_INSIDE": BODY,
         "_OUTSIDE": BODY,
+        "_WITHIN": BODY,
+    },
+    "wire/raw/json/places.py": {
+        "_SPACE": BODY,
+        "_LITERAL": BODY,
+        "_ESCAPE": BODY,
     },
     "wire/raw/sse.py": {
         "_BLANK_LINE": BODY,

@@ -36,7 +36,7 @@ from router.upstream.targets import Target
 from router.wire import calls, protocols
 from router.wire.costs.text_size import measure_least_text, measure_text
 from router.wire.detect import protocol_of, usual_protocols
-from router.wire.raw.json.top_level import peek
+from router.wire.raw.json.top_level import Top, peek
 
 
 def explain(
@@ -139,6 +139,8 @@ def _fill(
     if call.writes and call.entry.conversation in top:
         _fill_fit(found, call, [route, *hops], size, fields, snapshot)
     target.check()
+    if snapshot.settings.context_fill and call.writes:
+        found.edits += _foretell_context(top, call, fields)
     edit_head(route, target, fields, found.edits)
     if translation.is_rewritten(call, route, target):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
@@ -156,6 +158,14 @@ def _fill(
         notes=found.edits,
         taken=lambda: known.facts.efforts,
     )
+
+
+def _foretell_context(top: Top, call: calls.Call, headers: Mapping[bytes, bytes]) -> list[str]:
+    """What would be filled in the calls of the caller's tools."""
+    from router.exchange.client_response.tool_context import find_fields, read_sources
+    from router.wire.tool_context.calls import foretell
+
+    return foretell(find_fields(top, call.protocol or ""), read_sources(headers))
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

@@ -51,6 +51,8 @@ class Attempt:
     plan: Plan | None = None
     #: What the answer lacks though it was not translated.
     losses: Sequence[Loss] = ()
+    #: The fields that are filled in the answer's tool calls, as its head names them; '' for none.
+    filled: str = ""
     #: Configured edits of the headers.
     changes: Changes | None = None
     #: The upstream's own answer: faults, cooldowns and limits are read from it.

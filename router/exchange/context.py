@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from router.net.headers import Lines
     from router.policy.grants.grant import Grant
     from router.telemetry.capture import CaptureRecorder
+    from router.wire.tool_context.fields import Field, ToolName
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -99,7 +100,7 @@ class Arrival:
 class RequestContext(Arrival):
     """A request that was read and routed. Only its record changes from here on."""
 
-    __slots__ = ("body", "facts", "issues_id", "route")
+    __slots__ = ("body", "facts", "filled_fields", "issues_id", "route")
 
     def __init__(self, arrival: Arrival, facts: RoutingFacts, body: Body, route: Route, *, issues_id: bool):
         self.runtime = arrival.runtime
@@ -120,3 +121,5 @@ class RequestContext(Arrival):
         self.route = route
         #: True when its answer may issue an id to remember.
         self.issues_id = issues_id
+        #: The fields of the caller's tools that are filled where the model leaves them empty; None for none.
+        self.filled_fields: dict[ToolName, tuple[Field, ...]] | None = None

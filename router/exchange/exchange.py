@@ -75,6 +75,10 @@ class Exchange:
             if context.grant is not None:
                 places = KeyPlaces(context, lambda: estimate_input(context, b"").estimate)
                 await places.acquire()
+            if context.snapshot.settings.context_fill:
+                from router.exchange.client_response.tool_context import find_filled_fields
+
+                await find_filled_fields(context)
             if context.snapshot.settings.search_provider is not None and await answer_search(context):
                 return
             failover = Failover(context)
@@ -330,7 +334,7 @@ class Exchange:
             if self.attempt is not None and isinstance(self.attempt.translated, TranslatedStream):
                 tap.so_far = self.attempt.translated.collect_response()
             events = arrival.call.dialect.error_events(error, arrival.record.id, tap)
-            await connection.write(connection.frame_data(events))
+            await connection.write(connection.frame_data(tap.complete(events)))
             connection.close_unended()
         else:
             connection.abort()
@@ -355,6 +359,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     if not attempt.context.call.generates or attempt.context.call.entry is RESPONSES:
         record.usage = find_stream_usage(attempt, relay.tap, record.usage)
     record.guess = relay.tap.guess
+    record.note(*relay.tap.list_notes())
     record.answer_body = bytes(relay.captured) or record.answer_body
     if relay.tap.ended is False and not record.error:
         record.error = "upstream_error_event"

@@ -94,7 +94,8 @@ def apply_decision(settings: Settings, decision: Decision, backend: Backend) -> 
         texts = cast("dict[object, object]", losses)
         known["losses"] = Frozen({str(path): str(policy) for path, policy in texts.items() if policy in _TEXTS["loss"]})
     options = Frozen({backend.name: BackendOptions(profile=Frozen[Any](flags))})
-    return replace(settings, **known, backends=options, default_backend=backend.name)
+    # A recorded request has none of the headers that calls are filled from.
+    return replace(settings, **known, context_fill=False, backends=options, default_backend=backend.name)
 
 
 def _find_flags(decision: Decision, backend: Backend) -> Mapping[str, Any]:

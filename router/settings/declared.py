@@ -291,6 +291,14 @@ class Settings:
     search_usd_per_1000: float | None = _declare(
         "search.usd_per_1000", PRICE, None, "USD", "US dollars for 1,000 searches; unset, their cost is unknown"
     )
+    context_fill: bool = _declare(
+        "context.fill",
+        SWITCH,
+        False,
+        "on|off",
+        "fill session, request, channel and user ids and the time into tool calls whose tools declare such fields, "
+        "from x-session-id and its like, where the model left them empty",
+    )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()

@@ -75,6 +75,9 @@ class Tap:
         "so_far",
     )
 
+    #: How much longer reading takes than that of a tap which changes nothing.
+    weight = 1
+
     def __init__(
         self,
         dialect: Dialect,
@@ -224,6 +227,18 @@ class Tap:
                 scan.write(rest, view[at:end])
             at = end
         return rest.getvalue()
+
+    def complete(self, events: bytes) -> bytes:
+        """The events that end a stream which broke, as they are sent."""
+        return events
+
+    def declare(self) -> str:
+        """What may be changed in the answer, for its head; "" for nothing."""
+        return ""
+
+    def list_notes(self) -> list[str]:
+        """What was changed in the answer, for the record of the request."""
+        return []
 
     @property
     def guess(self) -> int:

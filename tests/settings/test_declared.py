@@ -52,6 +52,7 @@ GOOD = {
     "search.key": ("env:BRAVE_API_KEY", Secret("env:BRAVE_API_KEY")),
     "search.base_url": (" HTTP://192.168.1.5:8888/searx/ ", "http://192.168.1.5:8888/searx"),
     "search.usd_per_1000": ("5", 5.0),
+    "context.fill": ("on", True),
     "demo": ("off", False),
     "history.retention": ("7d", 7),
     "history.max_size": (" 2 GB ", 2048),
@@ -110,6 +111,7 @@ BAD = {
         "https://a?b",
     ],
     "search.usd_per_1000": ["", "-1", "free", "5 USD"],
+    "context.fill": ["", "maybe"],
     "upgrade.url": [
         *(
             "",

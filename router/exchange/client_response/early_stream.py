@@ -38,6 +38,10 @@ class EarlyStream:
         self.committed = True
         # No other attempt may follow, and nothing of the answer need be held for one.
         attempt.movable = False
+        if attempt.context.filled_fields is not None:
+            from router.exchange.client_response.tool_context import declare_stream
+
+            declare_stream(attempt)
         await connection.write(begin_response(attempt, 200, [_EVENTS, *own_headers(attempt.context, attempt)], b"OK"))
 
     def make_tap(self) -> Tap:

@@ -38,6 +38,8 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
             lines.append(_make_line(b"x-fairlead-rule", encode_value(attempt.route.rule)))
         if attempt.route.why == WHY:
             lines.append(_make_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
+        if attempt.filled:
+            lines.append(_make_line(b"x-fairlead-context", encode_value(attempt.filled, HEADER_LIMIT)))
         if attempt.plan is not None:
             lines += _make_translation_lines(attempt.plan)
         elif attempt.losses and arrival.snapshot.settings.loss != "silent":

@@ -178,7 +178,7 @@ class Relay:
             if self._decoder is not None:
                 pieces = [await decode_stepwise(self._decoder, pieces)]
             batch = self._split_events(pieces)
-            if len(batch) > AT_ONCE and (is_large(len(batch)) or self._failed):
+            if len(batch) > AT_ONCE and (is_large(len(batch) * self.tap.weight) or self._failed):
                 return Pause(large=batch)
             out = self._process(batch)
             if isinstance(out, Failure):
@@ -362,7 +362,7 @@ class Relay:
         own end came."""
         parts: list[Bytes] = []
         tail = self._splitter.tail
-        large = is_large(len(tail))
+        large = is_large(len(tail) * self.tap.weight)
         if tail and (await run_large(_is_whole, tail) if large else _is_whole(tail)):
             # Some servers leave out the last blank line.
             if large:

@@ -22,7 +22,7 @@ from router.exchange.redaction import hide_key, key_of, redactor_of
 from router.exchange.request import resource_affinity
 from router.exchange.request.overflow import reword_events
 from router.exchange.request.send import COMMIT_SECONDS
-from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
+from router.exchange.upstream_response.content_coding import READABLE_LIMIT, decode_readable, decoder_of
 from router.exchange.upstream_response.large_work import contains, is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.usage import (
@@ -79,6 +79,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         if not attempt.movable:
             context.body.release()  # until now the answer may be an error, which is compared with it
         resource_affinity.remember_stream(attempt, tap.response_id)
+        attempt.filled = tap.declare()
         if context.connection.started:
             return []
         headers = relayed_headers(attempt, drop=(b"content-encoding",) if decoder else ())
@@ -88,7 +89,12 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
     arrived, target = context.request.arrived, attempt.target
     timeouts = StreamTimeouts(commit_by=arrived + COMMIT_SECONDS, end_by=arrived + target.total, idle=target.idle)
     on_end = partial(resource_affinity.remember_items, attempt) if resource_affinity.keeps_items(attempt) else None
-    tap = Tap(context.call.dialect, target.profile, hide_usage=hide_usage, on_end=on_end)
+    if context.filled_fields is None:
+        tap = Tap(context.call.dialect, target.profile, hide_usage=hide_usage, on_end=on_end)
+    else:
+        from router.exchange.client_response.tool_context import make_tap
+
+        tap = make_tap(attempt, hide_usage=hide_usage, on_end=on_end)
     return Relay(
         context.connection,
         response,
@@ -156,6 +162,8 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
     limit = 0 if plain else WHOLE_LIMIT
     if resource_affinity.holds_answer(attempt, response):
         limit = limit or resource_ids.ANSWER_LIMIT
+    if context.filled_fields is not None and response.status < 300:
+        limit = READABLE_LIMIT
     pieces: list[bytes] = []
     failed = response.status >= 400
     if not limit and b"json" in response.fields.get(b"content-type", b"").lower():
@@ -171,6 +179,8 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
         record.error = "upstream_error"
         await respond_without_json(attempt, response, b"", TOO_LARGE)
         return None
+    if context.filled_fields is not None:
+        record.note(f"context: not filled, as the answer is over {READABLE_LIMIT >> 20} MiB")
     await _stream_body(attempt, response, pieces)
     return None
 
@@ -229,6 +239,12 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         await note_other_usage(attempt, readable)
         if context.call.counted:
             record.guess = len(readable or body) // _BYTES_PER_TOKEN
+    if context.filled_fields is not None:
+        from router.exchange.client_response.tool_context import fill_body
+
+        if filled := await fill_body(attempt, readable):
+            body = readable = filled
+            lines = [line for line in lines if line[1] != b"content-encoding"]
     if not attempt.movable:
         context.body.release()  # the client may be slow
     resource_affinity.remember_answer(attempt, response, readable)

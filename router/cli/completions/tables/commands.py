@@ -64,6 +64,7 @@ COMMANDS = {
         Option(("--search-provider",), ("brave", "tavily", "exa", "perplexity", "searxng"), "search engine to ask where a backend has no web search of ..."),
         Option(("--search-base-url",), "", "address of the engine"),
         Option(("--search-usd-per-1000",), "", "US dollars for 1,000 searches"),
+        Option(("--context-fill",), ("on", "off"), "fill session, request, channel and user ids and the time ..."),
         Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (

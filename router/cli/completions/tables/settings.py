@@ -51,6 +51,7 @@ DECLARED = {
     "search.key": Setting(None, "", "key of the search engine, or where it is found: ..."),
     "search.base_url": Setting("", "", "address of the engine"),
     "search.usd_per_1000": Setting("", "", "US dollars for 1,000 searches"),
+    "context.fill": Setting(("on", "off"), "off", "fill session, request, channel and user ids and the time ..."),
     "demo": Setting(("on", "off"), "on", "offer the built-in demo models"),
 }
 #: Below `backends.NAME.`
