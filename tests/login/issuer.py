@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, unquote_plus
 CLIENT, SECRET = "my-client", "cs-canary/0123456789+abcdef"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 #: Begins all tokens and codes that it gives out: none of them may be found where it does not belong.
-CANARY = "canary"
+CANARY = "login-canary-of-these-tests"
 
 
 def make_token(kind):
