@@ -43,6 +43,8 @@ class Plan(NamedTuple):
     probes: Sequence[Probe] = tuple(PROBES.values())
     #: US dollars.
     budget: float = 0.05
+    #: Nobody bills its tokens, whatever its URL is.
+    free: bool = False
     #: Seconds of one request.
     seconds: float = SECONDS
     #: The card before, whose rows stay where this run has none.
@@ -101,7 +103,7 @@ async def _make_bench(plan: Plan, client: Client) -> Bench:
         def price(tokens: TokenCounts) -> tuple[int | None, str]:
             return prices.cost(root, model, tokens, time.time(), own)
 
-        budget = Budget(plan.budget, price, free=not root)
+        budget = Budget(plan.budget, price, free=plan.free or not root)
         return Bench(backend, model, habits_of(backend, options, model), client, budget)
 
     if plan.model is not None:

@@ -93,6 +93,7 @@ async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe],
             options.model,
             probes,
             budget,
+            free=backend.name == DEMO,
             find_card=partial(card_file.read_card, home, backend.name),
         )
         try:
