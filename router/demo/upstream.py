@@ -21,8 +21,9 @@ from router.demo.embeddings import Embeddings
 from router.demo.listening import serve_on_loopback
 from router.demo.messages import Messages
 from router.demo.refusals import anthropic_shape, no_such_path, openai_shape, refused
+from router.demo.reply import Reply
 from router.demo.responses import Responses
-from router.demo.script import Dialect, Reply, decide
+from router.demo.script import Dialect, decide
 from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
 from router.net.server.cancel_reason import CancelReason
