@@ -25,6 +25,11 @@ def parse(raw: bytes | bytearray | memoryview) -> Object:
     return body
 
 
+def as_json(value: object) -> Json:
+    """The value as it is once it is sent."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def as_object(value: Json) -> Object:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}

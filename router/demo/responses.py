@@ -1,4 +1,4 @@
-"""OpenAI Responses: reads requests, and encodes replies. Nothing is stored: previous_response_id is only echoed."""
+"""OpenAI Responses: reads requests, and encodes replies. Only demo-full goes on from a previous_response_id."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -62,6 +62,8 @@ class Responses:
             format=wanted_format(as_object(body.get("text")).get("format")),
         )
         self._key = key
+        #: Of the response.
+        self.id = f"resp_{key}"
         self._summarizes = as_text(as_object(body.get("reasoning")).get("summary")) != ""
         included = body.get("include")
         self._seals = isinstance(included, list) and "reasoning.encrypted_content" in included
@@ -135,7 +137,7 @@ class Responses:
         short = output is not None and reply.finish == "length"
         status = "incomplete" if short else "completed"
         return {
-            "id": f"resp_{self._key}",
+            "id": self.id,
             "object": "response",
             "created_at": CREATED,
             "status": "in_progress" if output is None else status,

@@ -11,9 +11,12 @@ from router.demo.body import Json, Object, as_object, as_text
 from router.demo.reply import Event, Part, Reply, Tool
 from router.demo.schema import arguments, example
 
+#: The model that has every feature.
+FULL = "demo-full"
 MODELS: tuple[str, ...] = (
     "demo",
     "demo-tools",
+    FULL,
     "demo-slow",
     "demo-429",
     "demo-500",
