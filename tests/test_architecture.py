@@ -38,6 +38,7 @@ ROOMS = {
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
+ROOMS["conform"] = ROOMS["upstream"] | {"upstream"}
 ROOMS["repro"] = BASE | {"wire", "policy", "store"}
 ROOMS["replay"] = ROOMS["server"] | {"server", "repro"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
@@ -45,7 +46,17 @@ ROOMS["setup"] = BASE | {"store"}
 ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
 ROOMS["mcp"] = BASE | {"wire", "policy", "net", "store", "operator_api"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
-ROOMS["cli"] = ROOMS["server"] | {"server", "installation", "login", "setup", "service", "mcp", "repro", "replay"}
+ROOMS["cli"] = ROOMS["server"] | {
+    "server",
+    "installation",
+    "login",
+    "setup",
+    "service",
+    "mcp",
+    "repro",
+    "replay",
+    "conform",
+}
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
@@ -92,6 +103,7 @@ SUB_ROOMS = {
     "exchange/search": {"body", "request", "upstream_response", ""},
     "exchange/client_response": {"request", "upstream_response", "search", ""},
     "exchange/failover": {"body", "grants", "request", "upstream_response", ""},
+    "conform/probes": {""},
     "host/service": {""},
     "installation/upgrade": {""},
     "setup/formats": set(),
@@ -102,6 +114,7 @@ SUB_ROOMS = {
     "cli/completions": {"common"},
     "cli/completions/tables": {"completions"},
     "cli/config": {"common"},
+    "cli/conform": {"common", "backend", "config"},
     "cli/demo": {"common", "env", "repro", ""},
     "cli/doctor": {"common"},
     "cli/doctor/checks": {"common", "completions", "doctor", "service", "setup"},
@@ -124,7 +137,10 @@ HOMES = {
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
-    "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "cli"},
+    "trio": {
+        *("net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "conform"),
+        "cli",
+    },
 }
 PURE_ROOMS = {"wire", "policy", "backends", "errors", "ir", "settings", "redaction"}
 NOT_IN_PURE_ROOMS = {"trio", "os", "time", "logging", "socket", "ssl", "threading", "subprocess", "random", "secrets"}

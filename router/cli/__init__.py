@@ -30,6 +30,7 @@ COMMANDS = {
     "login": ("router.cli.login.command:run", "log in at a provider or an issuer, and use that as a key"),
     "keys": ("router.cli.keys.commands:run", "give each tool or person a client key, with limits of its own"),
     "config": ("router.cli.config.show:run", "show and change the settings"),
+    "conform": ("router.cli.conform.command:run", "find out by tiny requests what a backend really does"),
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
     "why": ("router.cli.inspect.why:run", "show what happened to one request"),

@@ -1,0 +1,123 @@
+"""`fairlead conform`: a card of what a backend really does, by tiny requests within a budget."""
+
+import argparse
+import math
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+
+from router.backends import Account, Backend
+from router.cli.backend.commands import find_backend
+from router.cli.backend.key import open_credentials
+from router.cli.common.layout import note
+from router.cli.common.output import read_settings
+from router.cli.common.parser import Parser, find_nearest
+from router.cli.common.probe_backend import build_outbound
+from router.cli.conform.progress import Progress
+from router.cli.conform.screen import print_card
+from router.conform import card_file
+from router.conform.budget import DEFAULT
+from router.conform.probe import Probe
+from router.conform.probes.table import GROUPS, PROBES
+from router.conform.run import Plan, Result, make_card
+from router.errors import CommandError, UsageError
+from router.host.event_loop import run_async
+from router.policy.routing.table import DEMO
+from router.store.home.home import Home, open_home
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; exit code 1 where nothing could be found out."""
+    parser = Parser(
+        "conform",
+        "Find out what a backend really does: send it tiny requests, one probe after the other, and keep what they "
+        "show as a card in the home. A hosted provider bills them; the run ends before the request that would pass "
+        "the budget. Ctrl-C ends it without a card.",
+        examples=["fairlead conform groq", "fairlead conform groq --probes stream,roles.developer --budget 0.01"],
+    )
+    parser.add_argument("name", metavar="BACKEND", help="the backend; demo is the built-in one")
+    parser.add_argument("--model", metavar="MODEL", help="the model to ask (default: one from its list)")
+    parser.add_argument("--probes", metavar="LIST", help="only these groups and probes, by commas")
+    parser.add_argument("--budget", metavar="USD", default=str(DEFAULT), help=f"at most so much (default {DEFAULT})")
+    parser.add_argument("--json", action="store_true", help="print the card as JSON")
+    options = parser.read(argv)
+    probes, budget = choose_probes(options.probes), _read_budget(options.budget)
+    home = open_home(os.environ)
+    result = run_async(_conform, home, options, probes, budget)
+    print_card(result, options)
+    return 0 if any(row.verdict != "unknown" for row in result.rows) else 1
+
+
+def choose_probes(named: str | None) -> list[Probe]:
+    """The probes that a list names, all for None. Raises UsageError."""
+    if named is None:
+        return list(PROBES.values())
+    names = [name.strip().lower() for name in named.split(",") if name.strip()]
+    known = [*(group.name for group in GROUPS), *PROBES]
+    for name in names:
+        if name not in known:
+            near = find_nearest(name, known)
+            groups = ", ".join(group.name for group in GROUPS)
+            raise UsageError(
+                f"there is no probe {name}.", f"Did you mean {near}?" if near else f"Groups of probes: {groups}."
+            )
+    if not names:
+        raise UsageError("--probes names none.", "Such as:   --probes stream,roles.developer")
+    return [probe for probe in PROBES.values() if probe.id in names or probe.group in names]
+
+
+def _read_budget(text: str) -> float:
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1000:
+        raise UsageError(f"--budget {text} is no amount; expected US dollars, such as 0.05.")
+    return value
+
+
+async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe], budget: float) -> Result:
+    settings = read_settings(home)
+    async with _find(home, options.name) as backend:
+        if backend.auth == "client":
+            raise CommandError(f"only a tool has the login of {backend.name}, so that nothing can be sent to it here.")
+        progress = Progress(len(probes))
+        plan = Plan(
+            backend,
+            settings,
+            open_credentials(home, settings),
+            build_outbound(home, backend, settings),
+            options.model,
+            probes,
+            budget,
+            free=backend.name == DEMO,
+            find_card=partial(card_file.read_card, home, backend.name),
+        )
+        try:
+            result = await make_card(plan, progress.note, progress.start)
+        except trio.Cancelled:
+            progress.end()
+            note(progress.tell_interrupted())
+            raise
+        finally:
+            progress.end()
+        card_file.write_card(home, result.card)
+        return result
+
+
+@asynccontextmanager
+async def _find(home: Home, name: str) -> AsyncGenerator[Backend]:
+    """The backend of that name; the demo is served meanwhile. Raises CommandError."""
+    if name.lower() != DEMO:
+        yield find_backend(home, name)
+        return
+    from router.demo import PROTOCOLS, Demo
+
+    async with trio.open_nursery() as nursery:
+        root = await nursery.start(Demo().serve)
+        # It takes any key but the one that the probe of keys sends.
+        yield Backend(name=DEMO, root=f"{root}/v1", protocols=PROTOCOLS, accounts=(Account(DEMO, DEMO),))
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,204 @@
+"""What a probe gets: the backend, its model, and a way to send it one request."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, cast
+
+import msgspec
+import trio
+
+from router.backends import Backend
+from router.backends.known import api_of
+from router.backends.profile import Profile
+from router.conform.budget import Budget
+from router.conform.client import BODY_LIMIT, Client, Reply
+from router.conform.record import Unknown
+from router.ir import Answer, Fault, Text, ToolCall, Usage
+from router.wire import translate
+from router.wire.neutral.context import Context
+from router.wire.protocol import fill_model
+from router.wire.protocols import BY_NAME
+from router.wire.raw.json.json_values import Json
+
+#: Of an answer.
+MOST_OUTPUT = 64
+#: Requests in a row whose answers did not come in time, or that got none at all, after which nothing more is sent.
+LATE_LIMIT, LOST_LIMIT = 2, 3
+
+_Made = TypeVar("_Made")
+
+
+class Stopped(Unknown):
+    """Nothing more is sent in this run."""
+
+
+class Bench:
+    """One run of probes. Probes may change `caps` and `missing`, and nothing else."""
+
+    def __init__(self, backend: Backend, model: str, profile: Profile, client: Client, budget: Budget):
+        self.backend = backend
+        #: The upstream's name of the model.
+        self.model = model
+        #: What fairlead takes the backend for now.
+        self.profile = profile
+        self.client = client
+        self.budget = budget
+        #: Protocol -> the field of the output limit that it took.
+        self.caps = {name: entry.output_caps[-1] for name, entry in BY_NAME.items() if entry.output_caps}
+        self.caps["chat"] = profile.max_tokens_field
+        #: Protocols that were asked for and are not served.
+        self.missing: set[str] = set()
+        #: The last answer, None before the first.
+        self.last: Reply | None = None
+        #: What answers say of the model: system_fingerprint and the like.
+        self.marks: set[str] = set()
+        #: What `share` keeps, by name.
+        self.shared: dict[str, Any] = {}
+        self._late = self._lost = 0
+
+    # What to ask for
+
+    def choose(self, *protocols: str) -> str:
+        """The first of these protocols that the backend speaks. Raises Unknown."""
+        found = next((one for one in protocols if one in self.backend.protocols and one not in self.missing), None)
+        if found is None:
+            raise Unknown(f"it does not speak {' or '.join(protocols)}")
+        return found
+
+    def make_request(self, protocol: str, text: str = "Say ok.", *, output: int = 16, **fields: object) -> Json:
+        """A request of one user message. output: the most tokens of the answer, up to MOST_OUTPUT. fields: further
+        members of the body; they win over the usual ones, and None leaves one out."""
+        body: Json = {"model": self.model, self.caps[protocol]: min(output, MOST_OUTPUT)}
+        if protocol == "responses":
+            body |= {"input": text, "store": False}
+        else:
+            body["messages"] = [{"role": "user", "content": text}]
+        return {name: value for name, value in (body | fields).items() if value is not None}
+
+    # Asking
+
+    async def ask(
+        self,
+        protocol: str,
+        body: Json,
+        *,
+        path: str = "",
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+        raw: bool = False,
+    ) -> Reply:
+        """POST a request of a protocol. path: below the root, in place of that of requests for text; such requests are
+        taken for ones that write no text. raw: also answers that say nothing of the request (429, 503, 401 …) are
+        returned. Raises Unknown for those, and where nothing more may be sent."""
+        entry = BY_NAME[protocol]
+        where = path or fill_model(entry.path, self.model).removeprefix("/v1")
+        data = msgspec.json.encode(body)
+        limits = [value for name in entry.output_caps if isinstance(value := body.get(name), int)]
+        output = 0 if path else max(limits, default=MOST_OUTPUT)
+        sent = {**dict(entry.api.headers), **(headers or {})}
+        reply = await self._send("POST", where, sent, data, output, key, protocol)
+        if not raw:
+            self._check_said(reply)
+        return reply
+
+    async def get(
+        self, path: str, *, headers: Mapping[str, str] | None = None, key: str | None = None, limit: int = BODY_LIMIT
+    ) -> Reply:
+        """GET a path below the root, as it came. limit: bytes of the answer. Raises Unknown where nothing more may be
+        sent."""
+        sent = {**dict(api_of(self.backend).headers), **(headers or {})}
+        return await self._send("GET", path, sent, b"", 0, key, "", limit)
+
+    def adopt(self, other: "Bench") -> None:
+        """Take over what another bench of this run has asked already."""
+        self.shared.update(other.shared)
+        self.budget.requests += other.budget.requests
+
+    async def share(self, name: str, make: Callable[[], Awaitable[_Made]]) -> _Made:
+        """What `make` gave when this name was first asked for: probes can look at one answer together."""
+        if name not in self.shared:
+            self.shared[name] = await make()
+        return cast("_Made", self.shared[name])
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        data: bytes,
+        output: int,
+        key: str | None,
+        protocol: str,
+        limit: int = BODY_LIMIT,
+    ) -> Reply:
+        if self._late >= LATE_LIMIT or self._lost >= LOST_LIMIT:
+            raise Stopped("the run ended: several requests in a row got no answer")
+        estimate = self.budget.check(len(data), output)
+        try:
+            reply = await self.client.send(method, path, headers=headers, body=data, key=key, limit=limit)
+        except trio.Cancelled:
+            self.budget.settle(estimate, None)
+            raise
+        self.last = reply
+        self._late = self._late + 1 if reply.late else 0
+        self._lost = self._lost + 1 if not reply.status else 0
+        if reply.status >= 300 or (not reply.status and not reply.late):
+            self.budget.count_refused()
+        else:
+            self.budget.settle(estimate, read_usage(reply, protocol, self.profile) if protocol else None)
+        self._note_marks(reply)
+        return reply
+
+    def _check_said(self, reply: Reply) -> None:
+        """Raise Unknown for an answer that does not tell whether the request is taken."""
+        if not reply.status:
+            raise Unknown(reply.problem)
+        if reply.ok or reply.refused or (reply.status == 200 and reply.problem and not reply.late):
+            return
+        raise Unknown(reply.describe())
+
+    def _note_marks(self, reply: Reply) -> None:
+        mark = reply.read_json().get("system_fingerprint") if not reply.is_stream else None
+        if isinstance(mark, str) and len(self.marks) < 8:
+            self.marks.add(mark[:64])
+
+
+# Reading answers
+
+
+def read_answer(reply: Reply, protocol: str) -> Answer | Fault | None:
+    """A whole answer or a whole stream in fairlead's own terms; None for what is neither."""
+    if not reply.body or reply.status >= 300:
+        return None
+    ctx = Context(now=0, new_id=lambda: "0" * 24, profile=Profile(), request_sent=True)
+    if reply.is_stream:
+        return translate.read_stream(reply.body, protocol, ctx)
+    return translate.read_answer(reply.body, protocol, ctx)
+
+
+def read_text(reply: Reply, protocol: str) -> str:
+    """The text of an answer, '' where it has none."""
+    found = read_answer(reply, protocol)
+    if not isinstance(found, Answer):
+        return ""
+    return "".join(block.text for block in found.blocks if isinstance(block, Text))
+
+
+def read_calls(reply: Reply, protocol: str) -> list[ToolCall]:
+    """The tool calls of an answer."""
+    found = read_answer(reply, protocol)
+    return [block for block in found.blocks if isinstance(block, ToolCall)] if isinstance(found, Answer) else []
+
+
+def read_usage(reply: Reply, protocol: str, profile: Profile) -> Usage | None:
+    """The usage that an answer tells, None where it tells none. Of a stream, that of its events together."""
+    dialect = BY_NAME[protocol].dialect
+    usage = Usage()
+    documents = [event.data for event in reply.iter_events()] if reply.is_stream else [reply.read_json()]
+    for data in documents:
+        found = dialect.usage_in(data)
+        for nested in ("message", "response"):
+            inner = data.get(nested)
+            found = found or (dialect.usage_in(cast("Json", inner)) if isinstance(inner, dict) else {})
+        if found:
+            usage = dialect.usage(found, usage, profile)
+    return None if usage.input is None and usage.output is None else usage

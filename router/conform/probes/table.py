@@ -1,0 +1,10 @@
+"""All probes, in the order in which they run: cheap groups before dear ones, since a run ends at its budget."""
+
+from collections.abc import Sequence
+
+from router.conform.probe import Group, Probe
+from router.conform.probes import money, output, protocols, reach, roles, stream
+
+GROUPS: Sequence[Group] = (reach.GROUP, protocols.GROUP, money.GROUP, stream.GROUP, roles.GROUP, output.GROUP)
+#: By id, in that order.
+PROBES: dict[str, Probe] = {probe.id: probe for group in GROUPS for probe in group.probes}
