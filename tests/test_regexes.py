@@ -68,8 +68,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
     },
-    "demo/script.py": {
+    "demo/reply.py": {
         "_WORD": BODY,
+    },
+    "demo/script.py": {
         "_NAME_PART": BODY,
     },
     "exchange/client_response/respond.py": {

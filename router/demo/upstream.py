@@ -18,12 +18,15 @@ from router.demo.catalog import model_info, model_list
 from router.demo.chat import Chat
 from router.demo.completions import Completions
 from router.demo.embeddings import Embeddings
+from router.demo.full.model import Model
 from router.demo.listening import serve_on_loopback
 from router.demo.messages import Messages
+from router.demo.packing import PACKED, Packer, takes_gzip
 from router.demo.refusals import anthropic_shape, no_such_path, openai_shape, refused
+from router.demo.reply import Reply
 from router.demo.responses import Responses
-from router.demo.script import Dialect, Reply, decide
-from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
+from router.demo.script import FULL, Dialect, decide
+from router.errors import BadRequest, RouterError, Unauthenticated, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
@@ -31,6 +34,9 @@ from router.net.server.connection import Connection, Request
 _BODY_LIMIT = 64 << 20
 # Seconds. Some systems discard unread data when a reset arrives; the wait lets the peer read the events before it.
 _BEFORE_CUT = 0.02
+# Seconds before each word of demo-full, so that words arrive one by one.
+_FULL_DELAY = 0.005
+_PING = b": ping\n\n"
 
 _GENERATE: dict[str, Callable[[Object, str, str], Dialect]] = {
     "/v1/messages": Messages,
@@ -48,13 +54,15 @@ _log = logging.getLogger(__name__)
 
 
 class Demo:
-    """The demo upstream, an application for connections of `router.net.server`; it keeps no state between requests.
+    """The demo upstream, an application for connections of `router.net.server`. Only demo-full has a memory.
 
-    word_delay: seconds that demo-slow waits before each word.
+    word_delay: seconds that demo-slow waits before each word. key: what requests must have, None where none is needed.
     """
 
-    def __init__(self, *, word_delay: float = 0.5):
+    def __init__(self, *, word_delay: float = 0.5, key: str | None = None):
         self._word_delay = word_delay
+        self._key = key
+        self._full = Model()
 
     async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
         """As `serve_on_loopback`."""
@@ -63,6 +71,7 @@ class Demo:
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request."""
         try:
+            self._check_key(request)
             if request.path in _GENERATE or request.path in _COUNT:
                 await self._serve_post(connection, request)
             else:
@@ -80,6 +89,13 @@ class Demo:
         """Log a defect of the demo."""
         _log.error("The demo backend failed.", exc_info=error)
 
+    def _check_key(self, request: Request) -> None:
+        if self._key is None:
+            return
+        given = request.fields.get(b"x-api-key") or request.fields.get(b"authorization", b"").removeprefix(b"Bearer ")
+        if given != self._key.encode():
+            raise Unauthenticated("The key is wrong." if given else "A key is needed.")
+
     async def _serve_post(self, connection: Connection, request: Request) -> None:
         _check_verb(request, "POST")
         if request.fields.get(b"content-encoding", b"identity") != b"identity":
@@ -91,7 +107,23 @@ class Demo:
             await _respond(connection, "", _COUNT[request.path](body))
             return
         key = hashlib.sha256(request.path.encode() + raw).hexdigest()[:24]
-        await self._generate(connection, _GENERATE[request.path](body, _read_model(body), key), key)
+        dialect = _GENERATE[request.path](body, _read_model(body), key)
+        if dialect.ask.model == FULL:
+            await self._answer_fully(connection, request, body, dialect, key)
+        else:
+            await self._generate(connection, dialect, key)
+
+    async def _answer_fully(
+        self, connection: Connection, request: Request, body: Object, dialect: Dialect, key: str
+    ) -> None:
+        packer = Packer() if takes_gzip(request.fields) else None
+        reply = self._full.answer(body, dialect)
+        if not dialect.ask.stream:
+            await _respond(connection, key, dialect.whole(reply), packer)
+            return
+        # Messages has an event for this.
+        ping = b"" if request.path.startswith("/v1/messages") else _PING
+        await self._stream(connection, dialect, reply, key, packer, ping)
 
     async def _generate(self, connection: Connection, dialect: Dialect, key: str) -> None:
         ask = dialect.ask
@@ -116,22 +148,39 @@ class Demo:
         await connection.write([*head, *connection.frame_data(body[: len(body) // 2])])
         await _cut(connection)
 
-    async def _stream(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
+    async def _stream(
+        self,
+        connection: Connection,
+        dialect: Dialect,
+        reply: Reply,
+        key: str,
+        packer: Packer | None = None,
+        ping: bytes = b"",
+    ) -> None:
+        """Send the events. packer: packs them, each so that it can be read at once. ping: what comes first."""
         left = max(1, len(reply.pieces()) // 2) if dialect.ask.model == "demo-cut" else math.inf
         pause = self._get_pause(dialect)
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        headers += PACKED if packer else []
         await connection.write(connection.frame_head(200, [*headers, *_make_id_headers(key)]))
+        pack = packer.pack if packer else bytes
+        if ping:
+            await connection.write(connection.frame_data(pack(ping)))
         for event in dialect.events(reply):
             # Yields to other connections also without a pause, since an echo can be long.
             await trio.sleep(pause if event.piece else 0)
-            await connection.write(connection.frame_data(event.data))
+            await connection.write(connection.frame_data(pack(event.data)))
             left -= event.piece
             if left <= 0:
                 await _cut(connection)
                 return
+        if packer:
+            await connection.write(connection.frame_data(packer.end()))
         await connection.write(connection.frame_end())
 
     def _get_pause(self, dialect: Dialect) -> float:
+        if dialect.ask.model == FULL:
+            return _FULL_DELAY
         return self._word_delay if dialect.ask.model == "demo-slow" else 0.0
 
 
@@ -161,8 +210,11 @@ async def _cut(connection: Connection) -> None:
     connection.abort()
 
 
-async def _respond(connection: Connection, key: str, answer: object) -> None:
-    await connection.respond(200, _make_headers(key), msgspec.json.encode(answer))
+async def _respond(connection: Connection, key: str, answer: object, packer: Packer | None = None) -> None:
+    body, headers = msgspec.json.encode(answer), _make_headers(key)
+    if packer:
+        body, headers = packer.pack(body) + packer.end(), [*headers, *PACKED]
+    await connection.respond(200, headers, body)
 
 
 async def _refuse(connection: Connection, request: Request, error: RouterError) -> None:

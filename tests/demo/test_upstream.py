@@ -309,5 +309,5 @@ def test_async_clients_at_once(url: str) -> None:
 
 def test_models_are_named() -> None:
     """The demo's models have the names that users type."""
-    named = "demo demo-tools demo-slow demo-429 demo-500 demo-529 demo-cut demo-hang"
+    named = "demo demo-tools demo-full demo-slow demo-429 demo-500 demo-529 demo-cut demo-hang"
     assert tuple(named.split()) == MODELS
