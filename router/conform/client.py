@@ -6,7 +6,7 @@ did in place of a whole answer is told in the reply; redirects are not followed.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import trio
 
@@ -108,8 +108,20 @@ class Reply:
         """It in a few words: status and the beginning of the body, or what came in its place."""
         if not self.status:
             return self.problem
+        message = _find_message(self.read_json()) if self.status >= 400 else ""
+        if message:
+            return f"{self.status} {message}"
         said = "a web page, not an API's answer" if self.is_page else self.body[:4096].decode("utf-8", "replace")
         return " ".join(part for part in (str(self.status), said, self.problem and f"({self.problem})") if part)
+
+
+def _find_message(data: Json) -> str:
+    """What an error says, in any of the forms that providers have; '' for none."""
+    inner = data.get("error", data)
+    if isinstance(inner, dict):
+        error = cast("Json", inner)
+        inner = error.get("message") or error.get("detail")
+    return inner if isinstance(inner, str) else ""
 
 
 class Client:

@@ -7,21 +7,25 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import msgspec
 import trio
 
 from router.backends import Account, Backend
 from router.cli.backend.commands import find_backend
 from router.cli.backend.key import open_credentials
-from router.cli.common.layout import note
+from router.cli.common.layout import note, print_json
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.probe_backend import build_outbound
+from router.cli.conform.apply import apply_differences
 from router.cli.conform.progress import Progress
-from router.cli.conform.screen import print_card
+from router.cli.conform.screen import format_spent, print_card, print_differences
 from router.conform import card_file
 from router.conform.budget import DEFAULT
+from router.conform.markdown import format_markdown
 from router.conform.probe import Probe
 from router.conform.probes.table import GROUPS, PROBES
+from router.conform.record import Card
 from router.conform.run import Plan, Result, make_card
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
@@ -35,20 +39,60 @@ def run(argv: list[str]) -> int:
         "conform",
         "Find out what a backend really does: send it tiny requests, one probe after the other, and keep what they "
         "show as a card in the home. A hosted provider bills them; the run ends before the request that would pass "
-        "the budget. Ctrl-C ends it without a card.",
-        examples=["fairlead conform groq", "fairlead conform groq --probes stream,roles.developer --budget 0.01"],
+        "the budget, and a card is written of what was found till then. Ctrl-C ends it without a card.",
+        examples=[
+            "fairlead conform groq",
+            "fairlead conform groq --probes stream,roles.developer --budget 0.01",
+            "fairlead conform groq --show --markdown",
+        ],
     )
     parser.add_argument("name", metavar="BACKEND", help="the backend; demo is the built-in one")
     parser.add_argument("--model", metavar="MODEL", help="the model to ask (default: one from its list)")
     parser.add_argument("--probes", metavar="LIST", help="only these groups and probes, by commas")
     parser.add_argument("--budget", metavar="USD", default=str(DEFAULT), help=f"at most so much (default {DEFAULT})")
+    parser.add_argument("--show", action="store_true", help="send nothing: show the card that was made before")
+    parser.add_argument("--apply", action="store_true", help="write what its profile lacks to config.toml")
+    parser.add_argument("--markdown", action="store_true", help="print the card as Markdown, for an issue")
     parser.add_argument("--json", action="store_true", help="print the card as JSON")
     options = parser.read(argv)
     probes, budget = choose_probes(options.probes), _read_budget(options.budget)
+    _check_together(options)
     home = open_home(os.environ)
-    result = run_async(_conform, home, options, probes, budget)
-    print_card(result, options)
-    return 0 if any(row.verdict != "unknown" for row in result.rows) else 1
+    if options.show:
+        card = _find_card(home, options.name, options.model)
+        rows, spent = [row for row in card.probes if PROBES.get(row.id) in probes], ""
+    else:
+        result = run_async(_conform, home, options, probes, budget)
+        card, rows, spent = result.card, result.rows, format_spent(result.card)
+    if options.json:
+        print_json(msgspec.to_builtins(card))
+    elif options.markdown:
+        print(format_markdown(card))
+    else:
+        print_card(card, rows, spent)
+        print_differences(card, applied=options.apply)
+    if options.apply:
+        apply_differences(home, card)
+    return 0 if any(row.verdict != "unknown" for row in rows) else 1
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    if options.json and options.markdown:
+        raise UsageError("--json and --markdown cannot be used together.")
+    if options.apply and (options.json or options.markdown):
+        raise UsageError("--apply shows what it writes; it cannot be used with --json or --markdown.")
+    if options.apply and options.name.lower() == DEMO:
+        raise UsageError("the demo backend has a profile of its own, which cannot be set.")
+
+
+def _find_card(home: Home, name: str, model: str | None) -> Card:
+    """The card of a backend that was made before; without a model the newest. Raises CommandError."""
+    named = name.lower() if name.lower() == DEMO else find_backend(home, name).name
+    cards = [card for card in card_file.list_cards(home, named) if model in (None, card.model)]
+    if not cards:
+        of = f" with {model}" if model is not None else ""
+        raise CommandError(f"there is no card of {named}{of}.", f"Make one:   fairlead conform {named}")
+    return max(cards, key=lambda card: card.date)
 
 
 def choose_probes(named: str | None) -> list[Probe]:

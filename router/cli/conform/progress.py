@@ -31,9 +31,10 @@ class Progress:
 
     def format_spent(self) -> str:
         """What was sent so far, with its cost where that is known."""
-        if self._budget is None:
+        if self._budget is None or not self._budget.requests:
             return "nothing was sent"
-        return format_spent(self._budget)
+        said = format_count(self._budget.requests, "request")
+        return f"{said}, ${self._budget.dollars:.4f}" if self._budget.dollars else said
 
     def tell_interrupted(self) -> str:
         """What to say after Ctrl-C."""
@@ -49,11 +50,3 @@ class Progress:
             padding = " " * max(0, len(self._line) - len(line))
             print(f"\r{line}{padding}", end="" if line else "\r", file=sys.stderr, flush=True)
             self._line = line
-
-
-def format_spent(budget: Budget) -> str:
-    """Requests, tokens and cost of a run."""
-    said = format_count(budget.requests, "request")
-    if budget.dollars:
-        return f"{said}, ${budget.dollars:.4f}"
-    return said

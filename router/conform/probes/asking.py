@@ -17,11 +17,11 @@ ANY = ("chat", "responses", "messages")
 Turn = tuple[str, str]
 
 
-def make_turns(bench: Bench, protocol: str, turns: Sequence[Turn], *, output: int = 16, **fields: object) -> Json:
+def make_turns(bench: Bench, protocol: str, turns: Sequence[Turn], *, output: int = 16) -> Json:
     """A request with a conversation. turns: role and text of each."""
     messages = [{"role": role, "content": text} for role, text in turns]
     place = "input" if protocol == "responses" else "messages"
-    return {**bench.make_request(protocol, output=output, **fields), place: messages}
+    return {**bench.make_request(protocol, output=output), place: messages}
 
 
 def is_answer(reply: Reply, protocol: str) -> bool:

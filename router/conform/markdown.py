@@ -1,0 +1,40 @@
+"""A card as Markdown, for an issue or a page."""
+
+from router.conform.record import Card, VerdictWord
+
+_ORDER: tuple[VerdictWord, ...] = ("yes", "partly", "no", "unknown")
+
+
+def count_verdicts(card: Card) -> dict[VerdictWord, int]:
+    """How many rows have each verdict, in the order yes, partly, no, unknown; those that none has are left out."""
+    counts: dict[VerdictWord, int] = {word: sum(row.verdict == word for row in card.probes) for word in _ORDER}
+    return {word: count for word, count in counts.items() if count}
+
+
+def format_counts(card: Card) -> str:
+    """`31 yes, 2 partly, 1 no`."""
+    return ", ".join(f"{count} {word}" for word, count in count_verdicts(card).items()) or "nothing was probed"
+
+
+def format_markdown(card: Card) -> str:
+    """The whole card. The backend's URL is left out: it may name a private host."""
+    lines = [
+        f"### {_escape(card.backend)}: {_escape(card.model)}",
+        "",
+        f"{format_counts(card)}. fairlead {card.fairlead}, {card.date[:10]}.",
+        "",
+        "| probe | verdict | evidence |",
+        "|---|---|---|",
+        *(f"| {row.id} | {row.verdict} | {_escape(row.evidence)} |" for row in card.probes),
+    ]
+    if card.profile_diff:
+        lines += ["", "| profile | now | seen |", "|---|---|---|"]
+        lines += [f"| {one.flag} | {_escape(str(one.now))} | {_escape(str(one.seen))} |" for one in card.profile_diff]
+    return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    """Text of the network that is shown as it is, and neither ends a cell nor is taken for markup."""
+    for char in "\\`*_{}[]<>|#@":
+        text = text.replace(char, f"\\{char}")
+    return text
