@@ -34,3 +34,5 @@ GROUPS: Sequence[Group] = (
 )
 #: By id, in that order.
 PROBES: dict[str, Probe] = {probe.id: probe for group in GROUPS for probe in group.probes}
+#: Those that run where none are named.
+USUAL: Sequence[Probe] = tuple(probe for probe in PROBES.values() if not probe.dear)
