@@ -68,6 +68,14 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
     },
+    "demo/full/answer.py": {
+        "_CODE_WORD": BODY,
+        "_LITERAL": BODY,
+        "_LETTERS": BODY,
+    },
+    "demo/full/media.py": {
+        "_SHOWN_TEXT": BODY,
+    },
     "demo/reply.py": {
         "_WORD": BODY,
     },

@@ -64,7 +64,7 @@ class Bench:
             raise Unknown(f"it does not speak {' or '.join(protocols)}")
         return found
 
-    def make_request(self, protocol: str, text: str = "Say ok.", *, output: int = 16, **fields: object) -> Json:
+    def make_request(self, protocol: str, text: str = "Say ok.", /, *, output: int = 16, **fields: object) -> Json:
         """A request of one user message. output: the most tokens of the answer, up to MOST_OUTPUT. fields: further
         members of the body; they win over the usual ones, and None leaves one out."""
         body: Json = {"model": self.model, self.caps[protocol]: min(output, MOST_OUTPUT)}

@@ -16,6 +16,8 @@ class Probe(NamedTuple):
     asks: str
     #: Sends what it needs and judges it. Raises Unknown.
     run: Callable[[Bench], Awaitable[Finding]]
+    #: It costs much, so that it runs only where it is named.
+    dear: bool = False
 
     @property
     def group(self) -> str:

@@ -15,7 +15,7 @@ from router.conform.budget import Budget
 from router.conform.client import SECONDS, Client
 from router.conform.evidence import Evidence
 from router.conform.probe import Probe
-from router.conform.probes.table import PROBES
+from router.conform.probes.table import PROBES, USUAL
 from router.conform.profile_diff import find_differences
 from router.conform.record import Card, Row, Unknown
 from router.conform.runner import format_now, run_probes
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     way: Outbound
     #: None takes one from the backend's list.
     model: str | None = None
-    probes: Sequence[Probe] = tuple(PROBES.values())
+    probes: Sequence[Probe] = USUAL
     #: US dollars.
     budget: float = 0.05
     #: Nobody bills its tokens, whatever its URL is.

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import msgspec
 import trio
 
+from router.backends.key_forms import WRONG_KEY
 from router.demo import messages, responses
 from router.demo.body import Object, parse
 from router.demo.catalog import model_info, model_list
@@ -19,9 +20,9 @@ from router.demo.chat import Chat
 from router.demo.completions import Completions
 from router.demo.embeddings import Embeddings
 from router.demo.full.model import Model
+from router.demo.full.packing import PACKED, Packer, takes_gzip
 from router.demo.listening import serve_on_loopback
 from router.demo.messages import Messages
-from router.demo.packing import PACKED, Packer, takes_gzip
 from router.demo.refusals import anthropic_shape, no_such_path, openai_shape, refused
 from router.demo.reply import Reply
 from router.demo.responses import Responses
@@ -54,14 +55,14 @@ _log = logging.getLogger(__name__)
 
 
 class Demo:
-    """The demo upstream, an application for connections of `router.net.server`. Only demo-full has a memory.
+    """The demo upstream, an application for connections of `router.net.server`. Only demo-full has a memory. It needs
+    no key and takes any but WRONG_KEY.
 
-    word_delay: seconds that demo-slow waits before each word. key: what requests must have, None where none is needed.
+    word_delay: seconds that demo-slow waits before each word.
     """
 
-    def __init__(self, *, word_delay: float = 0.5, key: str | None = None):
+    def __init__(self, *, word_delay: float = 0.5):
         self._word_delay = word_delay
-        self._key = key
         self._full = Model()
 
     async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
@@ -71,7 +72,7 @@ class Demo:
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request."""
         try:
-            self._check_key(request)
+            _check_key(request)
             if request.path in _GENERATE or request.path in _COUNT:
                 await self._serve_post(connection, request)
             else:
@@ -88,13 +89,6 @@ class Demo:
     def report_crash(self, error: Exception) -> None:
         """Log a defect of the demo."""
         _log.error("The demo backend failed.", exc_info=error)
-
-    def _check_key(self, request: Request) -> None:
-        if self._key is None:
-            return
-        given = request.fields.get(b"x-api-key") or request.fields.get(b"authorization", b"").removeprefix(b"Bearer ")
-        if given != self._key.encode():
-            raise Unauthenticated("The key is wrong." if given else "A key is needed.")
 
     async def _serve_post(self, connection: Connection, request: Request) -> None:
         _check_verb(request, "POST")
@@ -244,6 +238,12 @@ def _speaks_anthropic(request: Request) -> bool:
     if request.path in _GENERATE or request.path in _COUNT:
         return request.path.startswith("/v1/messages")
     return b"anthropic-version" in request.fields
+
+
+def _check_key(request: Request) -> None:
+    given = request.fields.get(b"x-api-key") or request.fields.get(b"authorization", b"").removeprefix(b"Bearer ")
+    if given == WRONG_KEY.encode():
+        raise Unauthenticated("The key is wrong. The demo backend takes any other, and needs none.")
 
 
 def _check_verb(request: Request, *verbs: str) -> None:

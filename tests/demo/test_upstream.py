@@ -14,6 +14,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from router.backends.key_forms import WRONG_KEY
 from router.demo import MODELS, Demo
 from router.net.server.connection import Connection
 from router.net.server.limits import Limits
@@ -108,6 +109,14 @@ def test_compressed(http: httpx.Client) -> None:
     answer = http.post("/v1/messages", content=b"x", headers={"content-encoding": "gzip"})
     assert answer.status_code == 415
     assert shaped(answer)
+
+
+def test_wrong_key(http: httpx.Client) -> None:
+    """One key is refused in either head field, so that tools can try it; all others are taken."""
+    for fields in ({"x-api-key": WRONG_KEY}, {"authorization": f"Bearer {WRONG_KEY}"}):
+        answer = http.get("/v1/models", headers=fields)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert http.get("/v1/models", headers={"x-api-key": "other"}).status_code == 200
 
 
 def test_head(http: httpx.Client) -> None:

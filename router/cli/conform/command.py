@@ -24,7 +24,7 @@ from router.conform import card_file
 from router.conform.budget import DEFAULT
 from router.conform.markdown import format_markdown
 from router.conform.probe import Probe
-from router.conform.probes.table import GROUPS, PROBES
+from router.conform.probes.table import GROUPS, PROBES, USUAL
 from router.conform.record import Card
 from router.conform.run import Plan, Result, make_card
 from router.errors import CommandError, UsageError
@@ -48,7 +48,11 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("name", metavar="BACKEND", help="the backend; demo is the built-in one")
     parser.add_argument("--model", metavar="MODEL", help="the model to ask (default: one from its list)")
-    parser.add_argument("--probes", metavar="LIST", help="only these groups and probes, by commas")
+    parser.add_argument(
+        "--probes",
+        metavar="LIST",
+        help="only these groups and probes, by commas; limits runs only so, as its request is as long as the window",
+    )
     parser.add_argument("--budget", metavar="USD", default=str(DEFAULT), help=f"at most so much (default {DEFAULT})")
     parser.add_argument("--show", action="store_true", help="send nothing: show the card that was made before")
     parser.add_argument("--apply", action="store_true", help="write what its profile lacks to config.toml")
@@ -96,9 +100,9 @@ def _find_card(home: Home, name: str, model: str | None) -> Card:
 
 
 def choose_probes(named: str | None) -> list[Probe]:
-    """The probes that a list names, all for None. Raises UsageError."""
+    """The probes that a list names, the usual ones for None. Raises UsageError."""
     if named is None:
-        return list(PROBES.values())
+        return list(USUAL)
     names = [name.strip().lower() for name in named.split(",") if name.strip()]
     known = [*(group.name for group in GROUPS), *PROBES]
     for name in names:
@@ -134,7 +138,7 @@ async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe],
             settings,
             open_credentials(home, settings),
             build_outbound(home, backend, settings),
-            options.model,
+            options.model or _find_model(backend),
             probes,
             budget,
             free=backend.name == DEMO,
@@ -150,6 +154,15 @@ async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe],
             progress.end()
         card_file.write_card(home, result.card)
         return result
+
+
+def _find_model(backend: Backend) -> str | None:
+    """The model of the demo that has what can be asked for; of others one is taken from the list."""
+    if backend.name != DEMO:
+        return None
+    from router.demo import FULL
+
+    return FULL
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """How a backend is reached: the way to it, its key, its list of models, its connections."""
 
+from urllib.parse import quote
+
 import trio
 
 from router.backends.key_forms import WRONG_KEY
@@ -52,7 +54,10 @@ async def _check_list(bench: Bench) -> Finding:
 async def _check_facts(bench: Bench) -> Finding:
     entry = catalog.find_entry(catalog.list_entries(await catalog.read_list(bench)), bench.model)
     if entry is None:
-        raise Unknown("the model is not listed")
+        # Some lists leave out what can be asked for by its name.
+        entry = (await bench.get(f"/models/{quote(bench.model, safe='')}")).read_json()
+        if not entry.get("id"):
+            raise Unknown("the model is not listed")
     facts = read_entry(entry).facts
     told = [name for name in facts.__struct_fields__ if getattr(facts, name) not in (None, "", ())]
     if facts.window is not None or facts.max_input is not None:

@@ -17,6 +17,7 @@ _PARALLEL = 2
 _CODE_WORD = re.compile(r"code word is \"?([\w-]{1,100})")
 # A grammar that takes a text as it stands, perhaps among others.
 _LITERAL = re.compile(r"start ?: ?\"([^\"\\\n]{1,200})\" ?(?:\||$)", re.MULTILINE)
+_LETTERS = re.compile(r"letters from ([A-Z]) to ([A-Z])\b")
 _THOUGHT = "I look for code words, and repeat the question where there is none."
 
 
@@ -67,10 +68,10 @@ def _compose(request: Request) -> str:
         return compact(example(request.format))
     turns = request.turns
     last = turns[-1]
-    words = _list_words(turns)
-    begun = last.role == "assistant" and bool(last.text)
-    if words:
-        return (" " if begun else "") + ", ".join(words)
+    begun = last.text if last.role == "assistant" else ""
+    text = ", ".join(_list_words(turns)) or _write_letters(turns)
+    if text:
+        return text.removeprefix(begun) if text.startswith(begun) else f" {text}"
     if last.role == "tool":
         return f"The tool returned: {last.text}" if last.text else "The tool returned nothing."
     return _find_question(turns) or NO_TEXT
@@ -85,6 +86,12 @@ def _list_words(turns: list[Turn]) -> list[str]:
             for seen in turn.seen:
                 found += _CODE_WORD.findall(seen) or [seen]
     return list(dict.fromkeys(found))
+
+
+def _write_letters(turns: list[Turn]) -> str:
+    """The letters that the last question asks for, '' where it asks for none."""
+    asked = _LETTERS.search(_find_question(turns))
+    return " ".join(map(chr, range(ord(asked[1]), ord(asked[2]) + 1))) if asked else ""
 
 
 def _summarize(turns: list[Turn]) -> str:

@@ -122,6 +122,8 @@ def test_prefill(http: httpx.Client) -> None:
     turns = [user("The code word is fig."), {"role": "assistant", "content": "It is"}]
     for protocol in ("messages", "chat"):
         assert text_of(protocol, ask(http, protocol, turns)) == " fig"
+    turns = [user("Write the letters from A to D."), {"role": "assistant", "content": "A B"}]
+    assert text_of("chat", ask(http, "chat", turns)) == " C D"
 
 
 @every
