@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
-import trio
 
 from router.backends import Backend
 from router.backends.known import api_of
@@ -135,7 +134,8 @@ class Bench:
         estimate = self.budget.check(len(data), output)
         try:
             reply = await self.client.send(method, path, headers=headers, body=data, key=key, limit=limit)
-        except trio.Cancelled:
+        except BaseException:
+            # Ctrl-C: it may be billed.
             self.budget.settle(estimate, None)
             raise
         self.last = reply

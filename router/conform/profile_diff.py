@@ -1,7 +1,9 @@
 """Compares what probes saw with the profile that fairlead has of a backend."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
+
+import msgspec
 
 from router.backends.profile import Profile
 from router.conform.record import Difference, Finding, Member
@@ -25,6 +27,20 @@ def find_differences(profile: Profile, findings: Mapping[str, Finding]) -> list[
                 Difference(flag=flag, now=_to_plain(now), seen=_to_plain(wanted[flag]), probes=tuple(shown[flag]))
             )
     return found
+
+
+def merge_differences(
+    profile: Profile, before: Iterable[Difference], fresh: Iterable[Difference], ran: Collection[str]
+) -> list[Difference]:
+    """Those of this run, and those of earlier ones whose probes did not run now and that the profile still lacks. ran:
+    the ids of the probes that found something out now."""
+    found = list(fresh)
+    flags = {one.flag for one in found}
+    for one in before:
+        again = one.flag in flags or any(name in ran for name in one.probes)
+        if not again and one.flag in FLAGS and _to_plain(getattr(profile, one.flag)) != one.seen:
+            found.append(msgspec.structs.replace(one, now=_to_plain(getattr(profile, one.flag))))
+    return sorted(found, key=lambda one: FLAGS.index(one.flag))
 
 
 def _apply(now: Any, value: object) -> Any:

@@ -16,7 +16,7 @@ from router.conform.client import SECONDS, Client
 from router.conform.evidence import Evidence
 from router.conform.probe import Probe
 from router.conform.probes.table import PROBES, USUAL
-from router.conform.profile_diff import find_differences
+from router.conform.profile_diff import find_differences, merge_differences
 from router.conform.record import Card, Row, Unknown
 from router.conform.runner import format_now, run_probes
 from router.errors import CommandError
@@ -84,7 +84,14 @@ async def make_card(
         model=bench.model,
         fingerprint=compute_fingerprint(catalog.find_entry(entries, bench.model)),
         probes=tuple(merged),
-        profile_diff=tuple(find_differences(bench.profile, findings)),
+        profile_diff=tuple(
+            merge_differences(
+                bench.profile,
+                before.profile_diff if before is not None and before.root == plan.backend.root else (),
+                find_differences(bench.profile, findings),
+                [row.id for row in rows if row.verdict != "unknown"],
+            )
+        ),
         requests=bench.budget.requests,
         tokens_in=bench.budget.tokens_in,
         tokens_out=bench.budget.tokens_out,

@@ -1,8 +1,8 @@
 """What probes saw, compared with a profile."""
 
 from router.backends.profile import Profile
-from router.conform.profile_diff import find_differences
-from router.conform.record import Finding, Member
+from router.conform.profile_diff import find_differences, merge_differences
+from router.conform.record import Difference, Finding, Member
 from router.settings.profile import PROFILE
 
 
@@ -41,3 +41,16 @@ def test_the_probes_are_named():
     finding = Finding("no", "", {"single_system": True})
     [one] = find_differences(Profile(), {"roles.a": finding, "roles.b": finding})
     assert list(one.probes) == ["roles.a", "roles.b"]
+
+
+def test_a_run_of_some_probes_keeps_the_others():
+    """What an earlier run saw stays offered until its probe says otherwise, or the profile has it."""
+    before = [
+        Difference(flag="stop_max", now=4, seen=16, probes=("output.stop",)),
+        Difference(flag="single_system", now=False, seen=True, probes=("roles.two_systems",)),
+        Difference(flag="prefill", now="", seen="prefix", probes=("roles.prefill",)),
+        Difference(flag="gone_from_the_profile", now=1, seen=2, probes=("a.b",)),
+    ]
+    fresh = [Difference(flag="files", now=False, seen=True, probes=("input.pdf",))]
+    found = merge_differences(Profile(prefill="prefix"), before, fresh, ["roles.two_systems", "input.pdf"])
+    assert [(one.flag, one.seen) for one in found] == [("stop_max", 16), ("files", True)]

@@ -64,7 +64,8 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     if options.show:
         card = _find_card(home, options.name, options.model)
-        rows, spent = [row for row in card.probes if PROBES.get(row.id) in probes], ""
+        named = [probe.id for probe in probes] if options.probes is not None else PROBES
+        rows, spent = [row for row in card.probes if row.id in named], ""
     else:
         result = run_async(_conform, home, options, probes, budget)
         card, rows, spent = result.card, result.rows, format_spent(result.card)
@@ -74,7 +75,8 @@ def run(argv: list[str]) -> int:
         print(format_markdown(card))
     else:
         print_card(card, rows, spent)
-        print_differences(card, applied=options.apply)
+        if card.backend != DEMO:
+            print_differences(card, applied=options.apply)
     if options.apply:
         apply_differences(home, card)
     return 0 if any(row.verdict != "unknown" for row in rows) else 1
@@ -146,14 +148,22 @@ async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe],
         )
         try:
             result = await make_card(plan, progress.note, progress.start)
-        except trio.Cancelled:
+        except (KeyboardInterrupt, BaseExceptionGroup) as error:
             progress.end()
-            note(progress.tell_interrupted())
+            if _is_interrupt(error):
+                note(progress.tell_interrupted())
             raise
         finally:
             progress.end()
         card_file.write_card(home, result.card)
         return result
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """True for Ctrl-C, also within the groups that trio puts it into."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None  # pyright: ignore[reportUnknownMemberType]
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _find_model(backend: Backend) -> str | None:
