@@ -1,6 +1,5 @@
 """What a backend's list of models says: its names, and the entry of one model."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -13,8 +12,6 @@ from router.wire.raw.json.depth import too_deep
 
 #: Larger than other answers: some lists have thousands of models.
 LIST_BYTES = 8 << 20
-# What tells one build of a model from another, and stays the same from day to day.
-_STEADY = ("id", "created", "created_at", "owned_by", "root", "digest", "revision", "max_model_len", "max_input_tokens")
 
 
 async def read_list(bench: Bench) -> Reply:
@@ -41,11 +38,3 @@ def list_entries(reply: Reply) -> list[Mapping[str, Any]]:
 def find_entry(entries: Iterable[Mapping[str, Any]], model: str) -> Mapping[str, Any] | None:
     """The entry of a model. Some lists have `models/` before the names that requests leave out."""
     return next((one for one in entries if one["id"].removeprefix("models/") == model), None)
-
-
-def compute_fingerprint(entry: Mapping[str, Any] | None) -> str:
-    """A hash of what an entry says of which build of the model it is, '' where it says nothing."""
-    said = {name: entry[name] for name in _STEADY if name in entry} if entry is not None else {}
-    if set(said) <= {"id"}:
-        return ""
-    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]

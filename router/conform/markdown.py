@@ -1,19 +1,6 @@
 """A card as Markdown, for an issue or a page."""
 
-from router.conform.record import Card, VerdictWord
-
-_ORDER: tuple[VerdictWord, ...] = ("yes", "partly", "no", "unknown")
-
-
-def count_verdicts(card: Card) -> dict[VerdictWord, int]:
-    """How many rows have each verdict, in the order yes, partly, no, unknown; those that none has are left out."""
-    counts: dict[VerdictWord, int] = {word: sum(row.verdict == word for row in card.probes) for word in _ORDER}
-    return {word: count for word, count in counts.items() if count}
-
-
-def format_counts(card: Card) -> str:
-    """`31 yes, 2 partly, 1 no`."""
-    return ", ".join(f"{count} {word}" for word, count in count_verdicts(card).items()) or "nothing was probed"
+from router.conform.record import Card, format_counts
 
 
 def format_markdown(card: Card) -> str:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-import msgspec
-
 from router.backends.profile import Profile
 from router.conform.record import Difference, Finding, Member
 from router.settings.profile import FLAGS
@@ -45,5 +43,6 @@ def _apply(now: Any, value: object) -> Any:
 
 def _to_plain(value: Any) -> Any:
     """A value as config.toml writes it."""
-    plain = msgspec.to_builtins(value)
-    return sorted(plain) if isinstance(value, frozenset | set) else plain
+    if isinstance(value, frozenset):
+        return sorted(cast("frozenset[str]", value))
+    return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value

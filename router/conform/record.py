@@ -1,6 +1,6 @@
 """What a probe finds, and the card that keeps what all of them found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 VerdictWord = Literal["yes", "partly", "no", "unknown"]
 #: Of the card's file; raised when a reader of the older form would misread it.
 SCHEMA = 1
+_ORDER: tuple[VerdictWord, ...] = ("yes", "partly", "no", "unknown")
 _NO_FLAGS: Mapping[str, object] = {}
 
 
@@ -69,7 +70,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     now: Any
     seen: Any
     #: Ids of the rows that show it.
-    probes: Sequence[str] = ()
+    probes: tuple[str, ...] = ()
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +87,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     #: What the catalog and answers said of the model, hashed; '' where they said nothing.
     fingerprint: str = ""
-    probes: Sequence[Row] = ()
-    profile_diff: Sequence[Difference] = ()
+    probes: tuple[Row, ...] = ()
+    profile_diff: tuple[Difference, ...] = ()
     #: Of the last run.
     requests: int = 0
     tokens_in: int = 0
@@ -99,3 +100,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     def find(self, name: str) -> Row | None:
         """The row of that id."""
         return next((row for row in self.probes if row.id == name), None)
+
+
+def count_verdicts(card: Card) -> dict[VerdictWord, int]:
+    """How many rows have each verdict, in the order yes, partly, no, unknown; those that none has are left out."""
+    counts: dict[VerdictWord, int] = {word: sum(row.verdict == word for row in card.probes) for word in _ORDER}
+    return {word: count for word, count in counts.items() if count}
+
+
+def format_counts(card: Card) -> str:
+    """`31 yes, 2 partly, 1 no`."""
+    return ", ".join(f"{count} {word}" for word, count in count_verdicts(card).items()) or "nothing was probed"

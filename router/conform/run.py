@@ -9,6 +9,7 @@ from router import __version__
 from router.backends import Backend
 from router.backends.known import price_root, text_model
 from router.conform import card_file, catalog
+from router.conform.age import compute_fingerprint
 from router.conform.bench import Bench
 from router.conform.budget import Budget
 from router.conform.client import SECONDS, Client
@@ -81,9 +82,9 @@ async def make_card(
         backend=plan.backend.name,
         root=plan.backend.root,
         model=bench.model,
-        fingerprint=catalog.compute_fingerprint(catalog.find_entry(entries, bench.model)),
-        probes=merged,
-        profile_diff=find_differences(bench.profile, findings),
+        fingerprint=compute_fingerprint(catalog.find_entry(entries, bench.model)),
+        probes=tuple(merged),
+        profile_diff=tuple(find_differences(bench.profile, findings)),
         requests=bench.budget.requests,
         tokens_in=bench.budget.tokens_in,
         tokens_out=bench.budget.tokens_out,

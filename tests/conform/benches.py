@@ -3,6 +3,10 @@
 import trio
 
 from router.backends import Account, Backend
+from router.backends.profile import Profile
+from router.conform.bench import Bench
+from router.conform.budget import Budget
+from router.conform.client import Client
 from router.conform.probes.table import PROBES
 from router.conform.run import Plan, make_card
 from router.demo import PROTOCOLS, Demo
@@ -10,6 +14,7 @@ from router.net.client.outbound import DIRECT
 from router.settings import Settings
 from router.store.keys.own_keys import OwnKeys
 from router.upstream.credentials import Credentials
+from router.upstream.targets import targets_of
 
 KEY = "sk-very-secret-key-0123456789"
 
@@ -56,4 +61,12 @@ def verdicts(result):
     return {row.id: row.verdict for row in result.rows}
 
 
-__all__ = ["KEY", "Demo", "make_backend", "make_plan", "run_against", "run_plan", "verdicts"]
+def make_bench(root, **fields):
+    """A bench of which nothing is billed."""
+    backend = make_backend(root, **fields)
+    target = targets_of(backend, Settings(), Credentials({}, OwnKeys()), DIRECT)[0]
+    budget = Budget(1.0, lambda tokens: (None, ""), free=True)
+    return Bench(backend, "demo", Profile(), Client(target, {}), budget)
+
+
+__all__ = ["KEY", "Demo", "make_backend", "make_bench", "make_plan", "run_against", "run_plan", "verdicts"]

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from router.cli.common.layout import find_width, wrap, wrap_row
 from router.cli.common.output import format_count
-from router.conform.markdown import format_counts
 from router.conform.probes.table import GROUPS
-from router.conform.record import Card, Row
+from router.conform.record import Card, Row, format_counts
 from router.settings.kinds import clean
 
 _SIGNS = {"yes": "\N{CHECK MARK}", "partly": "~", "no": "\N{BALLOT X}", "unknown": "?"}

@@ -19,8 +19,8 @@ _SCHEMA = {
 }
 _NAME_ONE = "Name a fruit, as a JSON object with the member fruit."
 _LINE = "Write this line as it is, and nothing else: alpha bravo charlie delta"
-#: OpenAI's own bound.
-_STOPS = 4
+#: OpenAI's own bound, and the largest that others have.
+_STOPS, _MANY_STOPS = 4, 16
 _LIMIT = 16
 
 
@@ -88,12 +88,12 @@ async def _check_stops(bench: Bench) -> Finding:
     text = read_whole_text(reply, name)
     if "charlie" in text:
         return Finding("partly", f"{_STOPS} are taken, and do not end the answer: {text[:80]}")
-    more = await _ask_stops(bench, name, _STOPS + 1)
-    said = f"{_STOPS} are taken, and end the answer; {_STOPS + 1} are {'taken too' if more.ok else 'not'}"
-    least = _STOPS + 1 if more.ok else _STOPS
+    more = await _ask_stops(bench, name, _MANY_STOPS)
+    said = f"{_STOPS} are taken, and end the answer; {_MANY_STOPS} are {'taken too' if more.ok else 'not'}"
+    least = _MANY_STOPS if more.ok else _STOPS
     known = bench.profile.stop_max
-    # Of a profile that allows more than was tried nothing is known.
-    fits = known >= least if more.ok else known == least
+    # Between the two nothing was tried, nor beyond the larger.
+    fits = known >= least if more.ok else _STOPS <= known < _MANY_STOPS
     return Finding("yes", said, {} if fits or name != "chat" else {"stop_max": least})
 
 
