@@ -184,9 +184,10 @@ def read_text(reply: Reply, protocol: str) -> str:
 
 
 def read_calls(reply: Reply, protocol: str) -> list[ToolCall]:
-    """The tool calls of an answer."""
+    """The tool calls of an answer; one without a name is none."""
     found = read_answer(reply, protocol)
-    return [block for block in found.blocks if isinstance(block, ToolCall)] if isinstance(found, Answer) else []
+    blocks = found.blocks if isinstance(found, Answer) else ()
+    return [block for block in blocks if isinstance(block, ToolCall) and block.name]
 
 
 def read_usage(reply: Reply, protocol: str, profile: Profile) -> Usage | None:

@@ -112,7 +112,7 @@ class Reply:
         if message:
             return f"{self.status} {message}"
         said = "a web page, not an API's answer" if self.is_page else self.body[:4096].decode("utf-8", "replace")
-        return " ".join(part for part in (str(self.status), said, self.problem and f"({self.problem})") if part)
+        return " ".join(part for part in (str(self.status), self.problem and f"({self.problem})", said) if part)
 
 
 def _find_message(data: Json) -> str:

@@ -16,7 +16,7 @@ class Probe(NamedTuple):
     asks: str
     #: Sends what it needs and judges it. Raises Unknown.
     run: Callable[[Bench], Awaitable[Finding]]
-    #: It costs much, so that it runs only where it is named.
+    #: It costs very many tokens, or more than tokens: it runs only where it is named.
     dear: bool = False
 
     @property

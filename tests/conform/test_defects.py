@@ -1,8 +1,9 @@
 """The whole card of the demo, and of the demo with each defect: each flips its own row and no other."""
 
+import socket
+
 import pytest
 import trio
-import trio.testing
 
 from router.conform.probes.table import PROBES
 from router.conform.run import make_card
@@ -16,11 +17,13 @@ OF_THE_PLACE = ("reach.tls", "money.price")
 CARDS = 6
 
 
-async def run_whole(application, **fields):
+async def run_whole(application, host="127.0.0.1", **fields):
     """The rows of a whole card of an upstream that is served meanwhile."""
     async with trio.open_nursery() as nursery:
         root = await nursery.start(application.serve)
-        plan = make_plan(make_backend(f"{root}/v1"), **{"model": "demo-full", "free": True, **fields})
+        plan = make_plan(
+            make_backend(f"{root}/v1".replace("127.0.0.1", host)), **{"model": "demo-full", "free": True, **fields}
+        )
         found = await make_card(plan)
         nursery.cancel_scope.cancel()
     return {row.id: row for row in found.rows}
@@ -65,6 +68,27 @@ def test_a_defect_flips_its_row_alone(cards, name):
     if name.startswith("protocols."):
         others = {other: row for other, row in others.items() if "it does not speak" not in row.evidence}
     assert others == {}
+
+
+class LocalNames(trio.abc.HostnameResolver):
+    """Finds every name on this machine."""
+
+    async def getaddrinfo(self, host, port, *hints, **more):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", int(port)))]
+
+    async def getnameinfo(self, sockaddr, flags):
+        raise NotImplementedError
+
+
+def test_plain_http_to_a_public_host_flips_its_row_alone():
+    """A backend whose keys can be read on the way is told."""
+
+    async def run():
+        trio.socket.set_custom_hostname_resolver(LocalNames())
+        return await run_whole(Demo(word_delay=0), host="models.example.com")
+
+    rows = trio.run(run)
+    assert {name: row.verdict for name, row in rows.items() if row.verdict != "yes"} == {"reach.tls": "no"}
 
 
 def test_a_missing_price_flips_its_row_alone():

@@ -51,7 +51,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument(
         "--probes",
         metavar="LIST",
-        help="only these groups and probes, by commas; limits runs only so, as its request is as long as the window",
+        help="only these groups and probes, by commas; limits and server_tools.web_search cost more, and run only so",
     )
     parser.add_argument("--budget", metavar="USD", default=str(DEFAULT), help=f"at most so much (default {DEFAULT})")
     parser.add_argument("--show", action="store_true", help="send nothing: show the card that was made before")

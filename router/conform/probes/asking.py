@@ -6,7 +6,7 @@ from functools import partial
 from router.conform.bench import MOST_OUTPUT, Bench, read_answer
 from router.conform.client import Reply
 from router.conform.record import Finding, Unknown
-from router.ir import Answer, Text
+from router.ir import Answer, Text, ToolCall
 from router.wire.raw.json.json_values import Json
 
 #: Has a model write more words than one chunk holds.
@@ -25,8 +25,13 @@ def make_turns(bench: Bench, protocol: str, turns: Sequence[Turn], *, output: in
 
 
 def is_answer(reply: Reply, protocol: str) -> bool:
-    """True for a success in the form of the protocol."""
-    return reply.ok and isinstance(read_answer(reply, protocol), Answer)
+    """True for a success in the form of the protocol, with anything that a model wrote, if only counted."""
+    found = read_answer(reply, protocol) if reply.ok else None
+    if not isinstance(found, Answer):
+        return False
+    # A call without a name is none.
+    written = [block for block in found.blocks if not isinstance(block, ToolCall) or block.name]
+    return bool(written or found.usage.output)
 
 
 def judge_taken(reply: Reply, protocol: str, *, flags: Mapping[bool, Mapping[str, object]] | None = None) -> Finding:

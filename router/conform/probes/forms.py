@@ -139,7 +139,7 @@ async def call_tool(
 # Small inputs
 
 
-def make_png(pixel: tuple[int, int, int], side: int = 16) -> str:
+def make_png(pixel: tuple[int, int, int], side: int = 64) -> str:
     """A PNG of one colour as base64. pixel: red, green, blue. side: pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:

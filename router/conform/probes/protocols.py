@@ -4,10 +4,10 @@ from functools import partial
 
 from router.backends import PROTOCOLS
 from router.conform import catalog
-from router.conform.bench import Bench, read_answer
+from router.conform.bench import Bench
 from router.conform.probe import Group, Probe
+from router.conform.probes.asking import is_answer
 from router.conform.record import Finding, Unknown
-from router.ir import Answer
 from router.wire.protocols import BY_NAME
 
 _OTHER_CAP = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -19,7 +19,7 @@ async def _check_protocol(name: str, bench: Bench) -> Finding:
     if reply.status in (400, 422) and cap in _OTHER_CAP and cap.encode() in reply.body:
         bench.caps[name] = _OTHER_CAP[cap]
         reply = await bench.ask(name, bench.make_request(name))
-    if isinstance(read_answer(reply, name), Answer) and reply.ok:
+    if is_answer(reply, name):
         return Finding("yes" if name in bench.backend.protocols else "partly", _describe_served(name, bench))
     bench.missing.add(name)
     return Finding("no")
@@ -42,7 +42,7 @@ async def _check_count(name: str, bench: Bench) -> Finding:
     found = reply.read_json().get(count.answer_field)
     if not reply.ok:
         return Finding("no")
-    if isinstance(found, int) and found > 0:
+    if isinstance(found, int) and not isinstance(found, bool) and found > 0:
         return Finding("yes", f"{found} tokens")
     return Finding("no", f"200, without {count.answer_field}: {reply.describe()}")
 

@@ -45,7 +45,7 @@ async def _check_list(bench: Bench) -> Finding:
     reply = await catalog.read_list(bench)
     entries = catalog.list_entries(reply)
     if not entries:
-        return Finding("no")
+        return Finding("no", reply.describe())
     if catalog.find_entry(entries, bench.model) is None:
         return Finding("partly", f"{len(entries)} models are listed, and {bench.model} is none of them")
     return Finding("yes", f"{len(entries)} models, {bench.model} among them")

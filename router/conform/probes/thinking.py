@@ -27,7 +27,9 @@ _READ = Function("read_note", make_schema("note"))
 _WRONG_EFFORT = "fairlead"
 # Of nobody: not even valid in form.
 _FOREIGN = "Zm9yZWlnbiBzaWduYXR1cmU="
-_ABOUT_SIGNATURE = ("signature", "thinking", "encrypted", "verif", "decrypt", "reasoning")
+_ABOUT_SIGNATURE = ("signature", "encrypted", "verif", "decrypt")
+_ADAPTIVE: Mapping[str, object] = {"type": "adaptive"}
+_BUDGETED: Mapping[str, object] = {"type": "enabled", "budget_tokens": _BUDGET}
 
 
 def _ask_effort(name: str, effort: str) -> Mapping[str, object]:
@@ -55,28 +57,48 @@ async def _check_efforts(bench: Bench) -> Finding:
         return Finding("yes", f"taken: {', '.join(taken)}", flags)
     if not taken:
         return Finding("no")
-    return Finding("partly", f"taken: {', '.join(taken)}; not: {', '.join(set(known) - set(taken))}", flags)
+    missing = [one for one in known if one not in taken]
+    return Finding("partly", f"taken: {', '.join(taken)}; not: {', '.join(missing)}", flags)
 
 
 async def _check_budget(bench: Bench) -> Finding:
-    return await _check_thinking(bench, {"type": "enabled", "budget_tokens": _BUDGET})
+    return await _check_thinking(bench, _BUDGETED)
 
 
 async def _check_adaptive(bench: Bench) -> Finding:
-    return await _check_thinking(bench, {"type": "adaptive"})
+    return await _check_thinking(bench, _ADAPTIVE)
 
 
 async def _check_thinking(bench: Bench, thinking: Mapping[str, object]) -> Finding:
-    name = bench.choose("messages")
-    body = bench.make_request(name, _PUZZLE, max_tokens=_BUDGET + MOST_OUTPUT, thinking=thinking)
-    reply = await bench.ask(name, body)
-    found = read_answer(reply, name)
+    bench.choose("messages")
+    reply = await _ask_thinking(bench, thinking)
+    found = read_answer(reply, "messages")
     if not isinstance(found, Answer):
-        return Finding("no")
+        return Finding("no", reply.describe())
     thought = any(isinstance(block, Thinking) for block in found.blocks)
-    if not thought and thinking["type"] == "enabled":
+    if not thought and thinking is _BUDGETED:
         return Finding("partly", "taken, and no thinking came")
     return Finding("yes", f"taken; {'thinking' if thought else 'no thinking'} came")
+
+
+async def _ask_thinking(bench: Bench, thinking: Mapping[str, object]) -> Reply:
+    """The answer to a question with thinking in Messages, asked for once in a run."""
+    body = {**bench.make_request("messages", _PUZZLE), **_make_thinking(thinking)}
+    return await bench.share(f"thinking.{thinking['type']}", lambda: bench.ask("messages", body))
+
+
+def _make_thinking(thinking: Mapping[str, object]) -> dict[str, object]:
+    return {"thinking": thinking, "max_tokens": _BUDGET + MOST_OUTPUT}
+
+
+async def _find_asking(bench: Bench, name: str) -> Mapping[str, object]:
+    """The members of a request that ask for reasoning. Models differ in what of Messages they take. Raises Unknown."""
+    if name != "messages":
+        return _ask_effort(name, "low")
+    for thinking in (_ADAPTIVE, _BUDGETED):
+        if is_answer(await _ask_thinking(bench, thinking), name):
+            return _make_thinking(thinking)
+    raise Unknown("it takes no thinking")
 
 
 class _Returned(NamedTuple):
@@ -117,7 +139,8 @@ def _read_chat(body: Json) -> _Returned | None:
 
 async def _check_returned(bench: Bench) -> Finding:
     name = bench.choose(*ANY)
-    reply = await bench.ask(name, {**bench.make_request(name, _PUZZLE, output=MOST_OUTPUT), **_make_asking(name)})
+    asking = await _find_asking(bench, name)
+    reply = await bench.ask(name, {**bench.make_request(name, _PUZZLE, output=MOST_OUTPUT), **asking})
     if not is_answer(reply, name):
         return Finding("no")
     found = _read_returned(reply, name)
@@ -130,16 +153,9 @@ async def _check_returned(bench: Bench) -> Finding:
     return Finding("no", "none came")
 
 
-def _make_asking(name: str) -> Mapping[str, object]:
-    """The members of a request that ask for reasoning."""
-    if name == "messages":
-        return {"thinking": {"type": "enabled", "budget_tokens": _BUDGET}, "max_tokens": _BUDGET + MOST_OUTPUT}
-    return _ask_effort(name, "low")
-
-
 async def _check_replay(bench: Bench) -> Finding:
     name = bench.choose(*ANY)
-    asking = _make_asking(name)
+    asking = await _find_asking(bench, name)
     turns = [encode_user(name, "Which code word does the note have? Use the tool.")]
     calls = await call_tool(bench, name, [_READ], turns, **asking)
     returned = _read_returned(bench.last, name) if bench.last is not None else None
@@ -168,7 +184,8 @@ async def _check_signature(bench: Bench) -> Finding:
     else:
         begun = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": _FOREIGN}
     turns: list[Json] = [encode_user(name, "Say ok."), begun, encode_user(name, "Again.")]
-    reply = await bench.ask(name, make_conversation(bench, name, turns, **_make_asking(name)))
+    asking = await _find_asking(bench, name)
+    reply = await bench.ask(name, make_conversation(bench, name, turns, **asking))
     if is_answer(reply, name):
         return Finding("no", "reasoning that it did not write is taken")
     said = reply.describe()

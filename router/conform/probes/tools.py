@@ -52,6 +52,11 @@ def _tell(calls: Sequence[ToolCall]) -> str:
     return ", ".join(f"{call.name}({call.arguments[:60]})" for call in calls)
 
 
+def _tell_text(reply: Reply, name: str) -> str:
+    """The text that came in place of a call. Raises Unknown where the limit left no room for either."""
+    return read_whole_text(reply, name)[:80] or reply.describe()
+
+
 async def _offer(bench: Bench, name: str, text: str, tools: Sequence[Function], **fields: object) -> Reply:
     body = bench.make_request(name, text, output=MOST_OUTPUT, tools=encode_tools(name, tools), **fields)
     return await bench.ask(name, body)
@@ -62,7 +67,7 @@ async def _check_call(bench: Bench) -> Finding:
     reply = await _offer(bench, name, _ASK, [_WEATHER])
     calls = read_calls(reply, name)
     if not calls:
-        return Finding("no", "" if reply.refused else f"taken, and no call came: {reply.describe()}")
+        return Finding("no", f"taken, and no call came: {_tell_text(reply, name)}" if is_answer(reply, name) else "")
     found = _read_arguments(calls[0])
     fits = calls[0].name == _WEATHER.name and found is not None and isinstance(found.get("city"), str)
     return Finding("yes" if fits else "partly", f"{'called' if fits else 'called wrongly'}: {_tell(calls)}")
@@ -87,7 +92,7 @@ def _judge_forced(reply: Reply, name: str, wanted: str, flag: str) -> Finding:
     if [call.name for call in calls] == [wanted]:
         return Finding("yes", f"called: {_tell(calls)}", known)
     if is_answer(reply, name):
-        return Finding("partly", f"taken, and not obeyed: {_tell(calls) or reply.describe()}")
+        return Finding("partly", f"taken, and not obeyed: {_tell(calls) or _tell_text(reply, name)}")
     return Finding("no", flags={flag: False} if known and reply.refused else {})
 
 
@@ -243,7 +248,7 @@ async def _check_custom(bench: Bench) -> Finding:
         return Finding("no")
     given = [call.get("input") for call in _list_calls(reply, name) if "input" in call]
     if not given:
-        return Finding("partly", f"taken, and not called: {reply.describe()}")
+        return Finding("partly", f"taken, and not called: {_tell_text(reply, name)}")
     fits = given[0] in _DIRECTIONS
     return Finding(
         "yes" if fits else "partly", f"{'called' if fits else 'its grammar is broken'}: {str(given[0])[:80]}"
