@@ -6,9 +6,7 @@ from typing import Any, NamedTuple, cast
 from router.backends.profile import EFFORTS
 from router.conform.bench import MOST_OUTPUT, Bench, read_answer, read_usage
 from router.conform.client import Reply
-from router.conform.probe import Group, Probe
-from router.conform.probes.asking import ANY, is_answer
-from router.conform.probes.forms import (
+from router.conform.forms.parts import (
     Function,
     call_tool,
     encode_round,
@@ -17,6 +15,8 @@ from router.conform.probes.forms import (
     make_conversation,
     make_schema,
 )
+from router.conform.probe import Group, Probe
+from router.conform.probes.asking import ANY, is_answer
 from router.conform.record import Finding, Member, Unknown
 from router.ir import Answer, Thinking
 from router.wire.raw.json.json_values import Json
