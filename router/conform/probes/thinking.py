@@ -52,7 +52,12 @@ async def _check_efforts(bench: Bench) -> Finding:
     if is_answer(reply, name):
         # Whatever it is told, so that nothing is known of the efforts.
         return Finding("no" if not taken else "partly", "an effort that does not exist is taken as well")
-    flags = {"efforts": [Member(one, one in taken) for one in known]} if name == "chat" and taken else {}
+    flags: dict[str, object] = {}
+    if name == "chat" and taken:
+        flags["efforts"] = [Member(one, one in taken) for one in known]
+        if bench.profile.reasoning == "none":
+            # It reads the field, since it refuses some of its values.
+            flags["reasoning"] = "reasoning_effort"
     if len(taken) == len(known):
         return Finding("yes", f"taken: {', '.join(taken)}", flags)
     if not taken:
