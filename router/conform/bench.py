@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
+import trio
 
 from router.backends import Backend
 from router.backends.known import api_of
@@ -11,17 +12,20 @@ from router.backends.profile import Profile
 from router.conform.budget import Budget
 from router.conform.client import BODY_LIMIT, Client, Reply
 from router.conform.record import Unknown
-from router.ir import Answer, Fault, Text, ToolCall, Usage
+from router.ir import Answer, Fault, ToolCall, Usage
 from router.wire import translate
 from router.wire.neutral.context import Context
 from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.json_values import Json
+from router.wire.raw.whole_numbers import parse_whole
 
 #: Of an answer.
 MOST_OUTPUT = 64
 #: Requests in a row whose answers did not come in time, or that got none at all, after which nothing more is sent.
 LATE_LIMIT, LOST_LIMIT = 2, 3
+#: Waits that a 429 may ask for, one and all together: free accounts have few requests a minute.
+WAIT_SECONDS, ALL_WAITS_SECONDS = 30, 180
 
 _Made = TypeVar("_Made")
 
@@ -48,11 +52,10 @@ class Bench:
         self.missing: set[str] = set()
         #: The last answer, None before the first.
         self.last: Reply | None = None
-        #: What answers say of the model: system_fingerprint and the like.
-        self.marks: set[str] = set()
         #: What `share` keeps, by name.
         self.shared: dict[str, Any] = {}
         self._late = self._lost = 0
+        self._waited = 0.0
 
     # What to ask for
 
@@ -129,6 +132,26 @@ class Bench:
         protocol: str,
         limit: int = BODY_LIMIT,
     ) -> Reply:
+        """Send a request, and once more after a short wait that its answer asks for."""
+        reply = await self._send_once(method, path, headers, data, output, key, protocol, limit)
+        wait = self._find_wait(reply)
+        if wait:
+            self._waited += wait
+            await trio.sleep(wait)
+            reply = await self._send_once(method, path, headers, data, output, key, protocol, limit)
+        return reply
+
+    async def _send_once(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        data: bytes,
+        output: int,
+        key: str | None,
+        protocol: str,
+        limit: int,
+    ) -> Reply:
         if self._late >= LATE_LIMIT or self._lost >= LOST_LIMIT:
             raise Stopped("the run ended: several requests in a row got no answer")
         estimate = self.budget.check(len(data), output)
@@ -145,7 +168,6 @@ class Bench:
             self.budget.count_refused()
         else:
             self.budget.settle(estimate, read_usage(reply, protocol, self.profile) if protocol else None)
-        self._note_marks(reply)
         return reply
 
     def _check_said(self, reply: Reply) -> None:
@@ -156,10 +178,10 @@ class Bench:
             return
         raise Unknown(reply.describe())
 
-    def _note_marks(self, reply: Reply) -> None:
-        mark = reply.read_json().get("system_fingerprint") if not reply.is_stream else None
-        if isinstance(mark, str) and len(self.marks) < 8:
-            self.marks.add(mark[:64])
+    def _find_wait(self, reply: Reply) -> float:
+        """Seconds after which the same request may be taken, 0 where the answer says none, or too many."""
+        told = parse_whole(reply.fields.get("retry-after", ""), 1, WAIT_SECONDS) if reply.status == 429 else None
+        return 0.0 if told is None or self._waited + told > ALL_WAITS_SECONDS else float(told)
 
 
 # Reading answers
@@ -173,14 +195,6 @@ def read_answer(reply: Reply, protocol: str) -> Answer | Fault | None:
     if reply.is_stream:
         return translate.read_stream(reply.body, protocol, ctx)
     return translate.read_answer(reply.body, protocol, ctx)
-
-
-def read_text(reply: Reply, protocol: str) -> str:
-    """The text of an answer, '' where it has none."""
-    found = read_answer(reply, protocol)
-    if not isinstance(found, Answer):
-        return ""
-    return "".join(block.text for block in found.blocks if isinstance(block, Text))
 
 
 def read_calls(reply: Reply, protocol: str) -> list[ToolCall]:

@@ -97,10 +97,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None = None
     price_source: str = ""
 
-    def find(self, name: str) -> Row | None:
-        """The row of that id."""
-        return next((row for row in self.probes if row.id == name), None)
-
 
 def count_verdicts(card: Card) -> dict[VerdictWord, int]:
     """How many rows have each verdict, in the order yes, partly, no, unknown; those that none has are left out."""

@@ -65,7 +65,8 @@ async def _check_terminal(bench: Bench) -> Finding:
     if chat is None or not chat.ok or not chat.is_stream:
         return found
     finished = any(_first_choice(event.data).get("finish_reason") for event in chat.iter_events())
-    return found._replace(flags={"finish_optional": not finished})
+    # That one answer has it does not mean that all have.
+    return found if finished else found._replace(flags={"finish_optional": True})
 
 
 def _find_no_end(reply: Reply, name: str) -> str:
