@@ -17,7 +17,7 @@ from router.demo.body import (
     weigh,
     without_notes,
 )
-from router.demo.reply import Event, Part, Reply, Tool
+from router.demo.reply import PAGE, Event, Part, Reply, Tool
 from router.demo.script import CREATED, Ask, choose, sse, wanted_format
 
 DONE = b"data: [DONE]\n\n"
@@ -42,7 +42,8 @@ class Chat:
 
     def whole(self, reply: Reply) -> object:
         """The completion, with as many choices as the reply has copies."""
-        message: dict[str, object] = {"role": "assistant", "content": reply.text, "refusal": None, "annotations": []}
+        message: dict[str, object] = {"role": "assistant", "content": reply.text, "refusal": None}
+        message["annotations"] = _list_citations(reply)
         if reply.thought:
             message["reasoning_content"] = reply.thought
         if reply.calls:
@@ -78,12 +79,14 @@ class Chat:
                 yield self._make_chunk(index, self._make_call_delta(part, count, first=first))
             elif first:
                 yield self._make_chunk(index, {"role": "assistant", "content": "", "refusal": None})
-            for piece in part.pieces():
+            for piece in part.pieces() if part.kind != "search" else ():
                 delta = self._make_delta(part, piece, count)
                 chunk = self._make_chunk(index, delta, logprobs=_make_logprobs(reply, [piece]))
                 yield Event(chunk.data, piece=True)
             count += part.kind == "call"
             first = False
+        if citations := _list_citations(reply):
+            yield self._make_chunk(index, {"annotations": citations})
         yield self._make_chunk(index, {}, _get_finish_reason(reply))
 
     def _make_delta(self, part: Part, piece: str, count: int) -> object:
@@ -157,6 +160,13 @@ def _make_logprobs(reply: Reply, pieces: list[str]) -> object:
         return None
     certain = [{"token": piece, "logprob": 0.0, "bytes": list(piece.encode())} for piece in pieces]
     return {"content": [{**one, "top_logprobs": [one][: reply.logprobs]} for one in certain], "refusal": None}
+
+
+def _list_citations(reply: Reply) -> list[object]:
+    """The page that a search found, which the whole text rests on."""
+    where = {"start_index": 0, "end_index": len(reply.text)}
+    found = {"type": "url_citation", "url_citation": {"url": PAGE.url, "title": PAGE.title, **where}}
+    return [found for part in reply.parts if part.kind == "search"]
 
 
 def _get_finish_reason(reply: Reply) -> str:

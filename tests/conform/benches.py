@@ -43,13 +43,13 @@ def run_plan(backend, names=(), **fields):
     return trio.run(make_card, make_plan(backend, names, **fields))
 
 
-def run_against(application, names=(), **fields):
-    """The result of a run against an upstream that is served meanwhile, such as a Demo."""
+def run_against(application, names=(), backend=(), **fields):
+    """The result of a run against an upstream that is served meanwhile. backend: as for make_backend."""
 
     async def serve():
         async with trio.open_nursery() as nursery:
             root = await nursery.start(application.serve)
-            result = await make_card(make_plan(make_backend(f"{root}/v1"), names, **fields))
+            result = await make_card(make_plan(make_backend(f"{root}/v1", **dict(backend)), names, **fields))
             nursery.cancel_scope.cancel()
         return result
 

@@ -2,18 +2,16 @@
 
 from router.conform.bench import Bench
 from router.conform.client import Reply
-from router.conform.probe import Group, Probe
-from router.conform.probes.asking import ANY, is_answer, read_whole_text
-from router.conform.probes.forms import (
+from router.conform.forms.parts import (
     encode_image,
     encode_pdf,
     encode_text,
     encode_user,
     make_conversation,
-    make_pdf,
-    make_png,
-    make_wav,
 )
+from router.conform.forms.small_inputs import make_pdf, make_png, make_wav
+from router.conform.probe import Group, Probe
+from router.conform.probes.asking import ANY, is_answer, read_whole_text
 from router.conform.record import Finding
 from router.wire.raw.json.json_values import Json
 

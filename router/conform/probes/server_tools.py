@@ -52,10 +52,10 @@ async def _check_compaction(bench: Bench) -> Finding:
     turns = [{"role": "user", "content": f"The code word is {_WORD}."}, {"type": "compaction_trigger"}]
     reply = await bench.ask(name, {**bench.make_request(name, output=MOST_OUTPUT), "input": turns})
     if any(item.get("type") == "compaction" for item in _list_objects(reply.read_json(), "output")) and reply.ok:
-        return Finding("yes", "it gave the conversation as one item")
+        return Finding("yes", "it gave the conversation as one item", {"compacts": True})
     if reply.ok:
         return Finding("partly", f"taken, and no such item came: {reply.describe()}")
-    return Finding("no")
+    return Finding("no", flags={"compacts": False} if reply.refused else {})
 
 
 async def _check_previous(bench: Bench) -> Finding:

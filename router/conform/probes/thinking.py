@@ -6,9 +6,7 @@ from typing import Any, NamedTuple, cast
 from router.backends.profile import EFFORTS
 from router.conform.bench import MOST_OUTPUT, Bench, read_answer, read_usage
 from router.conform.client import Reply
-from router.conform.probe import Group, Probe
-from router.conform.probes.asking import ANY, is_answer
-from router.conform.probes.forms import (
+from router.conform.forms.parts import (
     Function,
     call_tool,
     encode_round,
@@ -17,6 +15,8 @@ from router.conform.probes.forms import (
     make_conversation,
     make_schema,
 )
+from router.conform.probe import Group, Probe
+from router.conform.probes.asking import ANY, is_answer
 from router.conform.record import Finding, Member, Unknown
 from router.ir import Answer, Thinking
 from router.wire.raw.json.json_values import Json
@@ -52,7 +52,12 @@ async def _check_efforts(bench: Bench) -> Finding:
     if is_answer(reply, name):
         # Whatever it is told, so that nothing is known of the efforts.
         return Finding("no" if not taken else "partly", "an effort that does not exist is taken as well")
-    flags = {"efforts": [Member(one, one in taken) for one in known]} if name == "chat" and taken else {}
+    flags: dict[str, object] = {}
+    if name == "chat" and taken:
+        flags["efforts"] = [Member(one, one in taken) for one in known]
+        if bench.profile.reasoning == "none":
+            # It reads the field, since it refuses some of its values.
+            flags["reasoning"] = "reasoning_effort"
     if len(taken) == len(known):
         return Finding("yes", f"taken: {', '.join(taken)}", flags)
     if not taken:

@@ -6,9 +6,7 @@ from typing import Any, cast
 
 from router.conform.bench import MOST_OUTPUT, Bench, read_calls
 from router.conform.client import Reply
-from router.conform.probe import Group, Probe
-from router.conform.probes.asking import ANY, is_answer, read_whole_text
-from router.conform.probes.forms import (
+from router.conform.forms.parts import (
     Function,
     Parts,
     call_tool,
@@ -20,9 +18,11 @@ from router.conform.probes.forms import (
     forbid_tools,
     force_tool,
     make_conversation,
-    make_png,
     make_schema,
 )
+from router.conform.forms.small_inputs import make_png
+from router.conform.probe import Group, Probe
+from router.conform.probes.asking import ANY, is_answer, read_whole_text
 from router.conform.record import Finding
 from router.ir import ToolCall
 from router.wire.raw.json.json_values import Json

@@ -334,6 +334,15 @@ def test_web_search(http: httpx.Client, claude: anthropic.Anthropic, gpt: openai
         assert [item.type for item in stream.get_final_response().output] == ["web_search_call", "message"]
 
 
+def test_chat_web_search(gpt: openai.OpenAI) -> None:
+    """In Chat the page is cited, whole and streamed, and the words are those of the answer alone."""
+    body = {"model": "demo-full", "messages": [user("Search for figs")], "web_search_options": {}}
+    message = gpt.chat.completions.create(**body).choices[0].message
+    assert (message.content, len(message.annotations)) == ("Search for figs", 1)
+    with gpt.chat.completions.stream(**body) as stream:
+        assert stream.get_final_completion().choices[0].message.content == "Search for figs"
+
+
 def test_compaction(http: httpx.Client) -> None:
     """A trigger gets the conversation in one item, which stands for it later; a foreign item is refused."""
     turns = [user("The code word is fig."), {"type": "compaction_trigger"}]
