@@ -44,8 +44,7 @@ def run_plan(backend, names=(), **fields):
 
 
 def run_against(application, names=(), backend=(), **fields):
-    """The result of a run against an upstream that is served meanwhile, such as a Demo. backend: as for make_backend.
-    """
+    """The result of a run against an upstream that is served meanwhile. backend: as for make_backend."""
 
     async def serve():
         async with trio.open_nursery() as nursery:
