@@ -1,7 +1,8 @@
 """Sends one request to a backend over fairlead's own upstream connections, and keeps what came and when.
 
 Rules of this file: an answer is read up to a bound of bytes and of seconds; nothing that a backend does raises: what it
-did in place of a whole answer is told in the reply; redirects are not followed.
+did in place of a whole answer is told in the reply; redirects are not followed; what a backend repeats of the secrets
+that it was sent is taken out before anyone reads it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,9 @@ from router.errors import RouterError
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.pool import ConnectionPool, UpstreamConnection
 from router.net.headers import RawHeaders, to_lines
+from router.redaction import SEARCH_LIMIT, Redactor
 from router.settings import Secret
+from router.settings.kinds import NO_KEY
 from router.upstream.credentials import auth_header
 from router.upstream.targets import Target
 from router.wire.raw import sse
@@ -132,6 +135,8 @@ class Client:
         self._target = target
         self._headers = headers
         self._seconds = seconds
+        hidden = [*(one.reveal() for one in target.hidden), *headers.values()]
+        self._redactor = Redactor(text for text in hidden if text != NO_KEY)
         self._connections = ConnectionPool()
         self._connections.configure({target.origin}, roots)
 
@@ -148,7 +153,7 @@ class Client:
         """Send one request. path: below the backend's root, such as /models. headers: lower-case names; they win over
         the usual ones. key: another key in place of the account's, '' for none."""
         started = trio.current_time()
-        reading = _Reading(started, limit)
+        reading = _Reading(started, limit, self._redactor)
         lines = self._make_lines(headers or {}, body, key)
         target = self._target.prefix + path.encode("ascii")
         with trio.move_on_after(self._seconds) as scope:
@@ -222,9 +227,10 @@ class Client:
 class _Reading:
     """An answer as it comes."""
 
-    def __init__(self, started: float, limit: int):
+    def __init__(self, started: float, limit: int, redactor: Redactor):
         self._started = started
         self._limit = limit
+        self._redactor = redactor
         self._fields: dict[str, str] = {}
         self._body = bytearray()
         self._arrivals: list[tuple[float, int]] = []
@@ -251,6 +257,7 @@ class _Reading:
         body, coding = bytes(self._body[: self._limit]), self._fields.get("content-encoding", "")
         if coding and body:
             body = self._decode(body, coding)
+        body = self._redact(body)
         return Reply(
             status=self.status,
             fields=self._fields,
@@ -262,6 +269,14 @@ class _Reading:
             arrivals=tuple(self._arrivals),
             seconds=trio.current_time() - self._started,
         )
+
+    def _redact(self, body: bytes) -> bytes:
+        """The body without what the request held that is secret: nobody who cuts a text can leave a part of it."""
+        # Lists of models can be larger than what is searched; no text of theirs is shown.
+        found = self._redactor.redact(body) if len(body) <= SEARCH_LIMIT else body
+        if found is None:
+            self.problem = self.problem or "its body cannot be searched for the key that was sent"
+        return found or b""
 
     def _decode(self, body: bytes, coding: str) -> bytes:
         try:

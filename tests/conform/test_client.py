@@ -131,3 +131,14 @@ def test_events_have_their_times():
     assert [(event.name, event.data) for event in events] == [("a", {"n": 1}), ("", {}), ("", {})]
     assert b"".join(event.raw for event in events) == body
     assert 0 < events[0].at <= events[-1].at <= reply.seconds
+
+
+@pytest.mark.parametrize("spell", [str, lambda key: key.encode().hex(), lambda key: f"{key}{key}"])
+def test_a_repeated_key_is_taken_out(spell):
+    """What a backend repeats of the key it was sent is in no reply, so that no cut of it can be shown."""
+    with scripted() as peer:
+        peer.answers["/v1/x"] = (400, {}, f'{{"error": "{"x" * 4000} {spell(KEY)}"}}'.encode())
+        reply = send(peer.root)
+    assert KEY[:12].encode() not in reply.body
+    assert KEY[:12].encode().hex().encode() not in reply.body
+    assert reply.status == 400
