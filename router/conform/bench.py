@@ -12,7 +12,7 @@ from router.backends.profile import Profile
 from router.conform.budget import Budget
 from router.conform.client import BODY_LIMIT, Client, Reply
 from router.conform.record import Unknown
-from router.ir import Answer, Fault, ToolCall, Usage
+from router.ir import Answer, Fault, Overflow, ToolCall, Usage
 from router.wire import translate
 from router.wire.neutral.context import Context
 from router.wire.protocol import fill_model
@@ -35,7 +35,7 @@ class Stopped(Unknown):
 
 
 class Bench:
-    """One run of probes. Probes may change `caps` and `missing`, and nothing else."""
+    """One run of probes. Probes may change `caps`, `missing` and `overflow`, and nothing else."""
 
     def __init__(self, backend: Backend, model: str, profile: Profile, client: Client, budget: Budget):
         self.backend = backend
@@ -50,6 +50,8 @@ class Bench:
         self.caps["chat"] = profile.max_tokens_field
         #: Protocols that were asked for and are not served.
         self.missing: set[str] = set()
+        #: The limit that an error told, None where none did.
+        self.overflow: Overflow | None = None
         #: The last answer, None before the first.
         self.last: Reply | None = None
         #: What `share` keeps, by name.

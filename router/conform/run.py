@@ -20,6 +20,7 @@ from router.conform.profile_diff import find_differences, merge_differences
 from router.conform.record import Card, Row, Unknown
 from router.conform.runner import format_now, run_probes
 from router.errors import CommandError
+from router.ir.overflow import Overflow
 from router.net.client.outbound import Outbound
 from router.policy.budget.budgets import TokenCounts
 from router.policy.budget.prices import Prices
@@ -60,6 +61,8 @@ class Result(NamedTuple):
     card: Card
     #: The rows of this run alone.
     rows: Sequence[Row]
+    #: The limit that an error told, None where none did.
+    overflow: Overflow | None = None
 
 
 async def make_card(
@@ -101,7 +104,7 @@ async def make_card(
         cost=bench.budget.dollars,
         price_source=bench.budget.source,
     )
-    return Result(card, rows)
+    return Result(card, rows, bench.overflow)
 
 
 async def _find_fingerprint(bench: Bench) -> str:

@@ -7,6 +7,7 @@ import trio
 
 from router.conform.probes.table import PROBES
 from router.conform.run import make_card
+from router.demo import PROTOCOLS
 
 from .benches import Demo, make_backend, make_plan
 from .defective import DEFECTS, Defective
@@ -17,12 +18,13 @@ OF_THE_PLACE = ("reach.tls", "money.price")
 CARDS = 6
 
 
-async def run_whole(application, host="127.0.0.1", **fields):
+async def run_whole(application, host="127.0.0.1", protocols=PROTOCOLS, **fields):
     """The rows of a whole card of an upstream that is served meanwhile."""
     async with trio.open_nursery() as nursery:
         root = await nursery.start(application.serve)
         plan = make_plan(
-            make_backend(f"{root}/v1".replace("127.0.0.1", host)), **{"model": "demo-full", "free": True, **fields}
+            make_backend(f"{root}/v1".replace("127.0.0.1", host), protocols=protocols),
+            **{"model": "demo-full", "free": True, **fields},
         )
         found = await make_card(plan)
         nursery.cancel_scope.cancel()
@@ -57,6 +59,20 @@ def test_the_demo_is_all_yes(cards):
     """The demo has all that can be asked for."""
     assert {name: row for name, row in cards[""].items() if row.verdict != "yes"} == {}
     assert set(cards[""]) == set(PROBES)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_one_protocol_is_enough(protocol):
+    """The card of a demo that is asked in one protocol only says yes to all that this protocol has."""
+    rows = trio.run(lambda: run_whole(Demo(word_delay=0), protocols=(protocol,)))
+    others = {name: row for name, row in rows.items() if row.verdict != "yes"}
+    # Those of other protocols are served, which the configuration does not say.
+    assert {name for name, row in others.items() if row.verdict == "partly"} == {
+        f"protocols.{name}" for name in PROTOCOLS if name != protocol
+    }
+    unknown = {name: row.evidence for name, row in others.items() if row.verdict != "partly"}
+    assert all(said.startswith("it does not speak") for said in unknown.values()), unknown
+    assert len(unknown) < 20
 
 
 @pytest.mark.parametrize("name", DEFECTS)

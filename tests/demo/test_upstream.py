@@ -150,8 +150,23 @@ SHAPES = st.recursive(
 )
 TOP = ["tools", "tool_choice", "stream", "stream_options", "system", "instructions", "text", "response_format"]
 TOP += ["output_config", "dimensions", "encoding_format", "temperature", "metadata", "thread"]
+TOP += [
+    "max_tokens",
+    "max_output_tokens",
+    "stop",
+    "stop_sequences",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "seed",
+    "thinking",
+]
+TOP += ["reasoning_effort", "reasoning", "include", "parallel_tool_calls", "previous_response_id", "store"]
+FIELDS += ["source", "image_url", "file", "file_data", "input_audio", "data", "url", "tool_use_id", "tool_call_id"]
+FIELDS += ["call_id", "encrypted_content", "signature", "thinking", "budget_tokens", "effort", "cache_control", "id"]
+ENDS = ("event: message_stop", "event: response.completed", "event: response.incomplete")
 # The models that fail on purpose are left out, demo-cut and demo-hang with them.
-NAMES = st.sampled_from(["demo", "demo-tools", "demo-slow", "other"])
+NAMES = st.sampled_from(["demo", "demo-tools", "demo-full", "demo-slow", "other"])
 
 
 @settings(deadline=None, database=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -169,7 +184,7 @@ def test_odd_shapes(http: httpx.Client, caplog: pytest.LogCaptureFixture, data: 
         assert shaped(answer)
     elif answer.headers["content-type"].startswith("text/event-stream"):
         last = answer.text.split("\n\n")[-2]
-        assert last == "data: [DONE]" or last.startswith(("event: message_stop", "event: response.completed"))
+        assert last == "data: [DONE]" or last.startswith(ENDS)
     else:
         answer.json()
     assert not caplog.records

@@ -18,6 +18,7 @@ from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.probe_backend import build_outbound
 from router.cli.conform.apply import apply_differences
+from router.cli.conform.learned import keep_limit
 from router.cli.conform.progress import Progress
 from router.cli.conform.screen import format_spent, print_card, print_differences
 from router.conform import card_file
@@ -157,6 +158,8 @@ async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe],
         finally:
             progress.end()
         card_file.write_card(home, result.card)
+        if result.overflow is not None and backend.name != DEMO:
+            keep_limit(home, backend.name, result.card.model, result.overflow)
         return result
 
 

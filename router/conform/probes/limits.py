@@ -39,6 +39,7 @@ async def _check_overflow(bench: Bench) -> Finding:
         return Finding("no", f"refused in words that clients do not know: {reply.describe()}")
     if found.limit is None:
         return Finding("partly", f"refused without the limit: {reply.describe()}")
+    bench.overflow = found
     return Finding("yes", f"the limit is {found.limit:,} tokens: {reply.describe()}")
 
 

@@ -6,6 +6,7 @@ from router.demo.full.memory import Memory
 from router.demo.full.read_chat import read_chat
 from router.demo.full.read_messages import read_messages
 from router.demo.full.read_responses import read_responses
+from router.demo.full.request import require_objects
 from router.demo.messages import Messages
 from router.demo.reply import Reply
 from router.demo.responses import Responses, read_turns
@@ -29,7 +30,7 @@ class Model:
         return decide(read_chat(body), self._memory) if "messages" in body else echo(dialect.ask)
 
     def _respond(self, body: Object, dialect: Responses) -> Reply:
-        items, before = read_turns(body), as_text(body.get("previous_response_id"))
+        items, before = require_objects(read_turns(body), "input"), as_text(body.get("previous_response_id"))
         if before:
             items = [*self._memory.recall(before), *items]
         reply = decide(read_responses(body, items), self._memory)

@@ -13,6 +13,7 @@ from router.demo.full.request import (
     read_logprobs,
     read_number,
     read_stops,
+    require_objects,
 )
 from router.demo.script import wanted_format
 from router.errors import BadRequest
@@ -23,7 +24,7 @@ _MOST = 1 << 20
 
 def read_chat(body: Object) -> Request:
     """The request in a body of POST /v1/chat/completions. Raises BadRequest."""
-    turns = conversation(body, "messages")
+    turns = require_objects(conversation(body, "messages"), "messages")
     check_temperature(body, 2)
     read_number(body, "seed", -(2**63), 2**63 - 1)
     old, new = (read_number(body, name, 1, _MOST) for name in ("max_tokens", "max_completion_tokens"))

@@ -11,6 +11,7 @@ from router.demo.full.request import (
     read_effort,
     read_number,
     read_stops,
+    require_objects,
 )
 from router.demo.full.seal import unseal
 from router.demo.messages import read_tools
@@ -24,7 +25,7 @@ _NO_EFFORT = ("none", "minimal")
 
 def read_messages(body: Object) -> Request:
     """The request in a body of POST /v1/messages. Raises BadRequest."""
-    turns = conversation(body, "messages")
+    turns = require_objects(conversation(body, "messages"), "messages")
     check_temperature(body, 1)
     limit = read_number(body, "max_tokens", 1, _MOST)
     if limit is None:

@@ -67,6 +67,13 @@ class Request:
     compacts: bool = False
 
 
+def require_objects(turns: list[Object], field: str) -> list[Object]:
+    """The turns or items of a field. Raises BadRequest where none of them is an object."""
+    if not turns:
+        raise BadRequest(f"{field}: an object is required.")
+    return turns
+
+
 def read_content(turn: Turn, content: Json) -> None:
     """Add a string or parts of any protocol to a turn. Raises BadRequest."""
     if isinstance(content, str):

@@ -10,34 +10,11 @@ import pytest
 
 from router.conform.record import Row
 
-from ...demo.conftest import Running
 from ...local_servers import listening, stay_silent
 from ...net.peers import scripted
 from ...patience import PATIENCE
 from ..conftest import Command
-
-KEY = "sk-very-secret-key-0123456789"
-
-
-@pytest.fixture(scope="module")
-def served():
-    """The demo, on a port of its own."""
-    running = Running()
-    running.start()
-    yield f"{running.url}/v1"
-    running.stop()
-
-
-@pytest.fixture
-def add(fairlead):
-    """Adds the backend `box`."""
-
-    def add_backend(root, protocols="messages,chat,responses"):
-        words = ("--base-url", root, "--protocols", protocols, "--key-stdin")
-        done = fairlead("backend", "add", "box", *words, stdin=KEY)
-        assert fairlead.backend("box"), done.err
-
-    return add_backend
+from .conftest import KEY
 
 
 def read_card(fairlead, name):

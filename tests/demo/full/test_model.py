@@ -376,6 +376,13 @@ def test_gzip(http: httpx.Client, protocol: str, stream: bool) -> None:
     assert "two" in plain.text
 
 
+@every
+@pytest.mark.parametrize("turns", [[""], [[]], [3, None]])
+def test_no_turn(http: httpx.Client, protocol: str, turns: list) -> None:
+    """A conversation without a turn is refused."""
+    ask(http, protocol, turns, 400)
+
+
 def test_old_endpoints(gpt: openai.OpenAI) -> None:
     """Endpoints without its features answer as for the other models."""
     assert gpt.completions.create(model="demo-full", prompt="a b").choices[0].text == "a b"
