@@ -59,6 +59,11 @@ class Bench:
         self._late = self._lost = 0
         self._waited = 0.0
 
+    @property
+    def answers(self) -> bool:
+        """False where the last request got no answer, or none in time."""
+        return not self._late and not self._lost
+
     # What to ask for
 
     def choose(self, *protocols: str) -> str:

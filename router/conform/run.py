@@ -109,6 +109,8 @@ async def make_card(
 
 async def _find_fingerprint(bench: Bench) -> str:
     """What the list of models says of the model's build, '' where it cannot be read."""
+    if not bench.answers:
+        return ""
     try:
         entries = catalog.list_entries(await catalog.read_list(bench))
     except Unknown:

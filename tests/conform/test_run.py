@@ -45,7 +45,7 @@ def test_no_secret_reaches_a_card():
 def test_what_is_no_answer_is_a_row(said):
     """A backend that hangs up, or does not speak HTTP, is `unknown` with what it did."""
     with speaking(said) as root:
-        found = run_plan(make_backend(root), ("protocols.chat",), model="m")
+        found = run_plan(make_backend(root), ("protocols.chat",), model="m", seconds=1.0)
     [row] = found.rows
     assert row.verdict in ("unknown", "no")
     assert row.evidence
