@@ -52,11 +52,17 @@ def _decode(data: bytes | None) -> Card | None:
     return card if card.schema == SCHEMA else None
 
 
-def merge_rows(before: Card | None, fresh: Collection[Row], known: Collection[str], root: str) -> list[Row]:
+def check_current(card: Card | None, root: str, fingerprint: str) -> Card | None:
+    """The card, unless it is of another place, or of another build of the model. fingerprint: '' for one not known."""
+    if card is None or card.root != root:
+        return None
+    return None if fingerprint and card.fingerprint and card.fingerprint != fingerprint else card
+
+
+def merge_rows(before: Card | None, fresh: Collection[Row], known: Collection[str]) -> list[Row]:
     """The rows of a card after a run: those of a probe that was not run, or could not tell, stay as they were. known:
-    the ids of all probes, in their order. root: where the backend is now; rows that were found elsewhere do not count.
-    """
-    rows = {row.id: row for row in before.probes} if before is not None and before.root == root else {}
+    the ids of all probes, in their order."""
+    rows = {row.id: row for row in before.probes} if before is not None else {}
     for row in fresh:
         if row.verdict != "unknown" or rows.get(row.id, row).verdict == "unknown":
             rows[row.id] = row

@@ -8,7 +8,7 @@ def format_markdown(card: Card) -> str:
     lines = [
         f"### {_escape(card.backend)}: {_escape(card.model)}",
         "",
-        f"{format_counts(card)}. fairlead {card.fairlead}, {card.date[:10]}.",
+        f"{format_counts(card.probes)}. fairlead {card.fairlead}, {card.date[:10]}.",
         "",
         "| probe | verdict | evidence |",
         "|---|---|---|",

@@ -1,6 +1,6 @@
 """What a probe finds, and the card that keeps what all of them found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -98,12 +98,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     price_source: str = ""
 
 
-def count_verdicts(card: Card) -> dict[VerdictWord, int]:
+def count_verdicts(rows: Sequence[Row]) -> dict[VerdictWord, int]:
     """How many rows have each verdict, in the order yes, partly, no, unknown; those that none has are left out."""
-    counts: dict[VerdictWord, int] = {word: sum(row.verdict == word for row in card.probes) for word in _ORDER}
+    counts: dict[VerdictWord, int] = {word: sum(row.verdict == word for row in rows) for word in _ORDER}
     return {word: count for word, count in counts.items() if count}
 
 
-def format_counts(card: Card) -> str:
+def format_counts(rows: Sequence[Row]) -> str:
     """`31 yes, 2 partly, 1 no`."""
-    return ", ".join(f"{count} {word}" for word, count in count_verdicts(card).items()) or "nothing was probed"
+    return ", ".join(f"{count} {word}" for word, count in count_verdicts(rows).items()) or "nothing was probed"

@@ -47,6 +47,8 @@ class Plan(NamedTuple):
     budget: float = 0.05
     #: Nobody bills its tokens, whatever its URL is.
     free: bool = False
+    #: Where the backend is, in place of its root: that of a demo has another port in each run.
+    place: str = ""
     #: Seconds of one request.
     seconds: float = SECONDS
     #: The card before, whose rows stay where this run has none.
@@ -74,23 +76,24 @@ async def make_card(
         bench = await _make_bench(plan, client)
         started(bench.budget)
         rows, findings = await run_probes(bench, plan.probes, Evidence(hidden), note)
-        entries = catalog.list_entries(await catalog.read_list(bench)) if "models" in bench.shared else []
+        fingerprint = await _find_fingerprint(bench)
     finally:
         client.close()
-    before = plan.find_card(bench.model)
-    merged = card_file.merge_rows(before, rows, PROBES, plan.backend.root)
+    place = plan.place or plan.backend.root
+    before = card_file.check_current(plan.find_card(bench.model), place, fingerprint)
+    merged = card_file.merge_rows(before, rows, PROBES)
     card = Card(
         fairlead=__version__,
         date=min((row.date for row in merged), default=format_now()),
         backend=plan.backend.name,
-        root=plan.backend.root,
+        root=place,
         model=bench.model,
-        fingerprint=compute_fingerprint(catalog.find_entry(entries, bench.model)),
+        fingerprint=fingerprint or (before.fingerprint if before is not None else ""),
         probes=tuple(merged),
         profile_diff=tuple(
             merge_differences(
                 bench.profile,
-                before.profile_diff if before is not None and before.root == plan.backend.root else (),
+                before.profile_diff if before is not None else (),
                 find_differences(bench.profile, findings),
                 [row.id for row in rows if row.verdict != "unknown"],
             )
@@ -102,6 +105,15 @@ async def make_card(
         price_source=bench.budget.source,
     )
     return Result(card, rows, bench.overflow)
+
+
+async def _find_fingerprint(bench: Bench) -> str:
+    """What the list of models says of the model's build, '' where it cannot be read."""
+    try:
+        entries = catalog.list_entries(await catalog.read_list(bench))
+    except Unknown:
+        return ""
+    return compute_fingerprint(catalog.find_entry(entries, bench.model))
 
 
 async def _make_bench(plan: Plan, client: Client) -> Bench:

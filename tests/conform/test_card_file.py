@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from router.conform.card_file import list_cards, merge_rows, name_card, read_card, write_card
+from router.conform.card_file import check_current, list_cards, merge_rows, name_card, read_card, write_card
 from router.conform.record import Card, Row
 from router.store.home.home import open_home
 
@@ -58,7 +58,7 @@ def test_a_run_of_some_probes_keeps_the_others():
     """A new verdict replaces an old one, but for one that cannot tell; probes that are gone are left out."""
     before = make(probes=(row("a.a", "yes"), row("a.b", "no"), row("a.c", "unknown"), row("gone.x", "yes")))
     fresh = [row("a.b", "unknown", "budget"), row("a.a", "no"), row("a.c", "unknown", "new"), row("a.d", "yes")]
-    found = merge_rows(before, fresh, ("a.a", "a.b", "a.c", "a.d"), "http://x/v1")
+    found = merge_rows(before, fresh, ("a.a", "a.b", "a.c", "a.d"))
     assert [(one.id, one.verdict, one.evidence) for one in found] == [
         ("a.a", "no", ""),
         ("a.b", "no", ""),
@@ -67,6 +67,17 @@ def test_a_run_of_some_probes_keeps_the_others():
     ]
 
 
-def test_a_backend_that_moved_has_a_new_card():
-    """What was found at another URL does not count."""
-    assert merge_rows(make(probes=(row("a.a", "yes"),)), [], ("a.a",), "http://y/v1") == []
+@pytest.mark.parametrize(
+    ("root", "fingerprint", "counts"),
+    [
+        ("http://x/v1", "a", True),
+        ("http://x/v1", "", True),
+        ("http://x/v1", "b", False),
+        ("http://y/v1", "a", False),
+    ],
+)
+def test_what_is_of_another_backend_does_not_count(root, fingerprint, counts):
+    """A backend that moved, or has another build of the model, begins a new card."""
+    card = make(fingerprint="a")
+    assert check_current(card, root, fingerprint) == (card if counts else None)
+    assert check_current(None, root, fingerprint) is None

@@ -1,5 +1,7 @@
 """A whole run: the card of the demo backend, what a run may cost, and what the worst backends make of it."""
 
+import json
+
 import pytest
 
 from ..net.peers import scripted, speaking
@@ -31,14 +33,11 @@ def test_a_missing_protocol_flips_its_row():
 def test_no_secret_reaches_a_card():
     """A backend that repeats the key it was sent gets it into no row."""
     with scripted() as peer:
-        peer.answers["/v1/messages"] = lambda headers: (400, {}, f'{{"error": "{headers["x-api-key"]}"}}'.encode())
-        peer.answers["/v1/chat/completions"] = lambda headers: (
-            400,
-            {},
-            f'{{"error": "{headers["authorization"]}"}}'.encode(),
-        )
+        for path in ("/v1/messages", "/v1/chat/completions"):
+            peer.answers[path] = lambda headers: (400, {}, json.dumps({"error": headers}).encode())
         found = run_plan(make_backend(peer.root), ("protocols.messages", "protocols.chat"), model="m")
-    assert len(peer.seen) == 2
+    assert [path for _, path, _, _ in peer.seen] == ["/v1/messages", "/v1/chat/completions", "/v1/models"]
+    assert {row.status for row in found.rows} == {400}
     assert KEY not in repr(found.card)
 
 

@@ -145,6 +145,7 @@ async def _conform(home: Home, options: argparse.Namespace, probes: list[Probe],
             probes,
             budget,
             free=backend.name == DEMO,
+            place=DEMO if backend.name == DEMO else "",
             find_card=partial(card_file.read_card, home, backend.name),
         )
         try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from router.cli.common.layout import find_width, wrap, wrap_row
 from router.cli.common.output import format_count
+from router.conform.age import format_age
 from router.conform.probes.table import GROUPS
 from router.conform.record import Card, Row, format_counts
 from router.settings.kinds import clean
@@ -18,7 +19,7 @@ _LABEL = 12
 def print_card(card: Card, rows: Sequence[Row], spent: str) -> None:
     """Print rows of a card. spent: what the run came to, '' for a card that was made before."""
     width, signs = find_width(), _choose_signs()
-    print("\n".join(wrap_row(f"{clean(card.backend)}   ", f"{clean(card.model)}   {spent or card.date[:10]}", width)))
+    print("\n".join(wrap_row(f"{clean(card.backend)}   ", f"{clean(card.model)}   {spent or format_age(card)}", width)))
     for group in GROUPS:
         of_group = [row for row in rows if row.group == group.name]
         if of_group:
@@ -30,7 +31,7 @@ def print_card(card: Card, rows: Sequence[Row], spent: str) -> None:
     for row in others:
         print("\n".join(wrap_row(f"  {signs[row.verdict]} {row.id:<21}   ", f"{row.evidence}", width)))
     legend = "   ".join(f"{sign} {word}" for word, sign in signs.items())
-    print("\n".join(["", *wrap(f"{format_counts(card)}   ({legend})", width)]))
+    print("\n".join(["", *wrap(f"{format_counts(rows)}   ({legend})", width)]))
 
 
 def print_differences(card: Card, *, applied: bool) -> None:

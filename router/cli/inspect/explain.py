@@ -158,7 +158,7 @@ def _print(home: Home, answer: Answer) -> None:
     say(_clean(found.model or "(no model named)"))
     width = find_width()
     card = _find_card(home, found)
-    shown = [("card", f"{format_counts(card)}; {format_age(card)}")] if card is not None else []
+    shown = [("card", f"{format_counts(card.probes)}; {format_age(card)}")] if card is not None else []
     for title, text in [*format_rows(found), *shown]:
         print("\n".join(wrap_row(f"  {title:<9}  ", _clean(text), width)))
 
@@ -175,7 +175,7 @@ def _find_card(home: Home, found: Explanation) -> Card | None:
 
 def _summarize(card: Card | None) -> dict[str, object] | None:
     """Of a card what JSON tells; all of it is told by `fairlead conform`."""
-    return None if card is None else {"date": card.date, "verdicts": count_verdicts(card)}
+    return None if card is None else {"date": card.date, "verdicts": count_verdicts(card.probes)}
 
 
 def format_rows(found: Explanation) -> list[tuple[str, str]]:

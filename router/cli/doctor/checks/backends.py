@@ -266,7 +266,7 @@ async def check_cards(situation: Situation, name: str) -> list[Row]:
         elif is_old(card):
             rows.append(Row(f"backend.{name}.card", "info", f"{said} is {format_age(card)}", again))
         else:
-            rows.append(Row(f"backend.{name}.card", "ok", f"{said}: {format_counts(card)}, {format_age(card)}"))
+            rows.append(Row(f"backend.{name}.card", "ok", f"{said}: {format_counts(card.probes)}, {format_age(card)}"))
     return rows
 
 
