@@ -33,7 +33,8 @@ def encode_tools(protocol: str, tools: Sequence[Function]) -> list[Json]:
     found: list[Json] = []
     for tool in tools:
         about = f"Use it for {tool.name.replace('_', ' ')}."
-        strict = {"strict": True} if tool.strict else {}
+        # Responses takes a tool for strict that does not say so.
+        strict = {"strict": tool.strict} if tool.strict or protocol == "responses" else {}
         if protocol == "messages":
             found.append({"name": tool.name, "description": about, "input_schema": tool.schema, **strict})
         else:
@@ -73,7 +74,7 @@ def encode_image(protocol: str, data: str, *, url: bool = False) -> Json:
         return {"type": "image", "source": source}
     address = data if url else f"data:image/png;base64,{data}"
     if protocol == "responses":
-        return {"type": "input_image", "image_url": address}
+        return {"type": "input_image", "image_url": address, "detail": "auto"}
     return {"type": "image_url", "image_url": {"url": address}}
 
 
