@@ -12,7 +12,7 @@ from router.backends.profile import Profile
 from router.conform.budget import Budget
 from router.conform.client import BODY_LIMIT, Client, Reply
 from router.conform.record import Unknown
-from router.ir import Answer, Fault, Overflow, ToolCall, Usage
+from router.ir import Answer, Fault, Overflow, Text, ToolCall, Usage
 from router.wire import translate
 from router.wire.neutral.context import Context
 from router.wire.protocol import fill_model
@@ -26,6 +26,9 @@ MOST_OUTPUT = 64
 LATE_LIMIT, LOST_LIMIT = 2, 3
 #: Waits that a 429 may ask for, one and all together: free accounts have few requests a minute.
 WAIT_SECONDS, ALL_WAITS_SECONDS = 30, 180
+
+# Of reasoning, the least first; models differ in which they take.
+_LEAST_EFFORTS = ("none", "minimal", "low")
 
 _Made = TypeVar("_Made")
 
@@ -50,6 +53,8 @@ class Bench:
         self.caps["chat"] = profile.max_tokens_field
         #: Protocols that were asked for and are not served.
         self.missing: set[str] = set()
+        #: Protocol -> the members that keep a model from reasoning until its limit; nothing where that was not needed.
+        self.quiet: dict[str, Json] = {}
         #: The limit that an error told, None where none did.
         self.overflow: Overflow | None = None
         #: The last answer, None before the first.
@@ -98,6 +103,28 @@ class Bench:
         """POST a request of a protocol. path: below the root, in place of that of requests for text; such requests are
         taken for ones that write no text. raw: also answers that say nothing of the request (429, 503, 401 …) are
         returned. Raises Unknown for those, and where nothing more may be sent."""
+        body = body if path else {**self.quiet.get(protocol, {}), **body}
+        reply = await self._post(protocol, body, path, headers, key, raw=raw)
+        if not path and not raw and protocol not in self.quiet and _is_used_up(reply, protocol, body):
+            reply = await self._ask_quietly(protocol, body, headers, key) or reply
+        return reply
+
+    async def _ask_quietly(
+        self, protocol: str, body: Json, headers: Mapping[str, str] | None, key: str | None
+    ) -> Reply | None:
+        """Ask again with as little reasoning as the model takes, and so from now on; None where that does not help."""
+        self.quiet[protocol] = {}
+        for effort in _LEAST_EFFORTS:
+            fields: Json = {"reasoning_effort": effort} if protocol == "chat" else {"reasoning": {"effort": effort}}
+            reply = await self._post(protocol, {**body, **fields}, "", headers, key, raw=False)
+            if reply.ok and not _is_used_up(reply, protocol, body):
+                self.quiet[protocol] = fields
+                return reply
+        return None
+
+    async def _post(
+        self, protocol: str, body: Json, path: str, headers: Mapping[str, str] | None, key: str | None, *, raw: bool
+    ) -> Reply:
         entry = BY_NAME[protocol]
         where = path or fill_model(entry.path, self.model).removeprefix("/v1")
         data = msgspec.json.encode(body)
@@ -192,6 +219,19 @@ class Bench:
 
 
 # Reading answers
+
+
+def _is_used_up(reply: Reply, protocol: str, body: Json) -> bool:
+    """True for an answer that the limit ended before its text or a call began, as reasoning is counted as output; the
+    request has not said how much of that it wants."""
+    if protocol not in ("chat", "responses") or "reasoning_effort" in body or "reasoning" in body or not reply.ok:
+        return False
+    found = read_answer(reply, protocol)
+    if not isinstance(found, Answer) or found.stop != "length":
+        return False
+    return not any(
+        block.text.strip() if isinstance(block, Text) else isinstance(block, ToolCall) for block in found.blocks
+    )
 
 
 def read_answer(reply: Reply, protocol: str) -> Answer | Fault | None:

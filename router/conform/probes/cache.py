@@ -1,24 +1,32 @@
 """The cache of prompts: whether it is told, and whether marks are taken."""
 
+from router.backends.cache_rules import find_cache_rule
 from router.conform.bench import Bench, read_usage
 from router.conform.client import Reply
 from router.conform.probe import Group, Probe
 from router.conform.probes.asking import ANY, is_answer
 from router.conform.record import Finding
 
-#: More than any provider's shortest prompt that it caches, but for some small models: about 2,200 tokens.
-_LINES = 130
-_PREFIX = "".join(f"Line {number}: this text is here to be kept in the cache of prompts.\n" for number in range(_LINES))
+#: Of a prompt; more than most providers' shortest one that they cache. A model that is known to need more gets more.
+_TOKENS = 2200
+_LINE_TOKENS = 15
 _MARK = {"cache_control": {"type": "ephemeral"}}
 
 
+def _make_prefix(bench: Bench) -> str:
+    """A text that is long enough to be cached."""
+    minimum = find_cache_rule(bench.model, minimum=bench.profile.cache_minimum).minimum
+    count = max(_TOKENS, minimum * 5 // 4) // _LINE_TOKENS
+    return "".join(f"Line {number}: this text is here to be kept in the cache of prompts.\n" for number in range(count))
+
+
 async def _ask_long(bench: Bench, name: str, question: str) -> Reply:
-    body = bench.make_request(name, question)
+    body, prefix = bench.make_request(name, question), _make_prefix(bench)
     if name == "responses":
-        return await bench.ask(name, {**body, "instructions": _PREFIX})
+        return await bench.ask(name, {**body, "instructions": prefix})
     if name == "messages":
-        return await bench.ask(name, {**body, "system": [{"type": "text", "text": _PREFIX, **_MARK}]})
-    turns = [{"role": "system", "content": _PREFIX}, {"role": "user", "content": question}]
+        return await bench.ask(name, {**body, "system": [{"type": "text", "text": prefix, **_MARK}]})
+    turns = [{"role": "system", "content": prefix}, {"role": "user", "content": question}]
     return await bench.ask(name, {**body, "messages": turns})
 
 

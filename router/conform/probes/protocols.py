@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import msgspec
+
 from router.backends import PROTOCOLS
 from router.conform import catalog
 from router.conform.bench import Bench
@@ -27,7 +29,9 @@ async def _check_protocol(name: str, bench: Bench) -> Finding:
 
 def _describe_served(name: str, bench: Bench) -> str:
     if name in bench.backend.protocols:
-        return "200, an answer in the form of the protocol"
+        said = "200, an answer in the form of the protocol"
+        quiet = msgspec.json.encode(bench.quiet.get(name) or {}).decode()
+        return said if quiet == "{}" else f"{said}; asked with {quiet}, as its reasoning used up the limit"
     served = ",".join(one for one in PROTOCOLS if one in (*bench.backend.protocols, name))
     return f"served, but not configured: fairlead backend set {bench.backend.name} --protocols {served}"
 
