@@ -1,12 +1,13 @@
 """How a card is shown: a line for each group, then what is not as it should be with its evidence."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
-from router.cli.common.layout import find_width, wrap, wrap_row
+from router.cli.common.layout import NARROW, find_width, wrap, wrap_row
 from router.cli.common.output import format_count
 from router.conform.age import format_age
-from router.conform.probes.table import GROUPS
+from router.conform.probes.table import GROUPS, PROBES
 from router.conform.record import Card, Row, format_counts
 from router.settings.kinds import clean
 
@@ -14,6 +15,8 @@ _SIGNS = {"yes": "\N{CHECK MARK}", "partly": "~", "no": "\N{BALLOT X}", "unknown
 # For terminals whose encoding lacks the others.
 _PLAIN = {"yes": "+", "partly": "~", "no": "x", "unknown": "?"}
 _LABEL = 12
+# Rows with one reason that are still shown one by one.
+_ALIKE = 3
 
 
 def print_card(card: Card, rows: Sequence[Row], spent: str) -> None:
@@ -28,10 +31,27 @@ def print_card(card: Card, rows: Sequence[Row], spent: str) -> None:
     others = [row for row in rows if row.verdict != "yes"]
     if others:
         print()
-    for row in others:
-        print("\n".join(wrap_row(f"  {signs[row.verdict]} {row.id:<21}   ", f"{row.evidence}", width)))
+    for sign, about, text in _format_others(others, signs):
+        narrow = width is not None and width < NARROW
+        label, rest = (f"  {sign} ", f"{about}   {text}") if narrow else (f"  {sign} {about:<22} ", text)
+        print("\n".join(wrap_row(label, rest, width)))
     legend = "   ".join(f"{sign} {word}" for word, sign in signs.items())
     print("\n".join(["", *wrap(f"{format_counts(rows)}   ({legend})", width)]))
+
+
+def _format_others(rows: Sequence[Row], signs: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Sign, probe, and what was asked and what came, for each; unknown ones with one reason, as behind the budget, in
+    one."""
+    reasons = Counter(row.evidence for row in rows if row.verdict == "unknown")
+    told: set[str] = set()
+    for row in rows:
+        count = reasons[row.evidence] if row.verdict == "unknown" else 1
+        if count <= _ALIKE:
+            asks = PROBES[row.id].asks if row.id in PROBES else ""
+            yield signs[row.verdict], row.id, f"{asks}   {row.evidence}"
+        elif row.evidence not in told:
+            told.add(row.evidence)
+            yield signs[row.verdict], format_count(count, "probe"), row.evidence
 
 
 def print_differences(card: Card, *, applied: bool) -> None:
@@ -44,7 +64,7 @@ def print_differences(card: Card, *, applied: bool) -> None:
         print("\n".join(wrap_row(f"  {one.flag:<18} ", clean(said), find_width())))
     if not applied:
         command = f"fairlead conform {card.backend} --model {card.model} --show --apply"
-        print("\n".join(wrap(f"Take this over:   {clean(command)}", find_width())))
+        print("\n".join(wrap(f"Take this over, for all of its models:   {clean(command)}", find_width())))
 
 
 def format_value(value: object) -> str:

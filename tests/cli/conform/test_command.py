@@ -1,6 +1,7 @@
 """`fairlead conform`: what it prints and writes, what it takes over, and where it refuses."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_markdown(fairlead, add, served):
     add(served)
     done = fairlead("conform", "box", "--model", "demo-full", "--probes", "reach", "--markdown")
     assert done.out.startswith("### box: demo-full\n")
-    assert "| reach.models | yes | " in done.out
+    assert "| reach.models | its list of models has the model | yes | " in done.out
     assert "127.0.0.1" not in done.out
 
 
@@ -171,3 +172,15 @@ def test_an_interrupted_run_writes_no_card(tmp_path):
     assert out == ""
     assert err == "Interrupted: 1 request; no card was written.\n"
     assert not (fairlead.home / "cards").exists()
+
+
+def test_rows_with_one_reason_are_one_line(fairlead, add, served):
+    """What a budget left out does not fill the screen; what was found is told with what was asked."""
+    add(served)
+    for field in ("input", "output"):
+        fairlead("config", "set", f"prices.demo.{field}", "100")
+    done = fairlead("conform", "box", "--model", "demo", "--budget", "0.02")
+    [line] = [line for line in done.out.splitlines() if line.startswith("  ? ")]
+    assert re.fullmatch(r"  \? \d\d probes +budget: \$0\.02 would be passed", line)
+    fewer = fairlead("conform", "box", "--model", "demo", "--probes", "output.choices")
+    assert "  ~ output.choices         several choices can be asked for   asked for 2 choices, 1 came\n" in fewer.out
