@@ -1,8 +1,7 @@
 """The list of models, in OpenAI's or Anthropic's shape."""
 
-from router.demo.full.answer import WINDOW
-from router.demo.full.request import EFFORTS
-from router.demo.script import CREATED, FULL, MODELS
+from router.backends.profile import EFFORTS
+from router.demo.script import CREATED, FULL, MODELS, WINDOW
 from router.errors import UnknownModel
 
 # What demo-full says of itself; the others have no limits. Clients skip fields that they do not know.

@@ -13,6 +13,8 @@ from router.demo.schema import arguments, example
 
 #: The model that has every feature.
 FULL = "demo-full"
+#: Tokens of its prompts.
+WINDOW = 65_536
 MODELS: tuple[str, ...] = (
     "demo",
     "demo-tools",

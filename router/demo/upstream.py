@@ -7,6 +7,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
@@ -19,7 +20,6 @@ from router.demo.catalog import model_info, model_list
 from router.demo.chat import Chat
 from router.demo.completions import Completions
 from router.demo.embeddings import Embeddings
-from router.demo.full.model import Model
 from router.demo.full.packing import PACKED, Packer, takes_gzip
 from router.demo.listening import serve_on_loopback
 from router.demo.messages import Messages
@@ -31,6 +31,9 @@ from router.errors import BadRequest, RouterError, Unauthenticated, UnsupportedM
 from router.net.headers import RawHeaders
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
+
+if TYPE_CHECKING:
+    from router.demo.full.model import Model
 
 _BODY_LIMIT = 64 << 20
 # Seconds. Some systems discard unread data when a reset arrives; the wait lets the peer read the events before it.
@@ -63,7 +66,8 @@ class Demo:
 
     def __init__(self, *, word_delay: float = 0.5):
         self._word_delay = word_delay
-        self._full = Model()
+        # Made by the first request for it, since it is rarely asked for and the demo is always served.
+        self._full: Model | None = None
 
     async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
         """As `serve_on_loopback`."""
@@ -111,6 +115,10 @@ class Demo:
         self, connection: Connection, request: Request, body: Object, dialect: Dialect, key: str
     ) -> None:
         packer = Packer() if takes_gzip(request.fields) else None
+        if self._full is None:
+            from router.demo.full.model import Model
+
+            self._full = Model()
         reply = self._full.answer(body, dialect)
         if not dialect.ask.stream:
             await _respond(connection, key, dialect.whole(reply), packer)

@@ -8,11 +8,9 @@ from router.demo.full.request import Request, Turn, check_choice, check_results
 from router.demo.full.seal import seal
 from router.demo.reply import Part, Reply, Tool, Usage
 from router.demo.schema import example
-from router.demo.script import NO_TEXT, call, choose, compact, list_harmless
+from router.demo.script import NO_TEXT, WINDOW, call, choose, compact, list_harmless
 from router.errors import ContextOverflow
 
-#: Tokens of a prompt.
-WINDOW = 65_536
 _PARALLEL = 2
 _CODE_WORD = re.compile(r"code word is \"?([\w-]{1,100})")
 # A grammar that takes a text as it stands, perhaps among others.

@@ -1,8 +1,8 @@
 """Reads Messages requests to demo-full."""
 
+from router.backends.profile import EFFORTS
 from router.demo.body import Json, Object, as_object, as_text, conversation, objects
 from router.demo.full.request import (
-    EFFORTS,
     Block,
     Request,
     Turn,

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from router.backends.profile import EFFORTS
 from router.demo.body import Json, Object, as_object, as_text, objects
 from router.demo.full.media import describe_data, describe_url
 from router.demo.reply import Tool
 from router.errors import BadRequest
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _CHOICES = 8
 _ALTERNATIVES = 20
 
