@@ -1,7 +1,7 @@
 """What a probe gets: the backend, its model, and a way to send it one request."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 import trio
@@ -35,6 +35,25 @@ _Made = TypeVar("_Made")
 
 class Stopped(Unknown):
     """Nothing more is sent in this run."""
+
+
+class _Sent(NamedTuple):
+    """A request as it is sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    data: bytes = b""
+    #: The most tokens of its answer.
+    output: int = 0
+    #: The most searches of the web that the provider makes for it.
+    searches: int = 0
+    #: In place of the account's.
+    key: str | None = None
+    #: '' for one that no model answers.
+    protocol: str = ""
+    #: Bytes of the answer.
+    limit: int = BODY_LIMIT
 
 
 class Bench:
@@ -129,9 +148,17 @@ class Bench:
         where = path or fill_model(entry.path, self.model).removeprefix("/v1")
         data = msgspec.json.encode(body)
         limits = [value for name in entry.output_caps if isinstance(value := body.get(name), int)]
-        output = 0 if path else max(limits, default=MOST_OUTPUT)
-        sent = {**dict(entry.api.headers), **(headers or {})}
-        reply = await self._send("POST", where, sent, data, output, key, protocol)
+        sent = _Sent(
+            "POST",
+            where,
+            {**dict(entry.api.headers), **(headers or {})},
+            data,
+            output=0 if path else max(limits, default=MOST_OUTPUT) * _count_choices(body),
+            searches=_offers_search(body),
+            key=key,
+            protocol=protocol,
+        )
+        reply = await self._send(sent)
         if not raw:
             self._check_said(reply)
         return reply
@@ -142,7 +169,7 @@ class Bench:
         """GET a path below the root, as it came. limit: bytes of the answer. Raises Unknown where nothing more may be
         sent."""
         sent = {**dict(api_of(self.backend).headers), **(headers or {})}
-        return await self._send("GET", path, sent, b"", 0, key, "", limit)
+        return await self._send(_Sent("GET", path, sent, key=key, limit=limit))
 
     def adopt(self, other: "Bench") -> None:
         """Take over what another bench of this run has asked already."""
@@ -155,42 +182,24 @@ class Bench:
             self.shared[name] = await make()
         return cast("_Made", self.shared[name])
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        data: bytes,
-        output: int,
-        key: str | None,
-        protocol: str,
-        limit: int = BODY_LIMIT,
-    ) -> Reply:
+    async def _send(self, sent: "_Sent") -> Reply:
         """Send a request, and once more after a short wait that its answer asks for."""
-        reply = await self._send_once(method, path, headers, data, output, key, protocol, limit)
+        reply = await self._send_once(sent)
         wait = self._find_wait(reply)
         if wait:
             self._waited += wait
             await trio.sleep(wait)
-            reply = await self._send_once(method, path, headers, data, output, key, protocol, limit)
+            reply = await self._send_once(sent)
         return reply
 
-    async def _send_once(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        data: bytes,
-        output: int,
-        key: str | None,
-        protocol: str,
-        limit: int,
-    ) -> Reply:
+    async def _send_once(self, sent: "_Sent") -> Reply:
         if self._late >= LATE_LIMIT or self._lost >= LOST_LIMIT:
             raise Stopped("the run ended: several requests in a row got no answer")
-        estimate = self.budget.check(len(data), output)
+        estimate = self.budget.check(len(sent.data), sent.output, sent.searches)
         try:
-            reply = await self.client.send(method, path, headers=headers, body=data, key=key, limit=limit)
+            reply = await self.client.send(
+                sent.method, sent.path, headers=sent.headers, body=sent.data, key=sent.key, limit=sent.limit
+            )
         except BaseException:
             # Ctrl-C: it may be billed.
             self.budget.settle(estimate, None)
@@ -201,7 +210,8 @@ class Bench:
         if reply.status >= 300 or (not reply.status and not reply.late):
             self.budget.count_refused()
         else:
-            self.budget.settle(estimate, read_usage(reply, protocol, self.profile) if protocol else None)
+            usage = read_usage(reply, sent.protocol, self.profile) if sent.protocol else None
+            self.budget.settle(estimate, usage)
         return reply
 
     def _check_said(self, reply: Reply) -> None:
@@ -216,6 +226,18 @@ class Bench:
         """Seconds after which the same request may be taken, 0 where the answer says none, or too many."""
         told = parse_whole(reply.fields.get("retry-after", ""), 1, WAIT_SECONDS) if reply.status == 429 else None
         return 0.0 if told is None or self._waited + told > ALL_WAITS_SECONDS else float(told)
+
+
+def _offers_search(body: Json) -> bool:
+    """True for a request that has the provider search the web, which each of ours limits to one search."""
+    tools = body.get("tools")
+    kinds = [one.get("type") for one in cast("list[Json]", tools)] if isinstance(tools, list) else []
+    return "web_search_options" in body or any(str(kind).startswith("web_search") for kind in kinds)
+
+
+def _count_choices(body: Json) -> int:
+    count = body.get("n")
+    return count if isinstance(count, int) else 1
 
 
 # Reading answers

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from router.conform.record import OverBudget
 from router.ir import Usage
 from router.policy.budget.budgets import TokenCounts
+from router.policy.budget.extra_prices import SEARCH
 
 #: US dollars.
 DEFAULT = 0.05
@@ -14,6 +15,8 @@ UNPRICED_TOKENS = 60_000
 REQUESTS = 250
 #: Bytes of a request for a token, at the least; real requests have 3.6.
 _BYTES = 3.0
+# What a model reads of the pages that a search finds.
+_SEARCH_TOKENS = 10_000
 _BILLION = 1_000_000_000
 
 
@@ -45,10 +48,11 @@ class Budget:
         """What was spent, None where it is not known."""
         return self.spent / _BILLION if self.is_priced else None
 
-    def check(self, size: int, output: int) -> TokenCounts:
+    def check(self, size: int, output: int, searches: int = 0) -> TokenCounts:
         """The estimate of a request, which may be sent. size: bytes of its body. output: the most tokens of its answer.
-        Raises OverBudget."""
-        tokens = TokenCounts(round(size / _BYTES) + 16, output) if size else TokenCounts()
+        searches: the most that the provider makes for it. Raises OverBudget."""
+        read = round(size / _BYTES) + 16 + searches * _SEARCH_TOKENS
+        tokens = TokenCounts(read, output, searches=searches) if size else TokenCounts()
         if self.requests >= REQUESTS:
             raise OverBudget(f"budget: {REQUESTS} requests were sent")
         if self._free:
@@ -69,7 +73,8 @@ class Budget:
         if usage is not None:
             hour = min(usage.cache_write_1h or 0, usage.cache_write or 0)
             written = (usage.cache_write or 0) - hour
-            tokens = TokenCounts(usage.input or 0, usage.output or 0, usage.cache_read or 0, written, hour)
+            made = usage.extras.searches if usage.extras is not None else estimate.searches
+            tokens = TokenCounts(usage.input or 0, usage.output or 0, usage.cache_read or 0, written, hour, made)
         self.tokens_in += tokens.tokens - tokens.output
         self.tokens_out += tokens.output
         if usage is not None and usage.charge is not None:
@@ -82,4 +87,4 @@ class Budget:
         self.requests += 1
 
     def _cost(self, tokens: TokenCounts) -> int:
-        return self._price(tokens)[0] or 0 if tokens.tokens else 0
+        return (self._price(tokens)[0] or 0) + tokens.searches * SEARCH if tokens.tokens else 0

@@ -4,7 +4,7 @@ import pytest
 
 from router.conform.budget import REQUESTS, UNPRICED_TOKENS, Budget
 from router.conform.record import OverBudget
-from router.ir import Usage
+from router.ir import Extras, Usage
 from router.policy.budget.budgets import TokenCounts
 
 
@@ -41,6 +41,20 @@ def test_a_charge_counts_in_place_of_a_price():
     budget = Budget(1.0, price)
     budget.settle(TokenCounts(1, 1), Usage(input=10, output=5, charge=7_000_000))
     assert budget.dollars == 0.007
+
+
+def test_a_search_of_the_web_counts():
+    """With what it costs, and what the model reads of its pages; after it, those that were made."""
+    cheap = Budget(0.0105, lambda tokens: (tokens.tokens * 10, "a list"))
+    estimate = cheap.check(90, 50, 1)
+    assert estimate.searches == 1
+    assert estimate.input > 10_000
+    cheap.settle(estimate, Usage(input=10, output=5, extras=Extras(searches=0)))
+    assert cheap.dollars == 0.00000015
+    cheap.settle(estimate, Usage(input=10, output=5))
+    assert cheap.dollars == pytest.approx(0.0100003)
+    with pytest.raises(OverBudget):
+        cheap.check(90, 50, 1)
 
 
 def test_without_a_price_tokens_are_bounded():

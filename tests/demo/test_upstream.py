@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -329,6 +331,12 @@ def test_async_clients_at_once(url: str) -> None:
                     nursery.start_soon(ask_gpt, f"gpt {number}")
 
     trio.run(main)
+
+
+def test_demo_full_is_loaded_late() -> None:
+    """Every start of a proxy loads the demo, and few requests need this model."""
+    code = "import sys, router.demo; print([name for name in sys.modules if name == 'router.demo.full.model'])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"[]"
 
 
 def test_models_are_named() -> None:
