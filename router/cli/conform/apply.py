@@ -1,5 +1,8 @@
 """Takes over what a card says of a backend's profile, into config.toml."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
 from router.cli.common.layout import say
 from router.cli.config.judge import make_judge
 from router.cli.config.set import announce_change
@@ -8,6 +11,16 @@ from router.settings.keys import match_spelling
 from router.store.config import toml
 from router.store.config.toml import Change
 from router.store.home.home import Home
+
+
+def _holds(tree: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """True where the file has such a table."""
+    for name in path:
+        below = tree.get(name)
+        if not isinstance(below, dict):
+            return False
+        tree = cast("dict[str, Any]", below)
+    return bool(tree)
 
 
 def apply_differences(home: Home, card: Card) -> None:
@@ -20,5 +33,8 @@ def apply_differences(home: Home, card: Card) -> None:
         say("The profile fits what was seen; nothing was written.")
         return
     toml.change(home, changes, make_judge(home))
-    say(f"Written to [{'.'.join(place)}] of config.toml. Take it back:   fairlead config unset {'.'.join(place)}")
+    shown = ".".join(place)
+    # What the user had written there before stays.
+    back = f"{shown}.FLAG" if file is not None and _holds(file.tree, place) else shown
+    say(f"Written to [{shown}] of config.toml. Take it back:   fairlead config unset {back}")
     announce_change(home, [".".join(change.path) for change in changes])

@@ -26,12 +26,15 @@ from router.conform.budget import DEFAULT
 from router.conform.markdown import format_markdown
 from router.conform.probe import Probe
 from router.conform.probes.table import GROUPS, PROBES, USUAL
+from router.conform.profile_diff import merge_differences
 from router.conform.record import Card
 from router.conform.run import Plan, Result, make_card
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
 from router.policy.routing.table import DEMO
+from router.settings.tables import BackendOptions
 from router.store.home.home import Home, open_home
+from router.upstream.targets import habits_of
 
 
 def run(argv: list[str]) -> int:
@@ -99,7 +102,13 @@ def _find_card(home: Home, name: str, model: str | None) -> Card:
     if not cards:
         of = f" with {model}" if model is not None else ""
         raise CommandError(f"there is no card of {named}{of}.", f"Make one:   fairlead conform {named}")
-    return max(cards, key=lambda card: card.date)
+    card = max(cards, key=lambda card: card.date)
+    if named == DEMO:
+        return card
+    # What was taken over since then is lacking no more.
+    options = read_settings(home).backends.get(named, BackendOptions())
+    profile = habits_of(find_backend(home, named), options, card.model)
+    return msgspec.structs.replace(card, profile_diff=tuple(merge_differences(profile, card.profile_diff, (), ())))
 
 
 def choose_probes(named: str | None) -> list[Probe]:

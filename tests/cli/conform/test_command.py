@@ -59,7 +59,9 @@ def test_differences_are_taken_over(fairlead, add, served):
     assert applied.code == 0, applied.err
     assert "Written to [backends.box.profile] of config.toml." in applied.out
     assert fairlead("config", "get", "backends.box.profile.files").out == "on\n"
+    assert "off -> on" not in fairlead("conform", "box", "--show").out
     assert "off -> on" not in fairlead(*words).out
+    assert "nothing was written" in fairlead("conform", "box", "--show", "--apply").out
 
 
 def test_markdown(fairlead, add, served):
