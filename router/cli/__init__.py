@@ -59,6 +59,10 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
+    **dict.fromkeys(
+        ("probe", "card", "cards", "conformance", "capabilities"),
+        "Find out what a backend really does:   fairlead conform NAME",
+    ),
     **dict.fromkeys(("diagnose", "diagnostics", "health", "verify"), "Look for what is wrong:   fairlead doctor"),
     **dict.fromkeys(
         ("add", "provider", "providers", "backends"), "Add a backend with its key:   fairlead backend add NAME"

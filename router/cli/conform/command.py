@@ -32,6 +32,7 @@ from router.conform.run import Plan, Result, make_card
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
 from router.policy.routing.table import DEMO
+from router.settings.kinds import clean
 from router.settings.tables import BackendOptions
 from router.store.home.home import Home, open_home
 from router.upstream.targets import habits_of
@@ -50,7 +51,9 @@ def run(argv: list[str]) -> int:
             "fairlead conform groq --show --markdown",
         ],
     )
-    parser.add_argument("name", metavar="BACKEND", help="the backend; demo is the built-in one")
+    parser.add_argument(
+        "name", metavar="BACKEND", help="the backend, demo for the built-in one; BACKEND:MODEL names the model too"
+    )
     parser.add_argument("--model", metavar="MODEL", help="the model to ask (default: one from its list)")
     parser.add_argument(
         "--probes",
@@ -87,6 +90,16 @@ def run(argv: list[str]) -> int:
 
 
 def _check_together(options: argparse.Namespace) -> None:
+    """Take a model out of the backend's name. Raises UsageError for what does not go together."""
+    name, colon, model = options.name.partition(":")
+    if colon and options.model is not None:
+        raise UsageError(f"{clean(options.name)} and --model both name a model.")
+    if colon:
+        options.name, options.model = name, model
+    if options.model is not None and not options.model.strip():
+        raise UsageError(
+            "the model has no name.", f"Leave it out, or name one:   fairlead conform {name} --model MODEL"
+        )
     if options.json and options.markdown:
         raise UsageError("--json and --markdown cannot be used together.")
     if options.apply and (options.json or options.markdown):

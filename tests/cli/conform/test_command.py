@@ -64,6 +64,14 @@ def test_differences_are_taken_over(fairlead, add, served):
     assert "nothing was written" in fairlead("conform", "box", "--show", "--apply").out
 
 
+def test_a_model_behind_the_backend(fairlead, add, served):
+    """BACKEND:MODEL is taken, as elsewhere; both forms at once are told."""
+    add(served)
+    done = fairlead("conform", "box:demo-full", "--probes", "protocols.chat")
+    assert done.out.startswith("box   demo-full   2 requests, ")
+    assert "both name a model" in fairlead("conform", "box:demo", "--model", "demo").err
+
+
 def test_markdown(fairlead, add, served):
     """A table for an issue, with no URL in it."""
     add(served)
@@ -96,6 +104,7 @@ def test_a_run_ends_at_its_budget(fairlead, add, served):
         (("--budget", "nan"), "--budget nan is no amount"),
         (("--json", "--markdown"), "--json and --markdown cannot be used together."),
         (("--json", "--apply"), "--apply shows what it writes"),
+        (("--model", " "), "the model has no name."),
         ((), "there is no backend named box"),
         (("--show",), "there is no backend named box"),
     ],
