@@ -12,6 +12,7 @@ from command_tree import Group, Leaf, read_tree
 from router.backends.known import KNOWN
 from router.cli.env import by_file
 from router.cli.env.tools import TOOLS
+from router.conform.probes.table import GROUPS
 from router.demo import MODELS
 from router.settings import DECLARATIONS
 from router.settings.declared import TABLES, format_default
@@ -60,6 +61,7 @@ _ARGUMENTS = {
     ("login logout", "name"): "login",
     ("login", "name"): "new login",
     ("login", "protocols"): "protocols",
+    ("conform", "probes"): tuple(group.name for group in GROUPS),
     ("keys add", "name"): "",
     ("keys print", "tool"): "tool key",
     ("keys", "name"): "client key",

@@ -70,6 +70,9 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     "cli/config/judge.py": {
         "_LINE": OWN,
     },
+    "conform/evidence.py": {
+        "_OWN": ERRORS,
+    },
     "cli/doctor/redaction.py": {
         "_ADDRESS": REPORT,
         "_OWN": REPORT,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from router.backends.known import KNOWN
 from router.cli import COMMANDS, PURPOSES
+from router.conform.probes.table import PROBES
 from router.settings import DECLARATIONS, format_default
 from router.settings.declared import TABLES
 from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, ROUTE, Edits, list_entries
@@ -70,12 +71,21 @@ def commands() -> str:
     return "\n".join(rows)
 
 
+def probes() -> str:
+    """The table of the probes of `fairlead conform`."""
+    rows = ["| probe | yes means | runs |", "|---|---|---|"]
+    for probe in PROBES.values():
+        rows.append(f"| `{probe.id}` | {probe.asks} | {'where it is named' if probe.dear else 'always'} |")
+    return "\n".join(rows)
+
+
 #: Page -> its generated blocks.
 PAGES = {
     "README.md": {"commands": purposes},
     "packaging/reference/commands.md": {"commands": commands},
     "packaging/reference/settings.md": {"settings": settings, "tables": tables},
     "packaging/reference/providers.md": {"providers": providers},
+    "packaging/reference/cards.md": {"probes": probes},
 }
 
 

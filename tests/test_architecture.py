@@ -38,6 +38,7 @@ ROOMS = {
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
+ROOMS["conform"] = ROOMS["upstream"] | {"upstream"}
 ROOMS["repro"] = BASE | {"wire", "policy", "store"}
 ROOMS["replay"] = ROOMS["server"] | {"server", "repro"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
@@ -56,6 +57,7 @@ ROOMS["cli"] = ROOMS["server"] | {
     "repro",
     "replay",
     "watch",
+    "conform",
 }
 ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
@@ -104,6 +106,8 @@ SUB_ROOMS = {
     "exchange/search": {"body", "request", "upstream_response", ""},
     "exchange/client_response": {"request", "upstream_response", "search", ""},
     "exchange/failover": {"body", "grants", "request", "upstream_response", ""},
+    "conform/forms": {""},
+    "conform/probes": {"forms", ""},
     "host/service": {""},
     "installation/upgrade": {""},
     "setup/formats": set(),
@@ -115,6 +119,7 @@ SUB_ROOMS = {
     "cli/completions": {"common"},
     "cli/completions/tables": {"completions"},
     "cli/config": {"common"},
+    "cli/conform": {"common", "backend", "config"},
     "cli/demo": {"common", "env", "repro", ""},
     "cli/doctor": {"common"},
     "cli/doctor/checks": {"common", "completions", "doctor", "service", "setup", "subagent"},
@@ -139,7 +144,10 @@ HOMES = {
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
-    "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "cli"},
+    "trio": {
+        *("net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "conform"),
+        "cli",
+    },
 }
 PURE_ROOMS = {"wire", "policy", "backends", "errors", "ir", "settings", "redaction"}
 NOT_IN_PURE_ROOMS = {"trio", "os", "time", "logging", "socket", "ssl", "threading", "subprocess", "random", "secrets"}

@@ -68,8 +68,18 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
     },
-    "demo/script.py": {
+    "demo/full/answer.py": {
+        "_CODE_WORD": BODY,
+        "_LITERAL": BODY,
+        "_LETTERS": BODY,
+    },
+    "demo/full/media.py": {
+        "_SHOWN_TEXT": BODY,
+    },
+    "demo/reply.py": {
         "_WORD": BODY,
+    },
+    "demo/script.py": {
         "_NAME_PART": BODY,
     },
     "exchange/client_response/respond.py": {

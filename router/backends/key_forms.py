@@ -12,6 +12,9 @@ from typing import NamedTuple
 from router.backends import Known
 from router.backends.providers import PROVIDERS
 
+#: A key that nobody has, of no provider's form: sent in place of one to see whether keys are looked at.
+WRONG_KEY = "wrong-key-of-fairlead-conform"
+
 
 class KeyForm(NamedTuple):
     """How credentials of one issuer begin, and who may get them."""

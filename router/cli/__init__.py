@@ -30,6 +30,7 @@ COMMANDS = {
     "login": ("router.cli.login.command:run", "log in at a provider or an issuer, and use that as a key"),
     "keys": ("router.cli.keys.commands:run", "give each tool or person a client key, with limits of its own"),
     "config": ("router.cli.config.show:run", "show and change the settings"),
+    "conform": ("router.cli.conform.command:run", "find out by tiny requests what a backend really does"),
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
     "log": ("router.cli.watch.log:run", "show the newest requests, a line each, and go on with those that follow"),
@@ -53,7 +54,7 @@ PURPOSES = {
     "connect a tool": ("run", "setup", "env", "keys", "mcp", "subagent", "completions"),
     "reach models": ("backend", "accounts", "login", "models", "config"),
     "watch": ("status", "top", "log", "usage", "why", "explain", "history", "resume"),
-    "find faults": ("doctor", "repro", "replay"),
+    "find faults": ("doctor", "conform", "repro", "replay"),
 }
 
 # A word that users of other programs type -> what there is for it.
@@ -70,6 +71,10 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
+    **dict.fromkeys(
+        ("probe", "card", "cards", "conformance", "capabilities"),
+        "Find out what a backend really does:   fairlead conform NAME",
+    ),
     **dict.fromkeys(("diagnose", "diagnostics", "health", "verify"), "Look for what is wrong:   fairlead doctor"),
     **dict.fromkeys(
         ("add", "provider", "providers", "backends"), "Add a backend with its key:   fairlead backend add NAME"

@@ -25,6 +25,11 @@ def parse(raw: bytes | bytearray | memoryview) -> Object:
     return body
 
 
+def as_json(value: object) -> Json:
+    """The value as it is once it is sent."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def as_object(value: Json) -> Object:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
@@ -92,3 +97,14 @@ def weigh(*values: Json) -> int:
 def tokens(size: int) -> int:
     """The tokens in `size` bytes of text, estimated as ceil(size / 3.6)."""
     return -(-size * 10 // 36)
+
+
+def number_id(prefix: str, key: str, count: int) -> str:
+    """An id that no other part of the answer has. count: of the parts of its kind before it."""
+    return f"{prefix}_{key}_{count}" if count else f"{prefix}_{key}"
+
+
+def read_grammar(value: Json) -> str:
+    """The grammar in the format field of a custom tool, '' where it takes any text."""
+    field = as_object(value)
+    return as_text(field.get("definition")) or as_text(as_object(field.get("grammar")).get("definition"))

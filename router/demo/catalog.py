@@ -1,7 +1,18 @@
 """The list of models, in OpenAI's or Anthropic's shape."""
 
-from router.demo.script import CREATED, MODELS
+from router.backends.profile import EFFORTS
+from router.demo.script import CREATED, FULL, MODELS, WINDOW
 from router.errors import UnknownModel
+
+# What demo-full says of itself; the others have no limits. Clients skip fields that they do not know.
+_LIMITS: dict[str, object] = {
+    "context_window": WINDOW,
+    "max_input_tokens": WINDOW,
+    "max_tokens": WINDOW,
+    "max_output_tokens": WINDOW,
+    "input_modalities": ["text", "image", "file", "audio"],
+    "supported_efforts": list(EFFORTS),
+}
 
 
 def model_list(*, anthropic: bool) -> object:
@@ -20,6 +31,7 @@ def model_info(name: str, *, anthropic: bool) -> object:
 
 
 def _make_entry(name: str, *, anthropic: bool) -> object:
+    limits = _LIMITS if name == FULL else {}
     if anthropic:
         return {
             "type": "model",
@@ -27,5 +39,6 @@ def _make_entry(name: str, *, anthropic: bool) -> object:
             "display_name": name,
             "created_at": "2026-01-01T00:00:00Z",
             "lifecycle": "active",
+            **limits,
         }
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "fairlead"}
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "fairlead", **limits}

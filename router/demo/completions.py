@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from router.demo.body import Json, Object, weigh
 from router.demo.chat import DONE, usage, wants_usage
-from router.demo.script import CREATED, Ask, Event, Reply, decide, sse
+from router.demo.reply import Event, Part, Reply
+from router.demo.script import CREATED, Ask, decide, sse
 from router.errors import BadRequest
 
 
@@ -49,7 +50,8 @@ class Completions:
         }
 
     def _make_usage(self) -> object:
-        return usage(self.ask.size, sum(reply.tokens for reply in self._replies))
+        parts = tuple(Part(kind="text", text=reply.text) for reply in self._replies)
+        return usage(self.ask.size, Reply(parts=parts))
 
 
 def _make_choice(index: int, text: str, finish_reason: str | None) -> object:

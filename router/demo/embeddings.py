@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import msgspec
 
 from router.demo.body import Json, Object, tokens
-from router.demo.script import Ask, Event, Reply
+from router.demo.reply import Event, Reply
+from router.demo.script import Ask
 from router.errors import BadRequest
 
 # OpenAI's own bounds on an embeddings request.

@@ -1,6 +1,7 @@
 """Anthropic Messages: reads requests, and encodes replies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -11,6 +12,7 @@ from router.demo.body import (
     as_text,
     conversation,
     last_text,
+    number_id,
     objects,
     text_of,
     tokens,
@@ -18,7 +20,8 @@ from router.demo.body import (
     without_notes,
 )
 from router.demo.refusals import ThreadsUnsupported
-from router.demo.script import Ask, Event, Reply, Tool, choose, sse, wanted_format
+from router.demo.reply import PAGE, Event, Part, Reply, Tool
+from router.demo.script import Ask, choose, compact, sse, wanted_format
 
 
 class Messages:
@@ -34,7 +37,7 @@ class Messages:
             stream=body.get("stream") is True,
             text=last_text(turns),
             size=_measure_prompt(body),
-            tool=choose(_read_tools(body.get("tools")), body.get("tool_choice")),
+            tool=choose(read_tools(body.get("tools")), body.get("tool_choice")),
             result=_read_result(turns),
             format=wanted_format(output.get("format") or body.get("output_format")),
         )
@@ -42,57 +45,93 @@ class Messages:
 
     def whole(self, reply: Reply) -> object:
         """The message as a whole."""
-        block = self._open_block(reply)
-        if reply.call is None:
-            block["text"] = reply.text
-        else:
-            block["input"] = msgspec.Raw(reply.input.encode())
-        return self._make_message([block], _get_stop_reason(reply), reply.tokens)
+        content = [block for at, part in enumerate(reply.parts) for block in self._make_blocks(part, at)]
+        return self._make_message(content, reply, done=True)
 
     def events(self, reply: Reply) -> Iterator[Event]:
-        """message_start to message_stop, one content block."""
-        yield _make_event("message_start", message=self._make_message([], None, 1))
-        yield _make_event("content_block_start", index=0, content_block=self._open_block(reply))
-        yield _make_event("ping")
-        for piece in reply.pieces():
-            delta = (
-                {"type": "text_delta", "text": piece}
-                if reply.call is None
-                else {"type": "input_json_delta", "partial_json": piece}
-            )
-            yield Event(_make_event("content_block_delta", index=0, delta=delta).data, piece=True)
-        yield _make_event("content_block_stop", index=0)
-        delta = {"stop_reason": _get_stop_reason(reply), "stop_sequence": None}
-        yield _make_event("message_delta", delta=delta, usage=self._make_usage(reply.tokens))
+        """message_start to message_stop, block after block."""
+        yield _make_event("message_start", message=self._make_message([], reply, done=False))
+        index = 0
+        for at, part in enumerate(reply.parts):
+            for block in self._make_blocks(part, at):
+                yield from _emit_block(index, block, part)
+                index += 1
+        delta = {"stop_reason": _STOP_REASONS[reply.finish], "stop_sequence": reply.stop}
+        yield _make_event("message_delta", delta=delta, usage=self._make_usage(reply, reply.tokens))
         yield _make_event("message_stop")
 
-    def _open_block(self, reply: Reply) -> dict[str, object]:
-        """The content block before its first delta."""
-        if reply.call is None:
-            return {"type": "text", "text": ""}
-        return {"type": "tool_use", "id": f"toolu_{self._key}", "name": reply.call.name, "input": {}}
+    def _make_blocks(self, part: Part, at: int) -> list[dict[str, object]]:
+        """The content blocks of a part. at: its place in the reply."""
+        if part.kind == "thought":
+            return [{"type": "thinking", "thinking": part.text, "signature": part.proof}]
+        if part.kind == "search":
+            return _make_search(part, number_id("srvtoolu", self._key, at))
+        if part.tool is None:
+            return [{"type": "text", "text": part.text}]
+        name, given = part.tool.name, msgspec.Raw(part.text.encode())
+        return [{"type": "tool_use", "id": number_id("toolu", self._key, at), "name": name, "input": given}]
 
-    def _make_message(self, content: list[dict[str, object]], stop_reason: str | None, output: int) -> object:
+    def _make_message(self, content: list[dict[str, object]], reply: Reply, *, done: bool) -> object:
         return {
             "id": f"msg_{self._key}",
             "type": "message",
             "role": "assistant",
             "model": self.ask.model,
             "content": content,
-            "stop_reason": stop_reason,
-            "stop_sequence": None,
-            "usage": self._make_usage(output),
+            "stop_reason": _STOP_REASONS[reply.finish] if done else None,
+            "stop_sequence": reply.stop if done else None,
+            "usage": self._make_usage(reply, reply.tokens if done else 1),
         }
 
-    def _make_usage(self, output: int) -> object:
+    def _make_usage(self, reply: Reply, output: int) -> object:
+        read, cached, stored = reply.count_input(self.ask.size)
         return {
-            "input_tokens": tokens(self.ask.size),
+            "input_tokens": read - cached - stored,
             "output_tokens": output,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            "cache_creation_input_tokens": stored,
+            "cache_read_input_tokens": cached,
+            "cache_creation": {"ephemeral_5m_input_tokens": stored, "ephemeral_1h_input_tokens": 0},
             "service_tier": "standard",
         }
+
+
+# Field of a content block -> the type and field of the delta that brings it. Other blocks begin whole.
+_DELTAS = {
+    "text": ("text_delta", "text"),
+    "thinking": ("thinking_delta", "thinking"),
+    "input": ("input_json_delta", "partial_json"),
+    "signature": ("signature_delta", "signature"),
+}
+_EMPTY: Mapping[str, object] = MappingProxyType({"text": "", "thinking": "", "input": {}, "signature": ""})
+_STOP_REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "stop_sequence": "stop_sequence"}
+
+
+def _emit_block(index: int, block: dict[str, object], part: Part) -> Iterator[Event]:
+    """The events of a content block; after the start of the first there is a ping, as Anthropic sends it."""
+    begun = {name: _EMPTY.get(name, value) for name, value in block.items()}
+    whole = block["type"] == "web_search_tool_result"
+    yield _make_event("content_block_start", index=index, content_block=block if whole else begun)
+    if index == 0:
+        yield _make_event("ping")
+    for name in () if whole else [name for name in block if name in _DELTAS]:
+        kind, field = _DELTAS[name]
+        for piece in [part.proof] if name == "signature" else _cut_pieces(block, part):
+            delta = {"type": kind, field: piece}
+            yield Event(_make_event("content_block_delta", index=index, delta=delta).data, piece=True)
+    yield _make_event("content_block_stop", index=index)
+
+
+def _cut_pieces(block: dict[str, object], part: Part) -> list[str]:
+    return [compact(block["input"])] if part.kind == "search" else part.pieces()
+
+
+def _make_search(part: Part, name: str) -> list[dict[str, object]]:
+    """A search, which found the one page that the demo knows."""
+    found = {"type": "web_search_result", "title": PAGE.title, "url": PAGE.url, "page_age": None}
+    return [
+        {"type": "server_tool_use", "id": name, "name": "web_search", "input": {"query": part.text}},
+        {"type": "web_search_tool_result", "tool_use_id": name, "content": [{**found, "encrypted_content": "demo"}]},
+    ]
 
 
 def count(body: Object) -> object:
@@ -109,11 +148,7 @@ def _make_event(kind: str, **fields: object) -> Event:
     return Event(sse({"type": kind, **fields}, kind))
 
 
-def _get_stop_reason(reply: Reply) -> str:
-    return "end_turn" if reply.call is None else "tool_use"
-
-
-def _read_tools(value: Json) -> list[Tool]:
+def read_tools(value: Json) -> list[Tool]:
     """The tools that the client runs itself and has loaded; server tools have types of their own."""
     return [
         Tool(name=as_text(tool["name"]), schema=as_object(tool.get("input_schema")))

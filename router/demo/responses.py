@@ -1,4 +1,4 @@
-"""OpenAI Responses: reads requests, and encodes replies. Nothing is stored: previous_response_id is only echoed."""
+"""OpenAI Responses: reads requests, and encodes replies. Only demo-full goes on from a previous_response_id."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -12,13 +12,16 @@ from router.demo.body import (
     as_text,
     conversation,
     last_text,
+    number_id,
     objects,
+    read_grammar,
     text_of,
     tokens,
     weigh,
     without_notes,
 )
-from router.demo.script import CREATED, Ask, Event, Reply, Tool, choose, sse, wanted_format
+from router.demo.reply import PAGE, Event, Part, Reply, Tool
+from router.demo.script import CREATED, Ask, choose, sse, wanted_format
 
 # Request parameters that a response repeats, with their default values.
 _REPEATED: Object = {
@@ -48,17 +51,22 @@ class Responses:
     """One POST /v1/responses. Raises BadRequest without input."""
 
     def __init__(self, body: Object, model: str, key: str):
-        turns = _read_turns(body)
+        turns = read_turns(body)
         self.ask = Ask(
             model=model,
             stream=body.get("stream") is True,
             text=last_text(turns),
             size=_measure_prompt(body),
-            tool=choose(_read_tools(body.get("tools")), body.get("tool_choice")),
+            tool=choose(read_tools(body.get("tools")), body.get("tool_choice")),
             result=_read_result(turns),
             format=wanted_format(as_object(body.get("text")).get("format")),
         )
         self._key = key
+        #: Of the response.
+        self.id = f"resp_{key}"
+        self._summarizes = as_text(as_object(body.get("reasoning")).get("summary")) != ""
+        included = body.get("include")
+        self._seals = isinstance(included, list) and "reasoning.encrypted_content" in included
         # Encoded here, so that a value that cannot be encoded is refused before a stream begins.
         self._repeated = {
             name: msgspec.Raw(msgspec.json.encode(default if (value := body.get(name)) is None else value))
@@ -66,8 +74,12 @@ class Responses:
         }
 
     def whole(self, reply: Reply) -> object:
-        """The response, one output item."""
-        return self._make_response("completed", [self._make_item(reply, done=True)], reply.tokens)
+        """The response."""
+        return self._make_response(reply, self.make_output(reply))
+
+    def make_output(self, reply: Reply) -> list[dict[str, object]]:
+        """The output items, an item for each part."""
+        return [self._make_item(part, at, done=True) for at, part in enumerate(reply.parts)]
 
     def events(self, reply: Reply) -> Iterator[Event]:
         """response.created to response.completed, numbered from 0."""
@@ -76,79 +88,119 @@ class Responses:
         def emit(kind: str, *, piece: bool = False, **fields: object) -> Event:
             return Event(sse({"type": kind, **fields, "sequence_number": next(numbers)}, kind), piece)
 
-        done = self._make_item(reply, done=True)
-        begun = self._make_response("in_progress", [], None)
+        begun = self._make_response(reply, None)
         yield emit("response.created", response=begun)
         yield emit("response.in_progress", response=begun)
-        yield emit("response.output_item.added", output_index=0, item=self._make_item(reply, done=False))
-        yield from self._emit_message(reply, emit) if reply.call is None else self._emit_call(reply, emit)
-        yield emit("response.output_item.done", output_index=0, item=done)
-        yield emit("response.completed", response=self._make_response("completed", [done], reply.tokens))
+        for at, part in enumerate(reply.parts):
+            item = self._make_item(part, at, done=False)
+            yield emit("response.output_item.added", output_index=at, item=item)
+            where: dict[str, object] = {"item_id": item["id"], "output_index": at}
+            yield from self._emit_part(part, where, emit)
+            yield emit("response.output_item.done", output_index=at, item=self._make_item(part, at, done=True))
+        response = self._make_response(reply, self.make_output(reply))
+        yield emit("response.incomplete" if reply.finish == "length" else "response.completed", response=response)
 
-    def _emit_message(self, reply: Reply, emit: _Emit) -> Iterator[Event]:
-        where: dict[str, object] = {"item_id": self._make_item_id(reply), "output_index": 0, "content_index": 0}
-        yield emit("response.content_part.added", **where, part=_make_part(""))
-        for piece in reply.pieces():
-            yield emit("response.output_text.delta", piece=True, **where, delta=piece, logprobs=[])
-        yield emit("response.output_text.done", **where, text=reply.text, logprobs=[])
-        yield emit("response.content_part.done", **where, part=_make_part(reply.text))
+    def _emit_part(self, part: Part, where: dict[str, object], emit: _Emit) -> Iterator[Event]:
+        if part.kind == "call":
+            yield from _emit_call(part, where, emit)
+        elif part.kind == "search":
+            for step in ("in_progress", "searching", "completed"):
+                yield emit(f"response.web_search_call.{step}", **where)
+        elif part.kind == "text":
+            yield from _emit_text(part, where, emit)
+        elif part.kind == "thought" and self._summarizes:
+            yield from _emit_summary(part, where, emit)
 
-    def _emit_call(self, reply: Reply, emit: _Emit) -> Iterator[Event]:
-        custom = reply.call is not None and reply.call.custom
-        kind = "response.custom_tool_call_input" if custom else "response.function_call_arguments"
-        where: dict[str, object] = {"item_id": self._make_item_id(reply), "output_index": 0}
-        for piece in reply.pieces():
-            yield emit(f"{kind}.delta", piece=True, **where, delta=piece)
-        yield emit(f"{kind}.done", **where, **{"input" if custom else "arguments": reply.input})
+    def _make_item(self, part: Part, at: int, *, done: bool) -> dict[str, object]:
+        """The output item of a part, the one at that place: whole when done, else as it is before its first delta."""
+        item: dict[str, object] = {"id": number_id(_name_prefix(part), self._key, at)}
+        status = {"status": "completed" if done else "in_progress"}
+        if part.kind == "compaction":
+            return item | {"type": "compaction", "encrypted_content": part.text}
+        if part.kind == "thought":
+            summary = [_make_summary(part.text)] if done and self._summarizes else []
+            sealed = {"encrypted_content": part.proof} if self._seals else {}
+            return item | {"type": "reasoning", "summary": summary, **sealed}
+        if part.kind == "search":
+            action = {"type": "search", "query": part.text, "sources": [{"type": "url", "url": PAGE.url}]}
+            return item | {"type": "web_search_call", **status, "action": action}
+        if part.tool is None:
+            content = [_make_part(part.text)] if done else []
+            return item | {"type": "message", **status, "role": "assistant", "content": content}
+        kind, field = ("custom_tool_call", "input") if part.tool.custom else ("function_call", "arguments")
+        space = {"namespace": part.tool.namespace} if part.tool.namespace else {}
+        call = {"type": kind, **status, "call_id": number_id("call", self._key, at), "name": part.tool.name, **space}
+        return item | call | {field: part.text if done else ""}
 
-    def _make_item_id(self, reply: Reply) -> str:
-        if reply.call is None:
-            return f"msg_{self._key}"
-        return f"ctc_{self._key}" if reply.call.custom else f"fc_{self._key}"
-
-    def _make_item(self, reply: Reply, *, done: bool) -> dict[str, object]:
-        """The output item: whole when done, else as it is before its first delta."""
-        item: dict[str, object] = {
-            "id": self._make_item_id(reply),
-            "type": "message",
-            "status": "completed" if done else "in_progress",
-        }
-        if reply.call is None:
-            return item | {"role": "assistant", "content": [_make_part(reply.text)] if done else []}
-        kind, field = ("custom_tool_call", "input") if reply.call.custom else ("function_call", "arguments")
-        call = {"type": kind, "call_id": f"call_{self._key}", "name": reply.call.name}
-        return item | call | {field: reply.input if done else ""}
-
-    def _make_response(self, status: str, output: list[dict[str, object]], written: int | None) -> object:
-        """The response object; `written` is its count of output tokens, None while it is in progress."""
+    def _make_response(self, reply: Reply, output: list[dict[str, object]] | None) -> object:
+        """The response object; output: its items, None while it is in progress."""
+        short = output is not None and reply.finish == "length"
+        status = "incomplete" if short else "completed"
         return {
-            "id": f"resp_{self._key}",
+            "id": self.id,
             "object": "response",
             "created_at": CREATED,
-            "status": status,
+            "status": "in_progress" if output is None else status,
             "error": None,
-            "incomplete_details": None,
+            "incomplete_details": {"reason": "max_output_tokens"} if short else None,
             "model": self.ask.model,
-            "output": output,
+            "output": output or [],
             **self._repeated,
-            "usage": None if written is None else _make_usage(tokens(self.ask.size), written),
+            "usage": None if output is None else _make_usage(reply, self.ask.size),
         }
+
+
+def _emit_text(part: Part, where: dict[str, object], emit: _Emit) -> Iterator[Event]:
+    where = {**where, "content_index": 0}
+    yield emit("response.content_part.added", **where, part=_make_part(""))
+    for piece in part.pieces():
+        yield emit("response.output_text.delta", piece=True, **where, delta=piece, logprobs=[])
+    yield emit("response.output_text.done", **where, text=part.text, logprobs=[])
+    yield emit("response.content_part.done", **where, part=_make_part(part.text))
+
+
+def _emit_summary(part: Part, where: dict[str, object], emit: _Emit) -> Iterator[Event]:
+    where = {**where, "summary_index": 0}
+    yield emit("response.reasoning_summary_part.added", **where, part=_make_summary(""))
+    for piece in part.pieces():
+        yield emit("response.reasoning_summary_text.delta", piece=True, **where, delta=piece)
+    yield emit("response.reasoning_summary_text.done", **where, text=part.text)
+    yield emit("response.reasoning_summary_part.done", **where, part=_make_summary(part.text))
+
+
+def _emit_call(part: Part, where: dict[str, object], emit: _Emit) -> Iterator[Event]:
+    custom = part.tool is not None and part.tool.custom
+    kind = "response.custom_tool_call_input" if custom else "response.function_call_arguments"
+    for piece in part.pieces():
+        yield emit(f"{kind}.delta", piece=True, **where, delta=piece)
+    yield emit(f"{kind}.done", **where, **{"input" if custom else "arguments": part.text})
+
+
+def _name_prefix(part: Part) -> str:
+    if part.tool is not None:
+        return "ctc" if part.tool.custom else "fc"
+    return {"thought": "rs", "search": "ws", "compaction": "cmp"}.get(part.kind, "msg")
 
 
 def count(body: Object) -> object:
     """The answer of POST /v1/responses/input_tokens: the number that the same request reports as input_tokens."""
-    _read_turns(body)
+    read_turns(body)
     return {"object": "response.input_tokens", "input_tokens": tokens(_measure_prompt(body))}
 
 
-def _make_usage(read: int, written: int) -> object:
+def _make_usage(reply: Reply, size: int) -> object:
+    read, cached, stored = reply.count_input(size)
     return {
         "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": written,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": read + written,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": stored},
+        "output_tokens": reply.tokens,
+        "output_tokens_details": {"reasoning_tokens": tokens(len(reply.thought.encode()))},
+        "total_tokens": read + reply.tokens,
     }
+
+
+def _make_summary(text: str) -> object:
+    return {"type": "summary_text", "text": text}
 
 
 def _make_part(text: str) -> object:
@@ -159,15 +211,22 @@ def _measure_prompt(body: Object) -> int:
     return weigh(body.get("instructions"), body.get("input"), body.get("tools"))
 
 
-def _read_turns(body: Object) -> list[Object]:
+def read_turns(body: Object) -> list[Object]:
+    """The input as items. Raises BadRequest without any."""
     text = body.get("input")
     return [{"role": "user", "content": text}] if isinstance(text, str) else conversation(body, "input")
 
 
-def _read_tools(value: Json) -> list[Tool]:
+def read_tools(value: Json, namespace: str = "") -> list[Tool]:
     """Functions and custom tools; all others run at OpenAI or in one client only."""
     return [
-        Tool(name=as_text(tool["name"]), schema=as_object(tool.get("parameters")), custom=tool["type"] == "custom")
+        Tool(
+            name=as_text(tool["name"]),
+            schema=as_object(tool.get("parameters")),
+            custom=tool["type"] == "custom",
+            namespace=namespace,
+            grammar=read_grammar(tool.get("format")),
+        )
         for tool in objects(value)
         if tool.get("type") in ("function", "custom") and as_text(tool.get("name"))
     ]

@@ -3,16 +3,22 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
-from router.demo.body import Json, Object, as_object, as_text, tokens
+from router.demo.body import Json, Object, as_object, as_text
+from router.demo.reply import Event, Part, Reply, Tool
 from router.demo.schema import arguments, example
 
+#: The model that has every feature.
+FULL = "demo-full"
+#: Tokens of its prompts.
+WINDOW = 65_536
 MODELS: tuple[str, ...] = (
     "demo",
     "demo-tools",
+    FULL,
     "demo-slow",
     "demo-429",
     "demo-500",
@@ -24,9 +30,7 @@ MODELS: tuple[str, ...] = (
 # 2026-01-01T00:00:00Z, a constant, so that answers are the same at any time.
 CREATED = 1767225600
 
-_NO_TEXT = "The last user message has no text."
-_FRAGMENT = 8
-_WORD = re.compile(r"\S+\s*|\s+")
+NO_TEXT = "The last user message has no text."
 # The words of a tool's name: `list_files`, `NotebookRead`, `mcp__docs__search`.
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _READS = frozenset(
@@ -43,17 +47,6 @@ _STARTERS = (
     *("agent", "task", "workflow", "schedul", "cron", "wakeup", "spawn", "delegat", "dispatch", "handoff", "swarm"),
     *("team", "orchestrat", "collab", "fork", "remotetrigger", "sendmessage", "skill", "thread", "background"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """A tool that a request declares."""
-
-    name: str
-    #: JSON schema of its arguments.
-    schema: Object
-    #: It takes free text instead of JSON.
-    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,37 +68,6 @@ class Ask:
     format: Object | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """A reply: text, or one call of a tool."""
-
-    text: str = ""
-    #: The tool that is called, None for a reply of text.
-    call: Tool | None = None
-    #: The call's arguments as JSON, or a custom tool's text.
-    input: str = ""
-
-    def pieces(self) -> list[str]:
-        """The pieces it is streamed in: the words of the text, or fragments of the call's input; none is empty."""
-        if self.call is not None:
-            return [self.input[at : at + _FRAGMENT] for at in range(0, len(self.input), _FRAGMENT)]
-        return words(self.text)
-
-    @property
-    def tokens(self) -> int:
-        """The estimated number of output tokens."""
-        name = self.call.name if self.call else ""
-        return tokens(len((name + self.input + self.text).encode()))
-
-
-class Event(NamedTuple):
-    """One event of a stream, as bytes."""
-
-    data: bytes
-    #: True when it carries a piece of the reply.
-    piece: bool = False
-
-
 class Dialect(Protocol):
     """A request of one protocol: decodes it to an Ask, and encodes the reply, whole or as a stream."""
 
@@ -124,16 +86,22 @@ def decide(ask: Ask) -> Reply:
     """The reply to a request."""
     if ask.model == "demo-tools":
         if ask.result is not None:
-            return Reply(text=f"The tool returned: {ask.result}" if ask.result else "The tool returned nothing.")
+            return say(f"The tool returned: {ask.result}" if ask.result else "The tool returned nothing.")
         if ask.tool is not None:
-            return _call_tool(ask.tool, ask.text)
+            return Reply(parts=(call(ask.tool, ask.text),), finish="tool_calls")
     if ask.format is not None:
-        return Reply(text=compact(example(ask.format)))
-    return Reply(text=ask.text or _NO_TEXT)
+        return say(compact(example(ask.format)))
+    return say(ask.text or NO_TEXT)
 
 
-def _call_tool(tool: Tool, text: str) -> Reply:
-    return Reply(call=tool, input=(text or "demo") if tool.custom else compact(arguments(tool.schema)))
+def say(text: str) -> Reply:
+    """A reply of one text."""
+    return Reply(parts=(Part(kind="text", text=text),))
+
+
+def call(tool: Tool, text: str) -> Part:
+    """A call of the tool. text: what the user said, which a custom tool gets."""
+    return Part(kind="call", tool=tool, text=(text or "demo") if tool.custom else compact(arguments(tool.schema)))
 
 
 def choose(tools: list[Tool], choice: Json) -> Tool | None:
@@ -146,8 +114,15 @@ def choose(tools: list[Tool], choice: Json) -> Tool | None:
         return None
     name = named.get("name") or as_object(named.get(kind)).get("name")
     forced = [tool for tool in tools if tool.name == name]
-    allowed = [tool for tool in forced or tools if not _starts_work(tool.name)]
-    return min(allowed, key=lambda tool: _rank(tool.name), default=None)
+    return next(iter(list_harmless(forced or tools)), None)
+
+
+def list_harmless(tools: list[Tool]) -> list[Tool]:
+    """Of the tools that may be called those of the least harmful kind: what only reads, then what does something else,
+    then what changes something."""
+    allowed = [tool for tool in tools if not _starts_work(tool.name)]
+    least = min((_rank(tool.name) for tool in allowed), default=0)
+    return [tool for tool in allowed if _rank(tool.name) == least]
 
 
 def _starts_work(name: str) -> bool:
@@ -172,11 +147,6 @@ def wanted_format(value: Json) -> Object | None:
     if field.get("type") != "json_schema":
         return None
     return as_object(field.get("schema")) or as_object(as_object(field.get("json_schema")).get("schema"))
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, each with the space after it; joined, they are the text again."""
-    return _WORD.findall(text)
 
 
 def compact(value: object) -> str:

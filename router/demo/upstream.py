@@ -7,30 +7,40 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
 import trio
 
+from router.backends.key_forms import WRONG_KEY
 from router.demo import messages, responses
 from router.demo.body import Object, parse
 from router.demo.catalog import model_info, model_list
 from router.demo.chat import Chat
 from router.demo.completions import Completions
 from router.demo.embeddings import Embeddings
+from router.demo.full.packing import PACKED, Packer, takes_gzip
 from router.demo.listening import serve_on_loopback
 from router.demo.messages import Messages
 from router.demo.refusals import anthropic_shape, no_such_path, openai_shape, refused
+from router.demo.reply import Reply
 from router.demo.responses import Responses
-from router.demo.script import Dialect, Reply, decide
-from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
+from router.demo.script import FULL, Dialect, decide
+from router.errors import BadRequest, RouterError, Unauthenticated, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
 
+if TYPE_CHECKING:
+    from router.demo.full.model import Model
+
 _BODY_LIMIT = 64 << 20
 # Seconds. Some systems discard unread data when a reset arrives; the wait lets the peer read the events before it.
 _BEFORE_CUT = 0.02
+# Seconds before each word of demo-full, so that words arrive one by one.
+_FULL_DELAY = 0.005
+_PING = b": ping\n\n"
 
 _GENERATE: dict[str, Callable[[Object, str, str], Dialect]] = {
     "/v1/messages": Messages,
@@ -48,13 +58,16 @@ _log = logging.getLogger(__name__)
 
 
 class Demo:
-    """The demo upstream, an application for connections of `router.net.server`; it keeps no state between requests.
+    """The demo upstream, an application for connections of `router.net.server`. Only demo-full has a memory. It needs
+    no key and takes any but WRONG_KEY.
 
     word_delay: seconds that demo-slow waits before each word.
     """
 
     def __init__(self, *, word_delay: float = 0.5):
         self._word_delay = word_delay
+        # Made by the first request for it, since it is rarely asked for and the demo is always served.
+        self._full: Model | None = None
 
     async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
         """As `serve_on_loopback`."""
@@ -63,6 +76,7 @@ class Demo:
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request."""
         try:
+            _check_key(request)
             if request.path in _GENERATE or request.path in _COUNT:
                 await self._serve_post(connection, request)
             else:
@@ -91,7 +105,27 @@ class Demo:
             await _respond(connection, "", _COUNT[request.path](body))
             return
         key = hashlib.sha256(request.path.encode() + raw).hexdigest()[:24]
-        await self._generate(connection, _GENERATE[request.path](body, _read_model(body), key), key)
+        dialect = _GENERATE[request.path](body, _read_model(body), key)
+        if dialect.ask.model == FULL:
+            await self._answer_fully(connection, request, body, dialect, key)
+        else:
+            await self._generate(connection, dialect, key)
+
+    async def _answer_fully(
+        self, connection: Connection, request: Request, body: Object, dialect: Dialect, key: str
+    ) -> None:
+        packer = Packer() if takes_gzip(request.fields) else None
+        if self._full is None:
+            from router.demo.full.model import Model
+
+            self._full = Model()
+        reply = self._full.answer(body, dialect)
+        if not dialect.ask.stream:
+            await _respond(connection, key, dialect.whole(reply), packer)
+            return
+        # Messages has an event for this.
+        ping = b"" if request.path.startswith("/v1/messages") else _PING
+        await self._stream(connection, dialect, reply, key, packer, ping)
 
     async def _generate(self, connection: Connection, dialect: Dialect, key: str) -> None:
         ask = dialect.ask
@@ -116,22 +150,39 @@ class Demo:
         await connection.write([*head, *connection.frame_data(body[: len(body) // 2])])
         await _cut(connection)
 
-    async def _stream(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
+    async def _stream(
+        self,
+        connection: Connection,
+        dialect: Dialect,
+        reply: Reply,
+        key: str,
+        packer: Packer | None = None,
+        ping: bytes = b"",
+    ) -> None:
+        """Send the events. packer: packs them, each so that it can be read at once. ping: what comes first."""
         left = max(1, len(reply.pieces()) // 2) if dialect.ask.model == "demo-cut" else math.inf
         pause = self._get_pause(dialect)
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        headers += PACKED if packer else []
         await connection.write(connection.frame_head(200, [*headers, *_make_id_headers(key)]))
+        pack = packer.pack if packer else bytes
+        if ping:
+            await connection.write(connection.frame_data(pack(ping)))
         for event in dialect.events(reply):
             # Yields to other connections also without a pause, since an echo can be long.
             await trio.sleep(pause if event.piece else 0)
-            await connection.write(connection.frame_data(event.data))
+            await connection.write(connection.frame_data(pack(event.data)))
             left -= event.piece
             if left <= 0:
                 await _cut(connection)
                 return
+        if packer:
+            await connection.write(connection.frame_data(packer.end()))
         await connection.write(connection.frame_end())
 
     def _get_pause(self, dialect: Dialect) -> float:
+        if dialect.ask.model == FULL:
+            return _FULL_DELAY
         return self._word_delay if dialect.ask.model == "demo-slow" else 0.0
 
 
@@ -161,8 +212,11 @@ async def _cut(connection: Connection) -> None:
     connection.abort()
 
 
-async def _respond(connection: Connection, key: str, answer: object) -> None:
-    await connection.respond(200, _make_headers(key), msgspec.json.encode(answer))
+async def _respond(connection: Connection, key: str, answer: object, packer: Packer | None = None) -> None:
+    body, headers = msgspec.json.encode(answer), _make_headers(key)
+    if packer:
+        body, headers = packer.pack(body) + packer.end(), [*headers, *PACKED]
+    await connection.respond(200, headers, body)
 
 
 async def _refuse(connection: Connection, request: Request, error: RouterError) -> None:
@@ -192,6 +246,12 @@ def _speaks_anthropic(request: Request) -> bool:
     if request.path in _GENERATE or request.path in _COUNT:
         return request.path.startswith("/v1/messages")
     return b"anthropic-version" in request.fields
+
+
+def _check_key(request: Request) -> None:
+    given = request.fields.get(b"x-api-key") or request.fields.get(b"authorization", b"").removeprefix(b"Bearer ")
+    if given == WRONG_KEY.encode():
+        raise Unauthenticated("The key is wrong. The demo backend takes any other, and needs none.")
 
 
 def _check_verb(request: Request, *verbs: str) -> None:

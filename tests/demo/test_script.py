@@ -2,7 +2,8 @@
 
 import pytest
 
-from router.demo.script import Tool, choose
+from router.demo.reply import Tool
+from router.demo.script import choose
 
 
 def chosen(*names, choice=None):

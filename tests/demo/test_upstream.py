@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +16,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from router.backends.key_forms import WRONG_KEY
 from router.demo import MODELS, Demo
 from router.net.server.connection import Connection
 from router.net.server.limits import Limits
@@ -110,6 +113,14 @@ def test_compressed(http: httpx.Client) -> None:
     assert shaped(answer)
 
 
+def test_wrong_key(http: httpx.Client) -> None:
+    """One key is refused in either head field, so that tools can try it; all others are taken."""
+    for fields in ({"x-api-key": WRONG_KEY}, {"authorization": f"Bearer {WRONG_KEY}"}):
+        answer = http.get("/v1/models", headers=fields)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert http.get("/v1/models", headers={"x-api-key": "other"}).status_code == 200
+
+
 def test_head(http: httpx.Client) -> None:
     """HEAD of the models has no body."""
     answer = http.head("/v1/models")
@@ -141,8 +152,23 @@ SHAPES = st.recursive(
 )
 TOP = ["tools", "tool_choice", "stream", "stream_options", "system", "instructions", "text", "response_format"]
 TOP += ["output_config", "dimensions", "encoding_format", "temperature", "metadata", "thread"]
+TOP += [
+    "max_tokens",
+    "max_output_tokens",
+    "stop",
+    "stop_sequences",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "seed",
+    "thinking",
+]
+TOP += ["reasoning_effort", "reasoning", "include", "parallel_tool_calls", "previous_response_id", "store"]
+FIELDS += ["source", "image_url", "file", "file_data", "input_audio", "data", "url", "tool_use_id", "tool_call_id"]
+FIELDS += ["call_id", "encrypted_content", "signature", "thinking", "budget_tokens", "effort", "cache_control", "id"]
+ENDS = ("event: message_stop", "event: response.completed", "event: response.incomplete")
 # The models that fail on purpose are left out, demo-cut and demo-hang with them.
-NAMES = st.sampled_from(["demo", "demo-tools", "demo-slow", "other"])
+NAMES = st.sampled_from(["demo", "demo-tools", "demo-full", "demo-slow", "other"])
 
 
 @settings(deadline=None, database=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -160,7 +186,7 @@ def test_odd_shapes(http: httpx.Client, caplog: pytest.LogCaptureFixture, data: 
         assert shaped(answer)
     elif answer.headers["content-type"].startswith("text/event-stream"):
         last = answer.text.split("\n\n")[-2]
-        assert last == "data: [DONE]" or last.startswith(("event: message_stop", "event: response.completed"))
+        assert last == "data: [DONE]" or last.startswith(ENDS)
     else:
         answer.json()
     assert not caplog.records
@@ -307,7 +333,13 @@ def test_async_clients_at_once(url: str) -> None:
     trio.run(main)
 
 
+def test_demo_full_is_loaded_late() -> None:
+    """Every start of a proxy loads the demo, and few requests need this model."""
+    code = "import sys, router.demo; print([name for name in sys.modules if name == 'router.demo.full.model'])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"[]"
+
+
 def test_models_are_named() -> None:
     """The demo's models have the names that users type."""
-    named = "demo demo-tools demo-slow demo-429 demo-500 demo-529 demo-cut demo-hang"
+    named = "demo demo-tools demo-full demo-slow demo-429 demo-500 demo-529 demo-cut demo-hang"
     assert tuple(named.split()) == MODELS

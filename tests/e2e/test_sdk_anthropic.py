@@ -188,7 +188,7 @@ def test_models(claude):
     """The list has the demo models in Anthropic's shape, page by page, and each can be looked up."""
     names = [model.id for model in claude.models.list(limit=3)]
     assert names[:2] == ["demo", "demo-tools"]
-    assert len(names) == len(set(names)) == 8
+    assert len(names) == len(set(names)) == 9
     first = claude.models.list(limit=3)
     assert (len(first.data), first.has_more, first.last_id) == (3, True, first.data[-1].id)
     found = claude.models.retrieve("demo-slow")

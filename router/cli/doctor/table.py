@@ -68,6 +68,7 @@ def _list_of_backend(backend: Backend, situation: Situation) -> list[Check]:
         (f"backend.{name}", backends.make_run(name, backends.check_reach), CHECK_SECONDS),
         (f"backend.{name}.key", backends.make_run(name, backends.check_key), backends.KEY_SECONDS),
         (f"backend.{name}.protocols", backends.make_run(name, backends.check_protocols), CHECK_SECONDS),
+        (f"backend.{name}.card", partial(backends.check_cards, name=name), CHECK_SECONDS),
         (f"backend.{name}.limits", partial(accounts.check_limits, name=name), CHECK_SECONDS),
     ]
     if local_servers.is_own_server(backend):

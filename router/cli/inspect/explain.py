@@ -21,6 +21,9 @@ from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import describe_absence, proven
+from router.conform.age import format_age
+from router.conform.card_file import read_card
+from router.conform.record import Card, count_verdicts, format_counts
 from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
 from router.host.event_loop import run_async
@@ -55,10 +58,11 @@ def run(argv: list[str]) -> int:
     note_refused(home)
     answer = run_async(ask, home, _read_question(options))
     if options.json:
-        plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
+        card = _find_card(home, answer.found)
+        plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found), "card": _summarize(card)}
         print_json(plain)
     else:
-        _print(answer)
+        _print(home, answer)
     return 1 if answer.found.status else 0
 
 
@@ -147,14 +151,31 @@ async def _explain_here(home: Home, settings: Settings, question: Question) -> E
 # Printing
 
 
-def _print(answer: Answer) -> None:
+def _print(home: Home, answer: Answer) -> None:
     if answer.absence:
         note(answer.absence)
     found = answer.found
     say(_clean(found.model or "(no model named)"))
     width = find_width()
-    for title, text in format_rows(found):
+    card = _find_card(home, found)
+    shown = [("card", f"{format_counts(card.probes)}; {format_age(card)}")] if card is not None else []
+    for title, text in [*format_rows(found), *shown]:
         print("\n".join(wrap_row(f"  {title:<9}  ", _clean(text), width)))
+
+
+def _find_card(home: Home, found: Explanation) -> Card | None:
+    """What `fairlead conform` found out of the backend with the model that it would get; None for nothing."""
+    if not found.backend or not found.sent_model:
+        return None
+    try:
+        return read_card(home, found.backend, found.sent_model)
+    except CommandError:
+        return None
+
+
+def _summarize(card: Card | None) -> dict[str, object] | None:
+    """Of a card what JSON tells; all of it is told by `fairlead conform`."""
+    return None if card is None else {"date": card.date, "verdicts": count_verdicts(card.probes)}
 
 
 def format_rows(found: Explanation) -> list[tuple[str, str]]:

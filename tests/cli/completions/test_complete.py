@@ -14,7 +14,7 @@ from router.cli.completions.files import Files
 from ...patience import PATIENCE
 from .homes import CONFIG, SECRET, write_history, write_home
 
-DEMO = [*("demo", "demo-tools", "demo-slow", "demo-429", "demo-500", "demo-529", "demo-cut", "demo-hang")]
+DEMO = [*("demo", "demo-tools", "demo-full", "demo-slow", "demo-429", "demo-500", "demo-529", "demo-cut", "demo-hang")]
 NAMED = ["fast", "Slow One", "groq:llama-3.3-70b-versatile", "claude-opus-5", "office:qwen3-coder"]
 SERVED = ["llama-3.3-70b-versatile", "groq:llama-3.3-70b-versatile"]
 JSON = ["--json", "--help"]

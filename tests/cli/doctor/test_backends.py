@@ -1,5 +1,6 @@
 """The checks of backends: how far a connection comes, keys, protocols, and the tiny request of --probe."""
 
+import json
 import socket
 import ssl
 
@@ -8,8 +9,13 @@ import trustme
 
 from router.cli.doctor.checks import backends
 from router.cli.doctor.checks.backends import judge_certificate
+from router.conform.age import compute_fingerprint
+from router.conform.card_file import write_card
+from router.conform.record import Card, Row
+from router.conform.runner import format_now
 from router.net.control import handshake
 from router.net.control.handshake import Certificate, Connection, Resolved
+from router.store.home.home import open_home
 
 from ...local_servers import (
     listening,
@@ -352,3 +358,37 @@ def test_an_error_inside_a_stream(add, provider, examine, monkeypatch, inside):
     monkeypatch.setattr(provider, "answer", fail_second)
     rows = examine("backend.box.probe", "--probe").find("backend.box.probe")
     assert [row["text"] for row in rows if row["status"] == "fail"] == ["stream of chat: overloaded"]
+
+
+def test_cards(add, examine, fairlead):
+    """A new card is told; one that is old, of another URL or of another build of the model asks for a new one."""
+    entry = {"id": "model-a", "created": 2}
+    with scripted() as peer:
+        peer.answers["/v1/models"] = (200, {}, json.dumps({"data": [entry]}).encode())
+        add(peer.root)
+        assert examine("backend.box.card").rows == []
+
+        def judge(**fields):
+            rows = (Row(id="reach.tls", verdict="yes", evidence=""), Row(id="reach.key", verdict="no", evidence=""))
+            given = {"fairlead": "0", "date": format_now(), "backend": "box", "root": peer.root, "probes": rows}
+            write_card(
+                open_home({"FAIRLEAD_HOME": str(fairlead.home)}), Card(**{**given, "model": "model-a", **fields})
+            )
+            row = examine("backend.box.card").get("backend.box.card")
+            return row["status"], row["text"], row["fix"]
+
+        again = "Make a new one: fairlead conform box --model model-a"
+        same, other = compute_fingerprint(entry), compute_fingerprint({**entry, "created": 1})
+        found = judge(fingerprint=same)
+        assert found[0] == "ok"
+        assert found[1].startswith("its card of model-a: 1 yes, 1 no, ")
+        status, text, fix = judge(date="2020-01-01T00:00:00Z")
+        assert (status, text.endswith(" days old"), fix) == ("info", True, again)
+        assert judge(root="http://elsewhere/v1")[::2] == ("info", again)
+        assert judge(fingerprint=other) == (
+            "warn",
+            "its card of model-a was made with another build of the model, by what the model list says",
+            again,
+        )
+    # What cannot be asked says nothing.
+    assert judge(fingerprint=other)[0] == "ok"

@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from router.conform.card_file import write_card
+from router.conform.record import Card, Row
+from router.store.home.home import open_home
+
 REQUEST = {
     "model": "model-a",
     "messages": [{"role": "user", "content": "hi"}],
@@ -213,3 +217,18 @@ def test_json_has_no_character_that_a_terminal_obeys(configured, provider):
         assert done.out.isascii()
         assert name in json.dumps(json.loads(done.out), ensure_ascii=False)
         configured.start("proxy", "--port", "0")
+
+
+def test_a_card(configured, provider):
+    """What `fairlead conform` found out of the backend with this model is cited, with its age."""
+    rows_ = (Row(id="reach.tls", verdict="yes", evidence=""), Row(id="reach.key", verdict="no", evidence=""))
+    made = {"fairlead": "0", "date": "2026-01-01T00:00:00Z", "backend": "box", "root": f"{provider.url}/v1"}
+    home = open_home({"FAIRLEAD_HOME": str(configured.home)})
+    write_card(home, Card(**made, model="model-a", probes=rows_))
+    said = rows(configured("explain", "model-a").out)[1]["card"]
+    assert said.startswith("1 yes, 1 no; ")
+    assert said.endswith(" days old")
+    told = json.loads(configured("explain", "model-a", "--json").out)
+    assert told["card"] == {"date": "2026-01-01T00:00:00Z", "verdicts": {"yes": 1, "no": 1}}
+    write_card(home, Card(**made, model="model-b", probes=rows_))
+    assert "card" not in rows(configured("explain", "text-embedding-1").out)[1]

@@ -51,6 +51,7 @@ ON_EMPTY_HOME = [
     Scene("completions fish --uninstall"),
     Scene("completions powershell --install"),
     Scene("demo --once"),
+    *(Scene(f"conform {line}") for line in ("demo --probes protocols,money", "box", "demo --probes strems")),
     *(Scene(line) for line in ("run", "run claude", "run -- no-such-program", "run -- gemini", "run --dry-run -- sh")),
     # Without the tools that may be on this machine.
     *(Scene(line, environ=(("PATH", ""),)) for line in ("setup", "setup codex", "setup codx", "setup cursor")),
@@ -118,5 +119,8 @@ AFTER = [
     Scene("config set upstream_proxy socks5://127.0.0.1:1"),
     Scene("history clear"),
     Scene("history clear --yes"),
+    Scene("conform box --budget little"),
+    Scene("conform box --show"),
+    Scene("conform box --model model-a --probes reach.models,protocols.chat,protocols.messages,roles.developer"),
     Scene("backend remove box"),
 ]

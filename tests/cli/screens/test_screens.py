@@ -72,6 +72,8 @@ def replace_varying(text, folder, ports):
     text = re.sub(r"(reached in|ok|failed|events) +[\d.]+ m?s\b", r"\1 N ms", text)
     text = re.sub(r"(requests? in) [\d.]+ m?s\b", r"\1 N s", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-01-01 00:00:00", text)
+    # The line of progress, which goes before the command ends.
+    text = re.sub(r"\r  \d+ of \d+   [^\n]*\r *\r", "", text)
     return re.sub(r"\b\d{10}(\.\d+)?\b", "TIME", text)
 
 

@@ -268,6 +268,15 @@ COMMANDS = {
         Option(("--from",), ("fairlead", "claude-code-router", "litellm"), "fairlead, claude-code-router, litellm"),
         Option(("--yes",), None, "write without asking"),
     )),
+    "conform": Command("find out by tiny requests what a backend really does", ("backend",), (
+        Option(("--model",), "model", "the model to ask"),
+        Option(("--probes",), ("reach", "protocols", "money", "stream", "roles", "output", "tools", "input", "thinking", "cache", "server_tools", "limits"), "only these groups and probes, by commas"),
+        Option(("--budget",), "", "at most so much"),
+        Option(("--show",), None, "send nothing: show the card that was made before"),
+        Option(("--apply",), None, "write what its profile lacks to config.toml"),
+        Option(("--markdown",), None, "print the card as Markdown, for an issue"),
+        Option(("--json",), None, "print the card as JSON"),
+    )),
     "explain": Command("show where a request would go, and why; nothing is sent", ("model or file",), (
         Option(("--protocol",), ("messages", "chat", "responses"), "the request's protocol"),
         Option(("--client",), ("claude-code", "codex", "opencode", "cline", "continue", "qwen-code", "pi", "vibe", "litellm", "anthropic-sdk", "openai-sdk", "ai-sdk"), "the tool that sends the request: claude-code, codex, ..."),

@@ -70,6 +70,7 @@ PROVIDER_MODELS: dict[str, tuple[str, ...]] = {
 DEMO_MODELS = (
     "demo",
     "demo-tools",
+    "demo-full",
     "demo-slow",
     "demo-429",
     "demo-500",

@@ -2,7 +2,7 @@
 
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,10 +17,13 @@ from router.cli.common.output import format_count
 from router.cli.common.probe_backend import ProbeResult, build_outbound, fetch_key, probe_all, probe_backend
 from router.cli.doctor.row import Row, Run
 from router.cli.doctor.situation import Situation
+from router.conform.age import compute_fingerprint, format_age, is_old
+from router.conform.card_file import list_cards
+from router.conform.record import format_counts
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, is_loopback
 from router.net.control import handshake
-from router.net.control.calls import probe_stream
+from router.net.control.calls import fetch_catalog, probe_stream
 from router.net.control.request import ControlError, clean, send
 from router.settings import Secret
 from router.store.config.redacted import advise_key
@@ -266,6 +269,44 @@ async def _try_stream(situation: Situation, backend: Backend, model: str, protoc
         text += f"after {format_seconds(times.first * 1000)}): a proxy or filter on the way may hold streams back"
         return Row(name, "warn", text, "Which proxies are set here: fairlead doctor env.proxy config")
     return f"{format_seconds((times.first + times.spread) * 1000)} ({format_count(times.events, 'event')})"
+
+
+async def check_cards(situation: Situation, name: str) -> list[Row]:
+    """Whether what cards say of a backend may have changed since they were made."""
+    backend = next(one for one in situation.backends if one.name == name)
+    cards = list_cards(situation.home, name) if situation.home is not None else []
+    if not cards:
+        return []
+    rows: list[Row] = []
+    now = await _fetch_fingerprints(situation, backend, [card.model for card in cards])
+    for card in cards:
+        known, said = now.get(card.model, ""), f"its card of {clean(card.model)}"
+        again = f"Make a new one: fairlead conform {name} --model {clean(card.model)}"
+        if card.root != backend.root:
+            rows.append(
+                Row(f"backend.{name}.card", "info", f"{said} was made at another URL, {clean(card.root)}", again)
+            )
+        elif known and card.fingerprint and known != card.fingerprint:
+            text = f"{said} was made with another build of the model, by what the model list says"
+            rows.append(Row(f"backend.{name}.card", "warn", text, again))
+        elif is_old(card):
+            rows.append(Row(f"backend.{name}.card", "info", f"{said} is {format_age(card)}", again))
+        else:
+            rows.append(Row(f"backend.{name}.card", "ok", f"{said}: {format_counts(card.probes)}, {format_age(card)}"))
+    return rows
+
+
+async def _fetch_fingerprints(situation: Situation, backend: Backend, models: Collection[str]) -> Mapping[str, str]:
+    """Model -> what the list of models says of its build now; {} where the list may not or cannot be read."""
+    if situation.home is None or (situation.offline and not is_loopback(host_of(backend.root))):
+        return {}
+    try:
+        key = await fetch_key(backend, situation.credentials)
+        way = build_outbound(situation.home, backend, situation.settings)
+        found = await fetch_catalog(backend, key, read_entry=compute_fingerprint, outbound=way, timeout=_STEP)
+    except (CommandError, ControlError):
+        return {}
+    return {model: str(found.entries.get(model) or "") for model in models}
 
 
 def _format_advice(advice: Advice | None) -> str:

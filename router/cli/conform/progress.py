@@ -1,0 +1,52 @@
+"""The progress of a run, as one line of a terminal on stderr; nothing in a pipe."""
+
+import sys
+
+from router.cli.common.layout import find_width
+from router.cli.common.output import format_count
+from router.conform.budget import Budget
+from router.conform.probe import Probe
+from router.conform.record import Row
+
+
+class Progress:
+    """Tells which probe runs. whole: the number of probes."""
+
+    def __init__(self, whole: int):
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+        self._whole = whole
+        self._done = 0
+        self._line = ""
+        self._budget: Budget | None = None
+
+    def start(self, budget: Budget) -> None:
+        """The first probe is about to run."""
+        self._budget = budget
+
+    def note(self, probe: Probe, row: Row | None) -> None:
+        """As `run_probes` calls it."""
+        self._done += row is not None
+        if row is None:
+            self._write(f"  {self._done + 1} of {self._whole}   {probe.id}   {self.format_spent()}")
+
+    def format_spent(self) -> str:
+        """What was sent so far, with its cost where that is known."""
+        if self._budget is None or not self._budget.requests:
+            return "nothing was sent"
+        said = format_count(self._budget.requests, "request")
+        return f"{said}, ${self._budget.dollars:.4f}" if self._budget.dollars else said
+
+    def tell_interrupted(self) -> str:
+        """What to say after Ctrl-C."""
+        return f"Interrupted: {self.format_spent()}; no card was written."
+
+    def end(self) -> None:
+        """Take the line away."""
+        self._write("")
+
+    def _write(self, line: str) -> None:
+        line = line[: (find_width(sys.stderr) or 80) - 1]
+        if self._shown and line != self._line:
+            padding = " " * max(0, len(self._line) - len(line))
+            print(f"\r{line}{padding}", end="" if line else "\r", file=sys.stderr, flush=True)
+            self._line = line

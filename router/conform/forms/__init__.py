@@ -1,0 +1,1 @@
+"""What probes send beside plain text, in the form of each protocol."""
