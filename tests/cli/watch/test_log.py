@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import time
 
@@ -110,27 +111,55 @@ def test_mistakes(fairlead, arguments, said):
     assert said in " ".join(done.err.split())
 
 
+def read_some(descriptor):
+    """What has come, in time."""
+    ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+    assert ready, "nothing came"
+    return os.read(descriptor, 65536)
+
+
+class Lines:
+    """What a process that goes on writes, line by line; a line that does not come fails the test."""
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+        self._data = b""
+
+    def next(self):
+        """The next line."""
+        while b"\n" not in self._data:
+            piece = read_some(self._descriptor)
+            assert piece, "the process ended"
+            self._data += piece
+        line, _, self._data = self._data.partition(b"\n")
+        return line.decode()
+
+    def close(self):
+        """Read no more."""
+        os.close(self._descriptor)
+
+
 def follow(fairlead, *arguments):
-    """A command that goes on, with its output as lines."""
+    """A command that goes on, and its lines."""
     fairlead.forks = False
     reading, writing = os.pipe()
     with open(os.devnull, "rb") as nothing, os.fdopen(writing, "wb"):
         process = fairlead.begin(arguments, [nothing.fileno(), writing, writing])
-    return process, os.fdopen(reading, encoding="utf-8")
+    return process, Lines(reading)
 
 
 def test_log_goes_on(fairlead):
     """It begins without a proxy, shows what ends from then on, tells that proxies come and go, and ends at Ctrl-C."""
     process, lines = follow(fairlead, "log", "-f", "--filter", "status:ok")
-    assert "No proxy is running" in next(lines)
+    assert "No proxy is running" in lines.next()
     fairlead.forks = True
     serving = fairlead.start("proxy", "--port", "0")
-    assert "serves now" in next(lines)
+    assert "serves now" in lines.next()
     post(serving, "demo-500")
     post(serving)
-    assert next(lines).split()[1] == "200"
+    assert lines.next().split()[1] == "200"
     fairlead("stop")
-    assert "has ended" in next(lines)
+    assert "has ended" in lines.next()
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
     lines.close()
@@ -141,13 +170,13 @@ def test_top_as_json(fairlead, serving):
     post(serving)
     fairlead("why", "-")
     process, lines = follow(fairlead, "top", "--json", "--interval", "200ms")
-    first = json.loads(next(lines))
+    first = json.loads(lines.next())
     assert (first["schema"], first["ended"], len(first["proxies"])) == (1, [], 1)
     last = post(serving)
     ended = []
     deadline = time.monotonic() + PATIENCE
     while not ended and time.monotonic() < deadline:
-        look = json.loads(next(lines))
+        look = json.loads(lines.next())
         ended += [one["id"] for one in look["ended"]]
     assert ended == [last]
     assert look["last_minute"]["requests"] == 2
@@ -181,11 +210,11 @@ def test_top_on_a_terminal(fairlead, serving):
     os.close(other)
     seen = b""
     while seen.count(b"\x1b[H") < 3:
-        seen += os.read(main, 65536)
+        seen += read_some(main)
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
     while b"\x1b[?1049l" not in seen:
-        seen += os.read(main, 65536)
+        seen += read_some(main)
     os.close(main)
     assert seen.startswith(b"\x1b[?1049h")
     assert b"serving the demo alone" in seen
