@@ -59,6 +59,19 @@ class LiveRequest(Protocol):
         ...
 
 
+class LazyCache(Protocol):
+    """The cache of answers, as far as it is known to all."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why no answer is kept or given again, None while that works."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Runtime:
     """The parts of a running proxy; `upstream.compose` puts them together."""
@@ -95,6 +108,8 @@ class Runtime:
     gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.
     running: set[LiveRequest] = field(default_factory=set[LiveRequest])
+    #: The cache of answers; None until a request may be answered from it.
+    answer_cache: LazyCache | None = None
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Where this proxy listens, if it does.
@@ -126,6 +141,8 @@ class Runtime:
     def close(self) -> None:
         """Write what is left, waiting for a few seconds at most. Blocks."""
         self.captures.close()
+        if self.answer_cache is not None:
+            self.answer_cache.close()
         self.ledger.close()
 
     def apply(self, configuration: Configuration) -> None:
