@@ -18,6 +18,7 @@ from router.host.clock import boot_time
 from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
+from router.policy.accounts.retry import format_duration
 from router.policy.accounts.session_key import find_family, name_session
 from router.policy.facts.fit import Fit
 from router.policy.facts.token_estimates import SizedRequest, TokenEstimates, TokenRange
@@ -140,8 +141,11 @@ def _fill(
         _fill_fit(found, call, [route, *hops], size, fields, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
+    found.cache = _describe_cache(body, call, route, target, facts, fields, snapshot)
     if translation.is_rewritten(call, route, target):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
+        if found.cache and found.losses:
+            found.cache = "not kept: its translation loses something"
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     restored, top = unseal(body, top, call, target, snapshot)
@@ -156,6 +160,40 @@ def _fill(
         notes=found.edits,
         taken=lambda: known.facts.efforts,
     )
+
+
+def _describe_cache(
+    body: bytes,
+    call: calls.Call,
+    route: Route,
+    target: Target,
+    facts: RoutingFacts,
+    fields: Mapping[bytes, bytes],
+    snapshot: Snapshot,
+) -> str:
+    """Whether the answer is kept and given again; '' where no rule or model asks for it."""
+    if not snapshot.caches:
+        return ""
+    from router.exchange.answer_cache.question import ask, find_kind, find_part
+
+    part = find_part(route, snapshot.settings)
+    if part is None:
+        return ""
+    kept = f"kept for {format_duration(part.ttl)} ({part.name})"
+    if call.entry.conversation not in peek(body):
+        return f"{kept}: embeddings, token counts, and text at temperature 0"
+    kind = find_kind(call, "POST")
+    if kind is None:
+        return "not kept: answers to such requests never are"
+    asked = ask(
+        *(kind, body, route, target, facts, snapshot.settings),
+        owner="",
+        tools=part.tools,
+        headers=fields.items(),
+        call=call,
+        query="",
+    )
+    return f"not kept: {asked}" if isinstance(asked, str) else kept
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

@@ -132,8 +132,8 @@ class CacheOptions:
     cache_ttl: float | None = _declare(
         TIME,
         None,
-        "switches the cache of answers on, and says how long an answer is given again to an equal request of the same "
-        "client key; embeddings, token counts and text at temperature 0 alone",
+        "switches the cache of answers on: one is kept in a private file of the home, and given again for so long to "
+        "equal requests of the same client key; embeddings, token counts and text at temperature 0 alone",
         key="cache.ttl",
     )
     cache_max: int | None = _declare(

@@ -152,7 +152,7 @@ class Runtime:
         shown as problems.
         """
         self.refused = None
-        captured = self.settings.history_capture
+        captured, cached = self.settings.history_capture, self.snapshot.caches
         self.credentials.own = configuration.own_keys
         self.credentials.wake()
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
@@ -179,6 +179,15 @@ class Runtime:
             self.captures.start()
             if self.settings.history_capture is not captured:
                 self.log.add("history.capture is off now." if captured else capture_notice(self.home))
+            if self.snapshot.caches is not cached:
+                self._say_cached()
+
+    def _say_cached(self) -> None:
+        """Say that answers are kept from now on, or no more."""
+        from router.store.answer_cache.schema import cache_notice
+
+        off = "The cache of answers is off now. Delete what it holds:   fairlead cache clear"
+        self.log.add(cache_notice(self.home) if self.snapshot.caches else off)
 
     def apply_budgets(self) -> None:
         """Guard by the budgets of the settings, and those of keys for processes."""

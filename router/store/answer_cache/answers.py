@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from router.errors import CommandError
-from router.store.answer_cache.schema import Foreign, explain_problem, locate_cache, open_cache
+from router.store.answer_cache.schema import Foreign, explain_problem, open_cache
+from router.store.database.location import locate_cache
 from router.store.database.open import Busy, Corrupt, Unusable, translate_errors
 from router.store.home.home import Home
 
@@ -88,6 +90,7 @@ class Answers:
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._path: Path | None = None
         self._key = b""
         self._retry = 0.0
         #: Why no answer is kept or found, None while the file can be used.
@@ -162,7 +165,7 @@ class Answers:
                 db = self._open()
                 if db is None:
                     return None
-                with translate_errors(locate_cache(self._home).path):
+                with translate_errors(self._find_path()):
                     found = work(db)
             except Busy:
                 return None
@@ -177,14 +180,20 @@ class Answers:
         return None
 
     def _open(self) -> "sqlite3.Connection | None":
-        if self._db is not None and self._inode == _read_inode(locate_cache(self._home).path):
+        if self._db is not None and self._inode == _read_inode(self._find_path()):
             return self._db
         self._close()
         if time.monotonic() < self._retry or not self._home.there():
             return None
         self._db = open_cache(self._home)
-        self._inode = _read_inode(locate_cache(self._home).path)
+        self._inode = _read_inode(self._find_path())
         return self._db
+
+    def _find_path(self) -> Path:
+        """The path of the file, which takes a look at the file systems that are mounted."""
+        if self._path is None:
+            self._path = locate_cache(self._home).path
+        return self._path
 
     def _fail(self, error: Exception) -> None:
         self._close()

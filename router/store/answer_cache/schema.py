@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.errors import CommandError
-from router.store.database.location import Location, locate, make_folders
+from router.store.database.location import locate_cache, make_folders
 from router.store.database.open import COMPANIONS, Busy, Corrupt, Unusable, connect, translate_errors
 from router.store.home.home import Home
 from router.store.home.permissions import check_data_file, make_private, shown
@@ -19,7 +19,6 @@ from router.store.home.permissions import check_data_file, make_private, shown
 if TYPE_CHECKING:
     import sqlite3
 
-NAME = "answer_cache.db"
 _MARK, _VERSION = 0x666C6163, 1
 _ASIDE_LIMIT = 9
 # part: the rule or model of the configuration whose bound counts. at, used, until: seconds since 1970 when the answer
@@ -40,12 +39,6 @@ _SCHEMA = (
 
 class Foreign(Exception):
     """The file is a database of something else, or of a newer fairlead."""
-
-
-def locate_cache(home: Home) -> Location:
-    """Where the file of a home is, as for history.db. Nothing is created."""
-    found = locate(home)
-    return found._replace(path=found.path.with_name(NAME))
 
 
 def open_cache(home: Home) -> "sqlite3.Connection":
@@ -103,6 +96,14 @@ def read_cache(home: Home) -> Generator["sqlite3.Connection | None"]:
         yield db
     finally:
         db.close()
+
+
+def cache_notice(home: Home) -> str:
+    """The text for users that answers are kept."""
+    return (
+        f"A cache of answers is on: they are kept in {shown(locate_cache(home).path)}, readable only by you, for as "
+        "long as cache.ttl of their rule or model says. Delete them:   fairlead cache clear"
+    )
 
 
 def explain_problem(home: Home, error: Exception) -> str:
