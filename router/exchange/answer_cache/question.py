@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
+import msgspec
+
 from router import __version__
 from router.exchange.request.edits import edits_of
 from router.ir import RoutingFacts
 from router.policy.answer_cache.eligibility import Kind, find_obstacle
 from router.policy.answer_cache.exact_json import NotExact, read_exact
 from router.policy.answer_cache.identity import describe_request
+from router.policy.answer_cache.repeated import UNCHANGING
 from router.policy.routing.routes import Route
 from router.settings import Settings
 from router.settings.tables import CacheOptions, Edits
@@ -42,6 +45,8 @@ class Question(NamedTuple):
     kind: Kind
     #: All that two requests have in common that are equal.
     request: bytes
+    #: Fields of the request that its answer may repeat.
+    repeated: Mapping[str, Any]
 
 
 def find_part(route: Route, settings: Settings) -> Part | None:
@@ -115,7 +120,13 @@ def ask(
         )
     except NotExact as error:
         return str(error)
-    return Question(kind, request)
+    return Question(kind, request, _find_repeated(body) if kind == "responses" else {})
+
+
+def _find_repeated(body: bytes) -> dict[str, Any]:
+    # Read anew, as numbers that can be written as they came.
+    found: dict[str, Any] = msgspec.json.decode(body)
+    return {name: found[name] for name in UNCHANGING if name in found}
 
 
 def _list_place(

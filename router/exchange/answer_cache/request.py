@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from router.backends.known import price_root
-from router.exchange.answer_cache.flights import Ending, Flights
+from router.exchange.answer_cache.flights import Ending, Flight, Flights
 from router.exchange.answer_cache.question import Part, Question, ask, find_kind, find_part
 from router.exchange.answer_cache.recorder import AnswerRecorder
 from router.exchange.attempt import Attempt
@@ -22,6 +22,7 @@ from router.net.headers import Headers, encode_value
 from router.net.server.cancel_reason import CancelReason
 from router.policy.answer_cache.completeness import is_complete
 from router.policy.answer_cache.eligibility import Kind
+from router.policy.answer_cache.repeated import repeat_fields
 from router.policy.budget.guard import list_scopes
 from router.store.answer_cache.answers import About, Answer, Answers
 from router.telemetry.accesslog import EQUAL, HIT, MISS, RequestRecord
@@ -66,11 +67,11 @@ class CachedRequest:
 
     def __init__(self, context: RequestContext, part: Part, question: Question, key: bytes):
         self._context = context
-        self._part, self._key = part, key
-        self._kind: Kind = question.kind
+        self._part, self._question, self._key = part, question, key
         self._cache = cache_of(context.runtime)
         self._leads = False
         self._ending: Ending = "failed"
+        self._before = context.connection.observer
         self._recorder: AnswerRecorder | None = None
 
     @classmethod
@@ -85,6 +86,9 @@ class CachedRequest:
         guard = context.runtime.guard
         if guard.halts and guard.held(*list_scopes(record.backend, record.account, record.tag, record.key)) is not None:
             return None
+        if _is_told(context, b"no-store"):
+            record.note("answer not kept: it says cache-control: no-store")
+            return None
         question = await run_json(len(body.data), _ask, context, kind, part)
         if isinstance(question, str):
             record.note(f"answer not kept: {question}")
@@ -96,60 +100,81 @@ class CachedRequest:
     async def answer(self) -> bool:
         """Answer the request from the cache, waiting for an equal one that is being answered; False where the backend
         is to be asked, and what it answers is recorded."""
-        context, flights = self._context, self._cache.flights
-        record, connection = context.record, context.connection
-        while (flight := flights.join(self._key)) is not None:
-            left = context.snapshot.settings.timeouts_total - context.elapsed()
-            connection.set_deadline(left, CancelReason.TOTAL)
-            record.waits, since = EQUAL, trio.current_time()
-            try:
-                with trio.move_on_at(context.request.arrived + min(_PATIENCE, left / 2)) as waiting:
-                    await flight.ended.wait()
-            finally:
-                record.waits = ""
-                record.queued += trio.current_time() - since
-            if waiting.cancelled_caught or flight.ending == "alone":
-                break
-        else:
-            self._leads = True
-        found = await self._find()
+        context = self._context
+        found = None if _is_told(context, b"no-cache") else await self._look()
         if found is None:
-            record.answer_cache = MISS
-            self._recorder = AnswerRecorder(context.runtime.memory, connection.observer)
-            connection.observer = self._recorder
+            context.record.answer_cache = MISS
+            self._recorder = context.connection.observer = AnswerRecorder(context.runtime.memory, self._before)
             return False
         self._end_flight("kept")
-        self._note_hit(found)
+        record = context.record
+        record.answer_cache, record.answer_age, record.saved_cost = HIT, int(found.age), found.cost
+        record.backend, record.account = found.about.backend, found.about.account
         await self._send(found)
         return True
 
+    async def _look(self) -> Answer | None:
+        """The answer, of the cache or of an equal request that is being answered; None where this one is to ask."""
+        flights = self._cache.flights
+        while (flight := flights.join(self._key)) is not None:
+            if not await self._wait(flight) or flight.ending == "alone":
+                return None
+            if flight.ending == "kept" and (found := await self._find()) is not None:
+                return found
+        self._leads = True
+        return await self._find()
+
+    async def _wait(self, flight: Flight) -> bool:
+        """Wait for a request that leads; False when that takes too long."""
+        context = self._context
+        record, left = context.record, context.snapshot.settings.timeouts_total - context.elapsed()
+        context.connection.set_deadline(left, CancelReason.TOTAL)
+        record.waits, since = EQUAL, trio.current_time()
+        try:
+            with trio.move_on_at(min(context.request.arrived + _PATIENCE, since + left / 2)) as waiting:
+                await flight.ended.wait()
+        finally:
+            record.waits = ""
+            record.queued += trio.current_time() - since
+        return not waiting.cancelled_caught
+
     async def keep(self, attempt: Attempt | None) -> None:
         """Keep the answer that the client got. attempt: the one that gave it."""
-        context, recorder = self._context, self._recorder
-        record = context.record
-        self._ending = "failed" if record.error or record.status != 200 else "alone"
-        if attempt is None or recorder is None or self._ending == "failed" or not _serves_as_asked(attempt):
+        record, recorder = self._context.record, self._recorder
+        if attempt is None or recorder is None or record.error or record.status != 200:
             return
-        body = recorder.body
-        if body is None or record.estimated:
+        self._ending = "alone"
+        problem = await self._find_problem(attempt, recorder)
+        if problem:
+            record.note(f"answer not kept: {problem}")
             return
-        stream = recorder.content_type.startswith(_EVENTS)
-        if not await run_json(len(body), partial(is_complete, self._kind, body, stream=stream)):
-            return
-        about = About(
-            recorder.content_type,
-            record.backend,
-            record.account,
-            attempt.plan.title if attempt.plan is not None else "",
-        )
+        title = attempt.plan.title if attempt.plan is not None else ""
+        about = About(recorder.content_type, record.backend, record.account, title)
         priced = msgspec.structs.replace(record, root=price_root(attempt.target.backend), request_body=b"")
-        kept = await trio.to_thread.run_sync(self._write, about, body, priced, limiter=self._cache.limiter)
-        self._ending = "kept" if kept else "alone"
+        write, body = self._write, recorder.body or b""
+        if await trio.to_thread.run_sync(write, about, body, priced, limiter=self._cache.limiter):
+            self._ending = "kept"
+
+    async def _find_problem(self, attempt: Attempt, recorder: AnswerRecorder) -> str:
+        """Why an answer is not to be kept, in words; '' when it is."""
+        asked, served, body = self._context.route, attempt.route, recorder.body
+        if (asked.backend.name, asked.model) != (served.backend.name, served.model):
+            return "another backend or model served in its place"
+        if attempt.losses or (attempt.plan is not None and attempt.plan.ctx.losses):
+            return "something was lost in translation"
+        if self._context.record.estimated:
+            return "it is an estimate"
+        if body is None:
+            return "it is too large, or compressed"
+        stream = recorder.content_type.startswith(_EVENTS)
+        judge = partial(is_complete, self._question.kind, body, stream=stream)
+        return "" if await run_json(len(body), judge) else "it did not come to its own end"
 
     def end(self) -> None:
         """End what the request holds; those that wait for it go on."""
         self._end_flight(self._ending)
         if self._recorder is not None:
+            self._context.connection.observer = self._before
             self._recorder.release()
 
     def _end_flight(self, ending: Ending) -> None:
@@ -169,12 +194,6 @@ class CachedRequest:
         part = self._part
         return self._cache.answers.keep(self._key, part.name, about, body, cost, ttl=part.ttl, most=part.most)
 
-    def _note_hit(self, found: Answer) -> None:
-        record = self._context.record
-        record.answer_cache = HIT
-        record.answer_age, record.saved_cost = int(found.age), found.cost
-        record.backend, record.account = found.about.backend, found.about.account
-
     async def _send(self, found: Answer) -> None:
         context = self._context
         record, connection, about = context.record, context.connection, found.about
@@ -185,9 +204,12 @@ class CachedRequest:
             lines.append(_make_line(b"x-fairlead-translation", encode_value(about.translation)))
         left = context.snapshot.settings.timeouts_total - context.elapsed()
         connection.set_deadline(left, CancelReason.TOTAL)
+        stream = about.content_type.startswith(_EVENTS)
         body = found.body
+        if self._question.kind == "responses":
+            body = await run_json(len(body), partial(repeat_fields, body, self._question.repeated, stream=stream))
         context.body.release()
-        if not about.content_type.startswith(_EVENTS):
+        if not stream:
             record.stream = False
             await send_response(context, 200, lines, body)
             return
@@ -223,8 +245,8 @@ def _ask(context: RequestContext, kind: Kind, part: Part) -> Question | str:
     )
 
 
-def _serves_as_asked(attempt: Attempt) -> bool:
-    """True for an answer of the backend and model that the request was routed to, of which nothing was lost."""
-    asked, served = attempt.context.route, attempt.route
-    lost = attempt.losses or (attempt.plan is not None and attempt.plan.ctx.losses)
-    return (asked.backend.name, asked.model) == (served.backend.name, served.model) and not lost
+def _is_told(context: RequestContext, directive: bytes) -> bool:
+    """True where the client says so of kept answers (RFC 9111, 5.2.1): no-cache, it wants a new one; no-store, its own
+    is not to be kept either."""
+    said = context.request.fields.get(b"cache-control", b"").lower()
+    return directive in [part.strip() for part in said.split(b",")]

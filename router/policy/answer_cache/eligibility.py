@@ -29,6 +29,7 @@ _NEVER = {
 # Names of members that refer to something outside the request, within a conversation.
 _REFERENCES = ("file_id", "file_url", "vector_store_ids", "container_id")
 _REFERENCE = "it names a file or an address, behind which there may be something else the next time"
+_ENCRYPTED = "reasoning.encrypted_content"
 _TOOL_KINDS = ("function", "custom")
 
 
@@ -44,6 +45,8 @@ def find_obstacle(kind: Kind, body: Json, *, tools: bool) -> str:
         return _REFERENCE
     if kind == "count":
         return ""
+    if any("encrypted_content" in one for one in _walk(body.get("input"))) or _ENCRYPTED in _list(body.get("include")):
+        return "it has reasoning that one account alone can read (encrypted_content)"
     return _find_store(kind, body) or _find_variance(body) or _find_tools(kind, body, tools=tools)
 
 
@@ -106,10 +109,11 @@ def _walk(value: object) -> Iterator[Json]:
             waiting += cast("list[object]", one)
 
 
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
 def _list_objects(value: object) -> Iterable[Json]:
-    """The objects of a list; one that is none of them, where the value is anything else."""
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        return ({},)
-    return [cast("Json", one) if isinstance(one, dict) else {} for one in cast("list[object]", value)]
+    """The objects of a list, where None stands for an empty one; what is anything else is an object of no kind."""
+    found = [value] if value is not None and not isinstance(value, list) else _list(value)
+    return [cast("Json", one) if isinstance(one, dict) else {"type": None} for one in found]

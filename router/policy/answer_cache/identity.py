@@ -9,14 +9,13 @@ from typing import Any, cast
 
 from router.policy.answer_cache.eligibility import Kind
 from router.policy.answer_cache.exact_json import write_canonical
+from router.policy.answer_cache.repeated import UNCHANGING
 
 Json = Mapping[str, Any]
 
-# Fields at the top of a body that do not change the answer. Answers in Responses repeat some of them, so that there
-# only those are left out that are not repeated.
+# Fields at the top of a body that do not change the answer. The name of the model is among the place.
 _MARKS = ("cache_control", "prompt_cache_breakpoint")
-_ALWAYS = ("model", "stream", "client_metadata", *_MARKS)
-_UNREPEATED = ("metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
+_LEFT_OUT = frozenset(("model", "stream", "client_metadata", *_MARKS, *UNCHANGING))
 # Fields that hold blocks, which may have marks for a provider's cache.
 _MARKED = ("system", "messages", "input", "tools")
 # Headers that say who asks, how the bytes travel, or what this proxy alone reads.
@@ -47,8 +46,8 @@ _NEUTRAL_BEGINNINGS = (
     *("x-fairlead-", "x-stainless-", "x-forwarded-", "x-claude-code-", "x-codex-", "sec-", "x-b3-"),
     *("x-anthropic-billing-", "x-datadog-"),
 )
-# Headers whose value is a list, in which the order does not count.
-_LISTS = ("anthropic-beta", "openai-beta")
+# Headers whose value is a set of names.
+_SETS = ("anthropic-beta", "openai-beta")
 
 
 def describe_request(
@@ -76,8 +75,9 @@ def describe_request(
 
 
 def _strip_body(kind: Kind, body: Json, *, stream: bool) -> dict[str, Any]:
-    left_out = {*_ALWAYS, *(() if kind == "responses" else _UNREPEATED), *(() if stream else ("stream_options",))}
-    found = {name: value for name, value in body.items() if name not in left_out}
+    found = {name: value for name, value in body.items() if name not in _LEFT_OUT}
+    if not stream:
+        found.pop("stream_options", None)
     if kind != "embeddings":
         for name in _MARKED:
             if name in found:
@@ -99,11 +99,15 @@ def _strip_marks(value: Any) -> Any:
 
 
 def _list_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:
+    """Each header that counts, sorted; of one that is a set of names, all that its lines name."""
     found: list[list[str]] = []
+    sets: dict[str, set[str]] = {}
     for name, value in headers:
         known, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         if known in _NEUTRAL or known.startswith(_NEUTRAL_BEGINNINGS):
             continue
-        parts = sorted({part.strip() for part in text.split(",") if part.strip()}) if known in _LISTS else [text]
-        found.append([known, *parts])
-    return sorted(found)
+        if known in _SETS:
+            sets.setdefault(known, set()).update(part.strip() for part in text.split(",") if part.strip())
+        else:
+            found.append([known, text])
+    return sorted([*found, *([name, *sorted(parts)] for name, parts in sets.items())])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MARK, _VERSION = 0x666C6163, 1
 _ASIDE_LIMIT = 9
+# A request does not wait for longer where another process writes: it then has no answer in the cache.
+_BUSY_MS = 500
 # part: the rule or model of the configuration whose bound counts. at, used, until: seconds since 1970 when the answer
 # came, was given last, and is too old then. size: bytes that it takes. cost: what it cost, in billionths of a dollar,
 # null for an unknown price. about: the rest of the answer's description, as JSON. body: compressed with zstd.
@@ -71,6 +73,7 @@ def _open(path: Path) -> "sqlite3.Connection":
                 raise Foreign
             for statement in _SCHEMA:
                 db.execute(statement)
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         db.execute("PRAGMA journal_mode = WAL")
         # A power cut may lose the last answers, which can be asked for again.
         db.execute("PRAGMA synchronous = NORMAL")
