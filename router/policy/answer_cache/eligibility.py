@@ -115,5 +115,5 @@ def _list(value: object) -> list[object]:
 
 def _list_objects(value: object) -> Iterable[Json]:
     """The objects of a list, where None stands for an empty one; what is anything else is an object of no kind."""
-    found = [value] if value is not None and not isinstance(value, list) else _list(value)
+    found = [] if value is None else cast("list[object]", value) if isinstance(value, list) else [value]
     return [cast("Json", one) if isinstance(one, dict) else {"type": None} for one in found]

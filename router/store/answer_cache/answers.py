@@ -198,7 +198,8 @@ class Answers:
     def _fail(self, error: Exception) -> None:
         self._close()
         self._retry = time.monotonic() + RETRY_SECONDS
-        self._note_problem(f"{explain_problem(self._home, error)}: `fairlead cache clear` begins a new one")
+        fix = ": `fairlead cache clear` begins a new one" if isinstance(error, Corrupt | Foreign) else ""
+        self._note_problem(explain_problem(self._home, error) + fix)
 
     def _note_problem(self, problem: str) -> None:
         if problem != self.problem:

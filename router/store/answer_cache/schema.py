@@ -53,7 +53,7 @@ def open_cache(home: Home) -> "sqlite3.Connection":
         make_folders(location)
         # One process at a time makes the file.
         with home.lock():
-            make_private(path)
+            make_private(path, "it holds answers")
             for companion in COMPANIONS:
                 # SQLite opens these by their paths, and follows links.
                 check_data_file(path.with_name(path.name + companion))
@@ -94,7 +94,8 @@ def read_cache(home: Home) -> Generator["sqlite3.Connection | None"]:
     try:
         db = open_cache(home)
     except (Unusable, Busy, Corrupt, Foreign) as error:
-        raise CommandError(explain_problem(home, error), "Begin a new one:   fairlead cache clear") from None
+        fix = "Begin a new one:   fairlead cache clear" if isinstance(error, Corrupt | Foreign) else ""
+        raise CommandError(f"{explain_problem(home, error)}.", fix) from None
     try:
         yield db
     finally:

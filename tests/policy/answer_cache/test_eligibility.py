@@ -36,7 +36,7 @@ TABLE = (
         "messages",
         {
             "temperature": 0,
-            "messages": [{"content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}],
+            "messages": [{"content": [{"source": {"type": "file", "file_id": "f"}}]}],
         },
         False,
         "names a file",
@@ -65,7 +65,7 @@ TABLE = (
         False,
         "declares tools",
     ),
-    ("chat", {"temperature": 0, "messages": HI, "functions": [{"name": "f", "parameters": {}}]}, True, ""),
+    ("chat", {"temperature": 0, "functions": [{"name": "f", "parameters": {}}]}, True, ""),
     ("chat", {"temperature": 0, "messages": HI, "web_search_options": {}}, False, "search the web"),
     ("chat", {"temperature": 0, "messages": HI, "plugins": [{"id": "web"}]}, True, "plugins"),
     ("chat", {"temperature": 0, "messages": HI, "audio": {"voice": "alloy"}}, False, "audio"),
@@ -82,7 +82,7 @@ TABLE = (
     ("responses", {**RESPONSES, "input": [{"type": "item_reference", "id": "msg_1"}]}, False, "names a file"),
     (
         "responses",
-        {**RESPONSES, "input": [{"content": [{"type": "input_file", "file_id": "f"}]}]},
+        {**RESPONSES, "input": [{"content": [{"file_id": "f"}]}]},
         False,
         "names a file",
     ),

@@ -1,4 +1,4 @@
-"""Which differences between two requests count: the key of each is a golden value, so that a change of it is noticed."""
+"""Which differences between two requests count, and which do not."""
 
 import hashlib
 import json
