@@ -144,8 +144,8 @@ def _fill(
     found.cache = _describe_cache(body, call, route, target, facts, fields, snapshot)
     if translation.is_rewritten(call, route, target):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
-        if found.cache and found.losses:
-            found.cache = "not kept: its translation loses something"
+        if found.cache:
+            found.cache = _judge_losses(found)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     restored, top = unseal(body, top, call, target, snapshot)
@@ -194,6 +194,14 @@ def _describe_cache(
         query="",
     )
     return f"not kept: {asked}" if isinstance(asked, str) else kept
+
+
+def _judge_losses(found: Explanation) -> str:
+    """What is said of the cache of answers, once it is known what a translation loses."""
+    from router.policy.answer_cache.identity import is_neutral
+
+    lost = [loss for loss in found.losses if not is_neutral(loss.partition("=")[0])]
+    return "not kept: something is lost in translation" if lost else found.cache
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

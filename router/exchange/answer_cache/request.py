@@ -22,6 +22,7 @@ from router.net.headers import Headers, encode_value
 from router.net.server.cancel_reason import CancelReason
 from router.policy.answer_cache.completeness import is_complete
 from router.policy.answer_cache.eligibility import Kind
+from router.policy.answer_cache.identity import is_neutral
 from router.policy.answer_cache.repeated import repeat_fields
 from router.policy.budget.guard import list_scopes
 from router.store.answer_cache.answers import About, Answer, Answers
@@ -160,7 +161,8 @@ class CachedRequest:
         asked, served, body = self._context.route, attempt.route, recorder.body
         if (asked.backend.name, asked.model) != (served.backend.name, served.model):
             return "another backend or model served in its place"
-        if attempt.losses or (attempt.plan is not None and attempt.plan.ctx.losses):
+        losses = [*attempt.losses, *(() if attempt.plan is None else attempt.plan.ctx.losses)]
+        if not all(is_neutral(loss.path) for loss in losses):
             return "something was lost in translation"
         if self._context.record.estimated:
             return "it is an estimate"

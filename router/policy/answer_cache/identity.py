@@ -74,6 +74,12 @@ def describe_request(
     return write_canonical(meaning)
 
 
+def is_neutral(path: str) -> bool:
+    """True for a field, by its dotted path, that does not change an answer: what is lost of it is no loss here."""
+    parts = path.split(".")
+    return parts[0] in _LEFT_OUT or parts[-1] in _MARKS
+
+
 def _strip_body(kind: Kind, body: Json, *, stream: bool) -> dict[str, Any]:
     found = {name: value for name, value in body.items() if name not in _LEFT_OUT}
     if not stream:
