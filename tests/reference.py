@@ -25,7 +25,8 @@ def settings() -> str:
 
 _FORMS = {
     **{name: name for name in ("text", "number", "time", "size", "table")},
-    **{"switch": "on or off", "names": "list"},
+    "switch": "on or off",
+    "names": "list",
 }
 
 
