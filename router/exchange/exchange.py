@@ -95,7 +95,9 @@ class Exchange:
         try:
             if not await cached.answer():
                 await self._answer(context)
-                await cached.keep(self.attempt)
+                # The client has its answer, and most hang up then: that is no reason to throw the answer away.
+                with trio.CancelScope(shield=True):
+                    await cached.keep(self.attempt)
         finally:
             cached.end()
 

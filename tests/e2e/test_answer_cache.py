@@ -2,10 +2,13 @@
 
 import base64
 import json
+import threading
 
 import anthropic
 import openai
 import pytest
+
+from router.net.server.cancel_reason import CancelReason
 
 from ..commands import run_in_home
 from .caching import HI, ON, PRICES, TURNS, body, history, operator, run, said, sample, state
@@ -243,6 +246,23 @@ def test_a_cut_stream(cached, up):
     assert not ask(proxy.port, CHAT.path, body(CHAT, streams=True)).whole
     up.default = [stream(CHAT.events)]
     assert state(ask(proxy.port, CHAT.path, body(CHAT, streams=True))) == "miss"
+
+
+def test_a_client_that_hangs_up_at_once(cached, up):
+    """Its answer is kept, and recorded as the success that it was, though it left before that was done."""
+    proxy = cached()
+    up.default = [plain(CHAT.whole)]
+    ask(proxy.port, CHAT.path, body(CHAT, seed=1))
+    running, left = proxy.serving.runtime.running, threading.Event()
+    assert until(lambda: not running)
+    answers = proxy.serving.runtime.answer_cache.answers
+    keep, answers.keep = answers.keep, lambda *values, **more: left.wait(10) and keep(*values, **more)
+    assert ask(proxy.port, CHAT.path, body(CHAT, seed=2)).status == 200  # it closes the connection
+    [exchange] = proxy.call(lambda: list(running))
+    assert until(lambda: exchange._arrival.connection.cancel_reason is CancelReason.CLIENT_GONE)
+    left.set()
+    assert state(ask(proxy.port, CHAT.path, body(CHAT, seed=2))) == "hit"
+    assert [(one["error"], one["estimated"]) for one in history(proxy)] == [("", False)] * 3
 
 
 def test_a_fallback_is_not_kept(cached, up):
