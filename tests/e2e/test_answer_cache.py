@@ -15,8 +15,8 @@ from .caching import HI, ON, PRICES, TURNS, body, history, operator, run, said, 
 from .granted import add
 from .processes import backend, until
 from .samples import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
-from .upstream import begun, close, plain, stream
-from .wire import ask
+from .upstream import begun, close, plain, stream, wait_for
+from .wire import Client, ask, request
 
 OPTIONS = {"api_key": "fairlead", "max_retries": 0, "timeout": 10}
 CANARY = "a canary that sits in a prompt"
@@ -249,18 +249,23 @@ def test_a_cut_stream(cached, up):
 
 
 def test_a_client_that_hangs_up_at_once(cached, up):
-    """Its answer is kept, and recorded as the success that it was, though it left before that was done."""
+    """Its answer is kept, and recorded as the success that it was, though it left before that was begun."""
     proxy = cached()
     up.default = [plain(CHAT.whole)]
     ask(proxy.port, CHAT.path, body(CHAT, seed=1))
-    running, left = proxy.serving.runtime.running, threading.Event()
+    running, gate, holders = proxy.serving.runtime.running, threading.Event(), [object() for _ in range(4)]
     assert until(lambda: not running)
-    answers = proxy.serving.runtime.answer_cache.answers
-    keep, answers.keep = answers.keep, lambda *values, **more: left.wait(10) and keep(*values, **more)
-    assert ask(proxy.port, CHAT.path, body(CHAT, seed=2)).status == 200  # it closes the connection
-    [exchange] = proxy.call(lambda: list(running))
+    limiter = proxy.serving.runtime.answer_cache.limiter
+    up.script(wait_for(gate), plain(CHAT.whole))
+    with Client(proxy.port) as leaving:
+        leaving.send(request(CHAT.path, body(CHAT, seed=2)))
+        up.wait(lambda one: len(one.seen) == 2)
+        proxy.call(lambda: [limiter.acquire_on_behalf_of_nowait(holder) for holder in holders])
+        gate.set()
+        assert leaving.answer().status == 200
+        [exchange] = proxy.call(lambda: list(running))
     assert until(lambda: exchange._arrival.connection.cancel_reason is CancelReason.CLIENT_GONE)
-    left.set()
+    proxy.call(lambda: [limiter.release_on_behalf_of(holder) for holder in holders])
     assert state(ask(proxy.port, CHAT.path, body(CHAT, seed=2))) == "hit"
     assert [(one["error"], one["estimated"]) for one in history(proxy)] == [("", False)] * 3
 
