@@ -163,6 +163,7 @@ def test_what_is_recorded(cached, up):
     assert "from the cache; it cost $0.004 then, nothing now" in run(proxy, "why", "-")
     assert "2 of 3 from the cache, which saved $0.008" in run(proxy, "usage")
     assert "hit" in run(proxy, "usage", "--by", "answers")
+    assert json.loads(run(proxy, "usage", "--json"))["prices"] == ["config.toml"]
     metrics = ask(proxy.port, "/metrics", None, operator(proxy)).body
     assert b'fairlead_answer_cache_requests_total{result="hit"} 2.0' in metrics
     assert b"fairlead_answer_cache_saved_usd_total 0.008" in metrics

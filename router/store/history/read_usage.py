@@ -31,7 +31,7 @@ _PART = (
 # Among the newest rows only, as reading the rows of a month takes too long.
 _PRICES = (
     "SELECT DISTINCT names.text FROM (SELECT price, cost FROM requests ORDER BY seq DESC LIMIT 1000) JOIN names "
-    "ON names.id = price WHERE cost IS NOT NULL ORDER BY names.text"
+    "ON names.id = price WHERE cost IS NOT NULL AND names.text <> '' ORDER BY names.text"
 )
 _READINGS = (
     "SELECT names.text, time / 1000.0, utilisation, used_5h, resets_5h, used_7d, resets_7d FROM requests "
