@@ -133,13 +133,22 @@ def _list_place(
     owner: str, route: Route, target: Target, facts: RoutingFacts, settings: Settings, edits: Iterable[Edits]
 ) -> list[str]:
     """Whose request it is, and what of the configuration may change its answer."""
-    backend = route.backend
+    backend, options = route.backend, settings.backends.get(route.backend.name)
+    translation = (settings.loss, settings.losses, settings.echo_model, settings.auto_cache, target.profile)
+    configured = (options, list(edits), target.strip_attribution, target.stream_usage, target.cache_marks)
     return [
-        *(__version__, owner, facts.model or "", backend.name, backend.root, route.model or ""),
-        *(" ".join(backend.protocols), backend.vendor, repr(target.profile), repr(settings.backends.get(backend.name))),
-        *(repr(list(edits)), settings.loss, repr(dict(settings.losses)), repr(settings.echo_model)),
-        *(repr(settings.auto_cache), repr(target.strip_attribution), repr(target.stream_usage)),
+        *(__version__, owner, facts.model or "", backend.name, backend.root, backend.vendor, route.model or ""),
+        *(" ".join(backend.protocols), _pin(translation), _pin(configured)),
     ]
+
+
+def _pin(value: object) -> str:
+    """A part of the configuration as text, the same in each process: sets and mappings are sorted."""
+    return msgspec.json.encode(value, enc_hook=_simplify, order="deterministic").decode()
+
+
+def _simplify(value: object) -> object:
+    return dict(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else repr(value)
 
 
 def _edit(body: Mapping[str, Any], edits: Iterable[Edits]) -> Mapping[str, Any]:
