@@ -12,8 +12,8 @@ from router.net.server.cancel_reason import CancelReason
 
 from ..commands import run_in_home
 from .caching import HI, ON, PRICES, TURNS, body, history, operator, run, said, sample, state
-from .granted import add
-from .processes import backend, until
+from .granted import add, configured
+from .processes import Proxy, backend, until
 from .samples import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
 from .upstream import begun, close, plain, stream, wait_for
 from .wire import Client, ask, request
@@ -208,6 +208,16 @@ def test_after_a_restart(cached, up):
     proxy.__exit__()
     proxy = cached(backends=[backend("box", up.root.replace("127.0.0.1", "localhost"))])
     assert state(ask(proxy.port, CHAT.path, body(CHAT))) == "miss"
+
+
+def test_in_another_process(tmp_path):
+    """A real proxy is started anew, with other hashes of its own, and gives what the one before it kept."""
+    configured(tmp_path, '[models.demo.cache]\nttl = "1h"\n')
+    found = []
+    for _ in range(3):
+        with Proxy(tmp_path) as proxy:
+            found += [state(ask(proxy.port, one.path, body(one, model="demo"))) for one in (CHAT, MESSAGES, RESPONSES)]
+    assert found == ["miss"] * 3 + ["hit"] * 6
 
 
 def test_a_new_answer_on_demand(cached, up):

@@ -13,7 +13,7 @@ from router.policy.answer_cache.eligibility import Kind, find_obstacle
 from router.policy.answer_cache.exact_json import NotExact, read_exact
 from router.policy.answer_cache.identity import describe_request
 from router.policy.answer_cache.repeated import UNCHANGING
-from router.policy.routing.routes import Route
+from router.policy.routing.routes import DEMO, Route
 from router.settings import Settings
 from router.settings.tables import CacheOptions, Edits
 from router.upstream.targets import Target
@@ -136,8 +136,9 @@ def _list_place(
     backend, options = route.backend, settings.backends.get(route.backend.name)
     translation = (settings.loss, settings.losses, settings.echo_model, settings.auto_cache, target.profile)
     configured = (options, list(edits), target.strip_attribution, target.stream_usage, target.cache_marks)
+    root = "" if backend.name == DEMO else backend.root  # the demo has another port each time
     return [
-        *(__version__, owner, facts.model or "", backend.name, backend.root, backend.vendor, route.model or ""),
+        *(__version__, owner, facts.model or "", backend.name, root, backend.vendor, route.model or ""),
         *(" ".join(backend.protocols), _pin(translation), _pin(configured)),
     ]
 
