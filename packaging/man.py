@@ -277,6 +277,7 @@ _FORMS = {
     "text": "text",
     "number": "number",
     "time": "time",
+    "size": "size",
     "switch": "on or off",
     "names": "list",
     "table": "table",

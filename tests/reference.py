@@ -24,7 +24,11 @@ def settings() -> str:
     return "\n".join(rows)
 
 
-_FORMS = {"text": "text", "number": "number", "time": "time", "switch": "on or off", "names": "list", "table": "table"}
+_FORMS = {
+    **{name: name for name in ("text", "number", "time", "size", "table")},
+    "switch": "on or off",
+    "names": "list",
+}
 
 
 def tables() -> str:

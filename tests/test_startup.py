@@ -111,3 +111,10 @@ def test_the_server_for_agents_starts_light(ran):
         *("router.mcp", "router.mcp.listing", "router.mcp.protocol", "router.mcp.serve", "router.mcp.stdio"),
     }
     assert len(modules) < 90
+
+
+def test_a_proxy_listens_without_the_cache_of_answers():
+    """Nothing of it is loaded before the proxy listens; afterwards all is (server/preload.py)."""
+    program = "import sys, router.server.serve; print(*[name for name in sys.modules if 'answer_cache' in name])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=PATIENCE)
+    assert done.stdout.split() == []

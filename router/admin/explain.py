@@ -18,6 +18,7 @@ from router.host.clock import boot_time
 from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
+from router.policy.accounts.retry import format_duration
 from router.policy.accounts.session_key import find_family, name_session
 from router.policy.facts.fit import Fit
 from router.policy.facts.token_estimates import SizedRequest, TokenEstimates, TokenRange
@@ -139,11 +140,13 @@ def _fill(
     if call.writes and call.entry.conversation in top:
         _fill_fit(found, call, [route, *hops], size, fields, snapshot)
     target.check()
-    if snapshot.settings.context_fill and call.writes:
-        found.edits += _foretell_context(top, call, fields)
+    filled = _fill_context(found, top, call, fields, snapshot)
     edit_head(route, target, fields, found.edits)
+    found.cache = _describe_cache(body, call, route, target, facts, fields, snapshot, filled=filled)
     if translation.is_rewritten(call, route, target):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
+        if found.cache:
+            found.cache = _judge_losses(found)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     restored, top = unseal(body, top, call, target, snapshot)
@@ -160,12 +163,65 @@ def _fill(
     )
 
 
-def _foretell_context(top: Top, call: calls.Call, headers: Mapping[bytes, bytes]) -> list[str]:
-    """What would be filled in the calls of the caller's tools."""
+def _fill_context(
+    found: Explanation, top: Top, call: calls.Call, headers: Mapping[bytes, bytes], snapshot: Snapshot
+) -> bool:
+    """Tell what would be filled in the calls of the caller's tools; True where anything would be."""
+    if not snapshot.settings.context_fill or not call.writes:
+        return False
     from router.exchange.client_response.tool_context import find_fields, read_sources
-    from router.wire.tool_context.calls import foretell
+    from router.wire.tool_context.calls import choose_all, foretell
 
-    return foretell(find_fields(top, call.protocol or ""), read_sources(headers))
+    fields, values = find_fields(top, call.protocol or ""), read_sources(headers)
+    found.edits += foretell(fields, values)
+    return bool(choose_all(fields, values))
+
+
+def _describe_cache(
+    body: bytes,
+    call: calls.Call,
+    route: Route,
+    target: Target,
+    facts: RoutingFacts,
+    fields: Mapping[bytes, bytes],
+    snapshot: Snapshot,
+    *,
+    filled: bool,
+) -> str:
+    """Whether the answer is kept and given again; '' where no rule or model asks for it. filled: calls in it get values
+    of this request."""
+    if not snapshot.caches:
+        return ""
+    from router.exchange.answer_cache.question import FILLED, ask, find_kind, find_part
+
+    part = find_part(route, snapshot.settings)
+    if part is None:
+        return ""
+    kept = f"kept for {format_duration(part.ttl)} ({part.name})"
+    if call.entry.conversation not in peek(body):
+        return f"{kept}: embeddings, token counts, and text at temperature 0"
+    kind = find_kind(call, "POST")
+    if kind is None:
+        return "not kept: answers to such requests never are"
+    if filled:
+        return f"not kept: {FILLED}"
+    asked = ask(
+        *(kind, body, route, target, facts, snapshot.settings),
+        owner="",
+        tools=part.tools,
+        headers=fields.items(),
+        call=call,
+        query="",
+    )
+    return f"not kept: {asked}" if isinstance(asked, str) else kept
+
+
+def _judge_losses(found: Explanation) -> str:
+    """What is said of the cache of answers, once it is known what a translation loses."""
+    from router.policy.answer_cache.identity import is_neutral
+
+    lost = [loss for loss in found.losses if not is_neutral(loss.partition("=")[0])]
+    return "not kept: something is lost in translation" if lost else found.cache
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:

@@ -46,6 +46,13 @@ class _ProxyCollector(Collector):
         for reason, tokens in list(counters.cache_lost.items()):
             family.add_metric([reason], tokens)
         yield family
+        asked = "Requests that might be answered from fairlead's own cache of answers, by what it gave."
+        family = CounterMetricFamily("fairlead_answer_cache_requests", asked, labels=["result"])
+        for result, count in list(counters.answer_cache.items()):
+            family.add_metric([result], count)
+        yield family
+        saved = "What answers from that cache had cost when they came."
+        yield CounterMetricFamily("fairlead_answer_cache_saved_usd", saved, counters.saved_cost / 1e9)
         yield from _collect_process(self._runtime)
 
 

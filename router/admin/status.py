@@ -10,6 +10,7 @@ from router.admin.ask import Operated
 from router.admin.bounds import report_vitals
 from router.host.clock import boot_time
 from router.operator_api.status import (
+    AnswerCacheStatus,
     BackendStatus,
     CaptureStatus,
     ConnectionCounts,
@@ -23,6 +24,7 @@ from router.operator_api.status import (
 from router.policy.routing.model_list import list_models
 from router.policy.routing.table import Table
 from router.store.captures import folder as captures
+from router.store.database.location import CACHE_NAME
 from router.upstream.account_state import report_account, why_not
 from router.upstream.runtime import Runtime
 from router.upstream.services import Service
@@ -66,12 +68,22 @@ def report_status(runtime: Runtime, operated: Operated, models: list[ModelStatus
             dropped=runtime.captures.dropped,
             problem=runtime.captures.problem,
         ),
+        answer_cache=_report_cache(runtime),
         guard=runtime.guard.status(),
         vitals=report_vitals(runtime),
         running=report_running(runtime),
         running_count=len(runtime.running),
         refused=runtime.gate_refusals.counts,
         process=operated.process,
+    )
+
+
+def _report_cache(runtime: Runtime) -> AnswerCacheStatus:
+    cache = runtime.answer_cache
+    return AnswerCacheStatus(
+        on=runtime.snapshot.caches,
+        path=str(runtime.ledger.path.with_name(CACHE_NAME)),
+        problem=None if cache is None else cache.problem,
     )
 
 

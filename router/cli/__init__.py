@@ -39,6 +39,7 @@ COMMANDS = {
     "repro": ("router.cli.repro.repro:run", "make a file that shows what happened to a request, without its content"),
     "replay": ("router.cli.repro.replay:run", "show, or try, what a captured request becomes at another backend"),
     "history": ("router.cli.history:run", "export the history, or clear it"),
+    "cache": ("router.cli.cache:run", "show the answers that are given again, or delete them"),
     "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
     "mcp": ("router.cli.mcp.command:run", "answer an agent's questions about the router, over its pipe"),
@@ -53,7 +54,7 @@ PURPOSES = {
     "serve": ("demo", "init", "proxy", "stop", "restart", "service", "upgrade"),
     "connect a tool": ("run", "setup", "env", "keys", "mcp", "subagent", "completions"),
     "reach models": ("backend", "accounts", "login", "models", "config"),
-    "watch": ("status", "top", "log", "usage", "why", "explain", "history", "resume"),
+    "watch": ("status", "top", "log", "usage", "why", "explain", "history", "cache", "resume"),
     "find faults": ("doctor", "conform", "repro", "replay"),
 }
 

@@ -13,8 +13,9 @@ from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
+from router.store.answer_cache.schema import clear_cache
 from router.store.captures import folder as captures
-from router.store.database.location import NAME, locate
+from router.store.database.location import NAME, locate, locate_cache
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
 from router.store.history import read_requests, reader
 from router.store.history.read_requests import RECORDED, RecordedAttempt
@@ -76,8 +77,9 @@ def run_clear(argv: list[str]) -> int:
     """Erase the history."""
     parser = Parser(
         "history clear",
-        "Erase every recorded request, all sums, kept answers and captured bodies, also while a proxy runs, which then "
-        "forgets what it has of them in memory. What it needs to route (which account issued an id) stays.",
+        "Erase every recorded request, all sums, kept answers (those of the cache too) and captured bodies, also while "
+        "a proxy runs, which then forgets what it has of them in memory. What it needs to route (which account issued "
+        "an id) stays.",
         examples=["fairlead history clear"],
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -86,7 +88,7 @@ def run_clear(argv: list[str]) -> int:
     place = locate(home)
     if place.elsewhere:
         note(place.elsewhere)
-    if not place.path.exists() and captures.folder(home) is None:
+    if not place.path.exists() and captures.folder(home) is None and not locate_cache(home).path.exists():
         say("There is no history.")
         return 0
     if not options.yes:
@@ -96,6 +98,7 @@ def run_clear(argv: list[str]) -> int:
     erased = _cleared(home)
     flush_history(home)
     captures.sweep(home, keep=0)
+    clear_cache(home)
     say(f"Erased {format_count(erased, 'request')}.")
     return 0
 

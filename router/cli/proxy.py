@@ -174,6 +174,10 @@ def _format_start(home: Home, settings: Settings, serving: "Serving") -> tuple[l
         lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
         lines.append(captures.capture_notice(home))
+    if serving.runtime.snapshot.caches:
+        from router.store.answer_cache.schema import cache_notice
+
+        lines.append(cache_notice(home))
     return notes, [*lines, *budget_lines.format_budget_lines(home, settings)]
 
 

@@ -18,7 +18,7 @@ from router.exchange.client_response.respond import relay_for, respond
 from router.exchange.client_response.search_answer import answer_search
 from router.exchange.client_response.translation import translate_response
 from router.exchange.conclusion import count_lost
-from router.exchange.context import Arrival
+from router.exchange.context import Arrival, RequestContext
 from router.exchange.cut_errors import error_for
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
 from router.exchange.error_text import describe_body
@@ -81,34 +81,55 @@ class Exchange:
                 await find_filled_fields(context)
             if context.snapshot.settings.search_provider is not None and await answer_search(context):
                 return
-            failover = Failover(context)
-            try:
-                if failover.suspect:
-                    await failover.keep_fitting()
-                while (attempt := await failover.next_attempt()) is not None:
-                    self.attempt, self._relay = attempt, None
-                    self._early = EarlyStream(attempt) if context.facts.stream else None
-                    failure = await self._try(attempt, failover)
-                    if failure is None:
-                        return
-                    attempt.upstream.release()
-                    attempt.memory.release()
-                    if not await failover.continue_after(failure):
-                        break
-                    count_lost(attempt)
-                failover.give_up()
-                if failover.best is not None:
-                    if attempt is not None and attempt is not failover.best.attempt:
-                        count_lost(attempt)  # the client is told of another one
-                    await self._give(failover.best, failover)
-            finally:
-                self._end()
-                failover.release()
+            await (self._answer_cached(context) if context.snapshot.caches else self._answer(context))
         finally:
             if places is not None:
                 places.release()
             running.discard(self)
             self._arrival.memory.release()
+
+    async def _answer_cached(self, context: RequestContext) -> None:
+        """Answer a request that an equal one may have been answered before; what its backend answers may be kept."""
+        from router.exchange.answer_cache.request import CachedRequest
+
+        cached = await CachedRequest.begin(context)
+        if cached is None:
+            await self._answer(context)
+            return
+        try:
+            if not await cached.answer():
+                await self._answer(context)
+                # The client has its answer, and most hang up then: that is no reason to throw the answer away.
+                with trio.CancelScope(shield=True):
+                    await cached.keep(self.attempt)
+        finally:
+            cached.end()
+
+    async def _answer(self, context: RequestContext) -> None:
+        """Answer a request by its backend, or another account or backend that can serve it. Raises RouterError."""
+        failover = Failover(context)
+        try:
+            if failover.suspect:
+                await failover.keep_fitting()
+            while (attempt := await failover.next_attempt()) is not None:
+                self.attempt, self._relay = attempt, None
+                self._early = EarlyStream(attempt) if context.facts.stream else None
+                failure = await self._try(attempt, failover)
+                if failure is None:
+                    return
+                attempt.upstream.release()
+                attempt.memory.release()
+                if not await failover.continue_after(failure):
+                    break
+                count_lost(attempt)
+            failover.give_up()
+            if failover.best is not None:
+                if attempt is not None and attempt is not failover.best.attempt:
+                    count_lost(attempt)  # the client is told of another one
+                await self._give(failover.best, failover)
+        finally:
+            self._end()
+            failover.release()
 
     @property
     def arrived(self) -> float:

@@ -5,7 +5,7 @@ from router.exchange.client_response.relay import Relay
 from router.exchange.context import Arrival
 from router.operator_api.status import RunningRequest
 from router.policy.routing.clients import identify_client
-from router.telemetry.accesslog import BUDGET, KEY, KEY_LIMIT, QUEUE, RETRY, SEARCHING
+from router.telemetry.accesslog import BUDGET, EQUAL, KEY, KEY_LIMIT, QUEUE, RETRY, SEARCHING
 
 
 def report_running(arrival: Arrival, attempt: Attempt | None, relay: Relay | None) -> RunningRequest:
@@ -27,6 +27,8 @@ def report_running(arrival: Arrival, attempt: Attempt | None, relay: Relay | Non
 
 def _explain_waiting(arrival: Arrival, attempt: Attempt | None) -> str:
     record = arrival.record
+    if record.waits == EQUAL:
+        return "the answer to an equal request"
     kind, _, name = record.waits.partition(" ")
     if kind == QUEUE:
         service = arrival.snapshot.services[name]

@@ -58,6 +58,9 @@ class Explanation(msgspec.Struct, kw_only=True):
     fits: str = ""
     #: That the model ends, and its successor; '' for others.
     notice: str = ""
+    #: Whether an answer may be kept and given again, by which rule or model, and why not; '' where the configuration
+    #: does not ask for that.
+    cache: str = ""
     #: The chain of backends that would be tried next, each with the protocol of a translation, and why it did not
     #: answer last.
     fallback: list[str] = []

@@ -161,6 +161,17 @@ class CaptureStatus(msgspec.Struct, kw_only=True):
     problem: str | None
 
 
+class AnswerCacheStatus(msgspec.Struct, kw_only=True):
+    """The state of the cache of answers."""
+
+    #: A rule or a model has its answers kept.
+    on: bool
+    #: Path of the file, which may not exist yet.
+    path: str
+    #: Why no answer is kept or given again, or null.
+    problem: str | None
+
+
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
     """The use of something that may be bounded."""
 
@@ -268,5 +279,7 @@ class Status(msgspec.Struct, kw_only=True):
     #: How many requests were refused since the start before they were looked at, by reason: `cross-site`, `host`,
     #: `no key`, `wrong key`, `method`, `malformed`, `unknown path`. At most 10 of a kind in a minute are recorded.
     refused: dict[str, int] = {}
+    #: The state of the cache of answers; null from an older proxy.
+    answer_cache: AnswerCacheStatus | None = None
     #: How the process was started.
     process: ProcessStatus = msgspec.field(default_factory=ProcessStatus)

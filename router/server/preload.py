@@ -40,6 +40,7 @@ MODULES = (
     "sqlite3",
     "router.admin.handlers",
     "router.admin.metrics_api",
+    "router.exchange.answer_cache.request",
     "router.policy.facts.shipped_table",
     "genai_prices.data",
     "genai_prices.units",

@@ -80,11 +80,13 @@ def find_key(name: str) -> Key:
 
 
 def _find_by_model(table: str, rest: str) -> Key:
-    # A model's name may hold dots, the keys of these tables do not.
-    model, _, key = rest.rpartition(".")
+    # A model's name may hold dots: what is behind it is one of the keys.
     known = _BY_MODEL[table]
-    if model and key in known:
-        return Key((table, model, key), known[key])
+    for key, kind in known.items():
+        model = rest.removesuffix(f".{key}")
+        if model and model != rest:
+            return Key((table, model, *key.split(".")), kind)
+    model = rest.rpartition(".")[0]
     raise _make_unknown_error(f"{table}.{rest}", [f"{table}.{model or rest}.{name}" for name in known])
 
 

@@ -85,8 +85,8 @@ class Kind(msgspec.Struct, frozen=True):
 
     #: Completes "expected …".
     expected: str
-    #: The type in TOML; `time` is a text or a number, `switch` and `choice` are a text, true or false.
-    form: Literal["text", "choice", "number", "time", "switch", "names", "json", "table"]
+    #: The type in TOML; `time` and `size` are a text or a number, `switch` and `choice` are a text, true or false.
+    form: Literal["text", "choice", "number", "time", "size", "switch", "names", "json", "table"]
     #: Reads a text; raises ValueError.
     convert: Callable[[str], Any]
 
@@ -124,7 +124,7 @@ class Kind(msgspec.Struct, frozen=True):
         elif isinstance(value, int | float):
             # TOML numbers have 64 bits; Python refuses to format very long ones.
             whole_number = isinstance(value, int) and abs(value) < 1 << 63
-            if whole_number and self.form in ("number", "time"):
+            if whole_number and self.form in ("number", "time", "size"):
                 return str(value)
             if isinstance(value, float) and self.form == "time":
                 return f"{value:.6f}"
@@ -324,6 +324,8 @@ TIME = Kind(_TIME, "time", parse_duration)
 SWITCH = Kind("on or off", "switch", parse_switch)
 NAMES = Kind("names, as a list of texts", "names", _parse_names)
 MEGABYTES = Kind("a number of megabytes from 1 to 1048576, such as 500MB or 2GB", "number", _parse_megabytes)
+# In TOML a text or a number of megabytes; MEGABYTES is a number alone there.
+SIZE = Kind("a size from 1MiB to 1024GiB, such as 64MiB", "size", _parse_megabytes)
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
 MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
 BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _MIN_BUDGET)

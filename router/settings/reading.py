@@ -180,8 +180,10 @@ def _read_rule(reader: "_Reader", path: Path, node: object) -> Rule:
     name = f"route {int(path[-1]) + 1}"
     values: dict[str, Any] = {"name": name, **_pick(found, Rule)}
     rule = Rule(**values, when=when, edits=edits)
-    if not rule.backend and not rule.model and not rule.fallback and edits == Edits():
-        reader.fail(path, "does nothing; expected a backend, a model, a fallback or an edit such as set_headers.")
+    if not rule.backend and not rule.model and not rule.fallback and not rule.caches and edits == Edits():
+        reader.fail(
+            path, "does nothing; expected a backend, a model, a fallback, a cache or an edit such as set_headers."
+        )
     if when.tokens_over is not None and when.tokens_under is not None and when.tokens_under <= when.tokens_over + 1:
         reader.fail(
             (*path, "when", "tokens_under"), f"is {when.tokens_under}; no number is both under it and over tokens_over."

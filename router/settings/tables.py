@@ -32,6 +32,7 @@ from router.settings.kinds import (
     MONEY,
     PLACES,
     RATE,
+    SIZE,
     SWITCH,
     TEXT,
     TIME,
@@ -124,7 +125,38 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class CacheOptions:
+    """The part of a rule or of a model's table that has answers kept and given again. None: not given; one that is
+    given switches the cache on, and the others have their defaults."""
+
+    cache_ttl: float | None = _declare(
+        TIME,
+        None,
+        "switches the cache of answers on: one is kept in a private file of the home, and given again for so long to "
+        "equal requests of the same client key; embeddings, token counts and text at temperature 0 alone",
+        key="cache.ttl",
+    )
+    cache_max: int | None = _declare(
+        SIZE,
+        None,
+        "how much the answers may take on the disk (default 64MiB); those unused for longest go first",
+        key="cache.max",
+    )
+    cache_tools: bool | None = _declare(
+        SWITCH,
+        None,
+        "also keep answers to requests that declare tools: a client carries out a call that it is given again",
+        key="cache.tools",
+    )
+
+    @property
+    def caches(self) -> bool:
+        """True where answers are kept."""
+        return (self.cache_ttl, self.cache_max, self.cache_tools) != (None, None, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(CacheOptions):
     """One entry of `[[routes]]`."""
 
     #: `route 2` when the user gave none.
@@ -204,7 +236,7 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(CacheOptions):
     """`[models."MODEL"]`, or `[models."BACKEND:MODEL"]` for one backend alone: what the user knows of a model, which
     counts before everything else that is known. None: not given."""
 

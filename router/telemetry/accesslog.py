@@ -37,6 +37,10 @@ _BATCH_SECONDS = 0.05
 QUEUE, KEY, RETRY, BUDGET, SEARCHING = "queue", "key", "retry", "budget", "web search"
 #: The same for a place in the limits of a client key, whose name follows.
 KEY_LIMIT = "limit"
+#: The same for the answer to an equal request, which may be kept.
+EQUAL = "equal request"
+#: What the cache of answers gave: an answer, or none yet.
+HIT, MISS = "hit", "miss"
 
 # Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
@@ -105,6 +109,11 @@ class RequestRecord(msgspec.Struct, gc=False):
     prompt: Comparison | None = None
     #: What the provider's cache should have had and did not; None for nothing.
     cache_loss: CacheLoss | None = None
+    #: What the cache of answers gave (HIT, MISS); '' where it was not asked. Of an answer from there, the seconds since
+    #: it came, and what it cost then, in billionths of a US dollar, None for an unknown price.
+    answer_cache: str = ""
+    answer_age: int | None = None
+    saved_cost: int | None = None
     #: The length of the body.
     request_bytes: int = 0
     #: The bytes of text in it, known once an estimate of its tokens was asked for.

@@ -86,6 +86,10 @@ class Counters:
         self.sets: dict[tuple[str, str, str], LabelCounts] = {}
         #: Tokens that caches should have had and did not, by why.
         self.cache_lost: Counter[str] = Counter()
+        #: Requests that the cache of answers was asked for, by what it gave, and what it saved, in billionths of a US
+        #: dollar.
+        self.answer_cache: Counter[str] = Counter()
+        self.saved_cost = 0
 
     def count(self, entries: Iterable[HistoryEntry]) -> None:
         """Count these requests."""
@@ -95,6 +99,9 @@ class Counters:
             groups.setdefault(key, []).append(entry)
             if entry.cache_reason is not None:
                 self.cache_lost[entry.cache_reason] += entry.cache_lost or 0
+            if entry.answer_cache is not None:
+                self.answer_cache[entry.answer_cache] += 1
+                self.saved_cost += entry.saved_cost or 0
         for (path, backend, model, error), found in groups.items():
             labels = (calls.operation(path), backend, model)
             counts = self.sets.get(labels) or self._add_set(labels)

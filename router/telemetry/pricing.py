@@ -20,6 +20,8 @@ class Pricing:
 
     def price(self, entry: HistoryEntry) -> Priced:
         """Compute what a request cost. For threads, as it may load the price data."""
+        if entry.answer_age is not None:
+            return 0, ""  # it is an answer that was paid for before
         own = self._settings().prices
         if entry.charge is not None:
             # Of fairlead's own search the user said what it costs.

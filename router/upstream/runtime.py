@@ -59,6 +59,19 @@ class LiveRequest(Protocol):
         ...
 
 
+class LazyCache(Protocol):
+    """The cache of answers, as far as it is known to all."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why no answer is kept or given again, None while that works."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Runtime:
     """The parts of a running proxy; `upstream.compose` puts them together."""
@@ -95,6 +108,8 @@ class Runtime:
     gate_refusals: GateRefusals = field(default_factory=GateRefusals)
     #: The requests that are being answered.
     running: set[LiveRequest] = field(default_factory=set[LiveRequest])
+    #: The cache of answers; None until a request may be answered from it.
+    answer_cache: LazyCache | None = None
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Where this proxy listens, if it does.
@@ -126,6 +141,8 @@ class Runtime:
     def close(self) -> None:
         """Write what is left, waiting for a few seconds at most. Blocks."""
         self.captures.close()
+        if self.answer_cache is not None:
+            self.answer_cache.close()
         self.ledger.close()
 
     def apply(self, configuration: Configuration) -> None:
@@ -135,7 +152,7 @@ class Runtime:
         shown as problems.
         """
         self.refused = None
-        captured = self.settings.history_capture
+        captured, cached = self.settings.history_capture, self.snapshot.caches
         self.credentials.own = configuration.own_keys
         self.credentials.wake()
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
@@ -162,6 +179,15 @@ class Runtime:
             self.captures.start()
             if self.settings.history_capture is not captured:
                 self.log.add("history.capture is off now." if captured else capture_notice(self.home))
+            if self.snapshot.caches is not cached:
+                self._say_cached()
+
+    def _say_cached(self) -> None:
+        """Say that answers are kept from now on, or no more."""
+        from router.store.answer_cache.schema import cache_notice
+
+        off = "The cache of answers is off now. Delete what it holds:   fairlead cache clear"
+        self.log.add(cache_notice(self.home) if self.snapshot.caches else off)
 
     def apply_budgets(self) -> None:
         """Guard by the budgets of the settings, and those of keys for processes."""

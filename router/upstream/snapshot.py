@@ -41,6 +41,8 @@ class Snapshot:
     facts: FactBook
     #: Problems to show to the user, each with its fix.
     problems: Sequence[str] = ()
+    #: A rule or a model has answers kept and given again.
+    caches: bool = False
 
     @property
     def all_targets(self) -> list[Target]:
@@ -105,4 +107,5 @@ class SnapshotBuilder:
         self._account_states.save({name: service.pool.members for name, service in services.items()})
         firsts = {name: service.first for name, service in services.items()}
         book = FactBook(table.named, settings.models, facts or {}, self._learned, self._lifetimes)
-        return Snapshot(settings, table, firsts, services, outbound, self._translation_state, book)
+        caches = any(one.caches for one in (*settings.routes, *settings.models.values()))
+        return Snapshot(settings, table, firsts, services, outbound, self._translation_state, book, caches=caches)

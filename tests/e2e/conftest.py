@@ -8,7 +8,9 @@ import trustme
 
 from router.net.server.connection_table import CONNECTION_LIMIT
 
-from .processes import Proxy, backend
+from .caching import ON, PRICES
+from .granted import Granted, configured
+from .processes import Proxy, backend, until
 from .sites import Site
 from .upstream import Upstream
 
@@ -173,3 +175,20 @@ def site(tmp_path_factory):
     found = Site(tmp_path_factory.mktemp("site"))
     yield found
     found.stop()
+
+
+@pytest.fixture
+def cached(tmp_path, up):
+    """Starts a proxy that keeps answers, in front of one upstream; it can be started anew."""
+    found = []
+
+    def start(text=ON + PRICES, **options):
+        configured(tmp_path, text)
+        found.append(Granted(tmp_path, up, **options))
+        assert until(lambda: not found[-1].serving.runtime.catalogs.loading)
+        return found[-1]
+
+    yield start
+    for proxy in found:
+        if proxy._thread.is_alive():
+            proxy.__exit__()

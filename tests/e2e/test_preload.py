@@ -61,8 +61,14 @@ def use(proxy, faulty):
     visit(proxy)
     for entry in faulty.backends():
         add_backend(proxy.home, entry)
+    settings = proxy.home / "config.toml"
+    settings.touch(mode=0o600)
+    settings.write_text('[models.demo.cache]\nttl = "1m"\n')
     assert ask(proxy.port, "/admin/reload", b"{}", JSON, proxy.operator()).status == 200
     administer(proxy)
+    kept = json.dumps({"model": "demo", "temperature": 0, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    answers = [ask(proxy.port, "/v1/chat/completions", kept, JSON).field(b"x-fairlead-cache") for _ in range(2)]
+    assert answers == [b"miss", b"hit; age=0"]
     proxy.settled("secure")
     assert until(lambda: all(e["problem"] for e in proxy.status()["backends"] if e["name"] in ("refused", "nowhere")))
     for name in ("secure", "untrusted", "misnamed", "refused", "nowhere"):

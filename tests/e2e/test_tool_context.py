@@ -9,6 +9,8 @@ import anthropic
 import openai
 import pytest
 
+from router.settings.tables import ModelOptions
+
 from ..wire.tool_context.call_streams import STREAMS, read_stream, read_whole
 from .samples import CHAT, MESSAGES, RESPONSES, stream_error_of
 from .test_search_rounds import whole
@@ -341,3 +343,25 @@ def test_the_anthropic_sdk(filling, spoken, pieces):
     for arguments in found:
         assert arguments.pop("createdAt")
         assert arguments == {**({"id": "7"} if pieces else {}), "session_id": "s", "userId": "u"}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_no_session_gets_the_ids_of_another(filling, streamed):
+    """Answers that are filled are not kept, though a model's are: an equal request of another session asks anew."""
+    kept = ModelOptions(cache_ttl=3600.0, cache_tools=True)
+    site = filling("chat", models={"beta:m": kept})
+    for session in (b"s-1", b"s-2"):
+        answer = stream(STREAMS["chat"]([("get_order", ["{}"])])) if streamed else plain(answering("chat", "{}"))
+        site.upstreams["beta"].script(answer)
+        asked = asking("chat", streamed=streamed, temperature=0)
+        told = ask(site.proxy.port, CHAT.path, asked, (b"x-session-id", session))
+        assert session in told.body
+        assert told.field(b"x-fairlead-cache") is None
+        assert any(note.startswith("answer not kept: its tool calls") for note in site.noted(told)["notes"])
+    # Where nothing is filled, they are.
+    schema = {"type": "object", "properties": {"id": TEXT}}
+    site.upstreams["beta"].script(plain(answering("chat", "{}")))
+    asked = asking("chat", schema=schema, temperature=0)
+    found = [ask(site.proxy.port, CHAT.path, asked, *HEADERS).field(b"x-fairlead-cache") for _ in range(2)]
+    assert found[0] == b"miss"
+    assert found[1].startswith(b"hit")

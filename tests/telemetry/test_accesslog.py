@@ -64,6 +64,7 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "tokens_cache_write": None,
         "tokens_cache_write_1h": None,
         "tokens_reasoning": None,
+        "answer_cache": "",
         "estimated": False,
         "client": "",
         "billing": "",

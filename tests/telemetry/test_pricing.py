@@ -35,6 +35,13 @@ def test_a_charge_of_the_provider():
     assert price(entry(model="m", tokens_in=1, tokens_out=1)) == (2000, "config.toml")
 
 
+def test_an_answer_that_was_kept():
+    """It costs nothing when it is given again, under no price."""
+    price = Pricing(lambda: Settings(prices=Frozen({"m": Price(input=1.0, output=1.0)}))).price
+    assert price(entry(model="m", answer_cache="hit", answer_age=0, saved_cost=2000)) == (0, "")
+    assert price(entry(model="m", answer_cache="miss", tokens_in=1, tokens_out=1)) == (2000, "config.toml")
+
+
 def test_searches_of_fairlead():
     """The user says what they cost; a price of models, whatever names it has, is not one of searches."""
     price = Pricing(lambda: Settings(prices=Frozen({"": Price(input=1.0, output=1.0)}))).price

@@ -214,6 +214,8 @@ def format_rows(found: Explanation) -> list[tuple[str, str]]:
     if found.translation:
         lost = f"; lost: {', '.join(found.losses)}" if found.losses else ""
         rows.append(("becomes", found.translation.partition("->")[2] + lost))
+    if found.cache:
+        rows.append(("answer", found.cache))
     if found.fallback:
         rows.append(("fallback", ", then ".join(found.fallback)))
     return [*rows, ("edits", "; ".join(found.edits) or "none")]

@@ -204,6 +204,10 @@ def _notes(status: Status) -> list[Row]:
     if status.capture.on:
         folder = shown(Path(status.capture.folder))
         lines.append(_row("capture", f"bodies are kept in {folder}; end it: fairlead config set history.capture off"))
+    cache = status.answer_cache
+    if cache is not None and cache.on:
+        where = f"answers are kept in {shown(Path(cache.path))}; delete them: fairlead cache clear"
+        lines.append(_row("cache", clean(cache.problem, 300) if cache.problem else where))
     if any(backend.name == DEMO for backend in status.backends):
         lines.append(_row("demo", "its models answer without a provider; end it: fairlead config set demo off"))
     return lines

@@ -26,6 +26,7 @@ from router.store.history.read_usage import UsageSummary, UsageSums
 from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
+from router.telemetry.accesslog import HIT
 
 USAGE_SCHEMA = 1
 #: What the sums can be by, and the field of the summary that has them; days are added up apart.
@@ -40,6 +41,7 @@ KEYS = {
     "day": "",
     "error": "errors",
     "cache": "cache_losses",
+    "answers": "answer_cache",
 }
 # What no request did or was, where the table of a key is empty.
 _TOLD = "told its {}; Claude Code does with the variables of   fairlead env --tool claude"
@@ -50,6 +52,7 @@ _LACKING = {
     "key": "carried a client key",
     "error": "failed",
     "cache": "lost anything that a cache should have had",
+    "answers": "might be answered from the cache of answers",
 }
 # Rows of a table, where it is one of several and where it was asked for.
 _ROWS, _ALL_ROWS = 15, 400
@@ -149,6 +152,8 @@ def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
     for label, parts in (("billing", shares), ("errors", errors), ("limits", _limits(found))):
         lines += _flow(parts, width, label.ljust(_LABEL)) if parts else []
     lines += _cache_losses(found, width)
+    reused = _reuse(found)
+    lines += _flow(reused, width, "answers".ljust(_LABEL)) if reused else []
     notes = [f"the tokens of {format_count(total.estimated, 'request')} are estimates"] * (total.estimated > 0)
     return lines + [part for text in (*notes, *_name_prices(found.prices)) for part in wrap(f"note     {text}", width)]
 
@@ -164,8 +169,22 @@ def _cache_losses(found: UsageSummary, width: int | None) -> list[str]:
     return _flow(parts, width, "cache".ljust(_LABEL)) if parts else []
 
 
+def _reuse(found: UsageSummary) -> list[str]:
+    """What the cache of answers gave, and saved; nothing where it was not asked."""
+    asked = sum(one.requests for one in found.answer_cache)
+    if not asked:
+        return []
+    hits = sum(one.requests for one in found.answer_cache if one.name == HIT)
+    saved = f", which saved {amounts.format_money(found.total.saved_usd)}" if found.total.saved_usd else ""
+    return [f"{hits:,} of {asked:,} from the cache{saved}"]
+
+
 def _format_lost(sums: UsageSums) -> str:
     return f"{amounts.format_tokens(sums.cache_lost)}{_format_lost_cost(sums)}" if sums.cache_lost else amounts.NONE
+
+
+def _format_saved(sums: UsageSums) -> str:
+    return amounts.format_money(sums.saved_usd) if sums.saved_usd else amounts.NONE
 
 
 def _format_lost_cost(sums: UsageSums) -> str:
@@ -265,6 +284,7 @@ def _format_table(key: str, group: Sequence[UsageSums], width: int | None, most:
             4,
         ),
         *[_Column("lost", [_format_lost(one) for one in rows], 4)] * any(one.cache_lost for one in rows),
+        *[_Column("saved", [_format_saved(one) for one in rows], 4)] * any(one.saved_usd for one in rows),
         _Column("out", [amounts.format_tokens(one.tokens_out) for one in rows], 2),
         _Column("p50 / p95", [_format_first_byte(one) or amounts.NONE for one in rows], 3),
         _Column("cost", [_format_known_cost(one) for one in rows], 0),

@@ -133,6 +133,8 @@ def _lines(found: RecordedRequest) -> list[str]:
         lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
     if found.cache_reason:
         lines.append(_row("cache", _cache(found)))
+    if found.answer_cache:
+        lines.append(_row("answer", _reuse(found)))
     lines += _labelled(found, _AFTER_TOKENS)
     if found.given_up:
         lines.append(_row("note", f"the move gave up about {amounts.format_tokens(found.given_up)} cached tokens"))
@@ -234,6 +236,14 @@ def _error(found: RecordedRequest) -> list[str]:
     step = find_next_step(found)
     lines = [_row("error", f"{text}   ({clean(found.error)})" if text else clean(found.error))]
     return [*lines, _row("next", step)] if step else lines
+
+
+def _reuse(found: RecordedRequest) -> str:
+    """What fairlead's own cache of answers gave."""
+    if found.answer_age_s is None:
+        return "the cache had none to an equal request"
+    saved = "" if found.saved_usd is None else f"; it cost {amounts.format_money(found.saved_usd)} then, nothing now"
+    return f"that to an equal request, {amounts.format_seconds(found.answer_age_s * 1000)} old, from the cache{saved}"
 
 
 def _cache(found: RecordedRequest) -> str:

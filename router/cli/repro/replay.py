@@ -158,6 +158,7 @@ async def _send(home: Home, capture: Capture, question: Question) -> Answer:
     key = client_key.client_key(settings, home)
     target = "/v1/messages" if capture.request is None else capture.request.target
     headers = {**list_headers(capture), "x-fairlead-tag": "replay"}
+    headers["cache-control"] = "no-store"  # an answer that was kept would say nothing of the backend
     headers["authorization"] = f"Bearer {key.reveal() if key is not None else 'fairlead'}"
     for run, _ in await proven(home):
         [url, *_] = list_literal_urls(run.url)

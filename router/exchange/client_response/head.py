@@ -15,6 +15,7 @@ from router.net.headers import SECURITY, Headers, Lines, encode_value, filter_re
 from router.net.stream import Bytes
 from router.policy.routing.fallback import WHY
 from router.redaction import NO_SECRETS
+from router.telemetry.accesslog import RequestRecord
 from router.wire.neutral.context import HEADER_LIMIT, format_losses
 from router.wire.neutral.losses import Loss
 from router.wire.translate import Plan
@@ -33,6 +34,8 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
     if record.backend:
         lines.extend(_make_server_lines(record.backend, record.account, record.sent_model))
         lines.append(_make_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+    if record.answer_cache:
+        lines.append(_make_line(b"x-fairlead-cache", _describe_cache(record)))
     if attempt is not None:
         if attempt.route.rule:
             lines.append(_make_line(b"x-fairlead-rule", encode_value(attempt.route.rule)))
@@ -118,6 +121,14 @@ def _make_server_lines(backend: str, account: str, model: str | None) -> Lines:
     if model is not None:
         lines.append(_make_line(b"x-fairlead-model", encode_value(model)))
     return lines
+
+
+def _describe_cache(record: RequestRecord) -> bytes:
+    """`miss`, or `hit` with the age of the answer in seconds, and what it cost then where that is known."""
+    if record.answer_age is None:
+        return record.answer_cache.encode("ascii")
+    saved = "" if record.saved_cost is None else f"; saved-usd={record.saved_cost / 1e9:.9f}"
+    return f"{record.answer_cache}; age={record.answer_age}{saved}".encode("ascii")
 
 
 def _make_translation_lines(plan: Plan) -> Lines:

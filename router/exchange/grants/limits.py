@@ -66,6 +66,8 @@ class KeyPlaces:
         used = 0
         if self._tokens and usage.input is not None:
             used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - self._tokens
+        elif self._context.record.answer_age is not None:
+            used = -self._tokens  # an answer that was kept takes none
         for queue in self._held:
             queue.release(used)
         self._held = []

@@ -17,6 +17,8 @@ from router.store.home.network_mounts import network_type
 from router.store.home.permissions import check_home, make_folder, shown
 
 NAME = "history.db"
+#: The file of the cache of answers, which stands beside it.
+CACHE_NAME = "answer_cache.db"
 
 
 class Location(NamedTuple):
@@ -42,6 +44,12 @@ def locate(home: Home, environ: Mapping[str, str] = os.environ) -> Location:
             return Location(folder / f"home-{name}" / NAME, f"{why}; this machine's history is in {shown(folder)}")
     hint = "Name a local folder:   XDG_STATE_HOME=/absolute/path fairlead proxy"
     return Location(home.at(NAME), problem=f"{why}, and no local folder was found for the history. {hint}")
+
+
+def locate_cache(home: Home) -> Location:
+    """Find the location of a home's cache of answers. Nothing is created."""
+    found = locate(home)
+    return found._replace(path=found.path.with_name(CACHE_NAME))
 
 
 def make_folders(location: Location) -> None:

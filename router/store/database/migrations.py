@@ -147,6 +147,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             at REAL NOT NULL, PRIMARY KEY (backend, model)
         ) WITHOUT ROWID""",
     ),
+    (
+        # What the cache of answers gave (a name); of an answer from there, the seconds since it came, and what it cost
+        # then, in billionths of a US dollar.
+        "ALTER TABLE requests ADD COLUMN answer_cache INTEGER",
+        "ALTER TABLE requests ADD COLUMN answer_age INTEGER",
+        "ALTER TABLE requests ADD COLUMN saved_cost INTEGER",
+        "ALTER TABLE rollups ADD COLUMN saved_cost INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 _NO_GUARD = (
@@ -154,7 +162,8 @@ _NO_GUARD = (
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
 _NO_LEARNED = "CREATE TEMP TABLE learned_limits (backend, model, window, max_input, at)"
-_NO_LONGER = "NULL AS cache_longer_cost FROM main.requests"
+_NO_ANSWERS = "NULL AS answer_cache, NULL AS answer_age, NULL AS saved_cost FROM main.requests"
+_NO_LONGER = f"NULL AS cache_longer_cost, {_NO_ANSWERS}"
 _NO_KEY = f"NULL AS key, {_NO_LONGER}"
 _NO_HINTS = (
     f"NULL AS request_class, NULL AS agent, NULL AS agent_id, NULL AS parent_agent_id, NULL AS prompt_id, {_NO_KEY}"
@@ -164,7 +173,10 @@ _NO_LOSS = (
     f"{_NO_HINTS}"
 )
 _NO_HOUR = f"NULL AS cache_write_1h, {_NO_LOSS}"
-_NO_SUMS = "CREATE TEMP VIEW rollups AS SELECT *, 0 AS cache_lost, 0 AS cache_lost_cost FROM main.rollups"
+_NO_SAVED = "CREATE TEMP VIEW rollups AS SELECT *, 0 AS saved_cost FROM main.rollups"
+_NO_SUMS = (
+    "CREATE TEMP VIEW rollups AS SELECT *, 0 AS cache_lost, 0 AS cache_lost_cost, 0 AS saved_cost FROM main.rollups"
+)
 _NO_TEXTS = f"NULL AS route, NULL AS error_text, {_NO_HOUR}"
 _NO_ATTEMPT_ERRORS = "CREATE TEMP TABLE attempt_errors (time, request, number, text)"
 _WITHOUT_TEXTS = (
@@ -192,9 +204,10 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}", _NO_SUMS, _NO_LEARNED),
     7: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS, _NO_LEARNED),
     8: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LOSS}", _NO_SUMS),
-    9: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HINTS}",),
-    10: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_KEY}",),
-    11: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LONGER}",),
+    9: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HINTS}", _NO_SAVED),
+    10: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_KEY}", _NO_SAVED),
+    11: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_LONGER}", _NO_SAVED),
+    12: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_ANSWERS}", _NO_SAVED),
 }
 
 

@@ -176,6 +176,18 @@ COLUMNS: tuple[Column, ...] = (
     # What it would have cost to have the cache keep it for the longer time that the provider offers.
     Column("cache_longer_cost", DOLLARS, stored="", api="cache_longer_usd"),
     Column("cache_longer", source="record.cache_loss and record.cache_loss.longer"),
+    # What fairlead's own cache of answers gave; of an answer from there, seconds since it came, and what it cost then.
+    Column(
+        "answer_cache",
+        OPTIONAL_NAME,
+        "record.answer_cache or None",
+        log="answer_cache",
+        logged="record.answer_cache",
+        role="answer_cache",
+        shared=True,
+    ),
+    Column("answer_age", OPTIONAL_NUMBER, "record.answer_age", api="answer_age_s", rare=True),
+    Column("saved_cost", DOLLARS, "record.saved_cost", api="saved_usd", summed=True, rare=True),
     Column("estimated", FLAG, "record.estimated", log="estimated", shared=True),
     Column("client", name(), "record.client", log="client", role="client", shared=True),
     Column("billing", name(64, chosen=True), "limits.billing", log="billing", role="billing", shared=True),

@@ -86,6 +86,11 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     cache_text: str | None = None
     #: Tokens that would have had to be written for longer for the cache to have had them; None where that is no way.
     cache_longer: int | None = None
+    #: What the cache of answers gave: `hit`, `miss`; None where it was not asked. Of an answer from there, the seconds
+    #: since it came, and what it cost then, in billionths of a US dollar, None for an unknown price.
+    answer_cache: str | None = None
+    answer_age: int | None = None
+    saved_cost: int | None = None
     #: What chose the backend (a rule, an alias, `prefix`, `catalog`, `fallback`, …); None when nothing did.
     route: str | None = None
     #: The text of the error, at most 200 bytes, without secrets; None when there was no error.

@@ -132,6 +132,11 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     #: What it would have cost more to have the cache keep the prompt for the longer time that the provider offers; None
     #: where that would not have helped, or its price is unknown.
     cache_longer_usd: float | None
+    #: What fairlead's own cache of answers gave: `hit`, `miss`; None where it was not asked. Of an answer from there,
+    #: seconds since it came, and what it cost then.
+    answer_cache: str | None
+    answer_age_s: int | None
+    saved_usd: float | None
     losses: list[str]
     stream: bool
     billing: str

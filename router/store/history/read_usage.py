@@ -31,7 +31,7 @@ _PART = (
 # Among the newest rows only, as reading the rows of a month takes too long.
 _PRICES = (
     "SELECT DISTINCT names.text FROM (SELECT price, cost FROM requests ORDER BY seq DESC LIMIT 1000) JOIN names "
-    "ON names.id = price WHERE cost IS NOT NULL ORDER BY names.text"
+    "ON names.id = price WHERE cost IS NOT NULL AND names.text <> '' ORDER BY names.text"
 )
 _READINGS = (
     "SELECT names.text, time / 1000.0, utilisation, used_5h, resets_5h, used_7d, resets_7d FROM requests "
@@ -68,6 +68,8 @@ class UsageSums(msgspec.Struct, kw_only=True):
     #: lists with a default below.
     cache_lost: int = 0
     cache_lost_usd: float = 0.0
+    #: What answers from fairlead's own cache had cost when they came.
+    saved_usd: float = 0.0
     #: The cost of the requests with a known price.
     cost_usd: float
     #: The share of all input that was read from the cache; None when there was no input.
@@ -126,6 +128,8 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     classes: list[UsageSums] = msgspec.field(default_factory=list[UsageSums])
     #: By the client's agent that made the request, as far as it says.
     agents: list[UsageSums] = msgspec.field(default_factory=list[UsageSums])
+    #: By what fairlead's own cache of answers gave, `hit` or `miss`, of the requests that it was asked for.
+    answer_cache: list[UsageSums] = msgspec.field(default_factory=list[UsageSums])
     rate: UsageRate
     limits: list[LimitForecast]
     #: Where the latest costs are from, with the date of the data.
@@ -174,6 +178,7 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         cache_losses=groups["cache_loss"],
         classes=groups["class"],
         agents=groups["agent"],
+        answer_cache=groups["answer_cache"],
         rate=_measure_rate(db, until),
         limits=list(_forecast_limits(db, until)),
         prices=[row[0] for row in db.execute(_PRICES)],
@@ -222,6 +227,7 @@ def empty_summary(since: float, until: float) -> UsageSummary:
         cache_losses=none,
         classes=none,
         agents=none,
+        answer_cache=none,
         rate=_make_rate(0, 0, 0),
         limits=[],
         prices=[],
@@ -252,13 +258,14 @@ def _group_by_role(db: "sqlite3.Connection", rollups: dict[tuple[int, int], Roll
 
 def _make_sums(name: str, rollup: RollupSums, whole: int) -> UsageSums:
     values = dict(zip(SUMS, rollup.sums, strict=True))
-    cost, lost = values.pop("cost"), values.pop("cache_lost_cost")
+    cost, lost, saved = (values.pop(column) for column in ("cost", "cache_lost_cost", "saved_cost"))
     read = values["tokens_in"] + values["cache_read"] + values["cache_write"]
     return UsageSums(
         name=name,
         **values,
         cost_usd=cost / 1e9,
         cache_lost_usd=lost / 1e9,
+        saved_usd=saved / 1e9,
         cached_share=values["cache_read"] / read if read else None,
         share=values["requests"] / whole if whole else 0.0,
         first_byte_ms=_measure(rollup.first),

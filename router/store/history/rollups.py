@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000
 #: What sums are kept by. The position is the number in the table `rollups`; `all` has the name ''.
 ROLES = (
     *("all", "model", "backend", "account", "client", "tag", "billing", "error", "cache_loss", "class", "agent"),
-    "key",
+    *("key", "answer_cache"),
 )
 _BY_ROLE = {column.role: column.name for column, _ in STORED}
 #: The columns with the names, in the order of ROLES, without `all`.

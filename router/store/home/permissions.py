@@ -142,8 +142,9 @@ def _read(path: Path, limit: int, *, home: bool, folder: int | None = None) -> b
         return file.read(limit + 1)
 
 
-def make_private(path: Path) -> None:
-    """Create an empty file that only this user can read; check one that exists. Raises CommandError.
+def make_private(path: Path, holds: str = "it holds a history") -> None:
+    """Create an empty file that only this user can read; check one that exists. holds: why nobody else may read it, in
+    words. Raises CommandError.
 
     One that exists is never opened: closing it again would drop the locks this process holds on it (POSIX).
     """
@@ -153,7 +154,7 @@ def make_private(path: Path) -> None:
         entry = path.lstat()
         if stat.S_ISLNK(entry.st_mode):
             raise _explain_link(path) from None
-        _check_private(path, entry, "it holds a history")
+        _check_private(path, entry, holds)
         if not entry.st_mode & stat.S_IWUSR:
             mode = stat.S_IMODE(entry.st_mode)
             raise CommandError(

@@ -36,7 +36,7 @@ LISTS = [
     ("accounts add groq ", []),
     ("models --backend ", ["groq", "office"]),
     ("models --backend=", ["--backend=groq", "--backend=office"]),
-    ("usage --by ", ["model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache"]),
+    ("usage --by ", ["model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache", "answers"]),
     ("usage --since ", ["60m", "24h", "7d", "today"]),
     ("usage --by day ", ["--since", *JSON]),
     ("backend add x --protocols ", ["messages", "chat", "responses"]),

@@ -13,7 +13,7 @@ import pytest
 from router.cli.doctor.checks import accounts, history, usage
 from router.cli.doctor.checks.history import find_damage
 from router.cli.doctor.situation import FoundProxy
-from router.operator_api.status import CaptureStatus, HistoryStatus
+from router.operator_api.status import AnswerCacheStatus, CaptureStatus, HistoryStatus
 from router.store.database.location import Location
 from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
@@ -121,10 +121,20 @@ def test_a_history_elsewhere(fairlead, examine, monkeypatch):
             "warn",
             "bodies of requests and answers are kept for 24 h in /h/captures",
         ),
+        (
+            {"answer_cache": AnswerCacheStatus(on=True, path="/h/answer_cache.db", problem=None)},
+            "info",
+            "answers are kept in /h/answer_cache.db, to be given again",
+        ),
+        (
+            {"answer_cache": AnswerCacheStatus(on=True, path="/h/answer_cache.db", problem="it is damaged")},
+            "warn",
+            "it is damaged",
+        ),
     ],
 )
 def test_what_the_proxy_says_of_it(fairlead, fields, verdict, text):
-    """Rows that were lost, and bodies that are kept."""
+    """Rows that were lost, and bodies and answers that are kept."""
     fairlead("config", "set", "port", "3999")
     reported = msgspec.structs.replace(status(), **fields)
     rows = find_rows(told(look(fairlead), reported), history.check_history)

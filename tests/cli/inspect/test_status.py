@@ -15,6 +15,7 @@ from router.net.control import local_servers
 from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.operator_api.guard import GuardStatus, HaltReport, NotCounted
 from router.operator_api.status import (
+    AnswerCacheStatus,
     BackendStatus,
     CaptureStatus,
     ConnectionCounts,
@@ -251,6 +252,17 @@ def test_notes():
     lines = format_screen(status(backend("a"), history="the disk is full"), EMPTY._replace(several=True), None)
     assert "history  the disk is full" in lines
     assert any(line.startswith("problem  several proxies of this home run") for line in lines)
+
+
+def test_answers_that_are_kept():
+    """Where they are while the cache is on, or what is wrong with it; nothing while it is off."""
+    shown = []
+    for on, problem in ((True, None), (True, "it is damaged"), (False, None)):
+        found = status(backend("a"))
+        found.answer_cache = AnswerCacheStatus(on=on, path="/h/answer_cache.db", problem=problem)
+        shown.append([line for line in format_screen(found, EMPTY, None) if line.startswith("cache")])
+    kept = "cache    answers are kept in /h/answer_cache.db; delete them: fairlead cache clear"
+    assert shown == [[kept], ["cache    it is damaged"], []]
 
 
 def test_calls_that_a_budget_does_not_count(tmp_path):

@@ -27,11 +27,11 @@ ON_EMPTY_HOME = [
         Scene(line)
         for line in ("status", "stop", "restart", "resume", "usage", "why -", "log", "repro -", "replay - --to box")
     ),
-    *(Scene(line) for line in ("history export", "history clear")),
+    *(Scene(line) for line in ("history export", "history clear", "cache show", "cache clear")),
     *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
     *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
     *(Scene(line) for line in ("top --once", "log --filter modle:x", "log --filter cost:1", "top --interval soon")),
-    *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "service", "subagent")),
+    *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "cache", "service", "subagent")),
     # A key that is made differs each time, so that only what makes none is compared.
     *(Scene(f"keys {line}") for line in ("list", "add default", "set laptop --rpm 5", "rotate laptop")),
     *(Scene(f"keys {line}") for line in ("revoke laptop", "print codex", "set laptop --rpm none", "set laptop")),

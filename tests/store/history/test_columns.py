@@ -38,7 +38,7 @@ def test_the_table_agrees(home):
         found = {row[1]: (row[2], not row[3]) for row in db.execute("PRAGMA table_info(requests)")}
         summed = [row[1] for row in db.execute("PRAGMA table_info(rollups)")]
     # A step only adds columns at the end.
-    added = ("cache_lost", "cache_lost_cost")
+    added = ("cache_lost", "cache_lost_cost", "saved_cost")
     assert found.pop("seq")
     assert found == {column.name: (storage.sql, storage.null) for column, storage in STORED}
     assert summed == [
@@ -52,7 +52,7 @@ def test_the_table_agrees(home):
 def test_roles_keep_their_numbers():
     """Their positions are numbers in files."""
     assert ROLES[:8] == ("all", "model", "backend", "account", "client", "tag", "billing", "error")
-    assert ROLES[8:11] == ("cache_loss", "class", "agent")
+    assert ROLES[8:] == ("cache_loss", "class", "agent", "key", "answer_cache")
 
 
 def test_every_expression_can_be_worked_out():

@@ -13,6 +13,7 @@ GROUPS = {
     "config": "show and change the settings",
     "history": "export the history, or clear it",
     "subagent": "give an agent a sub-agent or a skill that knows fairlead",
+    "cache": "show the answers that are given again, or delete them",
     "service": "have the system run the proxy, now and at every login",
 }
 #: In the order of the overview.
@@ -285,7 +286,7 @@ COMMANDS = {
     )),
     "usage": Command("show requests, tokens, cost, latency and errors of a period", (), (
         Option(("--since",), ("60m", "24h", "7d", "today"), "60m, 24h, 7d, today, or a date such as 2026-11-01"),
-        Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache"), "one table alone: model, account, client, tag, key, class, ..."),
+        Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache", "answers"), "one table alone: model, account, client, tag, key, class, ..."),
         Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
     )),
     "log": Command("show the newest requests, a line each, and go on with those that follow", (), (
@@ -321,6 +322,12 @@ COMMANDS = {
     )),
     "history clear": Command("erase every recorded request and all sums", (), (
         Option(("--yes",), None, "do not ask"),
+    )),
+    "cache show": Command("show what the cache of answers holds, and what it saved", (), (
+        Option(("--json",), None, "print it as JSON"),
+    )),
+    "cache clear": Command("delete every answer that is kept", (), (
+        Option(("--json",), None, "print how many there were as JSON"),
     )),
     "resume": Command("resume traffic after a budget halt", (), (
         Option(("--json",), None, "print the halts that were ended as JSON"),

@@ -108,6 +108,9 @@ OF_PRICE = {
 }
 #: Below `models.MODEL.`
 OF_MODEL = {
+    "cache.ttl": Setting("", "", "switches the cache of answers on: one is kept in a private ..."),
+    "cache.max": Setting("", "", "how much the answers may take on the disk"),
+    "cache.tools": Setting(("on", "off"), "", "also keep answers to requests that declare tools: a client ..."),
     "window": Setting("", "", "tokens of input and output together that it takes"),
     "max_input": Setting("", "", "tokens of input that it takes"),
     "max_output": Setting("", "", "tokens of output that it writes at most"),

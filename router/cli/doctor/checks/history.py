@@ -109,4 +109,10 @@ def _judge_status(status: Status) -> list[Row]:
     if status.capture.problem:
         text = clean(status.capture.problem, 400)
         rows.append(Row("history", "warn", text, "Captures stop until then: fairlead config get history.capture"))
+    cache = status.answer_cache
+    if cache is not None and cache.problem:
+        rows.append(Row("history", "warn", clean(cache.problem, 400), "Begin a new one: fairlead cache clear"))
+    elif cache is not None and cache.on:
+        text = f"answers are kept in {shown(Path(cache.path))}, to be given again"
+        rows.append(Row("history", "info", text, "See what is there: fairlead cache show"))
     return rows
