@@ -145,8 +145,7 @@ def _fill(
     found.cache = _describe_cache(body, call, route, target, facts, fields, snapshot, filled=filled)
     if translation.is_rewritten(call, route, target):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
-        if found.cache:
-            found.cache = _judge_losses(found)
+        found.cache = _judge_losses(found)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     restored, top = unseal(body, top, call, target, snapshot)
@@ -221,7 +220,7 @@ def _judge_losses(found: Explanation) -> str:
     from router.policy.answer_cache.identity import is_neutral
 
     lost = [loss for loss in found.losses if not is_neutral(loss.partition("=")[0])]
-    return "not kept: something is lost in translation" if lost else found.cache
+    return "not kept: something is lost in translation" if lost and found.cache else found.cache
 
 
 def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot) -> None:
