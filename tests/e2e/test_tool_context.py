@@ -361,7 +361,7 @@ def test_no_session_gets_the_ids_of_another(filling, streamed):
     # Where nothing is filled, they are.
     schema = {"type": "object", "properties": {"id": TEXT}}
     site.upstreams["beta"].script(plain(answering("chat", "{}")))
-    asked = asking("chat", schema=schema, temperature=0)
+    asked = asking("chat", schema=schema, temperature=0, seed=int(streamed))
     found = [ask(site.proxy.port, CHAT.path, asked, *HEADERS).field(b"x-fairlead-cache") for _ in range(2)]
     assert found[0] == b"miss"
     assert found[1].startswith(b"hit")
