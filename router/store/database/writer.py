@@ -268,11 +268,12 @@ class Ledger:
         except Unusable as error:
             self._give_up(str(error))
             return False
-        except Exception:
+        except Exception as error:
             if len(batch) > 1:
                 self._size = len(batch) // 2
                 return False
             self.dropped += 1
+            self._say_once(f"{NAME}: a row could not be written and is lost: {type(error).__name__}: {error}")
         self._size = min(BATCH, 2 * self._size)
         self._suspect = False
         if self.problem is not None:
