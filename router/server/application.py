@@ -1,7 +1,5 @@
 """The application behind a client connection: access checks, then an endpoint or an exchange, then the record."""
 
-import itertools
-import random
 import time
 import traceback
 
@@ -27,6 +25,7 @@ from router.net.server.connection import Connection, Request
 from router.policy.grants.grant import DEFAULT
 from router.policy.routing.clients import identify_client
 from router.policy.tags import read_tag
+from router.server.request_ids import RequestIds
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.gate_refusals import CROSS_SITE, HOST, MALFORMED, METHOD, NO_KEY, PATH, WRONG_KEY
 from router.upstream.runtime import Runtime
@@ -45,6 +44,7 @@ class Proxy:
         self._runtime = runtime
         self._gate = gate
         self._own = own
+        self._ids = RequestIds()
 
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request; errors are in the caller's protocol, with a request id."""
@@ -56,7 +56,7 @@ class Proxy:
             return
         call = calls.call(path, request.fields)
         method = request.method if request.method in _VERBS else ""
-        record = RequestRecord(_make_request_id(), time.time(), method, path)
+        record = RequestRecord(self._ids.make(), time.time(), method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         if arrival.capture is not None:
             observe(arrival)
@@ -177,7 +177,7 @@ class Proxy:
                 raise problem
         except RouterError as error:
             # Refusals of the operator's own paths are not recorded: monitoring may repeat such a request forever.
-            name = _make_request_id()
+            name = self._ids.make()
             if error.gate and self._is_recorded(error.gate, request) and not dispatch.is_own(request.path):
                 self._record_refused(name, request.method, dispatch.describe_path(request.path), error)
             body = msgspec.json.encode(format_operator_error(error))
@@ -205,7 +205,7 @@ class Proxy:
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
         place = f"({error.message})" if error.word else "(malformed)"
-        name = _make_request_id()
+        name = self._ids.make()
         if self._is_recorded(error.gate or MALFORMED, None):
             self._record_refused(name, "", place, error)
         return _make_refusal_headers(error, name), msgspec.json.encode(body)
@@ -215,15 +215,6 @@ class Proxy:
         last = traceback.extract_tb(error.__traceback__)[-3:]
         places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))
         self._runtime.log.add(f"internal error: {type(error).__name__} at router{places} (please report it)")
-
-
-_numbers = itertools.count(random.getrandbits(36))
-
-
-def _make_request_id() -> str:
-    """A new id, which begins with the time: the history's index then grows at its end, where unordered ids would write
-    another page for every request."""
-    return f"req_{(time.time_ns() // 1_000_000 << 36) + (next(_numbers) & 0xFFFFFFFFF):020x}"
 
 
 def _make_refusal_headers(error: RouterError, name: str) -> RawHeaders:
