@@ -273,7 +273,7 @@ class Ledger:
                 self._size = len(batch) // 2
                 return False
             self.dropped += 1
-            self._say_once(f"{NAME}: a row could not be written and is lost: {type(error).__name__}: {error}")
+            self._say_once(f"{NAME}: a row that it does not take is lost: {_describe(error)}")
         self._size = min(BATCH, 2 * self._size)
         self._suspect = False
         if self.problem is not None:
@@ -335,3 +335,10 @@ class Ledger:
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
+
+
+def _describe(error: Exception) -> str:
+    """An error without what is in the row: SQLite names columns, other errors may hold values."""
+    import sqlite3
+
+    return f"{type(error).__name__}{f': {error}' if isinstance(error, sqlite3.Error) else ''}"
