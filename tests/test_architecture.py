@@ -126,6 +126,8 @@ SUB_ROOMS = {
     "cli/run": {"common", "env", ""},
     "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},
+    "cli/tui": {"common", "config", "inspect", "watch", ""},
+    "cli/tui/panes": {"common", "inspect", "watch", "tui"},
     "cli/upgrade": {"common", "service"},
     "cli/watch": {"common", "inspect"},
 }
@@ -136,6 +138,8 @@ HOMES = {
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
+    "textual": {"cli"},
+    "rich": {"cli"},
     "trio": {"net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "cli"},
 }
 PURE_ROOMS = {"wire", "policy", "backends", "errors", "ir", "settings", "redaction"}
