@@ -94,7 +94,9 @@ class FairleadApp(App[None]):
     def __init__(self, source: Source, *, look_seconds: float = LOOK_SECONDS):
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
+        #: The picture that is shown, and the one that came last.
         self.picture: Picture | None = None
+        self._latest: Picture | None = None
         self.defect: Exception | None = None
         self._paused = False
         self._top, self._tabs, self._halts = Band("top"), Band("tabs"), Band("halts")
@@ -162,6 +164,7 @@ class FairleadApp(App[None]):
 
     def on_pictured(self, message: Pictured) -> None:
         """Show it, unless paused."""
+        self._latest = message.picture
         if not self._paused:
             self._show(message.picture)
 
@@ -276,6 +279,8 @@ class FairleadApp(App[None]):
     def action_pause(self) -> None:
         """Leave the screen as it is, or go on."""
         self._paused = not self._paused
+        if not self._paused and self._latest is not None:
+            self._show(self._latest)
         self._draw_frame()
 
     def action_detail(self) -> None:

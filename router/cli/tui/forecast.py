@@ -20,9 +20,9 @@ def forecast_budgets(picture: Picture) -> list[Line]:
 
 def _forecast(budget: BudgetReport, picture: Picture) -> Line:
     share = budget.spent / budget.limit if budget.limit else 1.0
-    of = "all" if budget.scope == "all" else clean(budget.scope)
+    of = "" if budget.scope == "all" else f"{clean(budget.scope)} "
     text = (
-        f"budget   {draw_bar(share)} {amounts.format_share(share):>4}  {of} {budget.period}: "
+        f"budget   {draw_bar(share)} {amounts.format_share(share):>4}  {of}{budget.period}: "
         f"{_format(budget, budget.spent)} of {_format(budget, budget.limit)}"
     )
     if budget.reserved:

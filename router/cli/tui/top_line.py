@@ -64,7 +64,7 @@ def _guard(picture: Picture) -> list[str]:
     if guard.state == "off":
         return ["guard off"]
     shares = [one.spent / one.limit for one in guard.budgets if one.limit]
-    return [f"guard on (budget {amounts.format_share(max(shares))})" if shares else "guard on"]
+    return [f"budget {amounts.format_share(max(shares))}" if shares else "guard on"]
 
 
 def _remarks(picture: Picture) -> list[str]:

@@ -46,10 +46,14 @@ class Watcher:
         self._jobs.put(None)
 
     def _run(self) -> None:
+        last: Picture | None = None
         try:
             while True:
                 began = time.monotonic()
-                self._show(self._source.look(self._width()))
+                picture = self._source.look(self._width())
+                if picture is not last:
+                    self._show(picture)
+                last = picture
                 # A look that took long is followed by a rest as long.
                 spent = time.monotonic() - began
                 if not self._do_next(max(self._pause, spent)):

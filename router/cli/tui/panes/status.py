@@ -55,6 +55,6 @@ def _curve(picture: Picture, width: int) -> list[Line]:
     said = f"{requests:,} in 60 min, {most:,} in the busiest minute   {errors:,} failed   {amounts.format_money(cost)}"
     curve = draw_curve([one.requests for one in found[-60:]], size)
     return [
-        Line("last hour".ljust(_LABEL) + curve),
+        Line("60 min".ljust(_LABEL) + curve),
         *(Line(" " * _LABEL + part) for part in wrap(said, width - _LABEL)),
     ]
