@@ -389,8 +389,11 @@ class FairleadApp(App[None]):
         self.say("Starting a proxy …")
         self.watcher.ask(lambda source: source.start_proxy(), self.say)
 
+    def _fatal_error(self) -> None:
+        # Textual would show the values of local variables, which may be secrets. The command says what failed.
+        self._close_messages_no_wait()
+
     def _print_error_renderables(self) -> None:
-        # They hold the values of local variables. The command says what failed.
         self._exit_renderables.clear()
 
     @property

@@ -3,18 +3,23 @@
 import os
 import sys
 
+from router.cli.common.parser import Parser
 from router.errors import UsageError
 from router.store.home.home import open_home
-
-_FLAGS = ("--plain", "--no-mouse")
 
 
 def run(argv: list[str]) -> int:
     """Show it until the user leaves."""
-    wrong = next((word for word in argv if word not in _FLAGS), None)
-    if wrong is not None:
-        raise UsageError(f"unknown option: {wrong}", "See:   fairlead --help")
-    if "--plain" in argv:
+    parser = Parser(
+        "",
+        "Show all of it on the whole screen: what runs, the requests, sums, accounts, backends and settings. ? lists "
+        "the keys, q leaves.",
+        examples=["fairlead", "fairlead --plain"],
+    )
+    parser.add_argument("--plain", action="store_true", help="a line per request, as `fairlead log -f`")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    options = parser.read(argv)
+    if options.plain:
         from router.cli.watch.log import run as run_log
 
         return run_log(["--follow"])
@@ -22,7 +27,7 @@ def run(argv: list[str]) -> int:
         raise UsageError(
             "the full-screen view needs a terminal for input, output and errors.", "Lines:   fairlead --plain"
         )
-    return _show(mouse="--no-mouse" not in argv)
+    return _show(mouse=not options.no_mouse)
 
 
 def _show(*, mouse: bool) -> int:

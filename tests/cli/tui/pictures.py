@@ -281,9 +281,7 @@ def make_halted(home, width):
 
 def make_parked(home, width):
     """No account of the only backend is ready."""
-    parked = make_account(
-        "work", "parked", "429, retry-after 12 min", until_s=720.0, headroom=0.0, limits=[LIMITS[0]]
-    )
+    parked = make_account("work", "parked", "429, retry-after 12 min", until_s=720.0, headroom=0.0, limits=[LIMITS[0]])
     cooling = make_account("personal", "cooling", "401 key refused", until_s=60.0)
     return picture_of(home, make_status(backends=[make_backend("anthropic", [parked, cooling])]), width)
 

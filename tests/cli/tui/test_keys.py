@@ -1,5 +1,7 @@
 """What keys do: panes, filter, detail, copy, pause, and what is asked of the source."""
 
+import pytest
+
 from router.cli.tui.picture import KEPT
 
 from .pictures import STATES, drive, make_home, make_request
@@ -11,14 +13,14 @@ def test_panes_by_number_and_tab(tmp_path):
     async def press(screen):
         for key, title in (("2", "Requests"), ("6", "Config"), ("tab", "Status"), ("shift+tab", "Config")):
             await screen.press(key)
-            assert screen.app.pane.TITLE == title
+            assert title == screen.app.pane.TITLE
             assert f"{title}]" in screen.frame()
 
     drive(press, STATES["empty"](make_home(tmp_path), 80))
 
 
 def test_a_filter_shows_what_fits(tmp_path):
-    """The words of `fairlead log --filter` hold; the count and the words stand above, a mistake is told, Esc ends it."""
+    """The words of `fairlead log --filter` hold; the count and the words stand above, a mistake is told, Esc ends."""
 
     async def press(screen):
         await screen.press("2", "slash", *"status:5xx", "enter")
@@ -240,3 +242,20 @@ def test_a_defect_ends_it_without_values(tmp_path, capsys):
 
     drive(press, STATES["empty"](make_home(tmp_path), 80))
     assert "Traceback" not in "".join(capsys.readouterr())
+
+
+def test_a_defect_of_a_pane_ends_it_without_values(tmp_path, capsys):
+    """So does one in what draws."""
+
+    async def press(screen):
+        def fail(picture):
+            secret = "sk-hidden"
+            raise ZeroDivisionError(f"a defect {len(secret)}")
+
+        screen.app.pane.draw = fail
+        screen.source.picture = STATES["busy"](make_home(tmp_path), 80)
+        await screen.until(lambda: screen.app.failure is not None)
+
+    with pytest.raises(ZeroDivisionError):
+        drive(press, STATES["empty"](make_home(tmp_path), 80))
+    assert "sk-hidden" not in "".join(capsys.readouterr())
