@@ -91,7 +91,7 @@ class FairleadApp(App[None]):
         Binding("escape", "leave", priority=True),
     ]
 
-    def __init__(self, source: Source, *, look_seconds: float = LOOK_SECONDS):
+    def __init__(self, make_source: Callable[[], Source], *, look_seconds: float = LOOK_SECONDS):
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         #: The picture that is shown, and the one that came last.
@@ -111,7 +111,7 @@ class FairleadApp(App[None]):
         self._said: Timer | None = None
         self._columns = 80
         self.watcher = Watcher(
-            source,
+            make_source,
             show=lambda picture: self.post_message(Pictured(picture)),
             tell=lambda then, came: self.post_message(Told(then, came)),
             fail=lambda error: self.post_message(Failed(error)),
@@ -133,7 +133,8 @@ class FairleadApp(App[None]):
         """Show the first pane, and begin to look."""
         self._ask.display = self._halts.display = self._reader.display = False
         self.action_pane(self._active)
-        self.watcher.start()
+        # The first frame first.
+        self.call_after_refresh(self.watcher.start)
 
     def on_unmount(self) -> None:
         """Have the watcher end."""

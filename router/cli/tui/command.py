@@ -2,10 +2,14 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from router.cli.common.parser import Parser
 from router.errors import UsageError
 from router.store.home.home import open_home
+
+if TYPE_CHECKING:
+    from router.cli.tui.picture import Source
 
 
 def run(argv: list[str]) -> int:
@@ -32,9 +36,15 @@ def run(argv: list[str]) -> int:
 
 def _show(*, mouse: bool) -> int:
     from router.cli.tui.app import FairleadApp
-    from router.cli.tui.source import HomeSource
 
-    app = FairleadApp(HomeSource(open_home(os.environ)))
+    home = open_home(os.environ)
+
+    def make_source() -> "Source":
+        from router.cli.tui.source import HomeSource
+
+        return HomeSource(home)
+
+    app = FairleadApp(make_source)
     app.run(mouse=mouse)
     if app.failure is not None:
         raise app.failure

@@ -14,13 +14,14 @@ Job = Callable[[Source], Any]
 
 
 class Watcher:
-    """Looks every so often, and does one thing at a time. show: takes each picture. tell: takes what came of a job, or
+    """Looks every so often, and does one thing at a time. make_source: called in the thread too, since what a source
+    imports takes longer than the first frame. show: takes each picture. tell: takes what came of a job, or
     the CommandError that ended it, with the function that was given with it. fail: takes what is a defect. All three
     are called in this thread. width: of the screen."""
 
     def __init__(
         self,
-        source: Source,
+        make_source: Callable[[], Source],
         *,
         show: Callable[[Picture], object],
         tell: Callable[[Callable[[Any], None], Any], object],
@@ -28,7 +29,7 @@ class Watcher:
         width: Callable[[], int],
         pause: float,
     ):
-        self._source, self._show, self._tell, self._fail = source, show, tell, fail
+        self._make_source, self._show, self._tell, self._fail = make_source, show, tell, fail
         self._width, self._pause = width, pause
         self._jobs: queue.SimpleQueue[tuple[Job, Callable[[Any], None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
@@ -48,20 +49,21 @@ class Watcher:
     def _run(self) -> None:
         last: Picture | None = None
         try:
+            source = self._make_source()
             while True:
                 began = time.monotonic()
-                picture = self._source.look(self._width())
+                picture = source.look(self._width())
                 if picture is not last:
                     self._show(picture)
                 last = picture
                 # A look that took long is followed by a rest as long.
                 spent = time.monotonic() - began
-                if not self._do_next(max(self._pause, spent)):
+                if not self._do_next(source, max(self._pause, spent)):
                     return
         except Exception as error:
             self._fail(error)
 
-    def _do_next(self, pause: float) -> bool:
+    def _do_next(self, source: Source, pause: float) -> bool:
         """Wait for a job; False for the end."""
         try:
             asked = self._jobs.get(timeout=pause)
@@ -71,7 +73,7 @@ class Watcher:
             return False
         job, then = asked
         try:
-            came = job(self._source)
+            came = job(source)
         except CommandError as error:
             came = error
         self._tell(then, came)

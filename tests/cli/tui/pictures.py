@@ -388,7 +388,7 @@ def drive(test, picture, size=(80, 24), **environ):
 
     async def run():
         source = FakeSource(picture)
-        app = FairleadApp(source, look_seconds=0.01)
+        app = FairleadApp(lambda: source, look_seconds=0.01)
         async with app.run_test(size=size) as pilot:
             screen = Screenful(app, pilot, source)
             await screen.until(lambda: app.picture is not None)
