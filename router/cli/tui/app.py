@@ -2,16 +2,18 @@
 it opens no file and no socket."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
-from textual.message import Message
+from textual.binding import BindingType
+from textual.widget import Widget
 from textual.widgets import Input
 
 from router.cli.common.layout import wrap
+from router.cli.tui.keys import BINDINGS, list_keys
 from router.cli.tui.line_list import Band
+from router.cli.tui.messages import Failed, Pictured, Told
 from router.cli.tui.panes.accounts import AccountsPane
 from router.cli.tui.panes.analytics import AnalyticsPane
 from router.cli.tui.panes.backends import BackendsPane
@@ -20,7 +22,7 @@ from router.cli.tui.panes.pane import Pane
 from router.cli.tui.panes.requests import RequestsPane
 from router.cli.tui.panes.status import StatusPane
 from router.cli.tui.picture import Line, Picture, Plan, Setting, Source
-from router.cli.tui.reader import Reader, list_keys
+from router.cli.tui.reader import Reader
 from router.cli.tui.top_line import format_halts, format_tabs, format_top
 from router.cli.tui.watcher import Watcher
 from router.errors import CommandError
@@ -42,54 +44,12 @@ LineList { height: 1fr; }
 """
 
 
-class Pictured(Message):
-    """A picture came."""
-
-    def __init__(self, picture: Picture):
-        super().__init__()
-        self.picture = picture
-
-
-class Told(Message):
-    """A job is done."""
-
-    def __init__(self, then: Callable[[Any], None], came: object):
-        super().__init__()
-        self.then, self.came = then, came
-
-
-class Failed(Message):
-    """The watcher found a defect of the program."""
-
-    def __init__(self, error: Exception):
-        super().__init__()
-        self.error = error
-
-
 class FairleadApp(App[None]):
     """`fairlead` on a terminal."""
 
     CSS = _CSS
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,ctrl+q", "quit"),
-        Binding("ctrl+c", "quit", priority=True),
-        *(Binding(str(number + 1), f"pane({number})") for number in range(6)),
-        Binding("tab", "next_pane(1)", priority=True),
-        Binding("shift+tab", "next_pane(-1)", priority=True),
-        Binding("question_mark", "keys"),
-        Binding("slash", "filter"),
-        Binding("enter", "detail"),
-        Binding("w", "why"),
-        Binding("y", "copy"),
-        Binding("Y", "copy_all"),
-        Binding("p", "pause"),
-        Binding("R", "resume"),
-        Binding("s", "start"),
-        Binding("t", "window"),
-        Binding("u", "unset"),
-        Binding("escape", "leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     def __init__(self, make_source: Callable[[], Source], *, look_seconds: float = LOOK_SECONDS):
         super().__init__(ansi_color=True)
@@ -98,7 +58,7 @@ class FairleadApp(App[None]):
         self.picture: Picture | None = None
         self._latest: Picture | None = None
         self.defect: Exception | None = None
-        self._paused = False
+        self._paused = self._reads_on = False
         self._top, self._tabs, self._halts = Band("top"), Band("tabs"), Band("halts")
         self._keys = Band("keys")
         self._reader = Reader(copy=self.copy, leave=self.leave)
@@ -177,6 +137,7 @@ class FairleadApp(App[None]):
 
     def on_told(self, message: Told) -> None:
         """Go on with what came of a job."""
+        self._reads_on = False
         if isinstance(message.came, CommandError):
             hint = " ".join(message.came.hint.split("\n"))
             self.say(f"{message.came} {hint}".strip(), "bad")
@@ -187,6 +148,13 @@ class FairleadApp(App[None]):
         """End with it; the command says so once the terminal is as it was."""
         self.defect = message.error
         self.exit(return_code=1)
+
+    def on_line_list_moved(self) -> None:
+        """At the oldest request that is known, read on."""
+        pane = self.pane
+        if isinstance(pane, RequestsPane) and pane.at_end and not self._reads_on and not self._paused:
+            self._reads_on = True
+            self.watcher.ask(lambda source: source.read_older(), lambda _: None)
 
     # What is said in the last lines
 
@@ -210,7 +178,11 @@ class FairleadApp(App[None]):
         self._ask.placeholder = question
         self._ask.value = value
         self._ask.display = True
-        self._ask.focus()
+        self._focus(self._ask)
+
+    def _focus(self, widget: Widget) -> None:
+        # At once: what is typed on is for it. Textual's own `focus` waits for its turn.
+        self.screen.set_focus(widget)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Hand the answer over."""
@@ -221,7 +193,7 @@ class FairleadApp(App[None]):
         """Back to the pane, from a question or a text; there, from the filter to all."""
         if self._ask.display:
             self._ask.display = False
-            (self._reader if self._reader.display else self.pane).focus()
+            self._focus(self._reader if self._reader.display else self.pane)
         elif self._reader.display:
             self.action_pane(self._active)
         elif self.pane.FILTERS:
@@ -251,7 +223,7 @@ class FairleadApp(App[None]):
         self._reader.display = False
         if self.picture is not None:
             self.pane.take(self.picture)
-        self.pane.focus()
+        self._focus(self.pane)
         self._draw_frame()
 
     def action_next_pane(self, step: int) -> None:
@@ -317,7 +289,7 @@ class FairleadApp(App[None]):
         self.pane.display = False
         self._reader.display = True
         self._reader.open(title, lines, ask)
-        self._reader.focus()
+        self._focus(self._reader)
         self._end_saying()
 
     def copy(self, text: str) -> None:
@@ -368,6 +340,21 @@ class FairleadApp(App[None]):
 
         value = "" if setting.value in ("unset", "set") else setting.value
         self.ask(f"{setting.key}: a new value", value, take)
+
+    def action_new(self) -> None:
+        """Set a key that has no line yet, such as an alias."""
+        if not isinstance(self.pane, ConfigPane):
+            return
+
+        def take(text: str) -> bool:
+            key, _, value = text.strip().partition(" ")
+            if not value.strip():
+                self.say("A key and a value, such as: aliases.fast groq:llama-3.3-70b-versatile", "bad")
+                return False
+            self.watcher.ask(lambda source: source.plan(key, value.strip()), self._confirm)
+            return True
+
+        self.ask("key and value, such as: aliases.fast groq:llama-3.3-70b-versatile", "", take)
 
     def action_unset(self) -> None:
         """Take the setting below the cursor out of the file."""

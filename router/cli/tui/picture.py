@@ -123,6 +123,10 @@ class Source(Protocol):
         """Have `usage` of the next pictures be that of one of WINDOWS."""
         ...
 
+    def read_older(self) -> int:
+        """Have the next pictures hold older requests too, as far as there are any; how many came."""
+        ...
+
     def explain_request(self, found: RecordedRequest, width: int) -> list[str]:
         """The lines of `fairlead why`."""
         ...

@@ -152,6 +152,17 @@ class HomeSource:
         self._grown = True
         self._sum.reset()
 
+    def read_older(self) -> int:
+        """Add the requests before the oldest one that is known."""
+        known = self._picture.requests
+        room = KEPT - len(known)
+        if not known or room <= 0:
+            return 0
+        with reader.open_reader(self._home) as db:
+            older = [] if db is None else read_requests.read_latest(db, min(room, _FIRST), before=known[-1].id)
+        self._picture = self._picture._replace(requests=[*known, *older])
+        return len(older)
+
     def explain_request(self, found: RecordedRequest, width: int) -> list[str]:
         """The lines of `fairlead why`."""
         return format_request(self._home, found, width)

@@ -327,6 +327,10 @@ class FakeSource:
         self.asked.append(("window", window))
         self.picture = self.picture._replace(window=window)
 
+    def read_older(self):
+        self.asked.append(("older",))
+        return 0
+
     def explain_request(self, found, width):
         self.asked.append(("why", found.id))
         return [f"{found.id} was asked about"]

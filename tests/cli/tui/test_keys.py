@@ -1,6 +1,8 @@
 """What keys do: panes, filter, detail, copy, pause, and what is asked of the source."""
 
+import msgspec
 import pytest
+from textual import events
 
 from router.cli.tui.picture import KEPT
 
@@ -198,6 +200,69 @@ def test_a_setting_is_changed_after_its_diff_was_seen(tmp_path):
     drive(press, STATES["empty"](make_home(tmp_path), 80))
 
 
+def test_a_new_key_is_set(tmp_path):
+    """n asks for the key and its value; without a value it asks on."""
+
+    async def press(screen):
+        await screen.press("6", "n", *"aliases.fast", "enter")
+        assert "A key and a value" in screen.frame()
+        await screen.press("space", *"groq:x", "enter")
+        await screen.until_shown('+ aliases.fast = "groq:x"')
+        assert screen.source.asked == [("plan", "aliases.fast", "groq:x")]
+
+    drive(press, STATES["empty"](make_home(tmp_path), 80))
+
+
+def test_the_oldest_request_reads_on(tmp_path):
+    """On the last line older ones are asked for, once at a time; not in the middle."""
+    requests = tuple(make_request(number) for number in range(50))
+
+    async def press(screen):
+        await screen.press("2", "j", "j")
+        assert screen.source.asked == []
+        await screen.press("G")
+        await screen.until(lambda: screen.source.asked == [("older",)])
+        older = tuple(make_request(number) for number in range(80))
+        await screen.show(screen.source.picture._replace(requests=older))
+        assert screen.app.pane.chosen.id == requests[-1].id
+
+    drive(press, STATES["empty"](make_home(tmp_path), 80)._replace(requests=requests))
+
+
+def test_a_running_request_is_described(tmp_path):
+    """Enter shows what is known of it; w says that it runs."""
+
+    async def press(screen):
+        await screen.press("2", "j", "enter")
+        assert "about 1,204 so far" in screen.frame()
+        await screen.press("escape", "w")
+        assert "It runs" in screen.frame()
+
+    drive(press, STATES["busy"](make_home(tmp_path), 80))
+
+
+def test_only_what_changed_is_drawn(tmp_path):
+    """The same picture again draws no line; a running request that grew draws its own alone."""
+    home = make_home(tmp_path)
+    picture = STATES["busy"](home, 80)
+
+    async def press(screen):
+        await screen.press("2")
+        pane, drawn = screen.app.pane, []
+        draw, pane.render_line = pane.render_line, lambda y: (drawn.append(y), draw(y))[1]
+        await screen.show(picture._replace(time=picture.time + 0.5))
+        assert drawn == []
+        status = msgspec.structs.replace(picture.proxies[0])
+        status.running = [
+            msgspec.structs.replace(one, tokens=None if one.tokens is None else one.tokens + 7)
+            for one in status.running
+        ]
+        await screen.show(picture._replace(proxies=(status,)))
+        assert drawn == [3]
+
+    drive(press, picture)
+
+
 def test_details_of_accounts_and_backends(tmp_path):
     """Enter shows all limits of an account, and the models of a backend."""
 
@@ -259,3 +324,15 @@ def test_a_defect_of_a_pane_ends_it_without_values(tmp_path, capsys):
     with pytest.raises(ZeroDivisionError):
         drive(press, STATES["empty"](make_home(tmp_path), 80))
     assert "sk-hidden" not in "".join(capsys.readouterr())
+
+
+def test_keys_that_are_typed_at_once(tmp_path):
+    """What follows a key that asks goes into the answer, however fast it comes."""
+
+    async def press(screen):
+        await screen.press("6")
+        for key in "/idle":
+            screen.app.post_message(events.Key("slash" if key == "/" else key, key))
+        await screen.until_shown("\nidle")
+
+    drive(press, STATES["empty"](make_home(tmp_path), 80))

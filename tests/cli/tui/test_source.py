@@ -46,7 +46,7 @@ def test_a_home_without_anything(tmp_path, quick):
     assert any(one.key == "timeouts.idle" for one in picture.settings)
 
 
-def test_a_proxy_and_its_requests(fairlead, tmp_path, quick):
+def test_a_proxy_and_its_requests(fairlead, tmp_path, quick, monkeypatch):
     """It is seen, what it serves comes with its sums and its why, and that it ended is seen too."""
     proxy = fairlead.start("proxy", "--port", "0")
     found = HomeSource(make_home(tmp_path))
@@ -61,6 +61,11 @@ def test_a_proxy_and_its_requests(fairlead, tmp_path, quick):
     send(picture.proxies[0].url, "demo-tools")
     picture = look_until(found, lambda picture: len(picture.requests) == 2)
     assert picture.requests[0].model == "demo-tools"
+    other = HomeSource(make_home(tmp_path))
+    monkeypatch.setattr(source, "_FIRST", 1)
+    assert len(look_until(other, lambda picture: picture.requests).requests) == 1
+    assert (other.read_older(), other.read_older()) == (1, 0)
+    assert [one.model for one in other.look(80).requests] == ["demo-tools", "demo"]
     found.choose_window("7d")
     assert look_until(found, lambda picture: picture.window == "7d").usage.total.requests == 2
     assert found.resume() == "Nothing was halted."

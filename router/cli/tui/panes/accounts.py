@@ -65,11 +65,11 @@ def _make_rows(backend: str, one: AccountStatus, picture: Picture, width: int) -
     first, *others = one.limits or [None]
     name = f"{clean(backend)}/{clean(one.alias)}"
     state = _describe(one, picture.time)
-    text = f"{name[:_NAME]:<{_NAME}} {_format_limit(first, one, picture, width)}   {state}"
+    text = f"{name[:_NAME]:<{_NAME}} {_format_limit(first, backend, one, picture, width)}   {state}"
     kind = "" if one.state == "ready" else "warn" if one.state in ("parked", "cooling") else "bad"
     rows = [_Row(backend, one, Line(f" {text}", kind))]
     for limit in others:
-        line = Line(f" {'':<{_NAME}} {_format_limit(limit, one, picture, width)}", kind)
+        line = Line(f" {'':<{_NAME}} {_format_limit(limit, backend, one, picture, width)}", kind)
         rows.append(_Row(backend, one, line))
     return rows
 
@@ -85,7 +85,7 @@ def _describe(one: AccountStatus, now: float) -> str:
     return "   ".join(parts)
 
 
-def _format_limit(limit: AccountLimit | None, one: AccountStatus, picture: Picture, width: int) -> str:
+def _format_limit(limit: AccountLimit | None, backend: str, one: AccountStatus, picture: Picture, width: int) -> str:
     size = _BAR if width >= _WIDE else _NARROW_BAR
     if limit is None:
         used = 1 - one.headroom
@@ -93,20 +93,20 @@ def _format_limit(limit: AccountLimit | None, one: AccountStatus, picture: Pictu
             return f"{amounts.NONE:<{size + 6}}"
         return f"{draw_bar(used, size)} {amounts.format_share(used):>5}"
     text = f"{draw_bar(limit.used, size)} {amounts.format_share(limit.used):>5} {clean(limit.name, 12)}"
-    full = _find_full(one, limit, picture) if limit.used >= _NEAR or width >= _WIDE else None
+    full = _find_full(f"{backend}/{one.alias}", limit, picture) if limit.used >= _NEAR or width >= _WIDE else None
     if full is not None:
         return f"{text}, full at {_format_time(picture.time + full)}"
     return f"{text}{_say_when(picture.time, limit.resets_s)}"
 
 
-def _find_full(one: AccountStatus, limit: AccountLimit, picture: Picture) -> float | None:
+def _find_full(account: str, limit: AccountLimit, picture: Picture) -> float | None:
     """Seconds until it is used up at the rate of the last 15 minutes."""
     if picture.hour is None:
         return None
     found: list[LimitForecast] = [
         entry
         for entry in picture.hour.limits
-        if entry.account.rpartition("/")[2] == one.alias and entry.window and entry.window in limit.name
+        if entry.account == account and entry.window and entry.window in limit.name
     ]
     return found[0].full_in_s if found else None
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from router.cli.common.layout import NONE
 from router.cli.tui.panes.pane import Pane
 from router.cli.tui.picture import Line, Picture
 from router.cli.watch.request_line import format_head, format_line, format_running_line
 from router.operator_api.status import RunningRequest
+from router.policy.accounts.retry import format_duration
+from router.settings.kinds import clean
 from router.store.history.read_requests import RecordedRequest
 from router.watch.request_filter import RequestFilter, parse_filter
 
@@ -84,6 +87,26 @@ class RequestsPane(Pane):
     def on_line_list_moved(self) -> None:
         """The head counts from here."""
         self.redraw()
+
+    @property
+    def at_end(self) -> bool:
+        """True with the cursor on the oldest request that is known."""
+        return bool(self._fitting) and isinstance(self.chosen, RecordedRequest) and self.chosen is self._fitting[-1]
+
+    def describe(self) -> list[Line]:
+        """What is known of a request that runs."""
+        one: Either | None = self.chosen
+        if not isinstance(one, RunningRequest):
+            return []
+        lines = [Line(f"{one.id}   {clean(one.model) or NONE}   runs for {format_duration(one.age_s)}"), Line("")]
+        told = (
+            ("client", one.client or one.tag),
+            ("asked", f"{one.backend}/{one.account}" if one.backend else "nobody yet"),
+            ("attempts", str(one.attempts)),
+            ("tokens", "" if one.tokens is None else f"about {one.tokens:,} so far"),
+            ("now", f"waits for {one.waits}" if one.waits else "answering"),
+        )
+        return lines + [Line(f"{name:<10} {clean(text)}") for name, text in told if text]
 
 
 def _explain_nothing(picture: Picture, text: str) -> str:
