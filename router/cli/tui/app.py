@@ -21,9 +21,10 @@ from router.cli.tui.panes.config import ConfigPane
 from router.cli.tui.panes.pane import Pane
 from router.cli.tui.panes.requests import RequestsPane
 from router.cli.tui.panes.status import StatusPane
-from router.cli.tui.picture import Line, Picture, Plan, Setting, Source
+from router.cli.tui.picture import Line, Picture, Setting, Source
 from router.cli.tui.reader import Reader
-from router.cli.tui.top_line import format_halts, format_tabs, format_top
+from router.cli.tui.setting_change import SettingChange
+from router.cli.tui.top_line import find_tab, format_halts, format_tabs, format_top
 from router.cli.tui.watcher import Watcher
 from router.errors import CommandError
 from router.operator_api.status import RunningRequest
@@ -79,6 +80,8 @@ class FairleadApp(App[None]):
             pause=look_seconds,
         )
 
+        self._change = SettingChange(self.watcher, ask=self.ask, say=self.say, decide=self._decide)
+
     def compose(self) -> ComposeResult:
         """The parts from top to bottom."""
         yield self._top
@@ -104,6 +107,11 @@ class FairleadApp(App[None]):
         """Lay out what does not do so itself."""
         self._columns = self.size.width
         self._draw_frame()
+
+    def on_driver_signal_resume(self) -> None:
+        """Draw all of it: after Ctrl-Z and fg the terminal's screen is empty."""
+        for widget in self.screen.walk_children():
+            widget.refresh()
 
     @property
     def pane(self) -> Pane:
@@ -226,6 +234,12 @@ class FairleadApp(App[None]):
         self._focus(self.pane)
         self._draw_frame()
 
+    def on_band_clicked(self, message: Band.Clicked) -> None:
+        """Show the pane whose name was clicked."""
+        number = find_tab(self._tabs.text, message.x) if message.name == "tabs" else None
+        if number is not None and not self._ask.display:
+            self.action_pane(number)
+
     def action_next_pane(self, step: int) -> None:
         """Show the next one, or the one before."""
         self.action_pane((self._active + step) % len(self.panes))
@@ -262,7 +276,7 @@ class FairleadApp(App[None]):
         if isinstance(chosen, RecordedRequest):
             self._explain(chosen)
         elif isinstance(chosen, Setting):
-            self._change(chosen)
+            self._change.ask_value(chosen)
         elif lines := self.pane.describe():
             self._read(self.pane.TITLE, lambda width: [Line(part) for one in lines for part in wrap(one.text, width)])
 
@@ -314,9 +328,10 @@ class FairleadApp(App[None]):
 
     def action_resume(self) -> None:
         """Ask whether to end the halts."""
-        if self.picture is None or not self.picture.halts:
+        if self.picture is None or (self.picture.proxies and not self.picture.halts):
             self.say("Nothing is halted.")
             return
+        # Where no proxy runs, only the history knows whether there is one.
         halts = format_halts(self.picture, 10_000)
         lines = [Line("Resume traffic? The budget starts again from zero until its day or month ends."), *halts]
         self._decide("Resume", lines, lambda: self.watcher.ask(lambda source: source.resume(), self.say))
@@ -333,41 +348,15 @@ class FairleadApp(App[None]):
             window = self.pane.find_next_window(self.picture.window)
             self.watcher.ask(lambda source: source.choose_window(window), lambda _: None)
 
-    def _change(self, setting: Setting) -> None:
-        def take(text: str) -> bool:
-            self.watcher.ask(lambda source: source.plan(setting.key, text), self._confirm)
-            return True
-
-        value = "" if setting.value in ("unset", "set") else setting.value
-        self.ask(f"{setting.key}: a new value", value, take)
-
     def action_new(self) -> None:
         """Set a key that has no line yet, such as an alias."""
-        if not isinstance(self.pane, ConfigPane):
-            return
-
-        def take(text: str) -> bool:
-            key, _, value = text.strip().partition(" ")
-            if not value.strip():
-                self.say("A key and a value, such as: aliases.fast groq:llama-3.3-70b-versatile", "bad")
-                return False
-            self.watcher.ask(lambda source: source.plan(key, value.strip()), self._confirm)
-            return True
-
-        self.ask("key and value, such as: aliases.fast groq:llama-3.3-70b-versatile", "", take)
+        if isinstance(self.pane, ConfigPane):
+            self._change.ask_new()
 
     def action_unset(self) -> None:
         """Take the setting below the cursor out of the file."""
-        chosen = self.pane.chosen
-        if isinstance(chosen, Setting):
-            self.watcher.ask(lambda source: source.plan(chosen.key, None), self._confirm)
-
-    def _confirm(self, plan: Plan) -> None:
-        lines = [Line("config.toml", "title"), *plan.diff, Line(""), Line("y saves it, Esc leaves it as it is.")]
-        self._decide(plan.key, lines, lambda: self.watcher.ask(lambda source: source.save(plan), self._say_saved))
-
-    def _say_saved(self, lines: list[str]) -> None:
-        self.say(" ".join(lines))
+        if isinstance(chosen := self.pane.chosen, Setting):
+            self._change.plan(chosen.key, None)
 
     def action_start(self) -> None:
         """Start a proxy in the background."""

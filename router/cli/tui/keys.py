@@ -9,6 +9,7 @@ from router.cli.tui.picture import Line
 # at once overtake it.
 BINDINGS: list[BindingType] = [
     Binding("q,ctrl+q", "quit"),
+    Binding("ctrl+z", "suspend_process"),
     Binding("ctrl+c", "quit", priority=True),
     *(Binding(str(number + 1), f"pane({number})", priority=True) for number in range(6)),
     Binding("tab", "next_pane(1)", priority=True),

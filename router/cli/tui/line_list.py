@@ -52,6 +52,13 @@ def make_strip(line: Line, width: int, *, chosen: bool = False) -> Strip:
 class Band(Widget):
     """Lines that stay where they are: the top line, a halt, the keys."""
 
+    class Clicked(Message):
+        """It was clicked. x: the column."""
+
+        def __init__(self, name: str | None, x: int):
+            super().__init__()
+            self.name, self.x = name, x
+
     def __init__(self, name: str):
         super().__init__(id=name)
         self._lines: Sequence[Line] = ()
@@ -70,6 +77,10 @@ class Band(Widget):
     def text(self) -> str:
         """What it shows."""
         return "\n".join(line.text for line in self._lines)
+
+    def on_click(self, event: "events.Click") -> None:
+        """Tell where."""
+        self.post_message(self.Clicked(self.id, event.x))
 
     def render_line(self, y: int) -> Strip:
         """One line, as Textual asks for it."""

@@ -86,6 +86,13 @@ def format_tabs(titles: Sequence[str], active: int, width: int) -> Line:
     return Line(text, "title")
 
 
+def find_tab(tabs: str, x: int) -> int | None:
+    """The number of the pane whose name stands at a column of that line; None for what is beside them."""
+    # Each begins with its key, one column after the border.
+    numbers = [int(char) for char in tabs[: x + 2] if char.isdecimal()]
+    return numbers[-1] - 1 if numbers and x < len(tabs) else None
+
+
 def format_halts(picture: Picture | None, width: int) -> list[Line]:
     """What is halted, why and until when, and the key that ends it."""
     if picture is None or not picture.halts:

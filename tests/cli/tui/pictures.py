@@ -144,7 +144,7 @@ def make_sums(name="", **changes):
 
 def make_usage():
     """Sums of an hour."""
-    lost = make_sums("tools_changed", requests=2, cache_lost=92_000, cache_lost_usd=0.41)
+    lost = make_sums("tools", requests=2, cache_lost=92_000, cache_lost_usd=0.41)
     return UsageSummary(
         since=NOW - 3600,
         until=NOW,

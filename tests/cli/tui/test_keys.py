@@ -21,6 +21,22 @@ def test_panes_by_number_and_tab(tmp_path):
     drive(press, STATES["empty"](make_home(tmp_path), 80))
 
 
+def test_the_mouse_can_be_used(tmp_path):
+    """A click on a name shows that pane, one on a request moves the cursor there, the wheel moves it on."""
+
+    async def press(screen):
+        tabs = screen.frame().split("\n")[1]
+        for title in ("Config", "Requests", "Accounts", "Requests"):
+            await screen.pilot.click("#tabs", offset=(tabs.index(title) + 2, 0))
+            assert title == screen.app.pane.TITLE
+        await screen.pilot.click("#requests", offset=(5, 4))
+        assert screen.app.pane.chosen.id == make_request(1).id
+        screen.app.pane.on_mouse_scroll_down(events.MouseScrollDown(None, 5, 4, 0, 3, 0, False, False, False))
+        assert screen.app.pane.chosen.id == make_request(4).id
+
+    drive(press, STATES["busy"](make_home(tmp_path), 80))
+
+
 def test_a_filter_shows_what_fits(tmp_path):
     """The words of `fairlead log --filter` hold; the count and the words stand above, a mistake is told, Esc ends."""
 

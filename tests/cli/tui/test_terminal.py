@@ -120,6 +120,21 @@ def test_a_proxy_that_runs_is_seen(fairlead, terminal):
     assert screen.wait() == 0
 
 
+def test_ctrl_z_and_back(terminal):
+    """The shell gets its terminal, and what was on the screen comes back with the program."""
+    screen = terminal()
+    screen.wait_for("no proxy is running")
+    screen.press("\x1a")
+    screen.wait_for("\x1b[?1049l")
+    _, status = os.waitpid(screen.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    screen.process.send_signal(signal.SIGCONT)
+    screen.wait_for("\x1b[?1049h")
+    screen.wait_for("no proxy is running")
+    screen.press("q")
+    assert screen.wait() == 0
+
+
 def test_ctrl_c_leaves(terminal):
     """As every program on a terminal does."""
     screen = terminal()
