@@ -133,7 +133,10 @@ def _watch(home: Home) -> int:
             if not drawn % _SLOWER:
                 screen = read_screen(home)
             try:
-                lines = [*_pending(home, find_width()), *format_status(run_async(ask_all, home), screen, find_width())]
+                lines = [
+                    *format_pending(home, find_width()),
+                    *format_status(run_async(ask_all, home), screen, find_width()),
+                ]
             except CommandError as error:
                 lines = wrap(f"{error}\n{error.hint}", find_width())
             draw(lines)
@@ -141,7 +144,7 @@ def _watch(home: Home) -> int:
     return 0
 
 
-def _pending(home: Home, width: int | None) -> list[str]:
+def format_pending(home: Home, width: int | None) -> list[str]:
     """Why a proxy keeps its previous configuration."""
     kept = [f"{run.refused} {run.fix}".rstrip() for run in run_files.live(home) if run.refused]
     return [line for text in kept for line in wrap_row("problem  ", text, width)]

@@ -332,7 +332,7 @@ class FairleadApp(App[None]):
             self.say("Nothing is halted.")
             return
         # Where no proxy runs, only the history knows whether there is one.
-        halts = format_halts(self.picture, 10_000)
+        halts = format_halts(self.picture, 10_000, "")
         lines = [Line("Resume traffic? The budget starts again from zero until its day or month ends."), *halts]
         self._decide("Resume", lines, lambda: self.watcher.ask(lambda source: source.resume(), self.say))
 

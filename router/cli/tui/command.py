@@ -1,5 +1,6 @@
 """`fairlead` without a command: the full-screen view, or with --plain a line per request."""
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -35,9 +36,13 @@ def run(argv: list[str]) -> int:
 
 
 def _show(*, mouse: bool) -> int:
+    home = open_home(os.environ)
+    # What is made while modules are loaded stays: collections meanwhile find nothing.
+    gc.disable()
     from router.cli.tui.app import FairleadApp
 
-    home = open_home(os.environ)
+    gc.freeze()
+    gc.enable()
 
     def make_source() -> "Source":
         from router.cli.tui.source import HomeSource

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.cli.common import budget_lines
 from router.cli.config.show import list_rows
-from router.cli.inspect.status import ask_all, format_status, read_screen
+from router.cli.inspect.status import ask_all, format_pending, format_status, read_screen
 from router.cli.inspect.why import format_request
 from router.cli.tui.picture import KEPT, WINDOWS, Picture, Plan, Setting, StoredName
 from router.errors import CommandError
@@ -99,7 +99,9 @@ class HomeSource:
         except CommandError as error:
             absent, hint = str(error), error.hint
         screen = self._screen
-        lines = format_status(proxies, screen, width) if proxies and screen is not None else []
+        lines: list[str] = []
+        if proxies and screen is not None:
+            lines = [*format_pending(self._home, width), *format_status(proxies, screen, width)]
         if bool(proxies) != bool(self._picture.proxies):
             self._read.reset()
         self._picture = self._picture._replace(

@@ -93,8 +93,8 @@ def find_tab(tabs: str, x: int) -> int | None:
     return numbers[-1] - 1 if numbers and x < len(tabs) else None
 
 
-def format_halts(picture: Picture | None, width: int) -> list[Line]:
-    """What is halted, why and until when, and the key that ends it."""
+def format_halts(picture: Picture | None, width: int, end: str = " R resumes it.") -> list[Line]:
+    """What is halted, why and until when. end: what each line ends with."""
     if picture is None or not picture.halts:
         return []
     lines: list[str] = []
@@ -102,6 +102,6 @@ def format_halts(picture: Picture | None, width: int) -> list[Line]:
         of = "All traffic" if halt.scope == "all" else f"Traffic of {clean(halt.scope)}"
         until = format_moment(halt.until, picture.time)
         why = f"{clean(halt.reason, 300)} ({clean(halt.request)})" if halt.request else clean(halt.reason, 300)
-        lines += wrap(f"{of} is halted until {until}: {why}. R resumes it.", max(width, 24))
+        lines += wrap(f"{of} is halted until {until}: {why}.{end}", max(width, 24))
     more = len(picture.halts) - _HALTS
     return [Line(line, "band") for line in [*lines, *([f"… and {more} more"] if more > 0 else [])]]

@@ -8,6 +8,7 @@ import pytest
 
 from router.cli.tui import source
 from router.cli.tui.source import HomeSource
+from router.errors import CommandError
 
 from ...patience import PATIENCE
 from .pictures import make_home
@@ -85,14 +86,28 @@ def test_what_cannot_be_read_is_said(tmp_path, quick):
     assert "history.db" in picture.unreadable
 
 
+def test_a_configuration_that_was_refused_is_said(fairlead, tmp_path, quick):
+    """A proxy that keeps its previous one: the first line of Status says why."""
+    fairlead.start("proxy", "--port", "0")
+    home = make_home(tmp_path)
+    found = HomeSource(home)
+    look_until(found, lambda picture: picture.status)
+    home.write("config.toml", b"port = = 1\n")
+    picture = look_until(found, lambda picture: picture.status and picture.status[0].startswith("problem"))
+    assert "line 1" in picture.status[0]
+
+
 def test_a_proxy_is_started(fairlead, tmp_path, quick, monkeypatch):
     """It serves in the background, in the same home; what keeps it from that is said."""
     for name, value in fairlead.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("router.host.own_program.find_words", lambda: fairlead._line(()))
     home = make_home(tmp_path)
-    home.write("config.toml", b"port = 0\n")
     found = HomeSource(home)
+    home.write("config.toml", b"port = = 1\n")
+    with pytest.raises(CommandError, match="line 1"):
+        found.start_proxy()
+    home.write("config.toml", b"port = 0\n")
     try:
         assert "http://localhost:" in found.start_proxy()
         assert look_until(found, lambda picture: picture.proxies)

@@ -23,6 +23,8 @@ class StatusPane(Pane):
         """Put the lines."""
         width = max(self.size.width, 24)
         lines = _offline(picture, width) if not picture.proxies else [_mark(line) for line in picture.status]
+        if picture.config_problem and not picture.proxies:
+            lines += [Line(part, "bad") for part in wrap(f"problem  {picture.config_problem}", width)]
         lines += _curve(picture, width)
         for line in forecast_budgets(picture):
             lines += [Line(part, line.kind) for part in wrap(line.text, width)]
@@ -39,6 +41,8 @@ def _offline(picture: Picture, width: int) -> list[Line]:
     lines = [Line(line, "bad") for line in wrap(picture.absent, width)]
     lines += [Line(line) for line in wrap(picture.hint, width)] if picture.hint else []
     lines += [Line("s starts one in the background. The history can be read meanwhile."), Line("")]
+    if not picture.stored:
+        lines += [Line(line) for line in wrap("No backends yet. The first steps:   fairlead init", width)]
     lines += [Line(part) for line in picture.budgets for part in wrap(line, width)]
     return lines
 
