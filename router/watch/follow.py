@@ -5,6 +5,7 @@ A look costs two calls of `stat` while nothing was written, so that it can be ma
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 
 from router.store.database.location import locate
@@ -14,6 +15,9 @@ from router.store.home.home import Home
 
 #: Requests of one look; the rest comes with the next one.
 _MOST = 1000
+#: Seconds. SQLite writes a commit to the log, waits for the disk, and only then shows it to readers, which changes no
+#: time and no size of a file: for so long after each change it is read at every look.
+_SETTLED = 5.0
 
 
 class Follower:
@@ -25,10 +29,11 @@ class Follower:
         #: The number and the id of the last request that was seen.
         self._last, self._id = 0, ""
         self._marks: object = None
+        self._changed = 0.0
 
     def begin(self, count: int) -> list[RecordedRequest]:
         """The newest requests, at most so many, oldest first; what comes after is followed. Raises CommandError."""
-        self._marks = self._read_marks()
+        self._marks, self._changed = self._read_marks(), time.monotonic()
         with reader.open_reader(self._home) as db:
             if db is None:
                 return []
@@ -38,8 +43,10 @@ class Follower:
 
     def look(self) -> list[RecordedRequest]:
         """The requests that were written since the last look, oldest first. Raises CommandError."""
-        marks = self._read_marks()
-        if marks == self._marks:
+        marks, now = self._read_marks(), time.monotonic()
+        if marks != self._marks:
+            self._changed = now
+        elif now - self._changed >= _SETTLED:
             return []
         with reader.open_reader(self._home) as db:
             found = list(self._read_new(db)) if db is not None else []

@@ -32,6 +32,21 @@ def seen(found):
     return [one.id for one in found]
 
 
+def test_a_commit_that_is_shown_late_is_not_missed(home, monkeypatch):
+    """The file has its last time and size before its rows can be read; they come with the next look, and a file that
+    did not change for a while is not read."""
+    write(home, "req_1")
+    follower = Follower(home)
+    assert seen(follower.begin(5)) == ["req_1"]
+    monkeypatch.setattr(Follower, "_read_marks", lambda self: "written")
+    assert follower.look() == []
+    write(home, "req_2")
+    assert seen(follower.look()) == ["req_2"]
+    monkeypatch.setattr(follow, "_SETTLED", 0.0)
+    write(home, "req_3")
+    assert follower.look() == []
+
+
 def test_each_request_comes_once(home):
     """First the newest, oldest of them first; then what is written, however many looks lie between."""
     follower = Follower(home)
