@@ -360,7 +360,7 @@ class FairleadApp(App[None]):
 
     def action_start(self) -> None:
         """Start a proxy in the background."""
-        if self.picture is None or self.picture.proxies:
+        if self.picture is None or self.picture.proxies or self.picture.silent_s:
             self.say("A proxy runs already." if self.picture else "")
             return
         self.say("Starting a proxy …")

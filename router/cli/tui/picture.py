@@ -50,6 +50,8 @@ class Picture(NamedTuple):
     proxies: Sequence[Status] = ()
     #: When they reported, in seconds since 1970.
     asked: float = 0.0
+    #: Seconds for which they have been asked without an answer; 0 while they answer.
+    silent_s: float = 0.0
     #: Why there are none, and what to do.
     absent: str = ""
     hint: str = ""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,15 @@ from router.store.home.home import Home
 from router.watch.follow import Follower
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.cli.inspect.status_lines import Screen
     from router.operator_api.status import Status
 
 #: Seconds between two questions to the proxies, two sums of the history while it grows, and two looks at the files.
 _ASK, _SUM, _READ = 1.0, 2.0, 5.0
+#: Seconds that a look waits for their answer.
+_PATIENT = 1.0
 #: Requests that are read at the start.
 _FIRST = 1000
 _HOUR = 3600.0
@@ -52,6 +57,29 @@ class _Every:
         self._due = 0.0
 
 
+class _Question:
+    """Asks the proxies in a thread of its own: one that hangs must not hold up what is read from files."""
+
+    def __init__(self, home: Home):
+        self._home = home
+        self.began = time.monotonic()
+        self.proxies: Sequence[Status] = ()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._ask, name="proxies", daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            self.proxies = run_async(ask_all, self._home)
+        except BaseException as error:
+            self.error = error
+
+    def is_answered(self, seconds: float) -> bool:
+        """Wait for so long; True when it is over."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+
 class HomeSource:
     """The source of the pictures of one home."""
 
@@ -62,6 +90,7 @@ class HomeSource:
         self._grown = True
         self._picture = Picture(0.0)
         self._screen: Screen | None = None
+        self._question: _Question | None = None
         self._ask, self._sum, self._read = _Every(_ASK), _Every(_SUM), _Every(_READ)
         self._summed_at = 0.0
 
@@ -70,8 +99,10 @@ class HomeSource:
         self._follow()
         if self._read.is_due():
             self._read_files()
-        if self._ask.is_due():
-            self._ask_proxies(width)
+        if self._question is None and self._ask.is_due():
+            self._question = _Question(self._home)
+        if self._question is not None:
+            self._take_answer(self._question, width)
         # Sums move with the clock too, once a minute.
         old = time.time() - self._summed_at > 60
         if (self._grown or old) and self._sum.is_due():
@@ -91,13 +122,17 @@ class HomeSource:
             self._picture = self._picture._replace(requests=newest, unreadable="")
             self._grown = True
 
-    def _ask_proxies(self, width: int) -> None:
-        proxies: list[Status] = []
+    def _take_answer(self, question: _Question, width: int) -> None:
+        if not question.is_answered(_PATIENT):
+            self._picture = self._picture._replace(silent_s=time.monotonic() - question.began)
+            return
+        self._question = None
         absent = hint = ""
-        try:
-            proxies = run_async(ask_all, self._home)
-        except CommandError as error:
-            absent, hint = str(error), error.hint
+        if isinstance(question.error, CommandError):
+            absent, hint = str(question.error), question.error.hint
+        elif question.error is not None:
+            raise question.error
+        proxies = question.proxies
         screen = self._screen
         lines: list[str] = []
         if proxies and screen is not None:
@@ -105,7 +140,12 @@ class HomeSource:
         if bool(proxies) != bool(self._picture.proxies):
             self._read.reset()
         self._picture = self._picture._replace(
-            proxies=tuple(proxies), asked=time.time(), absent=absent, hint=hint, status=tuple(_trim(lines))
+            proxies=tuple(proxies),
+            asked=time.time(),
+            silent_s=0.0,
+            absent=absent,
+            hint=hint,
+            status=tuple(_trim(lines)),
         )
 
     def _read_files(self) -> None:

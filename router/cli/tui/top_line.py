@@ -7,6 +7,7 @@ from router.cli.common import amounts
 from router.cli.common.layout import GAP, wrap
 from router.cli.inspect.status_lines import judge
 from router.cli.tui.picture import Line, Picture
+from router.policy.accounts.retry import format_duration
 from router.policy.budget.guard import format_moment
 from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
@@ -36,6 +37,8 @@ def format_top(picture: Picture | None, width: int, mode: str) -> Line:
 
 
 def _judge(picture: Picture) -> tuple[str, str]:
+    if picture.silent_s:
+        return "bad", f"no answer from the proxy for {format_duration(picture.silent_s)}"
     if not picture.proxies:
         return "bad", "no proxy is running"
     words = judge(picture.proxies[0])

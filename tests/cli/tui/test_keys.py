@@ -184,6 +184,19 @@ def test_a_proxy_is_started_where_none_runs(tmp_path):
     drive(press, STATES["offline"](home, 80))
 
 
+def test_a_silent_proxy_is_not_taken_for_none(tmp_path):
+    """Nothing is started beside it, and the screen does not say that none runs."""
+
+    async def press(screen):
+        assert "no answer from the proxy for 3 s" in screen.frame()
+        assert "has not answered yet" in screen.frame()
+        await screen.press("s")
+        assert screen.source.asked == []
+
+    picture = STATES["offline"](make_home(tmp_path), 80)
+    drive(press, picture._replace(silent_s=3.0, absent="", hint=""))
+
+
 def test_analytics_goes_through_the_windows(tmp_path):
     """t shows the next window."""
 

@@ -1,6 +1,7 @@
 """What pictures hold of a real home: proxies that come and go, requests that end, sums, and settings."""
 
 import json
+import signal
 import time
 import urllib.request
 
@@ -8,6 +9,7 @@ import pytest
 
 from router.cli.tui import source
 from router.cli.tui.source import HomeSource
+from router.cli.tui.top_line import format_top
 from router.errors import CommandError
 
 from ...patience import PATIENCE
@@ -84,6 +86,23 @@ def test_what_cannot_be_read_is_said(tmp_path, quick):
     picture = HomeSource(home).look(80)
     assert "line 1" in picture.config_problem
     assert "history.db" in picture.unreadable
+
+
+def test_a_proxy_that_hangs_holds_up_nothing(fairlead, tmp_path, quick, monkeypatch):
+    """That it does not answer is said, with for how long; once it does, that is over."""
+    fairlead.forks = False
+    proxy = fairlead.start("proxy", "--port", "0")
+    found = HomeSource(make_home(tmp_path))
+    look_until(found, lambda picture: picture.proxies)
+    monkeypatch.setattr(source, "_PATIENT", 0.05)
+    proxy.send_signal(signal.SIGSTOP)
+    try:
+        picture = look_until(found, lambda picture: picture.silent_s > 0.2)
+        assert "no answer from the proxy for" in format_top(picture, 120, "").text
+        assert picture.settings
+    finally:
+        proxy.send_signal(signal.SIGCONT)
+    look_until(found, lambda picture: picture.proxies and not picture.silent_s)
 
 
 def test_a_configuration_that_was_refused_is_said(fairlead, tmp_path, quick):

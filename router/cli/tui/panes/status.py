@@ -38,6 +38,10 @@ def _mark(text: str) -> Line:
 
 
 def _offline(picture: Picture, width: int) -> list[Line]:
+    if picture.silent_s:
+        return [
+            Line(line, "warn") for line in wrap("The proxy of this home was asked, and has not answered yet.", width)
+        ]
     lines = [Line(line, "bad") for line in wrap(picture.absent, width)]
     lines += [Line(line) for line in wrap(picture.hint, width)] if picture.hint else []
     lines += [Line("s starts one in the background. The history can be read meanwhile."), Line("")]
