@@ -1,11 +1,11 @@
 """Follows the history: the requests that were written since the last look, those of all proxies of the home.
 
-A look costs two calls of `stat` while nothing was written, so that it can be made often.
+A look costs two calls of `stat` while nothing is written, so that it can be made often. The files change before what is
+written can be read, after a sync of the disk: so they are also read in the looks after a change, and now and then.
 """
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 
 from router.store.database.location import locate
@@ -15,9 +15,8 @@ from router.store.home.home import Home
 
 #: Requests of one look; the rest comes with the next one.
 _MOST = 1000
-#: Seconds. SQLite writes a commit to the log, waits for the disk, and only then shows it to readers, which changes no
-#: time and no size of a file: for so long after each change it is read at every look.
-_SETTLED = 5.0
+#: Looks after a change, and between two that read in any case.
+_AFTER_CHANGE, _IN_ANY_CASE = 10, 20
 
 
 class Follower:
@@ -29,11 +28,12 @@ class Follower:
         #: The number and the id of the last request that was seen.
         self._last, self._id = 0, ""
         self._marks: object = None
-        self._changed = 0.0
+        #: Looks since the files changed last.
+        self._quiet = 0
 
     def begin(self, count: int) -> list[RecordedRequest]:
         """The newest requests, at most so many, oldest first; what comes after is followed. Raises CommandError."""
-        self._marks, self._changed = self._read_marks(), time.monotonic()
+        self._marks = self._read_marks()
         with reader.open_reader(self._home) as db:
             if db is None:
                 return []
@@ -43,15 +43,16 @@ class Follower:
 
     def look(self) -> list[RecordedRequest]:
         """The requests that were written since the last look, oldest first. Raises CommandError."""
-        marks, now = self._read_marks(), time.monotonic()
-        if marks != self._marks:
-            self._changed = now
-        elif now - self._changed >= _SETTLED:
+        marks, before = self._read_marks(), self._marks
+        self._marks = marks
+        self._quiet = self._quiet + 1 if marks == before else 0
+        if self._quiet > _AFTER_CHANGE and self._quiet % _IN_ANY_CASE:
             return []
         with reader.open_reader(self._home) as db:
             found = list(self._read_new(db)) if db is not None else []
-        # More than one look gives: the next one reads on.
-        self._marks = marks if len(found) < _MOST else None
+        if len(found) == _MOST:
+            # There may be more than one look gives: the next one reads on.
+            self._quiet = 0
         return found
 
     def _read_new(self, db: sqlite3.Connection) -> Iterator[RecordedRequest]:
