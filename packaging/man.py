@@ -114,6 +114,9 @@ def _format_overview(tree: Sequence[Leaf | Group]) -> str:
         ".B fairlead",
         "\\fICOMMAND\\fP [\\fIARGUMENT\\fP ...]",
         ".br",
+        ".B fairlead",
+        "[\\fB\\-\\-plain\\fP] [\\fB\\-\\-no\\-mouse\\fP]",
+        ".br",
         ".B fairlead \\-\\-version",
     ]
     lines += [".SH DESCRIPTION"]
@@ -122,6 +125,14 @@ def _format_overview(tree: Sequence[Leaf | Group]) -> str:
         "each request to the backend that serves its model, with the account that has room, in the protocol that the "
         "backend speaks."
     )
+    lines += [
+        ".PP",
+        *_fill(
+            "Without a command, on a terminal, it shows all of it on the whole screen: what runs, the requests, sums, "
+            "accounts, backends and settings. ? lists the keys, q leaves. With --plain it prints a line per request, "
+            "for screen readers and pipes; with --no-mouse the mouse is left to the terminal."
+        ),
+    ]
     lines += [".SH COMMANDS"]
     for entry in tree:
         lines += [".TP", f"\\fBfairlead\\-{escape(entry.name)}\\fP(1)", *_fill(f"{entry.about}.")]

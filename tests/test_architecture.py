@@ -137,6 +137,8 @@ SUB_ROOMS = {
     "cli/service": {"common", ""},
     "cli/setup": {"common", "env"},
     "cli/subagent": {"common", "setup"},
+    "cli/tui": {"common", "config", "inspect", "watch", ""},
+    "cli/tui/panes": {"common", "inspect", "watch", "tui"},
     "cli/upgrade": {"common", "service"},
     "cli/watch": {"common", "inspect"},
 }
@@ -147,6 +149,8 @@ HOMES = {
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
+    "textual": {"cli"},
+    "rich": {"cli"},
     "trio": {
         *("net", "demo", "host", "login", "budget", "upstream", "exchange", "admin", "server", "replay", "conform"),
         "cli",

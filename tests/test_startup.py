@@ -101,6 +101,14 @@ def test_listing_backends_loads_no_network_module(ran):
     assert not {"trio", "httpx", "asyncio"} & tops(modules)
 
 
+@pytest.mark.parametrize("arguments", [["status"], ["config", "show"], ["usage"], ["log"], ["demo", "--help"]])
+def test_no_command_loads_what_draws_the_screen(ran, arguments):
+    """Only the full-screen view needs it."""
+    _, _, modules = ran(*arguments)
+    assert not {"textual", "rich", "pygments", "asyncio"} & tops(modules)
+    assert not [name for name in modules if name.startswith("router.cli.tui.") and not name.endswith(".command")]
+
+
 def test_the_server_for_agents_starts_light(ran):
     """Every start of an agent waits for it: no parser, no network, none of the forms that its lists are made from."""
     _, code, modules = ran("mcp")

@@ -101,6 +101,11 @@ _ELSEWHERE = {
     "list": "List models or backends:   fairlead models\n                            fairlead backend list",
 }
 
+# Options that stand in the place of a command: those of the full-screen view.
+_SCREEN = ("--plain", "--no-mouse")
+
+_ALONE = "`fairlead` alone shows all of it on a terminal's whole screen; `fairlead --plain` prints a line per request."
+
 # A write to the output that fails with one of these is an error of the output, not a defect of fairlead.
 _OUTPUT_ERRNOS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 
@@ -127,9 +132,11 @@ def main(argv: list[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    if not argv:
+    if not argv and not _has_terminals():
         print(_format_overview())
         return 2
+    if not argv or argv[0] in _SCREEN:
+        return _load("router.cli.tui.command").run(argv)
     name, rest = argv[0], argv[1:]
     if name == "__complete":
         # Called by shells only, at each TAB.
@@ -152,6 +159,12 @@ def _run(argv: list[str]) -> int:
         raise _make_unknown_error(name)
     module, _, function = COMMANDS[name][0].partition(":")
     return getattr(_load(module), function)(rest)
+
+
+def _has_terminals() -> bool:
+    """True where the full-screen view can be drawn, and keys can be read."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return os.environ.get("TERM") != "dumb" and all(stream and stream.isatty() for stream in streams)
 
 
 def _load(module: str) -> ModuleType:
@@ -183,7 +196,7 @@ def _format_overview() -> str:
     for purpose, names in PURPOSES.items():
         lines += ["", f"{purpose}:", *format_listing([(name, COMMANDS[name][1]) for name in names], width, 11)]
     lines += ["", "first steps:", "  fairlead demo", "  fairlead init", "  fairlead run -- claude"]
-    lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
+    lines += ["", _ALONE, "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
     return "\n".join(part for line in lines for part in wrap(line, width))
 
 
@@ -191,7 +204,7 @@ def _make_unknown_error(name: str) -> UsageError:
     from router.cli.common.parser import find_nearest
 
     if name.startswith("-"):
-        kind, known = "option", ["--help", "--version"]
+        kind, known = "option", ["--help", "--version", *_SCREEN]
     else:
         kind, known = "command", [*COMMANDS, "help"]
     elsewhere = _ELSEWHERE.get(name.lower())

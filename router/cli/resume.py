@@ -30,9 +30,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the halts that were ended as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    lifted = run_async(_ask_proxy, home)
-    if lifted is None:
-        lifted = _lift(home)
+    lifted = lift_halts(home)
     if options.json:
         print_json({"lifted": msgspec.to_builtins(lifted)})
         return 0
@@ -40,6 +38,12 @@ def run(argv: list[str]) -> int:
         say(f"Halt ended: {clean(halt.reason, 400)}.")
     say("Traffic continues." if lifted else "Nothing was halted.")
     return 0
+
+
+def lift_halts(home: Home) -> list[HaltReport]:
+    """End all halts of a home; those that were in force. Raises CommandError."""
+    lifted = run_async(_ask_proxy, home)
+    return _lift(home) if lifted is None else lifted
 
 
 async def _ask_proxy(home: Home) -> list[HaltReport] | None:

@@ -79,8 +79,8 @@ def test_help_names_only_what_exists(capsys, arguments):
 
 def _flags(capsys):
     found = {"--help", "--version", "--key-stdin"}
-    for arguments in HELPS:
-        main(["help", *arguments])
+    for arguments in [*(["help", *one] for one in HELPS), ["--plain", "--help"]]:
+        main(arguments)
         found |= set(re.findall(r"^  (?:-\w(?: [A-Z]+)?, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     return found
 

@@ -55,10 +55,9 @@ class Parser(argparse.ArgumentParser):
     """The parser of one command; `read` raises UsageError where argparse would print and exit."""
 
     def __init__(self, command: str, about: str, *, examples: Sequence[str]):
-        self._command = command
         self._flags: list[str] = []
         super().__init__(
-            prog=f"fairlead {command}",
+            prog=f"fairlead {command}".rstrip(),
             description=about,
             epilog="\n".join(["example:" if len(examples) == 1 else "examples:", *(f"  {line}" for line in examples)]),
             formatter_class=_Formatter,
@@ -96,9 +95,9 @@ class Parser(argparse.ArgumentParser):
         flag = argument.partition("=")[0]
         near = find_nearest(flag, self._flags)
         return UsageError(
-            f"`fairlead {self._command}` has no option {flag}",
+            f"`{self.prog}` has no option {flag}",
             f"Did you mean {near}?" if near else self._format_help_hint(),
         )
 
     def _format_help_hint(self) -> str:
-        return f"See:   fairlead {self._command} --help"
+        return f"See:   {self.prog} --help"

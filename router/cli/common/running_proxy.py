@@ -10,7 +10,7 @@ from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.net.loopback import list_literal_urls
 from router.operator_api.client import RunningProxy, ask_proof
-from router.operator_api.status import Status
+from router.operator_api.status import Reloaded, Status
 from router.store.home import run_files
 from router.store.home.home import Home
 
@@ -78,22 +78,37 @@ def tell_change(home: Home) -> None:
         raise refused
 
 
+async def reload_proxies(home: Home) -> list[tuple[int, Reloaded | ControlError]]:
+    """Have each proxy of a home read it again: its port, and what came of it. Raises CommandError."""
+    found: list[tuple[int, Reloaded | ControlError]] = []
+    for run, proxy in await proven(home):
+        try:
+            found.append((run.port, await proxy.reload()))
+        except ControlError as error:
+            found.append((run.port, error))
+    return found
+
+
+def explain_refusal(port: int, answer: Reloaded) -> CommandError | None:
+    """Why a proxy keeps its previous configuration; None where it uses the new one."""
+    if answer.refused is None:
+        return None
+    return CommandError(
+        f"the running proxy on :{port} did not take it: {answer.refused.message}",
+        f"It keeps the previous configuration.\n{answer.refused.fix}".rstrip(),
+    )
+
+
 async def _tell_change(home: Home) -> CommandError | None:
     refused: CommandError | None = None
     try:
-        for run, proxy in await proven(home):
-            try:
-                answer = await proxy.reload()
-            except ControlError as error:
-                note(f"The running proxy on :{run.port} could not be asked whether it uses it: {error}")
-                continue
-            if answer.refused is None:
-                say(f"The running proxy on :{run.port} uses it now.")
+        for port, answer in await reload_proxies(home):
+            if isinstance(answer, ControlError):
+                note(f"The running proxy on :{port} could not be asked whether it uses it: {answer}")
+            elif (refusal := explain_refusal(port, answer)) is None:
+                say(f"The running proxy on :{port} uses it now.")
             else:
-                refused = CommandError(
-                    f"the running proxy on :{run.port} did not take it: {answer.refused.message}",
-                    f"It keeps the previous configuration.\n{answer.refused.fix}".rstrip(),
-                )
+                refused = refusal
     except CommandError as error:
         # The change itself is saved.
         note(f"The running proxy could not be asked whether it uses it: {error}")

@@ -71,6 +71,8 @@ def _list(place: Place, current: str, question: Question) -> Iterator[Candidate]
     if place.group is not None:
         yield from _list_names(place.group)
         if place.group == "" and current.startswith("-"):
+            yield Candidate("--plain", "a line per request, as they end")
+            yield Candidate("--no-mouse", "the full-screen view, with the mouse left to the terminal")
             yield from (Candidate("--version", "print the version"), _HELP)
         if not place.name:
             return

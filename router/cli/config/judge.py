@@ -17,9 +17,9 @@ from router.upstream.search import find_gap
 _LINE = re.compile(r"line \d+")
 
 
-def make_judge(home: Home) -> Callable[[str, str], None]:
+def make_judge(home: Home, tell: Callable[[str], None] = note) -> Callable[[str, str], None]:
     """A function for `toml.change`. It raises CommandError when the new text would keep a proxy from starting and the
-    old one would not, and prints the warnings that are new. What was wrong before does not count: each fault of
+    old one would not, and tells the warnings that are new. What was wrong before does not count: each fault of
     several must be possible to fix alone."""
 
     def judge(old: str, new: str) -> None:
@@ -36,7 +36,7 @@ def make_judge(home: Home) -> Callable[[str, str], None]:
         said = {_LINE.sub("", warning) for warning in _list_warnings(before)}
         for warning in _list_warnings(after):
             if _LINE.sub("", warning) not in said:
-                note(f"warning: {warning}")
+                tell(f"warning: {warning}")
 
     return judge
 

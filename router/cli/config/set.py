@@ -12,7 +12,7 @@ from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.cli.config.judge import make_judge
 from router.errors import CommandError, UsageError
-from router.settings import DECLARATIONS
+from router.settings import DECLARATIONS, Declaration
 from router.settings.keys import Key, find_key, match_spelling, redact
 from router.settings.kinds import clean
 from router.store.config import toml
@@ -64,12 +64,17 @@ def _format_value(key: Key, path: tuple[str, ...], value: object) -> str:
     return ",".join(cast("list[str]", plain)) if isinstance(plain, list) else str(plain)
 
 
+def is_secret(key: Key, text: str) -> bool:
+    """True for a value that may be a secret, and so is not to be seen where it is given."""
+    return (key.declaration is not None and key.declaration.secret) or key.kind.hides(text)
+
+
 def _read_value(key: Key, argument: str | None, *, from_stdin: bool) -> str:
     secret = key.declaration is not None and key.declaration.secret
     name = ".".join(key.path)
     if argument is not None and from_stdin:
         raise UsageError("VALUE and --stdin cannot be used together.")
-    if argument is not None and (secret or key.kind.hides(argument)):
+    if argument is not None and is_secret(key, argument):
         raise UsageError(
             f"{name} is not accepted as an argument: other users can read those, and the shell's history keeps them.",
             f"Use:   fairlead config set {name} --stdin < key.txt",
@@ -100,7 +105,7 @@ def run_unset(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     file = toml.read(home)
-    path = _find_path(file.tree if file else {}, options.key)
+    path = find_path(file.tree if file else {}, options.key)
     if path is None:
         if not _is_table(options.key):
             find_key(options.key)
@@ -124,7 +129,7 @@ def _is_table(name: str) -> bool:
     )
 
 
-def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:
+def find_path(tree: Any, name: str) -> tuple[str, ...] | None:
     """The path of a key in the file, whether it is declared or not; None when it is missing. Names may hold dots."""
     if not isinstance(tree, dict):
         return None
@@ -132,7 +137,7 @@ def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:
         if key.lower() == name.lower():
             return (key,)
         if name.lower().startswith(f"{key.lower()}."):
-            rest = _find_path(below, name[len(key) + 1 :])
+            rest = find_path(below, name[len(key) + 1 :])
             if rest is not None:
                 return (key, *rest)
     return None
@@ -140,22 +145,45 @@ def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:
 
 def announce_change(home: Home, keys: Sequence[str]) -> None:
     """Print which changes need a restart or are overridden by the environment, and have a running proxy reload."""
-    touched = [
-        entry for entry in DECLARATIONS if any(key == entry.key or entry.key.startswith(f"{key}.") for key in keys)
-    ]
-    for entry in touched:
-        if entry.env in os.environ:
-            note(f"note: ${entry.env} is set in this shell and wins over config.toml.")
+    for line in list_overridden(keys):
+        note(f"note: {line}")
     if not run_files.live(home):
         note_pending(home)
         return
-    running = run_files.list_shared(home)
-    restart = [entry.key for entry in touched if entry.restart]
-    if restart and running:
-        detach = " --detach" if running[0].mode == "detached" else ""
-        again = run_files.format_unit_restart(running[0]) or f"fairlead stop && fairlead proxy{detach}"
-        say(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   {again}")
-    if len(restart) < len(keys):
+    restart = explain_restart(home, keys)
+    if restart:
+        say(restart)
+    if needs_reload(keys):
         from router.cli.common.running_proxy import tell_change
 
         tell_change(home)
+
+
+def _list_touched(keys: Sequence[str]) -> list[Declaration]:
+    """The settings that are declared; a table stands for all below it."""
+    return [entry for entry in DECLARATIONS if any(key == entry.key or entry.key.startswith(f"{key}.") for key in keys)]
+
+
+def list_overridden(keys: Sequence[str]) -> list[str]:
+    """What to say of the variables of this shell that win over the changed keys."""
+    return [
+        f"${entry.env} is set in this shell and wins over config.toml."
+        for entry in _list_touched(keys)
+        if entry.env in os.environ
+    ]
+
+
+def explain_restart(home: Home, keys: Sequence[str]) -> str:
+    """Which of the changed keys a running proxy takes only at its start, with what restarts it; '' for none."""
+    running = run_files.list_shared(home)
+    restart = [entry.key for entry in _list_touched(keys) if entry.restart]
+    if not restart or not running:
+        return ""
+    detach = " --detach" if running[0].mode == "detached" else ""
+    again = run_files.format_unit_restart(running[0]) or f"fairlead stop && fairlead proxy{detach}"
+    return f"The running proxy keeps its {' and '.join(restart)}. Restart it:   {again}"
+
+
+def needs_reload(keys: Sequence[str]) -> bool:
+    """True where a running proxy takes one of the changed keys without a restart."""
+    return sum(entry.restart for entry in _list_touched(keys)) < len(keys)

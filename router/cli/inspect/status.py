@@ -59,8 +59,8 @@ def run(argv: list[str]) -> int:
         print_json(msgspec.to_builtins(found[0]))
     else:
         # Once: a screen that is redrawn would ask other programs again and again.
-        screen = _read_screen(home)
-        print("\n".join(_show(found, screen._replace(offers=_find_offers(home, screen)), find_width())))
+        screen = read_screen(home)
+        print("\n".join(format_status(found, screen._replace(offers=_find_offers(home, screen)), find_width())))
     return 0
 
 
@@ -79,14 +79,15 @@ async def ask_all(home: Home) -> list[Status]:
     return found
 
 
-def _show(found: Sequence[Status], screen: Screen, width: int | None) -> list[str]:
+def format_status(found: Sequence[Status], screen: Screen, width: int | None) -> list[str]:
+    """The lines on the proxies, the newest last. found: the newest first."""
     *others, last = found
     several = screen._replace(several=bool(others))
     lines = [line for status in others for line in format_screen(status, several._replace(offers=()), width)]
     return [*lines, *format_screen(last, several, width)]
 
 
-def _read_screen(home: Home) -> Screen:
+def read_screen(home: Home) -> Screen:
     """What the files of the home say; it is read less often than the proxy is asked."""
     return Screen(disabled=_list_disabled(home), today=read_today(home), loaded=_load(home), home=home, several=False)
 
@@ -126,13 +127,16 @@ def _load(home: Home) -> Loaded | None:
 
 def _watch(home: Home) -> int:
     """Redraw until Ctrl-C."""
-    screen = _read_screen(home)
+    screen = read_screen(home)
     with redrawing():
         for drawn in itertools.count(1):
             if not drawn % _SLOWER:
-                screen = _read_screen(home)
+                screen = read_screen(home)
             try:
-                lines = [*_pending(home, find_width()), *_show(run_async(ask_all, home), screen, find_width())]
+                lines = [
+                    *format_pending(home, find_width()),
+                    *format_status(run_async(ask_all, home), screen, find_width()),
+                ]
             except CommandError as error:
                 lines = wrap(f"{error}\n{error.hint}", find_width())
             draw(lines)
@@ -140,7 +144,7 @@ def _watch(home: Home) -> int:
     return 0
 
 
-def _pending(home: Home, width: int | None) -> list[str]:
+def format_pending(home: Home, width: int | None) -> list[str]:
     """Why a proxy keeps its previous configuration."""
     kept = [f"{run.refused} {run.fix}".rstrip() for run in run_files.live(home) if run.refused]
     return [line for text in kept for line in wrap_row("problem  ", text, width)]

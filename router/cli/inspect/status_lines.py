@@ -3,11 +3,10 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from router.cli.common import amounts, budget_lines
 from router.cli.common.layout import GAP, format_table, wrap_row
-from router.cli.common.offers import Offer
 from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
 from router.operator_api.status import BackendStatus, ProcessStatus, RunningRequest, Status
@@ -19,6 +18,10 @@ from router.settings.kinds import clean
 from router.store.history.read_usage import UsageSums
 from router.store.home.home import Home
 from router.store.home.permissions import shown
+
+if TYPE_CHECKING:
+    # It brings trio, for which the first frame of the full-screen view would wait.
+    from router.cli.common.offers import Offer
 
 _LABEL = 9
 #: Requests that are listed.
@@ -45,7 +48,7 @@ class Screen(NamedTuple):
     #: More than one proxy of this home runs.
     several: bool
     #: Local servers that could be added.
-    offers: Sequence[Offer] = ()
+    offers: "Sequence[Offer]" = ()
 
 
 def format_screen(status: Status, screen: Screen, width: int | None) -> list[str]:

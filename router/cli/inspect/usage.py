@@ -101,13 +101,13 @@ def run(argv: list[str]) -> int:
         print_json(_report(found, options.by, group))
         return 0
     width = find_width()
-    lines = _format_head(found, options.since, unwritten, width)
+    lines = format_head(found, options.since, unwritten, width)
     if options.by and not group and found.total.requests:
         lines += wrap(f"No request {_LACKING.get(options.by, f'has a row by {options.by}')}.", width)
     elif options.by:
         lines += _format_table(options.by, group, width, _ALL_ROWS)
     else:
-        lines += _format_rest(found, width)
+        lines += format_tables(found, width)
         lines += [part for line in (*_guarded(home), *_captured(home), *_elsewhere(home)) for part in wrap(line, width)]
     print("\n".join(lines))
     return 0
@@ -122,7 +122,8 @@ def _report(found: UsageSummary, key: str | None, group: Sequence[UsageSums]) ->
     return {**kept, "by": key, "rows": msgspec.to_builtins(group)}
 
 
-def _format_head(found: UsageSummary, asked: str, unwritten: Sequence[str], width: int | None) -> list[str]:
+def format_head(found: UsageSummary, asked: str, unwritten: Sequence[str], width: int | None) -> list[str]:
+    """The sums of all requests. asked: the period, as `--since` takes it. unwritten: why the history lacks some."""
     total = found.total
     lines = [part for line in unwritten for part in wrap(f"history  {line}", width)]
     if not total.requests:
@@ -138,7 +139,7 @@ def _format_head(found: UsageSummary, asked: str, unwritten: Sequence[str], widt
     return [*lines, *_flow(parts, width)]
 
 
-def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
+def format_tables(found: UsageSummary, width: int | None) -> list[str]:
     """The tables, and the lines below them."""
     total = found.total
     lines: list[str] = []

@@ -53,18 +53,24 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     found = find_recorded(home, options.id)
     captures.sweep(home)
-    bodies = captures.path_of(home, found.id)
-    notice = find_notice(home, found.backend, found.served_model or found.model)
     if options.json:
+        bodies = captures.path_of(home, found.id)
+        notice = find_notice(home, found.backend, found.served_model or found.model)
         capture = None if bodies is None else str(bodies)
         request = msgspec.to_builtins(found)
         print_json({"schema": WHY_SCHEMA, "request": request, "capture": capture, "notice": notice})
     else:
-        lines = [*_lines(found), *([_row("model", clean(notice, 400))] if notice else [])]
-        lines += [] if bodies is None else [_row("captured", shown(bodies))]
-        width = find_width()
-        print("\n".join(part for line in lines for part in _lay_out(line, width)))
+        print("\n".join(format_request(home, found, find_width())))
     return 0
+
+
+def format_request(home: Home, found: RecordedRequest, width: int | None) -> list[str]:
+    """All that is known of a request. width: of the terminal, None for lines of any length."""
+    bodies = captures.path_of(home, found.id)
+    notice = find_notice(home, found.backend, found.served_model or found.model)
+    lines = [*_lines(found), *([_row("model", clean(notice, 400))] if notice else [])]
+    lines += [] if bodies is None else [_row("captured", shown(bodies))]
+    return [part for line in lines for part in _lay_out(line, width)]
 
 
 def find_recorded(home: Home, name: str) -> RecordedRequest:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from router.cli.common import amounts
 from router.cli.common.layout import NONE, make_printable
+from router.operator_api.status import RunningRequest
+from router.policy.accounts.retry import format_duration
 from router.settings.kinds import clean
 from router.store.history.read_requests import RecordedRequest
 
@@ -50,7 +52,29 @@ def format_line(found: RecordedRequest, width: int | None) -> str:
     if found.error:
         columns = columns[: _BEFORE_ERROR + (width is None or width >= _WIDE)]
     line = _join([_fit(one, cells[one.name]) for one in columns])
-    said = _say(found)
+    return _add(line, columns, _say(found), width)
+
+
+def format_running_line(one: RunningRequest, now: float, width: int | None) -> str:
+    """The line of a request that is being answered, below the same head. now: seconds since 1970."""
+    cells = {
+        "time": time.strftime("%H:%M:%S", time.localtime(now - one.age_s)),
+        "st": "\N{HORIZONTAL ELLIPSIS}",
+        "total": format_duration(one.age_s),
+        "model": one.model or NONE,
+        "client": one.client or one.tag or NONE,
+    }
+    columns = _choose(width)[: _BEFORE_ERROR + (width is None or width >= _WIDE)]
+    line = _join([_fit(one, cells[one.name]) for one in columns])
+    said = [f"{amounts.format_tokens(one.tokens)} tokens"] if one.tokens else []
+    said.append(f"waits for {clean(one.waits)}" if one.waits else "answering")
+    said += [f"{clean(one.backend)}/{clean(one.account)}"] if one.backend else []
+    said += [f"attempt {one.attempts}"] if one.attempts > 1 else []
+    return _add(line, columns, clean("; ".join(said), _SAID), width)
+
+
+def _add(line: str, columns: list[_Column], said: str, width: int | None) -> str:
+    """Add what is said of a request, where there is room."""
     if not said:
         return line
     size = max(len(line), sum(one.size for one in columns) + len(_BETWEEN) * (len(columns) - 1)) + len(_BETWEEN)

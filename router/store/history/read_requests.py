@@ -53,8 +53,26 @@ _REFUSED = (
     "SELECT count(*) FROM requests JOIN names AS errors ON errors.id = requests.error "  # noqa: S608 - no values in it
     f"WHERE errors.text = 'halted' AND {_OF_KEY}"
 )
+_MINUTES = (
+    "SELECT time / 60000, count(*), total(cost), total(tokens_out), "
+    "sum(status >= 400 OR error IS NOT (SELECT id FROM names WHERE text = '')) FROM requests "
+    "WHERE time >= ? AND time < ? GROUP BY 1"
+)
 # Of ways, most frequent first.
 _MOVES = 5
+
+
+class Minute(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests that began within one minute."""
+
+    #: Its beginning, in seconds since 1970.
+    time: int
+    requests: int
+    errors: int
+    #: The cost of those with a known price.
+    cost_usd: float
+    #: Tokens of the answers.
+    tokens_out: int
 
 
 class Move(msgspec.Struct, kw_only=True):
@@ -242,6 +260,27 @@ def read_after(db: "sqlite3.Connection", number: int, limit: int) -> Iterable[tu
     its own."""
     query = f"{_SELECT.replace('SELECT ', 'SELECT r.seq, ', 1)} WHERE r.seq > ? ORDER BY r.seq LIMIT ?"
     return ((row[0], _make_request(db, row[1:])) for row in db.execute(query, (number, limit)))
+
+
+def read_minutes(db: "sqlite3.Connection", since: float, until: float) -> list[Minute]:
+    """Add up each minute of a window, oldest first, those without requests too. since, until: seconds since 1970."""
+    first, last = int(since) // 60, int(until) // 60
+    found = {row[0]: row[1:] for row in db.execute(_MINUTES, (first * 60_000, (last + 1) * 60_000))}
+    return [_make_minute(number, *found.get(number, (0, 0.0, 0.0, 0))) for number in range(first, last + 1)]
+
+
+def _make_minute(number: int, requests: int, cost: float, tokens: float, errors: int) -> Minute:
+    return Minute(time=number * 60, requests=requests, errors=errors, cost_usd=cost / 1e9, tokens_out=int(tokens))
+
+
+def count_losses(db: "sqlite3.Connection", since: float) -> list[tuple[str, int]]:
+    """Count what translations could not carry over, by what it was, most frequent first. since: seconds since 1970."""
+    found: dict[str, int] = {}
+    for (text,) in db.execute("SELECT losses FROM requests WHERE time >= ? AND losses != ''", (int(since * 1000),)):
+        for loss in text.split("; "):
+            name = loss.partition("=")[0]
+            found[name] = found.get(name, 0) + 1
+    return sorted(found.items(), key=lambda one: (-one[1], one[0]))
 
 
 def read_moves(db: "sqlite3.Connection", key: str, since: float) -> list[Move]:

@@ -8,9 +8,11 @@ import select
 import signal
 import time
 
+import msgspec
 import pytest
 
-from router.cli.watch.request_line import format_head, format_line
+from router.cli.watch.request_line import format_head, format_line, format_running_line
+from router.operator_api.status import RunningRequest
 from router.store.history.read_requests import RecordedAttempt
 
 from ...patience import PATIENCE
@@ -62,6 +64,30 @@ def test_what_a_line_says_at_its_end():
     assert format_line(FAILED, None).endswith("  Overloaded")
     line = format_line(moved, None)
     assert line.endswith("  moved from box/work (429); lost in translation: thinking; 12k cached tokens lost")
+
+
+def test_what_runs_as_a_line():
+    """Below the same head: what came so far, what it waits for, who is asked; it fits, and names stay text."""
+    one = RunningRequest(
+        id="req_1",
+        age_s=41.0,
+        model="claude-opus-5\x1b[2J",
+        client="claude-code",
+        tag="",
+        backend="anthropic",
+        account="work",
+        attempts=2,
+        tokens=1204,
+        waits="",
+    )
+    line = format_running_line(one, 1_795_891_327.0, None)
+    assert line.endswith("  1,204 tokens; answering; anthropic/work; attempt 2")
+    assert line.isprintable()
+    assert "41 s" in line
+    waiting = msgspec.structs.replace(one, tokens=None, waits="a turn at openai", backend="", attempts=0)
+    assert format_running_line(waiting, 1_795_891_327.0, None).endswith("  waits for a turn at openai")
+    for width in (40, 80, 120):
+        assert len(format_running_line(one, 1_795_891_327.0, width)) <= width
 
 
 @pytest.mark.parametrize("text", ["\x1b[2Jx", "a\nb", "\u202egnp", "<b>x</b>", "\x00"])

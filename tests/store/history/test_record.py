@@ -398,3 +398,20 @@ def test_kill_9(home, seed):
     found = summed(home, 7200.0)
     assert {one.name: one.requests for one in found.models} == rows
     assert found.total.tokens_in == sum(rows.values())
+
+
+def test_minutes_and_losses(home, ledger):
+    """Each minute of a window has its requests, those without any too; losses are counted by what was lost."""
+    history, now = begun(ledger), float(int(time.time()) // 60 * 60)
+    lost = ("thinking=dropped; cache_control=dropped", "thinking=folded", "")
+    for number, (status, losses) in enumerate(zip((200, 500, 200), lost, strict=True)):
+        history.add(entry(number, started=now - 60 * number, status=status, losses=losses, tokens_out=7))
+    ledger.close(10)
+    with reader.open_reader(home) as db:
+        found = read_requests.read_minutes(db, now - 180, now)
+        assert read_requests.count_losses(db, now - 180) == [("thinking", 2), ("cache_control", 1)]
+        assert read_requests.count_losses(db, now - 30) == [("cache_control", 1), ("thinking", 1)]
+    assert [one.time for one in found] == [now - 180, now - 120, now - 60, now]
+    assert [one.requests for one in found] == [0, 1, 1, 1]
+    assert [one.errors for one in found] == [0, 0, 1, 0]
+    assert [one.tokens_out for one in found] == [0, 7, 7, 7]

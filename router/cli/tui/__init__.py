@@ -1,0 +1,1 @@
+"""The full-screen view: `fairlead` without a command on a terminal."""

@@ -1,0 +1,1 @@
+"""The six panes: each draws pictures, and reads nothing itself."""
