@@ -70,7 +70,7 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     watcher = _Watcher(home, asked)
     if options.once or options.json or not sys.stdout.isatty():
-        return _print(watcher, once=options.once, pause=pause, as_json=options.json)
+        return _repeat(watcher, once=options.once, pause=pause, as_json=options.json)
     with redrawing():
         while True:
             draw(_format(watcher, watcher.look(), find_width(), find_height()))
@@ -119,7 +119,7 @@ class _Watcher:
             return [], error
 
 
-def _print(watcher: _Watcher, *, once: bool, pause: float, as_json: bool) -> int:
+def _repeat(watcher: _Watcher, *, once: bool, pause: float, as_json: bool) -> int:
     """Print it once, or until Ctrl-C; exit code 1 where once was asked and no proxy runs."""
     try:
         while True:
