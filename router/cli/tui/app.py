@@ -126,7 +126,7 @@ class FairleadApp(App[None]):
         self._tabs.show([format_tabs([pane.TITLE for pane in self.panes], self._active, width)])
         self._halts.show(format_halts(self.picture, width))
         if self._said is None:
-            hints = self._reader.hints if self._reader.display else self.pane.HINTS
+            hints = self._reader.hints if self._reader.display else self.pane.hints
             self._keys.show([Line(f" {hints}", "dim")])
 
     # What comes from the watcher

@@ -25,6 +25,11 @@ class Pane(LineList[Any]):
         if self.display:
             self.draw(picture)
 
+    @property
+    def hints(self) -> str:
+        """The keys that do something now."""
+        return self.HINTS
+
     def draw(self, picture: Picture) -> None:
         """Put the lines of a picture."""
         raise NotImplementedError

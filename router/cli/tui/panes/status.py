@@ -14,10 +14,16 @@ class StatusPane(Pane):
     """How the proxy is, and what runs."""
 
     TITLE = "Status"
-    HINTS = "s start a proxy   w why the last   p pause   ? keys   q leave"
+    HINTS = "w why the last   p pause   ? keys   q leave"
 
     def __init__(self) -> None:
         super().__init__(cursor=False)
+
+    @property
+    def hints(self) -> str:
+        """The keys, with the one that starts a proxy where none runs."""
+        absent = self.picture is not None and not self.picture.proxies and not self.picture.silent_s
+        return f"s start a proxy   {self.HINTS}" if absent else self.HINTS
 
     def draw(self, picture: Picture) -> None:
         """Put the lines."""
