@@ -139,9 +139,9 @@ class FairleadApp(App[None]):
 
     def _show(self, picture: Picture) -> None:
         self.picture = picture
-        self._draw_frame()
         for pane in self.panes:
             pane.take(picture)
+        self._draw_frame()
 
     def on_told(self, message: Told) -> None:
         """Go on with what came of a job."""
