@@ -34,6 +34,7 @@ COMMANDS = {
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
     "log": ("router.cli.watch.log:run", "show the newest requests, a line each, and go on with those that follow"),
     "top": ("router.cli.watch.top:run", "show what runs now, again every second"),
+    "ui": ("router.cli.watch.ui:run", "open the local page of the running proxy in the browser"),
     "why": ("router.cli.inspect.why:run", "show what happened to one request"),
     "repro": ("router.cli.repro.repro:run", "make a file that shows what happened to a request, without its content"),
     "replay": ("router.cli.repro.replay:run", "show, or try, what a captured request becomes at another backend"),
@@ -51,7 +52,7 @@ PURPOSES = {
     "serve": ("demo", "init", "proxy", "stop", "restart", "service", "upgrade"),
     "connect a tool": ("run", "setup", "env", "keys", "mcp", "completions"),
     "reach models": ("backend", "accounts", "login", "models", "config"),
-    "watch": ("status", "top", "log", "usage", "why", "explain", "history", "resume"),
+    "watch": ("status", "top", "log", "ui", "usage", "why", "explain", "history", "resume"),
     "find faults": ("doctor", "repro", "replay"),
 }
 

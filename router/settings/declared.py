@@ -292,6 +292,13 @@ class Settings:
         "search.usd_per_1000", PRICE, None, "USD", "US dollars for 1,000 searches; unset, their cost is unknown"
     )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
+    ui: bool | None = _declare(
+        "ui",
+        SWITCH,
+        None,
+        "on|off",
+        "serve the local page at /ui (default on, off in a container); it is never served off loopback",
+    )
     #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()
     #: Glob on a model's name -> BACKEND:MODEL each; the first matching glob counts.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from router.cli.common import amounts, budget_lines
+from router.cli.common import budget_lines
 from router.cli.common.layout import GAP, format_table, wrap_row
 from router.cli.common.offers import Offer
 from router.cli.common.output import format_count
@@ -19,6 +19,7 @@ from router.settings.kinds import clean
 from router.store.history.read_usage import UsageSums
 from router.store.home.home import Home
 from router.store.home.permissions import shown
+from router.watch import amounts
 
 _LABEL = 9
 #: Requests that are listed.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.cli.common import amounts, budget_lines
+from router.cli.common import budget_lines
 from router.cli.common.flush import flush_history
 from router.cli.common.layout import GAP, find_width, format_table, print_json, wrap, wrap_row
 from router.cli.common.output import format_count
@@ -26,6 +26,7 @@ from router.store.history.read_usage import UsageSummary, UsageSums
 from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
+from router.watch import amounts
 
 USAGE_SCHEMA = 1
 #: What the sums can be by, and the field of the summary that has them; days are added up apart.

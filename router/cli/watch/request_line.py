@@ -3,10 +3,10 @@
 import time
 from typing import NamedTuple
 
-from router.cli.common import amounts
 from router.cli.common.layout import NONE, make_printable
 from router.settings.kinds import clean
 from router.store.history.read_requests import RecordedRequest
+from router.watch import amounts
 
 #: Characters of what is said last: notes and errors.
 _SAID, _LEAST_SAID = 200, 12
