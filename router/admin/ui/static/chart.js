@@ -14,6 +14,18 @@ function round(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value * 0.999);
 }
 
+// Whole hours or days of local time, at most so many.
+function findMarks(span, most) {
+  const hours = [1, 2, 3, 6, 12, 24, 48, 168, 336, 720].find((step) => (span.until - span.since) / 3600 / step <= most) || 1440;
+  const at = new Date(span.since * 1000);
+  at.setHours(0, 0, 0, 0);
+  const found = [];
+  for (; at.getTime() / 1000 < span.until; at.setHours(at.getHours() + hours)) {
+    if (at.getTime() / 1000 >= span.since) found.push(at.getTime() / 1000);
+  }
+  return found;
+}
+
 function makeFrame(figure, span, height, top, format) {
   const width = Math.max(figure.clientWidth || 600, 220);
   const inner = { width: width - LEFT - 8, height: height - TOP - BOTTOM };
@@ -25,9 +37,7 @@ function makeFrame(figure, span, height, top, format) {
     parts.push(draw("line", { class: "grid", x1: LEFT, x2: width - 8, y1: at, y2: at }));
     parts.push(draw("text", { x: LEFT - 6, y: at + 4, "text-anchor": "end" }, format(top * part)));
   }
-  const marks = width < 420 ? 2 : 5;
-  for (let mark = 0; mark < marks; mark += 1) {
-    const time = span.since + ((span.until - span.since) * (mark + 0.5)) / marks;
+  for (const time of findMarks(span, Math.floor(inner.width / 60))) {
     const text = span.until - span.since > 172800 ? day(time).slice(5) : clock(time).slice(0, 5);
     parts.push(draw("text", { x: x(time), y: height - 5, "text-anchor": "middle" }, text));
   }
@@ -79,7 +89,7 @@ export function drawLines(figure, { title, span, steps, series, format, most = 0
     steps.forEach((step, place) => {
       const value = values[place];
       if (value === null) return;
-      const at = [frame.x(Math.max(step.start + span.step / 2, span.since)), frame.y(value)];
+      const at = [frame.x(Math.min(Math.max(step.start + span.step / 2, span.since), span.until)), frame.y(value)];
       const joined = last !== null && step.start - last < span.step * 1.5;
       path += `${joined ? "L" : "M"}${at[0].toFixed(1)} ${at[1].toFixed(1)}`;
       last = step.start;

@@ -42,12 +42,15 @@ export async function open(id, button, closed) {
   say(find("copied"), "");
   find("waterfall").replaceChildren();
   find("why").replaceChildren();
+  say(find("why-line"), "");
   if (!find("detail").open) find("detail").showModal();
   try {
     const found = await read(`requests/${encodeURIComponent(id)}`);
     if (shown !== id) return;
     drawWaterfall(found.request);
-    find("why").append(...found.why.flatMap((fact) => [make("dt", {}, fact.label), make("dd", {}, fact.text)]));
+    const [line, ...facts] = found.why;
+    say(find("why-line"), line.text.replace(`${id}   `, ""));
+    find("why").append(...facts.flatMap((fact) => [make("dt", {}, fact.label), make("dd", {}, fact.text)]));
   } catch (error) {
     if (error instanceof Closed) closed(error.message);
     say(find("detail-error"), error instanceof TypeError ? "The proxy does not answer." : error.message);

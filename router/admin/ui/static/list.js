@@ -30,13 +30,13 @@ function makeRow(one, open) {
   const button = make("button", { type: "button", class: "open", "aria-label": `${format.clock(one.time)}, open this request` }, format.clock(one.time));
   const row = make("tr", { "data-id": one.id },
     cell(null, button), cell("w2", client),
-    cell(null, name, said ? make("span", { class: one.error ? "said bad" : "said" }, said) : null,
+    cell("model", name, said ? make("span", { class: one.error ? "said bad" : "said" }, said) : null,
       make("span", { class: "sub" }, `${client}  ${served(one)}`)),
     cell("w3", served(one)), cell("n w4", format.tokens(whole)),
     cell("n w4", whole && one.cache_read ? format.share(one.cache_read / whole) : format.NONE),
     cell("n w2", format.tokens(one.tokens_out)), cell("n w3", format.ms(one.first_byte_ms)), cell("n", format.ms(one.total_ms)),
     cell("n w2", format.money(one.cost_usd)),
-    cell(bad ? "bad" : "good", one.status ? String(one.status) : "none"));
+    cell(bad ? "status bad" : "status good", one.status ? String(one.status) : "none"));
   row.addEventListener("click", () => {
     if (getSelection().isCollapsed) open(one.id, button);
   });
@@ -80,8 +80,8 @@ function makeRunning(one) {
     time: cell(null), client: cell("w2"), model: make("span"), said: make("span", { class: "said" }),
     served: cell("w3"), out: cell("n w2"), total: cell("n"),
   };
-  cells.row = make("tr", {}, cells.time, cells.client, cell(null, cells.model, cells.said), cells.served, cell("n w4", format.NONE),
-    cell("n w4", format.NONE), cells.out, cell("n w3", format.NONE), cells.total, cell("n w2", format.NONE), cell("warn", "runs"));
+  cells.row = make("tr", {}, cells.time, cells.client, cell("model", cells.model, cells.said), cells.served, cell("n w4", format.NONE),
+    cell("n w4", format.NONE), cells.out, cell("n w3", format.NONE), cells.total, cell("n w2", format.NONE), cell("status warn", "runs"));
   return cells;
 }
 

@@ -171,7 +171,9 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) timer = setTimeout(disconnect, HIDDEN_MS);
   else if (!stop || stop.signal.aborted || failures) connect();
 });
-addEventListener("hashchange", start);
+addEventListener("hashchange", () => {
+  if (session.isCode()) start();
+});
 setInterval(() => {
   if (!document.hidden && stop && !failures) usage.load(close);
 }, USAGE_MS);

@@ -15,6 +15,8 @@ function showFacts(state) {
     ["last 15 min", `${state.rate.requests_per_min.toFixed(1)}/min`],
     ["today", `${cost}, ${format.count(state.today.requests, "request")}`], ["guard", `${state.guard.state}${budget}`],
   ];
+  const problems = listProblems(state).length;
+  if (problems) facts.push(["", format.count(problems, "problem"), "warn"]);
   const parts = facts.map(([name, text, sort]) =>
     make("div", {}, make("dt", {}, name), make("dd", { class: sort || null }, text)));
   find("facts").replaceChildren(...parts);
@@ -70,15 +72,19 @@ function showBudgets(guard) {
   }));
 }
 
-function showProblems(state) {
+function listProblems(state) {
   const found = [...state.problems];
   for (const backend of state.backends) if (backend.problem) found.push(`${backend.name}: ${backend.problem}`);
   if (state.history) found.push(`The history cannot be written: ${state.history}`);
   if (state.capture) found.push("Bodies of requests are captured (history.capture). Switch it off: fairlead config set history.capture off");
   for (const one of state.guard.not_counted) found.push(`${one.model} (${one.backend}) has no price, so that its cost counts in no budget.`);
+  return found;
+}
+
+function showProblems(state) {
+  const items = listProblems(state).map((text) => make("li", { class: "lines" }, text));
   const refused = Object.entries(state.refused).map(([reason, times]) => `${times.toLocaleString("en")} ${reason}`);
-  if (refused.length) found.push(`Refused at the door since the start: ${refused.join(", ")}.`);
-  const items = found.map((text) => make("li", { class: "lines" }, text));
+  if (refused.length) items.push(make("li", { class: "dim" }, `Refused at the door since the start: ${refused.join(", ")}.`));
   find("problem-list").replaceChildren(...(items.length ? items : [make("li", { class: "dim" }, "None is known.")]));
 }
 

@@ -22,10 +22,12 @@ export function forget() {
   sessionStorage.removeItem(KEY);
 }
 
+export const isCode = () => /^#[\w-]{40,50}$/.test(location.hash);
+
 // The code in the address, which is taken out of it before anything else happens.
 export function takeCode() {
+  if (!isCode()) return null;
   const code = location.hash.slice(1);
-  if (!/^[\w-]{40,50}$/.test(code)) return null;
   history.replaceState(null, "", location.pathname);
   return code;
 }

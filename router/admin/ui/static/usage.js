@@ -10,6 +10,8 @@ const TITLES = { cost_usd: "Cost", tokens: "Tokens", requests: "Requests" };
 const FORMATS = { cost_usd: format.money, tokens: format.tokens, requests: (value) => format.tokens(Math.round(value)) };
 let found = null;
 let number = 0;
+// Until somebody chooses: what has amounts.
+let chosen = false;
 
 const asked = () => {
   const since = find("since").value;
@@ -23,6 +25,7 @@ export async function load(closed) {
     const answer = await read("usage", query);
     if (mine !== number) return;
     found = { ...answer, query };
+    if (!chosen && answer.total.requests && !answer.total.cost_usd) find("measure").value = "tokens";
     say(find("usage-error"), "");
     show();
   } catch (error) {
@@ -85,7 +88,10 @@ function showSums() {
 
 export function watch(closed) {
   for (const name of ["since", "by"]) find(name).addEventListener("change", () => load(closed));
-  find("measure").addEventListener("change", show);
+  find("measure").addEventListener("change", () => {
+    chosen = true;
+    show();
+  });
   let width = 0;
   new ResizeObserver(() => {
     if (find("stacked").clientWidth !== width) {
