@@ -22,8 +22,8 @@ def run(argv: list[str]) -> int:
     parser = Parser(
         "ui",
         "Open the local page of the running proxy in the browser: what runs, what has ended, cost and tokens over "
-        "time, accounts. It changes nothing. The address opens one tab, once, within a minute; the tab has access for 24 "
-        "hours, or until the proxy ends.",
+        "time, accounts. It changes nothing. The address opens one tab, once, within a minute; the tab has access for "
+        "24 hours, or until the proxy ends.",
         examples=["fairlead ui", "fairlead ui --no-open"],
     )
     parser.add_argument("--no-open", action="store_true", help="print the address, and open no browser")

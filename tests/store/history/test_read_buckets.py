@@ -30,10 +30,8 @@ def add(db, hour, role, name, *, requests=1, cost=0, first=b"", read=0):
     values = (hour, ROLES.index(role), name, requests, 1, 10, 5, read, cost, first, b"")
     marks = ", ".join("?" * len(values))
     others = [row[1] for row in db.execute("PRAGMA table_info(rollups)") if row[1] not in columns.split(", ")]
-    db.execute(
-        f"INSERT INTO rollups ({columns}, {', '.join(others)}) VALUES ({marks}, {', '.join('0' for _ in others)})",
-        values,
-    )
+    zeros = ", ".join("0" for _ in others)
+    db.execute(f"INSERT INTO rollups ({columns}, {', '.join(others)}) VALUES ({marks}, {zeros})", values)
 
 
 def test_hours(db):
