@@ -2,6 +2,7 @@
 // set, since browsers send those to every port of this machine.
 
 const KEY = "fairlead";
+const SILENT_MS = 25000;
 
 export class Closed extends Error {}
 export class Refused extends Error {}
@@ -63,7 +64,9 @@ export async function listen(query, signal, begun, tell) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    // The proxy gives a sign of life every 10 seconds; after a sleep of the machine none may come, and no end either.
+    const timer = setTimeout(() => reader.cancel(), SILENT_MS);
+    const { done, value } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;
     const parts = (rest + value).split("\n\n");
     rest = parts.pop();
