@@ -94,6 +94,7 @@ SUB_ROOMS = {
     "store/config": {"home", "keys"},
     "store/database": {"home"},
     "store/history": {"home", "database"},
+    "store/history/charts": {"history"},
     "store/captures": {"home"},
     "store/shared": {"home", "database", "history", ""},
     "exchange/body": set(),

@@ -7,7 +7,7 @@ import msgspec
 
 from router.operator_api.guard import GuardStatus
 from router.operator_api.status import BackendStatus, RunningRequest
-from router.store.history.read_buckets import UsageBucket
+from router.store.history.charts.read_buckets import UsageBucket
 from router.store.history.read_requests import RecordedRequest
 from router.store.history.read_usage import LimitForecast, UsageRate, UsageSums
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from router.errors import BadRequest
 from router.operator_api.page import PageUsage
 from router.store.history import read_usage, reader
-from router.store.history.read_buckets import read_buckets
+from router.store.history.charts.read_buckets import read_buckets
 from router.store.history.time_window import EXPECTED, parse_since
 from router.upstream.runtime import Runtime
 

@@ -31,6 +31,7 @@ ON_EMPTY_HOME = [
     *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
     *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
     *(Scene(line) for line in ("top --once", "log --filter modle:x", "log --filter cost:1", "top --interval soon")),
+    *(Scene(line) for line in ("ui", "ui --json")),
     *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "service")),
     # A key that is made differs each time, so that only what makes none is compared.
     *(Scene(f"keys {line}") for line in ("list", "add default", "set laptop --rpm 5", "rotate laptop")),

@@ -289,6 +289,10 @@ COMMANDS = {
         Option(("--filter",), "", "of those that ended, the ones it fits, as for log"),
         Option(("--json",), None, "a JSON object a line"),
     )),
+    "ui": Command("open the local page of the running proxy in the browser", (), (
+        Option(("--no-open",), None, "print the address, and open no browser"),
+        Option(("--json",), None, "print the address as JSON"),
+    )),
     "why": Command("show what happened to one request", ("request",), (
         Option(("--json",), None, "print it as JSON"),
     )),

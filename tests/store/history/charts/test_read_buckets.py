@@ -7,7 +7,7 @@ import pytest
 
 from router.store.database.migrations import MIGRATIONS
 from router.store.history import histogram
-from router.store.history.read_buckets import read_buckets
+from router.store.history.charts.read_buckets import read_buckets
 from router.store.history.rollups import ROLES
 
 HOUR = 3600
