@@ -8,16 +8,22 @@ import contextlib
 import http.server
 import json
 import os
+import random
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from ...e2e.processes import Proxy, backend
+from router.store.database.open import open_history
+from router.store.database.writer import Ledger
+from router.store.home.home import open_home
+
+from ...e2e.processes import Proxy, backend, make_home
 from ...e2e.upstream import Upstream, plain
 from ...e2e.wire import Client, ask, request
 from ...patience import PATIENCE
+from ...store.history.test_record import begun, entry
 from .test_page import HOSTILE, PATH, Watched, make_code, open_tab, send
 
 CHROMIUM = Path(os.environ.get("FAIRLEAD_CHROMIUM", "/usr/bin/chromium"))
@@ -351,6 +357,50 @@ def test_a_page_of_another_port_reaches_nothing(tabs, proxy):
     finally:
         server.shutdown()
         server.server_close()
+
+
+PAINTED = """() => new Promise((done) => new PerformanceObserver((list) => done(list.getEntries()[0].startTime))
+  .observe({ type: "paint", buffered: true }))"""
+
+
+def test_a_long_history(tabs, tmp_path, capsys):
+    """With 100,000 requests the page is painted within half a second, and its list and charts are there soon; older
+    requests come by the hundred."""
+    home = open_home({"FAIRLEAD_HOME": str(make_home(tmp_path))})
+    chance, now = random.Random(1), time.time()
+    history = begun(Ledger(home, print))
+    with contextlib.closing(open_history(home)[0]) as db:
+        for first in range(0, 100_000, 10_000):
+            entries = [
+                entry(first + number, started=now - (100_000 - first - number) * 25, model=f"m{chance.randrange(12)}")
+                for number in range(10_000)
+            ]
+            db.execute("BEGIN IMMEDIATE")
+            history._write(db, entries)
+            db.execute("COMMIT")
+    with Proxy(tmp_path) as proxy:
+        proxy.loaded()
+        tab = tabs(proxy.port)
+        code = make_code(proxy)
+        began = time.monotonic()
+        tab.open(code).see("#ended tr:nth-child(200)")
+        listed = time.monotonic() - began
+        tab.see("#stacked rect")
+        charted = time.monotonic() - began
+        painted = tab.page.evaluate(PAINTED) / 1000
+        tab.page.select_option("#since", "30d")
+        tab.see("#stacked figcaption", "per day")
+        with capsys.disabled():
+            print(f" painted {painted:.2f} s, listed {listed:.2f} s, charted {charted:.2f} s")
+        assert painted <= 0.5
+        for place in range(1, 25):
+            tab.page.locator("#older").click()
+            tab.see(f"#ended tr:nth-child({200 * (place + 1)})")
+        tab.page.locator("#filter").fill("model:m1 !model:m10 !model:m11")
+        tab.page.keyboard.press("Enter")
+        tab.page.locator("#ended tr:nth-child(201)").wait_for(state="detached")
+        tab.see("#ended tr", "m1")
+        tab.check()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -30,7 +30,8 @@ KEY = "sk-upstream-canary-5521-0123456789"
 def proxy(tmp_path_factory):
     """One with the demo alone, and a request in its history."""
     with Proxy(tmp_path_factory.mktemp("page")) as found:
-        send(found, "demo")
+        name = send(found, "demo").field(b"x-fairlead-request-id").decode()
+        assert until(lambda: ask(found.port, f"/admin/history/{name}", None, found.operator()).status == 200)
         yield found
 
 
