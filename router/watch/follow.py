@@ -1,11 +1,12 @@
 """Follows the history: the requests that were written since the last look, those of all proxies of the home.
 
-A look costs two calls of `stat` while nothing was written, so that it can be made often.
+A look costs two calls of `stat` while nothing was written lately, so that it can be made often.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from router.store.database.location import locate
 from router.store.history import read_requests, reader
@@ -14,21 +15,26 @@ from router.store.home.home import Home
 
 #: Requests of one look; the rest comes with the next one.
 _MOST = 1000
+# Seconds for which the file is read again after it has changed: SQLite writes a row to the log before it is committed,
+# and the commit changes neither time nor size.
+_UNSETTLED_SECONDS = 2.0
 
 
 class Follower:
-    """Follows the history of a home."""
+    """Follows the history of a home. clock: seconds, of a clock that does not go back."""
 
-    def __init__(self, home: Home):
+    def __init__(self, home: Home, clock: Callable[[], float] = time.monotonic):
         self._home = home
+        self._clock = clock
         self._path = locate(home).path
         #: The number and the id of the last request that was seen.
         self._last, self._id = 0, ""
         self._marks: object = None
+        self._changed = 0.0
 
     def begin(self, count: int) -> list[RecordedRequest]:
         """The newest requests, at most so many, oldest first; what comes after is followed. Raises CommandError."""
-        self._marks = self._read_marks()
+        self._marks, self._changed = self._read_marks(), self._clock()
         with reader.open_reader(self._home) as db:
             if db is None:
                 return []
@@ -38,8 +44,10 @@ class Follower:
 
     def look(self) -> list[RecordedRequest]:
         """The requests that were written since the last look, oldest first. Raises CommandError."""
-        marks = self._read_marks()
-        if marks == self._marks:
+        marks, now = self._read_marks(), self._clock()
+        if marks != self._marks:
+            self._changed = now
+        elif now - self._changed > _UNSETTLED_SECONDS:
             return []
         with reader.open_reader(self._home) as db:
             found = list(self._read_new(db)) if db is not None else []

@@ -74,3 +74,19 @@ def test_a_history_that_was_cleared(home, after):
     write(home, *names)
     assert seen(follower.look()) == names
     assert follower.look() == []
+
+
+def test_a_row_that_is_committed_late(home, monkeypatch):
+    """A row is in the file before it can be read, and then neither time nor size of the file change: the file is read
+    again for a while after each change, and left alone later."""
+    now = [0.0]
+    follower = Follower(home, lambda: now[0])
+    write(home, "req_1")
+    monkeypatch.setattr(follow, "_read_mark", lambda name: 1)
+    assert seen(follower.begin(1)) == ["req_1"]
+    write(home, "req_2")
+    now[0] = 1.9
+    assert seen(follower.look()) == ["req_2"]
+    write(home, "req_3")
+    now[0] = 2.1
+    assert follower.look() == []
