@@ -64,6 +64,7 @@ COMMANDS = {
         Option(("--search-base-url",), "", "address of the engine"),
         Option(("--search-usd-per-1000",), "", "US dollars for 1,000 searches"),
         Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
+        Option(("--ui",), ("on", "off"), "serve the local page at /ui"),
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
         Option(("--port",), "", "port to listen on"),
@@ -291,7 +292,7 @@ COMMANDS = {
     )),
     "ui": Command("open the local page of the running proxy in the browser", (), (
         Option(("--no-open",), None, "print the address, and open no browser"),
-        Option(("--json",), None, "print the address as JSON"),
+        Option(("--json",), None, "print the address as JSON, and open no browser"),
     )),
     "why": Command("show what happened to one request", ("request",), (
         Option(("--json",), None, "print it as JSON"),

@@ -52,6 +52,7 @@ DECLARED = {
     "search.base_url": Setting("", "", "address of the engine"),
     "search.usd_per_1000": Setting("", "", "US dollars for 1,000 searches"),
     "demo": Setting(("on", "off"), "on", "offer the built-in demo models"),
+    "ui": Setting(("on", "off"), "", "serve the local page at /ui"),
 }
 #: Below `backends.NAME.`
 OF_BACKEND = {
