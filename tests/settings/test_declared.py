@@ -53,6 +53,7 @@ GOOD = {
     "search.base_url": (" HTTP://192.168.1.5:8888/searx/ ", "http://192.168.1.5:8888/searx"),
     "search.usd_per_1000": ("5", 5.0),
     "demo": ("off", False),
+    "ui": ("off", False),
     "history.retention": ("7d", 7),
     "history.max_size": (" 2 GB ", 2048),
     "history.capture": ("on", True),
