@@ -8,6 +8,7 @@ closed. Nothing is queued for a tab.
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 import trio
@@ -37,15 +38,24 @@ _FORGOTTEN_SECONDS = 10.0
 _BEAT = b": beat\n\n"
 
 
+class Ended(NamedTuple):
+    """A request that has ended, and its JSON, which is made once for all tabs."""
+
+    request: RecordedRequest
+    data: bytes
+
+
 class Feed:
-    """The requests that end, for all tabs."""
+    """The requests that end, and those that run, for all tabs."""
 
     def __init__(self, runtime: Runtime, threads: trio.CapacityLimiter):
-        self._home, self._threads = runtime.home, threads
+        self._runtime, self._home, self._threads = runtime, runtime.home, threads
         self._lock = trio.Lock()
         self._follower: Follower | None = None
         self._looked = -math.inf
-        self._held: deque[RecordedRequest] = deque(maxlen=HELD)
+        self._held: deque[Ended] = deque(maxlen=HELD)
+        self._state: tuple[PageState | None, bytes] = (None, b"")
+        self._running: tuple[float, int, bytes] = (-math.inf, 0, b"")
         #: How many have ended since the begin, and those before that are not held.
         self.count = 0
 
@@ -57,12 +67,12 @@ class Feed:
                 return
             if self._follower is None or now - self._looked > _FORGOTTEN_SECONDS:
                 self._follower = Follower(self._home)
-                work: Callable[[], list[RecordedRequest]] = self._begin
+                work: Callable[[], list[Ended]] = self._begin
                 # Whoever watched before does not know what has ended meanwhile.
                 self.count += HELD + 1
                 self._held.clear()
             else:
-                work = self._follower.look
+                work = self._read
             self._looked = now
             try:
                 found = await trio.to_thread.run_sync(work, limiter=self._threads)
@@ -72,11 +82,30 @@ class Feed:
             self._held += found
             self.count += len(found)
 
-    def _begin(self) -> list[RecordedRequest]:
+    def _begin(self) -> list[Ended]:
         assert self._follower is not None
-        return self._follower.begin(0)
+        self._follower.begin(0)
+        return []
 
-    def read_after(self, count: int) -> list[RecordedRequest] | None:
+    def _read(self) -> list[Ended]:
+        assert self._follower is not None
+        return [Ended(one, encode(one)) for one in self._follower.look()]
+
+    def frame_state(self, state: PageState) -> bytes:
+        """The event of a state."""
+        if self._state[0] is not state:
+            self._state = state, sse.frame(encode(PageEvent(state=state)), "state")
+        return self._state[1]
+
+    def frame_running(self, count: int) -> bytes:
+        """The event of what runs now. count: how many are being answered."""
+        now = trio.current_time()
+        if count != self._running[1] or now - self._running[0] >= TICK_SECONDS / 2:
+            running = status.report_running(self._runtime)
+            self._running = now, count, sse.frame(encode(PageEvent(running=running, running_count=count)), "running")
+        return self._running[2]
+
+    def read_after(self, count: int) -> list[Ended] | None:
         """Those that have ended since there were `count`, oldest first; None when some of them are not held."""
         new = self.count - count
         if new > len(self._held):
@@ -124,19 +153,19 @@ class Watcher:
     def _make_events(self, state: PageState) -> Iterator[bytes]:
         if self._state is None or _differs(self._state, state):
             self._state = state
-            yield _frame("state", PageEvent(state=state))
+            yield self._feed.frame_state(state)
         count = len(self._runtime.running)
         if count or self._ran:
             # Also once when the last one has ended.
             self._ran = bool(count)
-            running = status.report_running(self._runtime)
-            yield _frame("running", PageEvent(running=running, running_count=count))
+            yield self._feed.frame_running(count)
         if self._feed.count != self._count:
             new = self._feed.read_after(self._count)
             self._count = self._feed.count
-            ended = [one for one in new or () if self._asked.fits(one)]
+            ended = [one.data for one in new or () if self._asked.fits(one.request)]
             if ended or new is None:
-                yield _frame("ended", PageEvent(ended=ended, more=new is None))
+                more = b"true" if new is None else b"false"
+                yield sse.frame(b'{"ended":[' + b",".join(ended) + b'],"more":' + more + b"}", "ended")
 
 
 async def send_or_close(connection: Connection, data: bytes) -> None:
@@ -151,7 +180,3 @@ async def send_or_close(connection: Connection, data: bytes) -> None:
 def _differs(old: PageState, new: PageState) -> bool:
     """True when more than the time has changed."""
     return old is not new and msgspec.structs.replace(old, now=new.now, uptime_s=new.uptime_s) != new
-
-
-def _frame(name: str, event: PageEvent) -> bytes:
-    return sse.frame(encode(event), name)

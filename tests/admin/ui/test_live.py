@@ -96,8 +96,8 @@ def test_one_look_serves_all(following):
         return feed.read_after(begun), feed.read_after(feed.count - 1), feed.read_after(feed.count)
 
     everything, last, none = run(watch)
-    assert [one.id for one in everything] == ["req_1_0", "req_1_1", "req_2_0"]
-    assert ([one.id for one in last], none) == (["req_2_0"], [])
+    assert [one.request.id for one in everything] == ["req_1_0", "req_1_1", "req_2_0"]
+    assert ([one.request.id for one in last], none) == (["req_2_0"], [])
     assert (script.begun, script.looks) == (1, 2)
 
 
