@@ -65,6 +65,7 @@ _ELSEWHERE = {
         ("logs", "tail", "requests"),
         "A line per request:              fairlead log -f\nWhat happened to the last one:   fairlead why -",
     ),
+    **dict.fromkeys(("web", "dashboard", "gui", "page"), "Open the local page in the browser:   fairlead ui"),
     **dict.fromkeys(
         ("daemon", "systemd", "launchd", "autostart"), "Have the system run the proxy:   fairlead service install"
     ),

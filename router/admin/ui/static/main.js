@@ -9,7 +9,7 @@ import * as session from "./session.js";
 import * as usage from "./usage.js";
 
 const HIDDEN_MS = 5000;
-const USAGE_MS = 60000;
+const USAGE_MS = 15000;
 const WAITS_MS = [500, 1000, 2000, 5000];
 
 let stop = null;
@@ -19,6 +19,8 @@ let paused = false;
 let held = [];
 let failures = 0;
 let timer = 0;
+// Requests have ended since the usage was read.
+let stale = false;
 
 function showLink(text, kind) {
   say(find("link"), text);
@@ -66,14 +68,18 @@ async function loadList(more = false) {
 function tell(name, data) {
   if (name === "state") panels.showState(data.state);
   else if (name === "running") list.showRunning(data.running);
-  else if (data.more) loadList().catch(() => {});
-  else if (paused) {
-    held = [...held, ...data.ended].slice(-500);
-    showCounter();
-  } else {
-    list.prepend(data.ended, open);
-    showCounter();
+  else if (name === "ended") tellEnded(data);
+}
+
+function tellEnded({ ended, more }) {
+  stale = true;
+  if (more) {
+    loadList().catch(() => {});
+    return;
   }
+  if (paused) held = [...held, ...ended].slice(-500);
+  else list.prepend(ended, open);
+  showCounter();
 }
 
 function disconnect() {
@@ -175,7 +181,9 @@ addEventListener("hashchange", () => {
   if (session.isCode()) start();
 });
 setInterval(() => {
-  if (!document.hidden && stop && !failures) usage.load(close);
+  if (document.hidden || !stop || failures || !stale) return;
+  stale = false;
+  usage.load(close);
 }, USAGE_MS);
 
 usage.watch(close);
