@@ -119,6 +119,7 @@ async function connect() {
 
 function begin(found) {
   find("main").hidden = false;
+  find("sections").hidden = false;
   find("closed").hidden = true;
   failures = 0;
   panels.showSession(found);
