@@ -199,7 +199,9 @@ def check_usage(program: Program) -> None:
 def check_proxy(program: Program) -> None:
     """proxy streams a real request, loads the rest, and ends in order"""
     turn = {"model": "demo", "messages": [{"role": "user", "content": "one two three"}], "stream": True}
-    with program.serving() as proxy:
+    with program.serving(FAIRLEAD_UI="on") as proxy:
+        status, text = proxy.ask("GET", "/ui/")
+        expect(status == 200 and "</html>" in text, f"the local page: {status} {text[:200]}")
         status, text = proxy.ask("POST", "/v1/messages", {**turn, "max_tokens": 100})
         expect(status == 200 and "event: message_stop" in text, f"{status}: {text[-300:]}")
         words = "".join(re.findall(r'"text_delta","text":"([^"]*)"', text))

@@ -93,7 +93,7 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
     "cli/inspect/explain.py": {
         "_HEADER": SETTING,
     },
-    "cli/inspect/next_step.py": {
+    "watch/next_step.py": {
         "_TIMEOUT": SHOWN,
         "_OWN_LIMIT": SHOWN,
     },

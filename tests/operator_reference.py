@@ -31,6 +31,12 @@ An error is `{"error": {"type": …, "message": …}}` with a status of 400 or m
 not there, 405 for another verb (`Allow` names those that are taken), 503 with `retry-after` at a bound. A field never
 goes or changes its meaning while `schema` stays; new ones may come.
 """
+WHOM = {
+    "operator": "operators",
+    "viewer": "the local page, with its token",
+    "code": "who has a code of the local page",
+    "anyone": "anyone",
+}
 # Forms that are made from others have their words.
 DERIVED = {LiveEvent: (HistoryEntry,)}
 _PLAIN = {
@@ -128,7 +134,7 @@ class Reference:
 
 
 def _whom(endpoint):
-    return "operators" if endpoint.operator else "anyone"
+    return WHOM[endpoint.access]
 
 
 def descriptions(struct):

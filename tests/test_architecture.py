@@ -34,17 +34,18 @@ ROOMS = {
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "login", "telemetry", "budget"},
     "exchange": BASE
     | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream"},
+    "watch": BASE | {"wire", "policy", "net", "store", "telemetry"},
+    "setup": BASE | {"store"},
     "admin": BASE
-    | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
+    | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"}
+    | {"watch", "setup"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
 ROOMS["conform"] = ROOMS["upstream"] | {"upstream"}
 ROOMS["repro"] = BASE | {"wire", "policy", "store"}
 ROOMS["replay"] = ROOMS["server"] | {"server", "repro"}
 ROOMS["installation"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host"}
-ROOMS["setup"] = BASE | {"store"}
 ROOMS["service"] = BASE | {"wire", "policy", "net", "store", "operator_api", "host", "installation", "setup"}
-ROOMS["watch"] = BASE | {"wire", "policy", "store"}
 ROOMS["mcp"] = BASE | {"wire", "policy", "net", "store", "operator_api"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
 ROOMS["cli"] = ROOMS["server"] | {
@@ -97,6 +98,7 @@ SUB_ROOMS = {
     "store/config": {"home", "keys"},
     "store/database": {"home"},
     "store/history": {"home", "database"},
+    "store/history/charts": {"history"},
     "store/captures": {"home"},
     "store/answer_cache": {"home", "database"},
     "store/shared": {"home", "database", "history", ""},
@@ -312,7 +314,7 @@ def test_each_library_has_its_room():
 # Loaded by more than one command, or by one that answers without a network. The files of the other commands are
 # imported when they are called, so what they need may stand at their top.
 SHARED = (
-    *("__main__.py", "__init__.py", "parser.py", "group.py", "output.py", "amounts.py", "port_owner.py"),
+    *("__main__.py", "__init__.py", "parser.py", "group.py", "output.py", "port_owner.py"),
     *("env.py", "commands.py", "proxy.py"),
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from router.operator_api import accounts, backends, endpoints, explain, guard, history, status
+from router.operator_api import accounts, backends, endpoints, explain, guard, history, page, status
 
 SCRIPT = Path(__file__).with_name("operator_reference.py")
 
@@ -29,7 +29,7 @@ def test_every_field_has_its_words():
     """A field of the operator's API that is not described is not finished."""
     script = _script()
     missing = []
-    for module in (accounts, backends, explain, guard, history, status):
+    for module in (accounts, backends, explain, guard, history, page, status):
         for one in vars(module).values():
             is_form = isinstance(one, type) and issubclass(one, msgspec.Struct) and one.__module__ == module.__name__
             if is_form and one not in script.DERIVED:

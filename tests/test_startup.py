@@ -126,3 +126,46 @@ def test_a_proxy_listens_without_the_cache_of_answers():
     program = "import sys, router.server.serve; print(*[name for name in sys.modules if 'answer_cache' in name])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=PATIENCE)
     assert done.stdout.split() == []
+
+
+# Serves until it has loaded everything, asks for the page, and prints what was loaded before and after.
+PAGE_PROGRAM = """
+import json, os, sys, urllib.request
+import trio
+from router.server.serve import running
+from router.settings import Settings
+from router.store.home.home import open_home
+
+def page():
+    return [name for name in sys.modules if name.startswith(("router.admin.ui", "router.setup", "router.watch"))]
+
+def fetch(url):
+    with urllib.request.urlopen(url) as answer:
+        return answer.status
+
+async def main():
+    home = open_home(os.environ)
+    async with running(Settings(port=0, ui=True, require_key="off"), home) as serving:
+        await serving.loaded.wait()
+        before = page()
+        status = await trio.to_thread.run_sync(fetch, serving.url + "/ui/")
+        print(json.dumps([before, status, len(page())]))
+
+trio.run(main)
+"""
+
+
+def test_the_page_is_loaded_by_the_first_request_to_it(tmp_path):
+    """A proxy whose page nobody opens pays nothing for it."""
+    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PAGE_PROGRAM],
+        env={**keep, "HOME": str(tmp_path), "FAIRLEAD_HOME": str(tmp_path / "home")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    before, status, after = json.loads(done.stdout)
+    assert (before, status) == ([], 200)
+    assert after > 5

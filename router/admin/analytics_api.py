@@ -30,28 +30,29 @@ _Result = TypeVar("_Result")
 
 async def sum_window(ask: Ask) -> Analytics:
     """Sums of a window of the history. Raises BadRequest, Unavailable."""
-    return await _query(ask, _sum_up, ask.runtime, ask.query.get("since", "60m"))
+    return await run_query(ask, _sum_up, ask.runtime, ask.query.get("since", "60m"))
 
 
 async def list_requests(ask: Ask) -> HistoryPage:
     """The newest requests. Raises BadRequest, Unavailable."""
     query = ask.query
-    return await _query(ask, _list_requests, ask.runtime, query.get("limit", str(PAGE)), query.get("before", ""))
+    return await run_query(ask, _list_requests, ask.runtime, query.get("limit", str(PAGE)), query.get("before", ""))
 
 
 async def find_request(ask: Ask) -> HistoryRequest:
     """One request by its id, or the newest. Raises NotFound, Unavailable."""
-    return await _query(ask, _find_request, ask.runtime, ask.names["id"])
+    return await run_query(ask, _find_request, ask.runtime, ask.names["id"])
 
 
 async def serve_metrics(ask: Ask) -> None:
     """The counts since the start, in Prometheus' text form."""
-    text = await _query(ask, _expose_metrics, ask.runtime)
+    text = await run_query(ask, _expose_metrics, ask.runtime)
     await ask.respond_with(200, METRICS.content, text)
 
 
-async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> _Result:
-    """Run a query in a thread, with a time limit for query and answer together."""
+async def run_query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> _Result:
+    """Run a query in a thread, with a time limit for query and answer together. Raises Unavailable for a history that
+    cannot be read."""
     ask.connection.set_deadline(QUERY_SECONDS, CancelReason.TOTAL)
     try:
         return await trio.to_thread.run_sync(work, *arguments, limiter=_threads)
@@ -86,6 +87,12 @@ def _list_requests(runtime: Runtime, limit: str, before: str) -> HistoryPage:
 
 
 def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
+    return HistoryRequest(schema=HISTORY_SCHEMA, request=look_up_request(runtime, name))
+
+
+def look_up_request(runtime: Runtime, name: str) -> read_requests.RecordedRequest:
+    """One request by its id, the newest by LATEST; one that has just ended is written first. Blocks. Raises
+    NotFound."""
     found = None if name == LATEST else _look_up(runtime, name)
     if found is None:
         # It may have ended just now, with its row not written yet.
@@ -93,7 +100,7 @@ def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
         found = _look_up(runtime, name)
     if found is None:
         raise NotFound("The history has no request with this id.")
-    return HistoryRequest(schema=HISTORY_SCHEMA, request=found)
+    return found
 
 
 def _look_up(runtime: Runtime, name: str) -> read_requests.RecordedRequest | None:

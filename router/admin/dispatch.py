@@ -1,9 +1,10 @@
 """Dispatches requests of operators: finds the endpoint, checks access, and runs its handler."""
 
 import re
+from typing import TYPE_CHECKING
 
 from router.admin.ask import Ask, Operated
-from router.errors import NotFound, WrongVerb
+from router.errors import NotFound, Unavailable, WrongVerb
 from router.host.access import Gate, check_json
 from router.net.control.signatures import Place
 from router.net.headers import SECURITY
@@ -11,6 +12,9 @@ from router.net.server.connection import Connection, Request
 from router.operator_api.endpoints import ENDPOINTS
 from router.settings.kinds import clean
 from router.upstream.runtime import Runtime
+
+if TYPE_CHECKING:
+    from router.admin.ui.page import LocalPage
 
 _PATH_SHOWN = 200
 # Paths by which tools for APIs that are not served are known.
@@ -30,6 +34,7 @@ class Dispatcher:
         self._runtime = runtime
         self._gate = gate
         self._operated = operated
+        self._page: LocalPage | None = None
 
     async def serve(self, connection: Connection, request: Request) -> bool:
         """Answer when the path is an endpoint of fairlead; False when it is not. Raises RouterError."""
@@ -42,14 +47,11 @@ class Dispatcher:
         endpoint = match.endpoint(request.method)
         if endpoint is None:
             raise WrongVerb(f"{request.path} does not accept {request.method}, only {match.allow}.", allow=match.allow)
-        if endpoint.operator:
+        if endpoint.access == "operator":
             self._gate.check_operator(request, Place(*connection.stream.get_local_address()))
             connection.place.authenticate(operator=True)
         if request.method == "POST":
             check_json(request, allow_uploads=False)
-        # Late: none of it is needed before a command asks; `preload` has it within a second.
-        from router.admin.handlers import HANDLERS
-
         ask = Ask(
             runtime=self._runtime,
             gate=self._gate,
@@ -58,8 +60,29 @@ class Dispatcher:
             request=request,
             names=match.names,
         )
+        if endpoint.page:
+            await self._load_page().serve(endpoint, ask)
+            return True
+        # Late: none of it is needed before a command asks; `preload` has it within a second.
+        from router.admin.handlers import HANDLERS
+
         await HANDLERS[endpoint](ask)
         return True
+
+    def _load_page(self) -> "LocalPage":
+        """The local page. Raises Unavailable."""
+        if self._page is None:
+            try:
+                from router.admin.ui.page import LocalPage
+
+                self._page = LocalPage(self._runtime, self._operated)
+            except (ImportError, OSError):
+                # They are not read before somebody asks for the page, and an upgrade may have taken them away.
+                raise Unavailable(
+                    "The files of the local page are not there any more: fairlead was replaced since this proxy "
+                    "started. Start it again:   fairlead restart"
+                ) from None
+        return self._page
 
 
 def is_own(path: str) -> bool:

@@ -11,7 +11,10 @@ from router.operator_api.guard import Resumed
 from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Restarted, Status, Stopping
 from router.policy.budget.budgets import ALL
 from router.upstream.account_state import can_serve
+from router.upstream.runtime import Runtime
 
+#: The word for a proxy none of whose backends can serve.
+NOTHING = "nothing can serve"
 _NONCE_LIMIT = 256
 _RESTART_SECONDS = 30.0
 
@@ -34,18 +37,21 @@ async def prove(ask: Ask) -> None:
 
 async def judge_health(ask: Ask) -> None:
     """Say whether a request could be served now."""
-    runtime = ask.runtime
+    word = judge(ask.runtime)
+    # A stall or a halt is not a 503: a supervisor that restarts unhealthy processes would cut a model that thinks long.
+    await ask.respond(Readiness(status=word), 503 if word == NOTHING else 200)
+
+
+def judge(runtime: Runtime) -> str:
+    """Whether a request could be served now, in the words of Readiness."""
     services = runtime.snapshot.services.values()
     now = boot_time()
     able = any(can_serve(service, now) for service in services)
-    stalled = able and runtime.health.stalled is not None
-    word = "stalled" if stalled else "ok" if able else "nothing can serve"
-    if able and runtime.guard.held(ALL):
-        word = "halted"
-    elif not able and any(service.halted() for service in services):
-        able, word = True, "halted"
-    # A stall or a halt is not a 503: a supervisor that restarts unhealthy processes would cut a model that thinks long.
-    await ask.respond(Readiness(status=word), 200 if able else 503)
+    if (able and runtime.guard.held(ALL)) or (not able and any(service.halted() for service in services)):
+        return "halted"
+    if able and runtime.health.stalled is not None:
+        return "stalled"
+    return "ok" if able else NOTHING
 
 
 async def report_status(ask: Ask) -> Status:

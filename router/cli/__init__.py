@@ -35,6 +35,7 @@ COMMANDS = {
     "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
     "log": ("router.cli.watch.log:run", "show the newest requests, a line each, and go on with those that follow"),
     "top": ("router.cli.watch.top:run", "show what runs now, again every second"),
+    "ui": ("router.cli.watch.ui:run", "open the local page of the running proxy in the browser"),
     "why": ("router.cli.inspect.why:run", "show what happened to one request"),
     "repro": ("router.cli.repro.repro:run", "make a file that shows what happened to a request, without its content"),
     "replay": ("router.cli.repro.replay:run", "show, or try, what a captured request becomes at another backend"),
@@ -54,7 +55,7 @@ PURPOSES = {
     "serve": ("demo", "init", "proxy", "stop", "restart", "service", "upgrade"),
     "connect a tool": ("run", "setup", "env", "keys", "mcp", "subagent", "completions"),
     "reach models": ("backend", "accounts", "login", "models", "config"),
-    "watch": ("status", "top", "log", "usage", "why", "explain", "history", "cache", "resume"),
+    "watch": ("status", "top", "log", "ui", "usage", "why", "explain", "history", "cache", "resume"),
     "find faults": ("doctor", "conform", "repro", "replay"),
 }
 
@@ -67,6 +68,7 @@ _ELSEWHERE = {
         ("logs", "tail", "requests"),
         "A line per request:              fairlead log -f\nWhat happened to the last one:   fairlead why -",
     ),
+    **dict.fromkeys(("web", "dashboard", "gui", "page"), "Open the local page in the browser:   fairlead ui"),
     **dict.fromkeys(
         ("daemon", "systemd", "launchd", "autostart"), "Have the system run the proxy:   fairlead service install"
     ),

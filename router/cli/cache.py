@@ -6,7 +6,6 @@ import time
 
 import msgspec
 
-from router.cli.common import amounts
 from router.cli.common.group import run_group
 from router.cli.common.layout import find_width, format_table, note, print_json, say
 from router.cli.common.output import format_count, read_settings
@@ -19,6 +18,7 @@ from router.store.answer_cache.schema import clear_cache, read_cache
 from router.store.database.location import locate_cache
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
+from router.watch import amounts
 
 CACHE_SCHEMA = 1
 _COMMANDS = {

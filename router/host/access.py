@@ -17,6 +17,10 @@ from router.settings import Secret, Settings
 from router.settings.kinds import NO_KEY
 
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1", "host.docker.internal"))
+#: What the paths of the local page's files begin with.
+PAGE_FILES = "/ui/files/"
+# The names of the local page's origin.
+_PAGE_HOSTS = _LOOPBACK - {"host.docker.internal"}
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 _ANY_ADDRESS = ("0.0.0.0", "::", "localhost")  # noqa: S104 - compared with, not bound to
 _HOSTS_REMEMBERED = 64
@@ -70,11 +74,19 @@ class Gate:
         if host not in self._accepted_hosts:
             self._check_host(host)
         origin = fields.get(b"origin")
-        if origin is not None and origin.lower() not in self._origins:
+        if origin is not None and origin.lower() not in self._origins and not _is_own_script(request):
             raise Forbidden(_explain_origin(origin.decode("latin-1"), self._cors_origin))
         site = fields.get(b"sec-fetch-site")
         if site is not None and site not in (b"none", b"same-origin") and origin is None:
             raise Forbidden("Requests from pages of other sites are not allowed (Sec-Fetch-Site).")
+
+    def check_page(self, request: Request) -> None:
+        """Refuse what the local page and the address bar do not send, beyond what `check_browser` refuses: an origin,
+        also a listed one, and names that may stand for this machine elsewhere. Raises Forbidden."""
+        if request.fields.get(b"origin") is not None and not _is_own_script(request):
+            raise Forbidden("The local page answers no page of another origin (Origin).")
+        if _read_host(request.fields.get(b"host", b"")) not in _PAGE_HOSTS:
+            raise Forbidden(f"The local page is served as localhost only. Open it:   fairlead ui ({self._url}/ui).")
 
     def make_cors_headers(self, request: Request) -> RawHeaders:
         """The fields that let a page of a listed origin read the answer; none for other origins."""
@@ -97,8 +109,7 @@ class Gate:
         ]
 
     def _check_host(self, host: bytes) -> None:
-        match = _HOST.fullmatch(host.decode("ascii", "replace"))
-        name = (match[1] or match[2]).lower() if match else ""
+        name = _read_host(host)
         if name not in self._hosts:
             allow = (
                 f", or allow it: fairlead config set allowed_hosts {_list(self._allowed_hosts, name)}" if name else ""
@@ -148,6 +159,24 @@ class Gate:
         process = self._signed.process
         proof = compute_proof(self._token, arrived, process, nonce, self._client_key)
         return [(PROOF_HEADER.encode(), proof), (PROCESS_HEADER.encode(), process.encode())]
+
+
+def _read_host(host: bytes) -> str:
+    """The name in a Host header, '' for one that is malformed."""
+    match = _HOST.fullmatch(host.decode("ascii", "replace"))
+    return (match[1] or match[2]).lower() if match else ""
+
+
+def _is_own_script(request: Request) -> bool:
+    """True for a script that the local page loads: browsers send the page's own origin with those that are modules, and
+    with nothing else that is only read. The files are the same for everybody."""
+    fields = request.fields
+    return (
+        request.method == "GET"
+        and request.path.startswith(PAGE_FILES)
+        and fields.get(b"origin", b"").lower() == b"http://" + fields.get(b"host", b"").lower()
+        and fields.get(b"sec-fetch-site", b"same-origin") == b"same-origin"
+    )
 
 
 def has_key(request: Request) -> bool:

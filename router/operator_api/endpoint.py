@@ -9,6 +9,8 @@ import msgspec
 Body = TypeVar("Body")
 Answer = TypeVar("Answer")
 Verb = Literal["GET", "POST", "DELETE"]
+#: Whom an endpoint answers: who holds the operator token, the token or the one-time code of the local page, or anyone.
+Access = Literal["operator", "viewer", "code", "anyone"]
 
 
 class Parameter(NamedTuple):
@@ -31,8 +33,9 @@ class Endpoint(msgspec.Struct, Generic[Body, Answer], frozen=True, eq=False, kw_
     #: The type of the body, None where it is not read.
     body: type[Body] | None = None
     query: tuple[Parameter, ...] = ()
-    #: True when the operator token is needed.
-    operator: bool = True
+    access: Access = "operator"
+    #: True for those of the local page, whose code is loaded at the first request to one.
+    page: bool = False
     #: True when it changes the configuration or the state of the proxy.
     changes: bool = False
     #: The status of a successful answer.

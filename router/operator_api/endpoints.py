@@ -33,6 +33,7 @@ from router.operator_api.keys import (
     NewKey,
 )
 from router.operator_api.models import ModelQuestion, ModelReports
+from router.operator_api.page import PageCode, PageEvent, PageRequest, PageRequests, PageSession, PageUsage
 from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
 
 #: The id that stands for the newest request.
@@ -41,10 +42,10 @@ LATEST = "-"
 PAGE, PAGE_LIMIT = 100, 1000
 
 ROOT: Endpoint[None, Greeting] = Endpoint(
-    verb="GET", path="/", about="Says that fairlead answers here.", answer=Greeting, operator=False
+    verb="GET", path="/", about="Says that fairlead answers here.", answer=Greeting, access="anyone"
 )
 HELLO: Endpoint[None, Greeting] = Endpoint(
-    verb="GET", path="/api/hello", about="The same, where Claude Code looks.", answer=Greeting, operator=False
+    verb="GET", path="/api/hello", about="The same, where Claude Code looks.", answer=Greeting, access="anyone"
 )
 LIVEZ: Endpoint[None, Liveness] = Endpoint(
     verb="GET",
@@ -53,14 +54,14 @@ LIVEZ: Endpoint[None, Liveness] = Endpoint(
     "`x-fairlead-process`: an HMAC-SHA256 with the operator token over the nonce, that random name of the process, and "
     "the address and port at which the request came; with a nonce that begins with `key-`, over the client key too.",
     answer=Liveness,
-    operator=False,
+    access="anyone",
 )
 HEALTH: Endpoint[None, Readiness] = Endpoint(
     verb="GET",
     path="/health",
     about="Whether a request could be served; 503 when no backend can.",
     answer=Readiness,
-    operator=False,
+    access="anyone",
 )
 STATUS: Endpoint[None, Status] = Endpoint(verb="GET", path="/status", about="The state of the proxy.", answer=Status)
 RELOAD: Endpoint[None, Reloaded] = Endpoint(
@@ -254,6 +255,89 @@ REQUEST: Endpoint[None, HistoryRequest] = Endpoint(
     answer=HistoryRequest,
 )
 
+MAKE_PAGE_CODE: Endpoint[None, PageCode] = Endpoint(
+    verb="POST",
+    path="/admin/ui/codes",
+    about="Makes a code that opens the local page once, within a minute; 409 with the reason where it is not served.",
+    answer=PageCode,
+    changes=True,
+    status=201,
+    page=True,
+)
+LOCAL_PAGE: Endpoint[None, str] = Endpoint(
+    verb="GET",
+    path="/ui",
+    about="The local page, without data; 404 where it is not served.",
+    answer=str,
+    access="anyone",
+    content="text/html; charset=utf-8",
+    page=True,
+)
+LOCAL_PAGE_ROOT: Endpoint[None, str] = msgspec.structs.replace(
+    LOCAL_PAGE, path="/ui/", about="The same, at the address that `fairlead ui` opens."
+)
+PAGE_FILE: Endpoint[None, str] = Endpoint(
+    verb="GET",
+    path="/ui/files/{hash}/{name}",
+    about="A file of the page, under a hash of all of them.",
+    answer=str,
+    access="anyone",
+    content="text/javascript; charset=utf-8",
+    page=True,
+)
+PAGE_SESSION: Endpoint[None, PageSession] = Endpoint(
+    verb="GET",
+    path="/ui/session",
+    about="Takes a code as a bearer token, and gives a token that opens the page's data, and nothing else.",
+    answer=PageSession,
+    access="code",
+    page=True,
+)
+PAGE_LIVE: Endpoint[None, PageEvent] = Endpoint(
+    verb="GET",
+    path="/ui/api/live",
+    about="What the proxy does now: an event `state` when it changes, `running` twice a second while requests run, and "
+    "`ended` with those that have ended and fit the filter.",
+    answer=PageEvent,
+    query=(Parameter("filter", "the requests that it fits, as for `fairlead log --filter`"),),
+    access="viewer",
+    content="text/event-stream",
+    page=True,
+)
+PAGE_REQUESTS: Endpoint[None, PageRequests] = Endpoint(
+    verb="GET",
+    path="/ui/api/requests",
+    about="The newest requests that a filter fits.",
+    answer=PageRequests,
+    query=(
+        Parameter("filter", "as for /ui/api/live"),
+        Parameter("before", "the id of a request: those recorded before it"),
+    ),
+    access="viewer",
+    page=True,
+)
+PAGE_REQUEST: Endpoint[None, PageRequest] = Endpoint(
+    verb="GET",
+    path="/ui/api/requests/{id}",
+    about="One request by its id, with what `fairlead why` says of it.",
+    answer=PageRequest,
+    access="viewer",
+    page=True,
+)
+PAGE_USAGE: Endpoint[None, PageUsage] = Endpoint(
+    verb="GET",
+    path="/ui/api/usage",
+    about="Sums of whole hours or days of the history.",
+    answer=PageUsage,
+    query=(
+        Parameter("since", "where the window begins, as for /analytics; 24h when it is not given"),
+        Parameter("by", "model, account, client, tag or key; model when it is not given"),
+        Parameter("step", "hour or day; hour when it is not given"),
+    ),
+    access="viewer",
+    page=True,
+)
+
 ENDPOINTS = EndpointTable(
     (
         *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, MODELS, STOP, RESTART),
@@ -262,5 +346,7 @@ ENDPOINTS = EndpointTable(
         *(KEYS, ADD_KEY, CHANGE_KEY, ROTATE_KEY, REVOKE_KEY),
         *(MAKE_CHILD_KEY, RENEW_CHILD_KEY, REVOKE_CHILD_KEY),
         *(ANALYTICS, STREAM, METRICS, HISTORY, REQUEST),
+        *(MAKE_PAGE_CODE, LOCAL_PAGE, LOCAL_PAGE_ROOT, PAGE_FILE, PAGE_SESSION),
+        *(PAGE_LIVE, PAGE_REQUESTS, PAGE_REQUEST, PAGE_USAGE),
     )
 )

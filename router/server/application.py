@@ -219,6 +219,8 @@ class Proxy:
 
 def _make_refusal_headers(error: RouterError, name: str) -> RawHeaders:
     headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", name.encode())]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after))
     return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 
 

@@ -300,6 +300,13 @@ class Settings:
         "from x-session-id and its like, where the model left them empty",
     )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
+    ui: bool | None = _declare(
+        "ui",
+        SWITCH,
+        None,
+        "on|off",
+        "serve the local page at /ui (default on, off in a container); it is never served off loopback",
+    )
     #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()
     #: Glob on a model's name -> BACKEND:MODEL each; the first matching glob counts.

@@ -1,12 +1,12 @@
 """Follows the history: the requests that were written since the last look, those of all proxies of the home.
 
-A look costs two calls of `stat` while nothing is written, so that it can be made often. The files change before what is
-written can be read, after a sync of the disk: so they are also read in the looks after a change, and now and then.
+A look costs two calls of `stat` while nothing was written lately, so that it can be made often.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from router.store.database.location import locate
 from router.store.history import read_requests, reader
@@ -15,25 +15,27 @@ from router.store.home.home import Home
 
 #: Requests of one look; the rest comes with the next one.
 _MOST = 1000
-#: Looks after a change, and between two that read in any case.
-_AFTER_CHANGE, _IN_ANY_CASE = 10, 20
+# Seconds for which the file is read again after it has changed: SQLite writes a row to the log before it is committed,
+# and the commit changes neither time nor size. It may come later still where the disk is slow to take it: so there are
+# also the seconds after which the file is read in any case.
+_UNSETTLED_SECONDS, _IN_ANY_CASE_SECONDS = 2.0, 5.0
 
 
 class Follower:
-    """Follows the history of a home."""
+    """Follows the history of a home. clock: seconds, of a clock that does not go back."""
 
-    def __init__(self, home: Home):
+    def __init__(self, home: Home, clock: Callable[[], float] = time.monotonic):
         self._home = home
+        self._clock = clock
         self._path = locate(home).path
         #: The number and the id of the last request that was seen.
         self._last, self._id = 0, ""
         self._marks: object = None
-        #: Looks since the files changed last.
-        self._quiet = 0
+        self._changed = self._read = 0.0
 
     def begin(self, count: int) -> list[RecordedRequest]:
         """The newest requests, at most so many, oldest first; what comes after is followed. Raises CommandError."""
-        self._marks = self._read_marks()
+        self._marks, self._changed = self._read_marks(), self._clock()
         with reader.open_reader(self._home) as db:
             if db is None:
                 return []
@@ -43,16 +45,16 @@ class Follower:
 
     def look(self) -> list[RecordedRequest]:
         """The requests that were written since the last look, oldest first. Raises CommandError."""
-        marks, before = self._read_marks(), self._marks
-        self._marks = marks
-        self._quiet = self._quiet + 1 if marks == before else 0
-        if self._quiet > _AFTER_CHANGE and self._quiet % _IN_ANY_CASE:
+        marks, now = self._read_marks(), self._clock()
+        if marks != self._marks:
+            self._changed = now
+        elif now - self._changed > _UNSETTLED_SECONDS and now - self._read < _IN_ANY_CASE_SECONDS:
             return []
+        self._read = now
         with reader.open_reader(self._home) as db:
             found = list(self._read_new(db)) if db is not None else []
-        if len(found) == _MOST:
-            # There may be more than one look gives: the next one reads on.
-            self._quiet = 0
+        # There may be more than one look gives: the next one reads on.
+        self._marks = marks if len(found) < _MOST else None
         return found
 
     def _read_new(self, db: sqlite3.Connection) -> Iterator[RecordedRequest]:

@@ -1,10 +1,12 @@
 """Paths that nobody serves: what the caller reads, and the word that is recorded in their place."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
 
-from router.admin.dispatch import describe_path, unknown_path
+from router.admin.dispatch import Dispatcher, describe_path, unknown_path
+from router.errors import Unavailable
 
 GEMINI = "/v1beta/models/gemini-2.5-pro:streamGenerateContent"
 
@@ -31,3 +33,11 @@ def test_geminis_own_protocol_is_not_spoken():
     assert error.status == 404
     assert error.message.startswith(f"{GEMINI} is Gemini's API, which fairlead does not serve.")
     assert "Its own protocol is not spoken here." in error.message
+
+
+def test_the_pages_files_are_gone(monkeypatch):
+    """An upgrade may take them away before the page is first asked for: the answer says what to do, and the proxy goes
+    on."""
+    monkeypatch.setitem(sys.modules, "router.admin.ui.page", None)
+    with pytest.raises(Unavailable, match="fairlead restart"):
+        Dispatcher(None, None, None)._load_page()

@@ -95,7 +95,7 @@ class Proxy:
             command = (installed(folder),)
         self.log = folder / "proxy.log"
         keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-        own = {"HOME": str(folder), "FAIRLEAD_HOME": str(self.home), "FAIRLEAD_REQUIRE_KEY": "off"}
+        own = {"HOME": str(folder), "FAIRLEAD_HOME": str(self.home), "FAIRLEAD_REQUIRE_KEY": "off", "FAIRLEAD_UI": "on"}
         environ = {**keep, **own, **(settings or {})}
         words = ("proxy", "--port", "0", *arguments)
         with self.log.open("wb") as file:
@@ -181,7 +181,7 @@ async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, open
     """
     home = open_home({"FAIRLEAD_HOME": str(make_home(folder, backends))})
     environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
-    environ = {"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}
+    environ = {"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", "FAIRLEAD_UI": "on", **environ}
 
     def read():
         found = toml.load(home, environ)

@@ -101,7 +101,8 @@ def visit(proxy):
     """Each endpoint of the operator's table but the one that ends the proxy; `administer` has the good calls of those
     that change backends."""
     for endpoint in endpoints.ENDPOINTS.all:
-        if endpoint in (endpoints.STOP, endpoints.STREAM):
+        # The local page is loaded by the first request to it.
+        if endpoint in (endpoints.STOP, endpoints.STREAM) or endpoint.page:
             continue
         path = endpoint.path.format(backend="nobody", alias="x", name="nobody", id=endpoints.LATEST)
         body, status = BODIES.get(endpoint, (b"{}" if endpoint.verb == "POST" else None, endpoint.status))

@@ -17,7 +17,9 @@ VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
 SERVED = {
     path: ENDPOINTS.match(re.sub(r"\{\w+\}", "x", path)).verbs for path in sorted({one.path for one in ENDPOINTS.all})
 }
-OPEN = {"/", "/api/hello", "/livez", "/health"}
+OPEN = {"/", "/api/hello", "/livez", "/health", "/ui", "/ui/", "/ui/files/{hash}/{name}"}
+#: For a token or a code of the local page, which none of the credentials below is.
+OF_PAGE = {"/ui/session", "/ui/api/live", "/ui/api/requests", "/ui/api/requests/{id}", "/ui/api/usage"}
 #: The API: all that the wire knows, the model lists, paths that are passed on, one that is closed by default.
 API = (
     *calls._build_paths().exact,
@@ -70,14 +72,15 @@ def proxy(request):
 
 @pytest.mark.parametrize("path", SERVED)
 def test_own_endpoints(proxy, path):
-    """Those for anyone answer anyone; all others the operator token alone, as a bearer. Another verb is 405."""
+    """Those for anyone answer anyone; those of the local page none of these; all others the operator token alone, as a
+    bearer. Another verb is 405."""
     served = {*SERVED[path], *(["HEAD"] if "GET" in SERVED[path] else [])}
     for verb, credential in itertools.product(VERBS, CREDENTIALS):
         status = status_of(proxy, path, verb, credential)
         where = f"{verb} {path} with {credential}: {status}"
         if verb not in served:
             assert status == 405, where
-        elif path in OPEN or credential in OPERATORS:
+        elif path in OPEN or (credential in OPERATORS and path not in OF_PAGE):
             assert status in ((415,) if verb == "POST" else (200, 404, 503)), where
         else:
             assert status == 401, where
@@ -85,8 +88,13 @@ def test_own_endpoints(proxy, path):
 
 def test_only_what_is_named_is_open():
     """An endpoint that anyone may call is a decision, made here too."""
-    assert {path for path, verbs in SERVED.items() if not all(endpoint.operator for endpoint in verbs.values())} == OPEN
-    assert {verb for path in OPEN for verb in SERVED[path]} == {"GET"}
+    found = {
+        access: {path for path, verbs in SERVED.items() if access in {endpoint.access for endpoint in verbs.values()}}
+        for access in ("anyone", "viewer", "code")
+    }
+    assert found["anyone"] == OPEN
+    assert found["viewer"] | found["code"] == OF_PAGE
+    assert {verb for path in OPEN | OF_PAGE for verb in SERVED[path]} == {"GET"}
 
 
 @pytest.mark.parametrize("path", API)

@@ -4,12 +4,15 @@ import msgspec
 import pytest
 
 from router.admin.handlers import HANDLERS
+from router.admin.ui.page import HANDLERS as PAGE_HANDLERS
 from router.operator_api.endpoints import ENDPOINTS
 
 
 def test_each_endpoint_has_its_handler():
     """Every endpoint has a handler, and every handler an endpoint."""
-    assert set(HANDLERS) == set(ENDPOINTS.all)
+    assert {*HANDLERS, *PAGE_HANDLERS} == set(ENDPOINTS.all)
+    assert set(PAGE_HANDLERS) == {endpoint for endpoint in ENDPOINTS.all if endpoint.page}
+    assert not HANDLERS.keys() & PAGE_HANDLERS.keys()
     assert len({(endpoint.verb, endpoint.path) for endpoint in ENDPOINTS.all}) == len(ENDPOINTS.all)
 
 
@@ -48,5 +51,5 @@ def test_endpoints_say_what_they_are(endpoint):
     that ask with a body."""
     assert endpoint.about.endswith(".")
     assert endpoint.body is None or (endpoint.verb == "POST" and issubclass(endpoint.body, msgspec.Struct))
-    assert endpoint.operator or not endpoint.changes
+    assert endpoint.access == "operator" or not endpoint.changes
     assert endpoint.changes or endpoint.verb == "GET" or endpoint.path in ("/admin/explain", "/admin/models")

@@ -54,6 +54,7 @@ GOOD = {
     "search.usd_per_1000": ("5", 5.0),
     "context.fill": ("on", True),
     "demo": ("off", False),
+    "ui": ("off", False),
     "history.retention": ("7d", 7),
     "history.max_size": (" 2 GB ", 2048),
     "history.capture": ("on", True),

@@ -10,13 +10,13 @@ from msgspec import UNSET
 from router.backends import Account, Backend
 from router.cli.backend.commands import find_backend
 from router.cli.backend.running_keys import RunningKeys, read_running_keys
-from router.cli.common import amounts
 from router.cli.common.layout import find_width, format_table, print_json, say
 from router.cli.common.output import note_problems
 from router.cli.common.parser import Parser
 from router.settings.kinds import clean
 from router.store.config import backends
 from router.store.home.home import open_home
+from router.watch import amounts
 
 _REASON_LIMIT = 400
 _FIELDS = ("problem", "state", "reason", "until_s", "headroom", "limits", "running", "next")

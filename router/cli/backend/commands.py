@@ -11,7 +11,6 @@ import msgspec
 from router.backends import Account, Backend
 from router.cli.backend.key import open_credentials
 from router.cli.backend.running_keys import RunningKeys, note_problems_there, read_running_keys
-from router.cli.common.amounts import format_seconds
 from router.cli.common.group import run_group
 from router.cli.common.layout import find_width, format_table, print_json, say, wrap
 from router.cli.common.output import note_problems
@@ -21,6 +20,7 @@ from router.errors import CommandError
 from router.store.config import backends, redacted, toml
 from router.store.home.home import Home, open_home
 from router.store.keys.references import find_login, source
+from router.watch.amounts import format_seconds
 
 _COMMANDS = {
     "add": ("router.cli.backend.add:run", "add a backend, or change one"),

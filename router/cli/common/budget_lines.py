@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from router.backends.known import price_root
-from router.cli.common.amounts import format_share
 from router.errors import CommandError
 from router.policy.budget.budgets import Budget, format_amount
 from router.policy.budget.guard import (
@@ -21,6 +20,7 @@ from router.settings import Settings
 from router.settings.kinds import clean
 from router.store.config import backends
 from router.store.home.home import Home
+from router.watch.amounts import format_share
 
 
 class _Found(NamedTuple):

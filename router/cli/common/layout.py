@@ -22,7 +22,7 @@ _INDENT = 4
 NAMES = (
     *("proxy", "demo", "init", "stop", "status", "run", "env", "backend", "accounts", "keys", "config"),
     *("explain", "usage", "why", "history", "resume", "restart", "models", "completions", "upgrade", "setup"),
-    *("login", "service", "doctor", "mcp", "repro", "replay", "log", "top", "subagent", "conform", "cache"),
+    *("login", "service", "doctor", "mcp", "repro", "replay", "log", "top", "subagent", "conform", "cache", "ui"),
 )
 _COMMAND = re.compile(
     rf"((?<!\S)`[^`]*`[.,;:)]*|(?<!\S)\(?(?:then )?fairlead (?:{'|'.join(NAMES)})\b"

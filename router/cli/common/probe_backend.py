@@ -11,7 +11,6 @@ import trio
 from router.backends import PROTOCOLS, Backend
 from router.backends.advice import Advice, advise, guess_root
 from router.backends.known import known, text_model
-from router.cli.common.amounts import format_seconds
 from router.cli.common.output import format_count
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, read_outbound
@@ -24,6 +23,7 @@ from router.store.keys.references import source
 from router.store.keys.secrets import VariableUnset
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
+from router.watch.amounts import format_seconds
 
 # The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
 # model.

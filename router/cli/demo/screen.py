@@ -1,9 +1,9 @@
 """What `fairlead demo` prints, for terminals from 40 columns."""
 
 from router import __version__
-from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import wrap
 from router.cli.demo.requests import Outcome
+from router.watch.amounts import format_seconds
 
 #: Columns that every line keeps to where the terminal has them.
 WIDTH = 72

@@ -7,7 +7,6 @@ import msgspec
 
 from router.backends import Backend
 from router.backends.known import text_model
-from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import note, say
 from router.cli.common.running_proxy import fetch_listed_status
 from router.errors import CommandError
@@ -21,6 +20,7 @@ from router.settings import Secret
 from router.settings.kinds import clean
 from router.store.config import backends
 from router.store.home.home import Home
+from router.watch.amounts import format_seconds
 
 #: A local server may have to load its model first.
 _ANSWER_SECONDS = 180.0

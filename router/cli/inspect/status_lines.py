@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.cli.common import amounts, budget_lines
+from router.cli.common import budget_lines
 from router.cli.common.layout import GAP, format_table, wrap_row
 from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
@@ -18,6 +18,7 @@ from router.settings.kinds import clean
 from router.store.history.read_usage import UsageSums
 from router.store.home.home import Home
 from router.store.home.permissions import shown
+from router.watch import amounts
 
 if TYPE_CHECKING:
     # It brings trio, for which the first frame of the full-screen view would wait.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.cli.common import amounts, budget_lines
+from router.cli.common import budget_lines
 from router.cli.common.flush import flush_history
 from router.cli.common.layout import GAP, find_width, format_table, print_json, wrap, wrap_row
 from router.cli.common.output import format_count
@@ -27,6 +27,7 @@ from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
 from router.telemetry.accesslog import HIT
+from router.watch import amounts
 
 USAGE_SCHEMA = 1
 #: What the sums can be by, and the field of the summary that has them; days are added up apart.

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from router.cli.common import amounts
 from router.cli.common.layout import NONE, find_width, format_table, note, print_json, say
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
@@ -17,6 +16,7 @@ from router.settings.tables import KeyOptions
 from router.store.home.home import Home, open_home
 from router.store.keys import client_keys
 from router.store.shared.key_books import KeyUse, read_uses
+from router.watch import amounts
 
 
 def run(argv: list[str]) -> int:

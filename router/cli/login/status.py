@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from router.cli.common.amounts import format_money
 from router.cli.common.layout import NONE, find_width, format_table, note, print_json, say
 from router.cli.common.parser import Parser
 from router.cli.login.uses import find_uses
@@ -18,6 +17,7 @@ from router.settings.kinds import clean
 from router.store.home.home import Home, open_home
 from router.store.keys import logins
 from router.store.keys.logins import Login
+from router.watch.amounts import format_money
 
 
 class _Shown(NamedTuple):

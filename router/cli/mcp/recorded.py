@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 from router.cli.common.flush import flush_history
-from router.cli.inspect.next_step import find_next_step
 from router.cli.inspect.why import find_recorded
 from router.cli.mcp.moments import format_moment
 from router.errors import CommandError
@@ -17,6 +16,7 @@ from router.store.history.read_requests import RecordedAttempt, RecordedRequest
 from router.store.history.read_usage import UsageSummary
 from router.store.history.time_window import parse_since
 from router.store.home.home import Home
+from router.watch.next_step import find_next_step
 
 # Requests that are looked through for those that were asked for, and how many are read at once.
 _LOOKED_THROUGH, _READ = 10_000, 200

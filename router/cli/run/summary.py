@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.cli.common.amounts import format_share, format_tokens
 from router.cli.common.layout import GAP
 from router.cli.common.output import format_count
 from router.cli.run.child_key import ChildKey
@@ -21,6 +20,7 @@ from router.store.history import reader
 from router.store.history.read_requests import Move, count_refused, read_moves
 from router.store.home.home import Home
 from router.store.shared.key_books import KeyBook
+from router.watch.amounts import format_share, format_tokens
 
 SUMMARY_SCHEMA = 1
 _START = "fairlead: "

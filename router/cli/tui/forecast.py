@@ -1,12 +1,12 @@
 """Where each budget is going: what is spent, and what it comes to by its end at the rate of the last hour."""
 
-from router.cli.common import amounts
 from router.cli.tui.charts import draw_bar
 from router.cli.tui.picture import Line, Picture
 from router.operator_api.guard import BudgetReport
 from router.policy.budget.guard import format_moment
 from router.settings.kinds import clean
 from router.store.history.read_usage import UsageSummary
+from router.watch import amounts
 
 _NEAR = 0.8
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from router.cli.common import amounts
 from router.cli.common.layout import GAP, wrap
 from router.cli.inspect.status_lines import judge
 from router.cli.tui.picture import Line, Picture
@@ -11,6 +10,7 @@ from router.policy.accounts.retry import format_duration
 from router.policy.budget.guard import format_moment
 from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
+from router.watch import amounts
 
 _GLYPHS = {"good": "\N{BLACK CIRCLE}", "warn": "\N{BLACK UP-POINTING TRIANGLE}", "bad": "\N{BALLOT X}"}
 _MINUTES = 5

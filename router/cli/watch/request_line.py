@@ -3,12 +3,12 @@
 import time
 from typing import NamedTuple
 
-from router.cli.common import amounts
 from router.cli.common.layout import NONE, make_printable
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.retry import format_duration
 from router.settings.kinds import clean
 from router.store.history.read_requests import RecordedRequest
+from router.watch import amounts
 
 #: Characters of what is said last: notes and errors.
 _SAID, _LEAST_SAID = 200, 12

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.cli.common import amounts, budget_lines
+from router.cli.common import budget_lines
 from router.cli.common.layout import GAP, find_width, make_printable, print_json, wrap, wrap_row
 from router.cli.common.output import format_count, read_settings
 from router.cli.common.parser import Parser
@@ -28,6 +28,7 @@ from router.store.history.read_requests import RecordedRequest
 from router.store.history.read_usage import UsageSums
 from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
+from router.watch import amounts
 from router.watch.follow import Follower
 from router.watch.request_filter import RequestFilter
 

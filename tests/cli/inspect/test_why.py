@@ -6,11 +6,11 @@ import time
 import pytest
 
 from router.cli.inspect import why
-from router.cli.inspect.next_step import find_next_step
 from router.errors import CommandError
 from router.policy.accounts.attempt import AttemptRecord
 from router.store.history.read_requests import RECORDED, RecordedAttempt
 from router.store.home.home import open_home
+from router.watch.next_step import find_next_step
 from router.wire.neutral.tool_forms.hosted_tools import NO_WEB_SEARCH
 
 from .test_usage import add

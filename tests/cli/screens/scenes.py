@@ -30,6 +30,7 @@ ON_EMPTY_HOME = [
     *(Scene(line) for line in ("history export", "history clear", "cache show", "cache clear")),
     *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
     *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
+    *(Scene(line) for line in ("ui", "ui --json")),
     *(Scene(line) for line in ("top --once", "log --filter modle:x", "log --filter cost:1", "top --interval soon")),
     *(Scene(name) for name in ("backend", "accounts", "keys", "config", "history", "cache", "service", "subagent")),
     # A key that is made differs each time, so that only what makes none is compared.

@@ -67,6 +67,7 @@ COMMANDS = {
         Option(("--search-usd-per-1000",), "", "US dollars for 1,000 searches"),
         Option(("--context-fill",), ("on", "off"), "fill session, request, channel and user ids and the time ..."),
         Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
+        Option(("--ui",), ("on", "off"), "serve the local page at /ui"),
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
         Option(("--port",), "", "port to listen on"),
@@ -300,6 +301,10 @@ COMMANDS = {
         Option(("--once",), None, "show it once"),
         Option(("--filter",), "", "of those that ended, the ones it fits, as for log"),
         Option(("--json",), None, "a JSON object a line"),
+    )),
+    "ui": Command("open the local page of the running proxy in the browser", (), (
+        Option(("--no-open",), None, "print the address, and open no browser"),
+        Option(("--json",), None, "print the address as JSON, and open no browser"),
     )),
     "why": Command("show what happened to one request", ("request",), (
         Option(("--json",), None, "print it as JSON"),

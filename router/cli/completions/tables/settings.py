@@ -53,6 +53,7 @@ DECLARED = {
     "search.usd_per_1000": Setting("", "", "US dollars for 1,000 searches"),
     "context.fill": Setting(("on", "off"), "off", "fill session, request, channel and user ids and the time ..."),
     "demo": Setting(("on", "off"), "on", "offer the built-in demo models"),
+    "ui": Setting(("on", "off"), "", "serve the local page at /ui"),
 }
 #: Below `backends.NAME.`
 OF_BACKEND = {

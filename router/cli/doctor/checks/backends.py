@@ -12,7 +12,6 @@ from router.backends import Backend
 from router.backends.advice import Advice, advise
 from router.backends.hosts import find_nearness
 from router.backends.known import api_of, host_of
-from router.cli.common.amounts import format_seconds
 from router.cli.common.output import format_count
 from router.cli.common.probe_backend import ProbeResult, build_outbound, fetch_key, probe_all, probe_backend
 from router.cli.doctor.row import Row, Run
@@ -28,6 +27,7 @@ from router.net.control.request import ControlError, clean, send
 from router.settings import Secret
 from router.store.config.redacted import advise_key
 from router.store.home.home import Home
+from router.watch.amounts import format_seconds
 from router.wire.protocols import BY_NAME
 
 #: Seconds of each step to a backend.

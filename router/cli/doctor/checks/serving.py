@@ -3,7 +3,6 @@
 import time
 
 from router import __version__
-from router.cli.common.amounts import format_seconds
 from router.cli.common.output import format_count
 from router.cli.doctor.checks.configuration import split_advice
 from router.cli.doctor.row import Row
@@ -15,6 +14,7 @@ from router.policy.accounts.retry import format_duration
 from router.settings.kinds import NO_KEY, clean
 from router.store.home.home import CLIENT_KEY
 from router.store.home.run_files import format_unit_restart
+from router.watch.amounts import format_seconds
 
 #: Milliseconds of delay of the event loop that cannot come from a short load of the machine.
 _LAG_MS = 500.0

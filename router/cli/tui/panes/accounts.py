@@ -3,7 +3,6 @@
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.cli.common import amounts
 from router.cli.common.output import format_count
 from router.cli.tui.charts import draw_bar
 from router.cli.tui.panes.pane import Pane
@@ -11,6 +10,7 @@ from router.cli.tui.picture import Line, Picture
 from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.policy.accounts.retry import format_duration
 from router.settings.kinds import clean
+from router.watch import amounts
 
 if TYPE_CHECKING:
     from router.store.history.read_usage import LimitForecast

@@ -1,6 +1,5 @@
 """Analytics: the sums of a window as `fairlead usage` has them, curves of the last hour, and what was lost."""
 
-from router.cli.common import amounts
 from router.cli.common.layout import wrap, wrap_row
 from router.cli.inspect.usage import format_head, format_tables
 from router.cli.tui.charts import draw_curve
@@ -8,6 +7,7 @@ from router.cli.tui.forecast import forecast_budgets
 from router.cli.tui.panes.pane import Pane
 from router.cli.tui.picture import WINDOWS, Line, Picture
 from router.settings.kinds import clean
+from router.watch import amounts
 
 _LABEL, _LOSSES = 9, 10
 

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from router.cli.common import amounts
 from router.cli.common.output import format_count
 from router.cli.tui.panes.pane import Pane
 from router.cli.tui.picture import Line, Picture, StoredName
 from router.operator_api.status import BackendStatus
 from router.policy.accounts.retry import format_duration
 from router.settings.kinds import clean
+from router.watch import amounts
 
 _NAME, _STATE = 16, 34
 _MODELS = 500

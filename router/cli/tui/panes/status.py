@@ -1,11 +1,11 @@
 """Status: what `fairlead status` says, with the last hour as a curve and each budget with where it is going."""
 
-from router.cli.common import amounts
 from router.cli.common.layout import wrap
 from router.cli.tui.charts import draw_curve
 from router.cli.tui.forecast import forecast_budgets
 from router.cli.tui.panes.pane import Pane
 from router.cli.tui.picture import Line, Picture
+from router.watch import amounts
 
 _LABEL = 9
 

@@ -1,9 +1,11 @@
 """Format numbers for display: tokens, money, times, shares, rates."""
 
-from router.cli.common.layout import NONE
 from router.policy.accounts.retry import format_duration
 from router.policy.budget.budgets import format_dollars
 from router.policy.budget.prices import REPORTED
+
+#: Stands for a value that is not known.
+NONE = "\N{EN DASH}"
 
 
 def format_tokens(count: int | None) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.cli.common import amounts
 from router.policy.budget.prices import REPORTED
+from router.watch import amounts
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Sums of the history over time, for charts."""
