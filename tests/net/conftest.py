@@ -15,6 +15,7 @@ from router.net.server.connection import Connection
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 
+from ..patience import PATIENCE
 from .peers import scripted
 
 BODY_LIMIT = 1 << 20
@@ -126,6 +127,12 @@ def in_trio(main, *, threshold=0.0):
     return trio.run(bounded, clock=MockClock(autojump_threshold=threshold))
 
 
+async def in_time(main):
+    """Run it; what hangs fails."""
+    with trio.fail_after(PATIENCE):
+        await main()
+
+
 def exchanged(application, talk, limits=None):
     """Serve one connection while `talk(client, connection)` runs, then read to its end; the client."""
 
@@ -167,8 +174,12 @@ async def dialled(origin, context=None):
     return caught.value.message
 
 
-def served(handle, use, *, tls=None):
-    """Run `use(port)` while each connection to that port is served by `handle(stream)`."""
+def served(handle, use, *, tls=None, jumps=True):
+    """Run `use(port)` while each connection to that port is served by `handle(stream)`.
+
+    jumps: on a clock that jumps when nothing moves for a moment, which on a busy machine happens between the two ends
+    of a connection too; else in real time.
+    """
 
     async def main():
         async with trio.open_nursery() as nursery:
@@ -189,7 +200,10 @@ def served(handle, use, *, tls=None):
             await use(port)
             nursery.cancel_scope.cancel()
 
-    in_trio(main, threshold=0.05)
+    if jumps:
+        in_trio(main, threshold=0.05)
+    else:
+        trio.run(in_time, main)
 
 
 class Net:
