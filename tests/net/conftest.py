@@ -174,11 +174,11 @@ async def dialled(origin, context=None):
     return caught.value.message
 
 
-def served(handle, use, *, tls=None, jumps=True):
+def served(handle, use, *, tls=None):
     """Run `use(port)` while each connection to that port is served by `handle(stream)`.
 
-    jumps: on a clock that jumps when nothing moves for a moment, which on a busy machine happens between the two ends
-    of a connection too; else in real time.
+    In real time: on a busy machine nothing moves for a moment between the two ends of a connection too, where a clock
+    that jumps would let every timeout pass.
     """
 
     async def main():
@@ -200,10 +200,7 @@ def served(handle, use, *, tls=None, jumps=True):
             await use(port)
             nursery.cancel_scope.cancel()
 
-    if jumps:
-        in_trio(main, threshold=0.05)
-    else:
-        trio.run(in_time, main)
+    trio.run(in_time, main)
 
 
 class Net:

@@ -53,7 +53,7 @@ def over(request, net, contexts):
             assert connections.open == 0
             over.kept = kept
 
-        net.served(handle, main, tls=server, jumps=False)
+        net.served(handle, main, tls=server)
         return over.kept
 
     return run
