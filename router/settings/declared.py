@@ -250,9 +250,9 @@ class Settings:
     notify: tuple[str, ...] = _declare(
         "notify",
         some_of(*NOTICES),
-        NOTICES,
+        ("all",),
         "KINDS",
-        "what desktop notifications tell of: halt, budget (at 80 %), parked (no account of a backend is ready), back",
+        "desktop notifications: all, off, or some of halt, budget (at 80 %), parked (no account is ready), back",
     )
     guard_unpriced: str = _declare(
         "guard.unpriced",

@@ -236,15 +236,15 @@ class Words(Kind, frozen=True):
 
 
 def some_of(*names: str) -> Kind:
-    """A kind that takes some of these words, in any case, separated by commas."""
+    """A kind that takes some of these words, in any case, separated by commas; or `all`."""
 
     def convert(text: str) -> tuple[str, ...]:
         found = () if text.strip().lower() == "off" else _parse_names(text)
-        if not set(found) <= set(names):
+        if not {*found} <= {"all", *names}:
             raise ValueError
         return tuple(dict.fromkeys(found))
 
-    return Words(f"off, or some of {', '.join(names)}", "names", convert)
+    return Words(f"all, off, or some of {', '.join(names)}", "names", convert)
 
 
 def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:

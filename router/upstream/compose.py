@@ -9,7 +9,7 @@ from router.login.tokens import Logins
 from router.net.client.pool import ConnectionPool
 from router.policy.cache.sessions import PromptSessions
 from router.settings import Settings
-from router.settings.declared import GUARD_NOTICES
+from router.settings.declared import GUARD_NOTICES, NOTICES
 from router.store.captures.folder import Captures
 from router.store.home.home import Home
 from router.store.interfaces import OpenStore
@@ -87,4 +87,5 @@ def compose(
 
 def _list_notices(settings: Settings) -> Collection[str]:
     """The kinds of notifications that the user wants."""
-    return settings.notify if settings.guard_notify else [one for one in settings.notify if one not in GUARD_NOTICES]
+    wanted = NOTICES if "all" in settings.notify else settings.notify
+    return wanted if settings.guard_notify else [one for one in wanted if one not in GUARD_NOTICES]

@@ -139,7 +139,7 @@ BAD = {
     "guard.behavior": ["", "stop"],
     "guard.cooldown": ["", "0", "-1m", "never"],
     "guard.notify": ["maybe"],
-    "notify": ["on", "halt,none", "halt,off", "halt back", "a\nb"],
+    "notify": ["on", "halt,none", "all,none", "halt,off", "halt back", "a\nb"],
     "guard.unpriced": ["", "warn"],
     "guard.billing": ["a\nb"],
     "guard.day_usd": ["", "0", "0.0001", "-1", "$5", "five", "1e3", "1000000", "inf", "nan", "1,5"],

@@ -66,6 +66,7 @@ GOOD = [
     ("some", "a,b", ("a", "b")),
     ("some", [], ()),
     ("some", "off", ()),
+    ("some", "All", ("all",)),
     ("some", False, ()),
     ("names", [], ()),
     ("names", "a, b", ("a", "b")),

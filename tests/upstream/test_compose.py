@@ -45,6 +45,7 @@ def test_composing_begins_nothing(home, silent_log):
     ("settings", "shown"),
     [
         ({}, ["halt", "budget", "parked", "back"]),
+        ({"notify": ("all", "halt")}, ["halt", "budget", "parked", "back"]),
         ({"guard_notify": False}, ["parked", "back"]),
         ({"notify": ("budget", "back")}, ["budget", "back"]),
         ({"notify": ()}, []),
