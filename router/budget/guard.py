@@ -16,7 +16,7 @@ from router.budget.demand import Demand, UncountedRequests
 from router.budget.sync import BudgetSync
 from router.budget.waiting_line import Waiter, WaitingLine
 from router.errors import BudgetBusy, Halted
-from router.host.notify import notify
+from router.host.notify import Notifier
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
@@ -41,27 +41,33 @@ _PENDING = 10_000
 
 
 class Guard:
-    """The guard of one proxy. shared: what all processes have in common. say: where a line for the user goes."""
+    """The guard of one proxy. shared: what all processes have in common. say, notifier: take lines for the user."""
 
-    def __init__(self, shared: SharedBudgets, say: Callable[[str], None], *, clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        shared: SharedBudgets,
+        say: Callable[[str], None],
+        notifier: Notifier | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ):
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
         self._shared = shared
         self._sync = BudgetSync(self, shared)
         self._say = say
+        self._notifier = notifier
         self._clock = clock
         self._reservations = Reservations()
         self._prices = PriceCache()
         self._line = WaitingLine()
-        # The last message said what a request waits for.
-        self._told_needs = False
+        self._told_needs = False  # the last message said what a request waits for
         self._finished: list[tuple[Sequence[str], HistoryEntry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
         self._uncounted = UncountedRequests()
         self._lift = False
-        self._nursery: trio.Nursery | None = None
         self._published_halts: tuple[Halt, ...] = ()
 
     def apply(self, settings: Settings, runs: Sequence[Budget] = ()) -> None:
@@ -268,12 +274,12 @@ class Guard:
         halts[scope] = halt
         self._sync.wake()
         words = f"halted until {policy.format_moment(halt.until, now)}" if rules.halts else "warning"
-        self._notice(rules, f"{words}: {reason}")
+        self._notice("halt" if rules.halts else "budget", scope, f"{words}: {reason}")
 
-    def _notice(self, rules: Rules, text: str) -> None:
+    def _notice(self, kind: str, subject: str, text: str) -> None:
         self._say(f"guard: {text}")
-        if rules.notify and self._nursery is not None:
-            self._nursery.start_soon(notify, f"fairlead guard: {text}")
+        if self._notifier is not None:
+            self._notifier.tell(kind, subject, f"fairlead guard: {text}", bell=True)
 
     # What the operator sees and does
 
@@ -318,11 +324,7 @@ class Guard:
 
     async def run(self) -> None:
         """Exchange with the other processes until cancelled."""
-        try:
-            async with trio.open_nursery() as self._nursery:
-                await self._sync.run()
-        finally:
-            self._nursery = None
+        await self._sync.run()
 
     @property
     def active(self) -> bool:
@@ -380,7 +382,7 @@ class Guard:
         for key, state in self._reservations.states.items():
             if state.spent_share >= policy.WARN_SHARE and key not in self._near and self.rules is not None:
                 self._near.add(key)
-                self._notice(self.rules, policy.explain_nearly_used(state))
+                self._notice("budget", key, policy.explain_nearly_used(state))
         self._near &= self._reservations.states.keys()
 
     def use_local_state(self) -> None:

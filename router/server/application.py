@@ -25,9 +25,9 @@ from router.net.server.connection import Connection, Request
 from router.policy.grants.grant import DEFAULT
 from router.policy.routing.clients import identify_client
 from router.policy.tags import read_tag
-from router.server.request_ids import RequestIds
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.gate_refusals import CROSS_SITE, HOST, MALFORMED, METHOD, NO_KEY, PATH, WRONG_KEY
+from router.telemetry.request_ids import RequestIds
 from router.upstream.runtime import Runtime
 from router.wire import calls
 from router.wire.dialect import openai_kind

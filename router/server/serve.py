@@ -37,6 +37,7 @@ from router.server.application import Proxy
 from router.server.background_log import BackgroundLog, is_own_output
 from router.server.heartbeat import Heartbeat
 from router.server.listeners import open_listeners
+from router.server.parked_backends import ParkedBackends
 from router.server.preload import preload
 from router.server.reload import Reloader, configure_log
 from router.server.reported import Reported
@@ -220,7 +221,8 @@ async def _start_tasks(
     chores: Sequence[Callable[[], None]],
 ) -> None:
     background.start_soon(_start_writers, runtime)
-    background.start_soon(Heartbeat(runtime, chores=tuple(chores)).run)
+    background.start_soon(Heartbeat(runtime, chores=(ParkedBackends(runtime).look, *chores)).run)
+    background.start_soon(runtime.notifier.run)
     background.start_soon(watch.run)
     background.start_soon(run_file.maintain)
     background.start_soon(runtime.guard.run)

@@ -36,11 +36,16 @@ from router.settings.kinds import (
     Kind,
     Secret,
     choice,
+    some_of,
 )
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.releases import RELEASES
 from router.settings.search import ADDRESS, PRICE, PROVIDER
 from router.settings.tables import BackendOptions, Entry, KeyOptions, ModelOptions, Price, Rule
+
+#: What notifications tell of; of the first ones not where guard.notify is off.
+GUARD_NOTICES = ("halt", "budget")
+NOTICES = (*GUARD_NOTICES, "parked", "back")
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -240,7 +245,14 @@ class Settings:
         SWITCH,
         True,
         "on|off",
-        "show warnings and halts as desktop notifications, or ring the terminal bell",
+        "notify of halts and budgets: on the desktop, or by the terminal bell",
+    )
+    notify: tuple[str, ...] = _declare(
+        "notify",
+        some_of(*NOTICES),
+        ("all",),
+        "KINDS",
+        "desktop notifications: all, off, or some of halt, budget (at 80 %), parked (no account is ready), back",
     )
     guard_unpriced: str = _declare(
         "guard.unpriced",

@@ -223,6 +223,30 @@ def choice(*names: str) -> Kind:
     return Kind(" or ".join(filter(None, (", ".join(names[:-1]), names[-1]))), "choice", convert)
 
 
+class Words(Kind, frozen=True):
+    """Some of a set of words; `off` is none of them."""
+
+    def parse_value(self, value: object) -> Any:
+        """The words. TOML's false stands for off. Raises InvalidValue."""
+        return () if value is False else super().parse_value(value)
+
+    def to_toml(self, text: str) -> Any:
+        """The list to write to config.toml."""
+        return list(self.parse_text(text))
+
+
+def some_of(*names: str) -> Kind:
+    """A kind that takes some of these words, in any case, separated by commas; or `all`."""
+
+    def convert(text: str) -> tuple[str, ...]:
+        found = () if text.strip().lower() == "off" else _parse_names(text)
+        if not {*found} <= {"all", *names}:
+            raise ValueError
+        return tuple(dict.fromkeys(found))
+
+    return Words(f"all, off, or some of {', '.join(names)}", "names", convert)
+
+
 def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
     """A kind that takes a whole number between two bounds, both included."""
     return Kind(expected, "number", lambda text: _parse_whole(text, least, most))

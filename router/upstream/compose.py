@@ -4,9 +4,12 @@ import os
 from collections.abc import Collection, Mapping
 
 from router.budget.guard import Guard
+from router.host.notify import Notifier
 from router.login.tokens import Logins
 from router.net.client.pool import ConnectionPool
 from router.policy.cache.sessions import PromptSessions
+from router.settings import Settings
+from router.settings.declared import GUARD_NOTICES, NOTICES
 from router.store.captures.folder import Captures
 from router.store.home.home import Home
 from router.store.interfaces import OpenStore
@@ -42,7 +45,8 @@ def compose(
     live = LiveSettings(configuration.settings)
     price = Pricing(live).price
     store = open_store(home, log.add, price=price, settings=live)
-    guard = Guard(store.shared_budgets, log.add)
+    notifier = Notifier(lambda: _list_notices(live.current))
+    guard = Guard(store.shared_budgets, log.add, notifier)
     logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add)
     credentials = Credentials(environ, configuration.own_keys, log.hide, logins=logins)
     state = translation_state or TranslationState()
@@ -70,6 +74,7 @@ def compose(
         recorder=recorder,
         captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,
+        notifier=notifier,
         prompt_sessions=prompts,
         demo_root=demo_root,
         listening=listening,
@@ -78,3 +83,9 @@ def compose(
     credentials.on_login = runtime.note_login
     runtime.apply(configuration)
     return runtime
+
+
+def _list_notices(settings: Settings) -> Collection[str]:
+    """The kinds of notifications that the user wants."""
+    wanted = NOTICES if "all" in settings.notify else settings.notify
+    return wanted if settings.guard_notify else [one for one in wanted if one not in GUARD_NOTICES]

@@ -13,6 +13,7 @@ from router.budget.guard import Guard
 from router.errors import CommandError
 from router.host.health import Health
 from router.host.memory_bound import MemoryBound
+from router.host.notify import Notifier
 from router.net.client.pool import ConnectionPool
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.turn_states import TurnStates
@@ -94,6 +95,7 @@ class Runtime:
     recorder: Recorder
     captures: Captures
     guard: Guard
+    notifier: Notifier
     client_keys: ClientKeys = field(default_factory=ClientKeys)
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)

@@ -6,6 +6,7 @@ from router.policy.budget.prices import REPORTED
 
 #: Stands for a value that is not known.
 NONE = "\N{EN DASH}"
+_BAR = 10
 
 
 def format_tokens(count: int | None) -> str:
@@ -48,6 +49,18 @@ def format_share(part: float | None) -> str:
     if 0.995 <= part < 1:
         return "over 99 %"
     return f"{part * 100:.0f} %"
+
+
+def format_bar(part: float, *, encoding: str | None = "utf-8") -> str:
+    """A fraction of 1 as a bar of _BAR characters. encoding: of what reads it; one without blocks gets signs of
+    ASCII."""
+    full, empty = "\N{FULL BLOCK}", "\N{LIGHT SHADE}"
+    try:
+        f"{full}{empty}".encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        full, empty = "#", "."
+    filled = round(min(1.0, max(0.0, part)) * _BAR)
+    return full * filled + empty * (_BAR - filled)
 
 
 def format_rate(count: int, seconds: float) -> str:

@@ -34,9 +34,13 @@ class Site:
     """A guard, and the lines that it logs."""
 
     def __init__(self, store, settings):
-        self.said, self.waits = [], []
-        self.guard = Guard(MemoryBudgets(store, cost), self.said.append)
+        self.said, self.told, self.waits = [], [], []
+        self.guard = Guard(MemoryBudgets(store, cost), self.said.append, self)
         self.guard.apply(Settings(**settings))
+
+    def tell(self, kind, subject, text, *, bell):
+        """Take a notification."""
+        self.told.append((kind, subject, text, bell))
 
     async def ask(self, name="r1", *, size=SIZE, backend="box", account="main", **fields):
         """Admit one request; the Halted that refuses it, or None."""
@@ -223,15 +227,32 @@ def test_an_answer_billed_to_another_class(guarded, billing, halts):
 
 
 def test_a_budget_that_is_nearly_used_up(guarded):
-    """One line is logged, before anything is refused."""
+    """One line is logged and one notification shown, before anything is refused."""
 
     async def use(site):
         for number, tokens in enumerate((700, 150, 50)):
             await site.spend(tokens, f"r{number}", size=36)
             await trio.sleep(2)
 
-    [line] = guarded(use, guard_day_tokens=1000).said
+    site = guarded(use, guard_day_tokens=1000)
+    [line] = site.said
     assert "halted" not in line
+    assert [(kind, f"fairlead {line}" == text, bell) for kind, _, text, bell in site.told] == [("budget", True, True)]
+
+
+@pytest.mark.parametrize(("behavior", "kind"), [("halt", "halt"), ("warn", "budget")])
+def test_a_used_up_budget_is_notified_of(guarded, behavior, kind):
+    """As a halt, or where the guard only warns as a budget; each other request that is refused says nothing more."""
+
+    async def use(site):
+        await site.spend(1000)
+        for number in range(3):
+            await trio.sleep(2)
+            await site.ask(f"again{number}")
+
+    site = guarded(use, guard_day_tokens=1000, guard_behavior=behavior)
+    told = [(one, subject) for one, subject, text, _ in site.told if "is used up" in text]
+    assert told == [(kind, "all")]
 
 
 def test_without_rules(guarded):

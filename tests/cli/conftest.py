@@ -116,6 +116,8 @@ class Provider(ThreadingHTTPServer):
         self.seen = []
         self.fields = {}
         self.pause = 0.0
+        #: Further headers of its answers.
+        self.answer_fields = {}
 
     def answer(self, path, key):
         known = not self.needs_key or key == "sk-good"
@@ -144,6 +146,8 @@ class Handler(BaseHTTPRequestHandler):
         streamed = status == 200 and b'"stream":true' in asked and self.server.pause is not None
         self.send_response(status)
         self.send_header("content-type", "text/event-stream" if streamed else "application/json")
+        for name, value in self.server.answer_fields.items():
+            self.send_header(name, value)
         self.send_header(*(("connection", "close") if streamed else ("content-length", str(len(body)))))
         self.end_headers()
         with contextlib.suppress(OSError):

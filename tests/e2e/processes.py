@@ -181,7 +181,8 @@ async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, open
     """
     home = open_home({"FAIRLEAD_HOME": str(make_home(folder, backends))})
     environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
-    environ = {"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", "FAIRLEAD_UI": "on", **environ}
+    switches = {"FAIRLEAD_REQUIRE_KEY": "off", "FAIRLEAD_UI": "on", "FAIRLEAD_NOTIFY": "off"}
+    environ = {"FAIRLEAD_PORT": "0", **switches, **environ}
 
     def read():
         found = toml.load(home, environ)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import trio
+import trio.testing
 
 from router.host import notify
 
@@ -84,3 +85,66 @@ def test_the_text_is_plain(desktop, tmp_path):
     assert said.isprintable()
     assert not set("<>&") & set(said)
     assert "pwned" in said
+
+
+class Screen:
+    """Keeps what is shown, on a clock that a test sets."""
+
+    def __init__(self, *wanted):
+        self.shown, self.now = [], 0.0
+        self.notifier = notify.Notifier(lambda: wanted, show=self.show, clock=lambda: self.now)
+
+    async def show(self, text, *, bell):
+        self.shown.append((text, bell))
+
+    def run(self, *told):
+        """Tell each of (seconds before it, kind, subject, text); what was shown of it."""
+
+        async def main():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.notifier.run)
+                for seconds, *one in told:
+                    self.now += seconds
+                    self.notifier.tell(*one)
+                    await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+
+        trio.run(main)
+        return [text for text, _ in self.shown]
+
+
+def test_only_what_is_wanted_is_shown():
+    """Kinds that the user does not want are left out."""
+    told = [(0, "halt", "all", "one"), (0, "back", "box", "two")]
+    assert Screen("back", "parked").run(*told) == ["two"]
+    assert Screen().run(*told) == []
+
+
+def test_one_of_a_kind_about_a_subject():
+    """A second one within REPEAT_SECONDS is left out; another kind, or another subject, is not."""
+    screen = Screen("parked", "back")
+    told = [
+        (0, "parked", "box", "one"),
+        (1, "parked", "box", "again"),
+        (1, "parked", "far", "two"),
+        (1, "back", "box", "three"),
+        (notify.REPEAT_SECONDS - 4, "parked", "box", "still again"),
+        (1, "parked", "box", "four"),
+    ]
+    assert screen.run(*told) == ["one", "two", "three", "four"]
+
+
+def test_notifications_are_bounded(monkeypatch):
+    """Of many at once those that have room wait, and only so many subjects are remembered."""
+    monkeypatch.setattr(notify, "SUBJECTS_LIMIT", 3)
+    screen = Screen("halt")
+    for number in range(notify.WAITING_LIMIT + 5):
+        screen.notifier.tell("halt", f"key {number}", str(number))
+    assert screen.run((0, "halt", "key x", "late")) == [str(number) for number in range(notify.WAITING_LIMIT)]
+    assert screen.run(*((0, "halt", f"key {number}", "new") for number in (0, 15)))[notify.WAITING_LIMIT :] == ["new"]
+
+
+def test_a_notification_without_a_desktop_or_bell(tmp_path, monkeypatch):
+    """What is not urgent rings no bell."""
+    monkeypatch.setattr(notify, "_ring_bell", lambda: pytest.fail("it rang"))
+    assert not trio.run(lambda: notify.notify("x", {"PATH": str(tmp_path)}, bell=False))

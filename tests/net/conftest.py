@@ -15,6 +15,7 @@ from router.net.server.connection import Connection
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 
+from ..patience import PATIENCE
 from .peers import scripted
 
 BODY_LIMIT = 1 << 20
@@ -126,6 +127,12 @@ def in_trio(main, *, threshold=0.0):
     return trio.run(bounded, clock=MockClock(autojump_threshold=threshold))
 
 
+async def in_time(main):
+    """Run it; what hangs fails."""
+    with trio.fail_after(PATIENCE):
+        await main()
+
+
 def exchanged(application, talk, limits=None):
     """Serve one connection while `talk(client, connection)` runs, then read to its end; the client."""
 
@@ -168,7 +175,11 @@ async def dialled(origin, context=None):
 
 
 def served(handle, use, *, tls=None):
-    """Run `use(port)` while each connection to that port is served by `handle(stream)`."""
+    """Run `use(port)` while each connection to that port is served by `handle(stream)`.
+
+    In real time: on a busy machine nothing moves for a moment between the two ends of a connection too, where a clock
+    that jumps would let every timeout pass.
+    """
 
     async def main():
         async with trio.open_nursery() as nursery:
@@ -189,7 +200,7 @@ def served(handle, use, *, tls=None):
             await use(port)
             nursery.cancel_scope.cancel()
 
-    in_trio(main, threshold=0.05)
+    trio.run(in_time, main)
 
 
 class Net:

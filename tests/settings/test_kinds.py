@@ -24,6 +24,7 @@ from router.settings.kinds import (
     choice,
     clean,
     display,
+    some_of,
 )
 from router.settings.tables import BACKENDS, ROUTE
 
@@ -41,6 +42,7 @@ KIND = {
     "backend": BACKEND,
     "choice": choice("api", "all"),
     "auto": choice("auto", "on", "off"),
+    "some": some_of("a", "b"),
 }
 DATE = datetime.date(2026, 1, 1)
 LONG = 1 << 63
@@ -60,6 +62,12 @@ GOOD = [
     ("switch", "Off", False),
     ("names", ["Box.lan", " b "], ("box.lan", "b")),
     ("names", ["a", "A"], ("a",)),
+    ("some", ["b", " A ", "b"], ("b", "a")),
+    ("some", "a,b", ("a", "b")),
+    ("some", [], ()),
+    ("some", "off", ()),
+    ("some", "All", ("all",)),
+    ("some", False, ()),
     ("names", [], ()),
     ("names", "a, b", ("a", "b")),
     ("port", 0, 0),
@@ -80,7 +88,7 @@ BAD = [
     *[(name, [1]) for name in KIND],
     *[(name, True) for name in KIND if name not in ("switch", "auto")],
     *[(name, 1.5) for name in KIND if name != "time"],
-    *[(name, "") for name in KIND if name != "names"],
+    *[(name, "") for name in KIND if name not in ("names", "some")],
     *[(name, "\x00") for name in KIND],
     *[(name, float(number)) for name in KIND for number in ("nan", "inf", "-inf", "1e300", "-1", "0")],
     ("text", 1),
@@ -98,6 +106,9 @@ BAD = [
     ("switch", 1),
     ("switch", 0),
     ("switch", "maybe"),
+    ("some", ["a", "c"]),
+    ("some", ["off"]),
+    ("some", "a b"),
     ("names", ["a", 1]),
     ("names", ["a,b"]),
     ("names", [""]),
@@ -160,6 +171,7 @@ def test_text_and_toml_agree(kind):
         "backend": ["Groq"],
         "choice": ["API"],
         "auto": ["ON"],
+        "some": ["B, a", "Off", ""],
     }
     for text in texts[kind]:
         assert KIND[kind].parse_value(KIND[kind].to_toml(text)) == KIND[kind].parse_text(text)

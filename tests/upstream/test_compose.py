@@ -1,5 +1,9 @@
 """A runtime is composed of the given parts, and composing it has no other effect."""
 
+import pytest
+import trio
+from trio.testing import MockClock
+
 from router.net.client.pool import ConnectionPool
 from router.settings import Settings
 from router.upstream.compose import compose
@@ -8,6 +12,7 @@ from router.upstream.translation_state import TranslationState
 from tests.store.memory import MemoryStore
 
 from .runtimes import KEY, backend
+from .services import reconfigure
 
 
 def test_the_parts_are_those_that_are_handed_in(home, silent_log):
@@ -34,6 +39,36 @@ def test_composing_begins_nothing(home, silent_log):
     assert sorted(home.path.rglob("*")) == before
     assert runtime.catalogs.loading
     assert not runtime.loaded.is_set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({}, ["halt", "budget", "parked", "back"]),
+        ({"notify": ("all", "halt")}, ["halt", "budget", "parked", "back"]),
+        ({"guard_notify": False}, ["parked", "back"]),
+        ({"notify": ("budget", "back")}, ["budget", "back"]),
+        ({"notify": ()}, []),
+    ],
+)
+def test_notifications_are_those_the_settings_name(home, silent_log, settings, shown):
+    """`notify` names the kinds, and `guard.notify` off leaves out the guard's; both count from a reload on."""
+    runtime = compose(Configuration(Settings(notify=()), (backend(),)), home, silent_log)
+    reconfigure(runtime, **settings)
+    kept = []
+
+    async def keep(text, *, bell):
+        kept.append(text)
+
+    async def main():
+        runtime.notifier._show = keep
+        for kind in ("halt", "budget", "parked", "back"):
+            runtime.notifier.tell(kind, "box", kind)
+        with trio.move_on_after(1):
+            await runtime.notifier.run()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert kept == shown
 
 
 def test_keys_are_looked_up_where_it_is_said(home, silent_log, monkeypatch):

@@ -90,3 +90,21 @@ def test_rates(count, seconds, text):
 def test_costs(dollars, source, text):
     """A cost says where it is from."""
     assert amounts.format_cost(dollars, source) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "encoding", "shown"),
+    [
+        (0.0, "utf-8", "░░░░░░░░░░"),
+        (0.09, "utf-8", "█░░░░░░░░░"),
+        (0.82, "utf-8", "████████░░"),
+        (1.0, "utf-8", "██████████"),
+        (1.7, "utf-8", "██████████"),
+        (0.5, "ascii", "#####....."),
+        (0.5, "no such encoding", "#####....."),
+        (0.5, None, "#####....."),
+    ],
+)
+def test_a_bar_of_a_share(part, encoding, shown):
+    """Ten characters, in signs that the reader's encoding has."""
+    assert amounts.format_bar(part, encoding=encoding) == shown

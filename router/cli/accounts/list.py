@@ -1,6 +1,8 @@
 """`fairlead accounts list`: the accounts, and how they are as far as a running proxy tells."""
 
 import os
+import sys
+import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -27,7 +29,8 @@ def run(argv: list[str]) -> int:
     parser = Parser(
         "accounts list",
         "Show the accounts of all backends, or of one: where each key comes from, and, while a proxy runs, what it "
-        "has left, how it is, and which one takes the next conversation.",
+        "has left, how it is, which one takes the next conversation, how much of each limit is in use, and when that "
+        "starts again.",
         examples=["fairlead accounts list", "fairlead accounts list groq --json"],
     )
     parser.add_argument("backend", metavar="BACKEND", nargs="?", help="the backend (default: all)")
@@ -66,22 +69,46 @@ def _print(listed: Sequence[Backend], keys: RunningKeys) -> None:
     if not rows:
         say("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
         return
-    header = ("backend", "account", "key", "headroom", "limits", "state", "")
+    header = ("backend", "account", "key", "headroom", "state", "")
     if not any(row[3] for row in rows):
-        rows, header = [(*row[:3], *row[5:]) for row in rows], (*header[:3], *header[5:])
-    print("\n".join(format_table(rows, header=header, width=find_width())))
+        rows, header = [(*row[:3], *row[4:]) for row in rows], (*header[:3], *header[4:])
+    lines = format_table(rows, header=header, width=find_width())
+    limits = _list_limits(listed, keys)
+    if limits:
+        header = ("account", "limit", "in use", "", "starts again")
+        lines += ["", *format_table(limits, header=header, right=(3,), width=find_width())]
+    print("\n".join(lines))
 
 
-def _condition(backend: Backend, account: Account, keys: RunningKeys) -> tuple[str, str, str, str]:
-    """What it has left, its limits, how it is, and whether it is next."""
+def _list_limits(listed: Sequence[Backend], keys: RunningKeys) -> list[tuple[str, ...]]:
+    """A row for each limit that the answers of an account named: its share in use, and when it starts again."""
+    from router.policy.budget.guard import format_moment
+
+    now = time.time()
+    return [
+        (
+            f"{backend.name}/{account.alias}",
+            clean(limit.name),
+            amounts.format_bar(limit.used, encoding=sys.stdout.encoding),
+            amounts.format_share(limit.used),
+            format_moment(now + limit.resets_s, now),
+        )
+        for backend in listed
+        for account in backend.accounts
+        if (live := keys.find(backend, account)) is not None
+        for limit in live.limits or ()
+    ]
+
+
+def _condition(backend: Backend, account: Account, keys: RunningKeys) -> tuple[str, str, str]:
+    """What it has left, how it is, and whether it is next."""
     problem, live = keys.find_problem(backend, account), keys.find(backend, account)
     if live is None or live.state is UNSET:
         state = f"cannot be used: {problem}" if problem else "in use"
-        return "", "", state if backend.enabled else "backend disabled", ""
-    limits = ", ".join(f"{clean(one.name)} {amounts.format_share(one.used)}" for one in live.limits or ())
+        return "", state if backend.enabled else "backend disabled", ""
     if problem or live.state in ("unusable", "revoked", "login ended") or (live.state == "ready" and live.problem):
         reason = problem or (live.problem if live.state == "ready" else live.reason) or ""
-        return amounts.NONE, limits or amounts.NONE, clean(reason, _REASON_LIMIT), ""
+        return amounts.NONE, clean(reason, _REASON_LIMIT), ""
     mark = "\N{LEFTWARDS ARROW} next" if live.next else ""
     left = f"{amounts.format_share(live.headroom or 0.0)} left"
-    return left, limits or amounts.NONE, clean(live.reason or "", _REASON_LIMIT), mark
+    return left, clean(live.reason or "", _REASON_LIMIT), mark

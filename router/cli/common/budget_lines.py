@@ -26,7 +26,7 @@ from router.watch.amounts import format_share
 class _Found(NamedTuple):
     """What the history has on the budgets."""
 
-    spent: Mapping[Budget, int | None] = {}
+    spent: Mapping[Budget, int] = {}
     #: The line on requests that count in no budget, if there are any.
     missed: Sequence[str] = ()
     #: Those in force.
@@ -76,7 +76,7 @@ def _read(home: Home, settings: Settings, rules: Rules, now: float) -> _Found:
             if db is None:
                 return _Found()
             return _Found(
-                {budget: budgets.read_spent(db, budget, now) for budget in rules.budgets},
+                budgets.read_spent(db, rules.budgets, now),
                 [
                     *_format_not_counted(home, settings, budgets.read_not_counted(db, rules.budgets, now)),
                     *(
@@ -106,17 +106,17 @@ def _format_not_counted(home: Home, settings: Settings, found: Mapping[tuple[str
     return [explain_not_counted(sum(models.values()), sorted(models, key=models.__getitem__, reverse=True))]
 
 
-def _format_budgets(rules: Rules, spent: Mapping[Budget, int | None]) -> str:
-    parts = [_format_budget(budget, spent.get(budget)) for budget in rules.budgets]
+def _format_budgets(rules: Rules, spent: Mapping[Budget, int]) -> str:
+    parts = [_format_budget(budget, spent.get(budget, 0)) for budget in rules.budgets]
     if rules.billing:
         parts.append(f"billed to {', '.join(sorted(rules.billing))} only")
     return f"{'   '.join(parts)}   ({'halts' if rules.halts else 'warns only'})"
 
 
-def _format_budget(budget: Budget, spent: int | None) -> str:
+def _format_budget(budget: Budget, spent: int) -> str:
     of = "" if budget.scope == "all" else f"{budget.scope} "
-    share = f" ({format_share((spent or 0) / budget.limit)})"
-    used, limit = (format_amount(budget.unit, amount) for amount in (spent or 0, budget.limit))
+    share = f" ({format_share(spent / budget.limit)})"
+    used, limit = (format_amount(budget.unit, amount) for amount in (spent, budget.limit))
     return f"{of}{budget.period} {used} of {limit}{share}"
 
 

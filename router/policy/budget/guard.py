@@ -76,8 +76,6 @@ class Rules:
     halts: bool
     #: Seconds that a halt or a warning lasts.
     cooldown: float
-    #: Tell the user on the desktop too.
-    notify: bool
     #: A model without a price is refused.
     refuse_unpriced: bool
     #: Allowed classes, empty for all.
@@ -126,7 +124,6 @@ def read_rules(settings: Settings, runs: Sequence[Budget] = ()) -> Rules | None:
     return Rules(
         halts=settings.guard_behavior == "halt",
         cooldown=settings.guard_cooldown,
-        notify=settings.guard_notify,
         refuse_unpriced=settings.guard_unpriced == "refuse",
         billing=frozenset(settings.guard_billing),
         budgets=tuple(budgets),

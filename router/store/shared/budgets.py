@@ -18,6 +18,7 @@ from router.policy.budget.budgets import (
     Budget,
     BudgetView,
     Rates,
+    Term,
     TokenCounts,
     Unit,
     budget_key,
@@ -247,15 +248,20 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
         return
     db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
     db.execute("DELETE FROM guard_shares WHERE book NOT IN (SELECT book FROM guard_books)")
-    condition, values = _select_scope(budget.scope, int(claim.term.start * 1000))
-    # `total` adds up as a float, so that it cannot overflow.
-    total = f"CAST(min(total({_SUMS[budget.unit]}), {_MOST}) AS INTEGER)"
-    query = f"SELECT {total} FROM requests WHERE {condition}"  # noqa: S608 - names of ours
-    spent = db.execute(query, values).fetchone()[0]
+    spent = _sum_history(db, budget, claim.term)
     db.execute(
         "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",
         (key, claim.term.start, spent, budget.limit),
     )
+
+
+def _sum_history(db: "sqlite3.Connection", budget: Budget, term: Term) -> int:
+    """What the requests of a budget's term have cost, or their tokens."""
+    condition, values = _select_scope(budget.scope, int(term.start * 1000))
+    # `total` adds up as a float, so that it cannot overflow.
+    total = f"CAST(min(total({_SUMS[budget.unit]}), {_MOST}) AS INTEGER)"
+    query = f"SELECT {total} FROM requests WHERE {condition}"  # noqa: S608 - names of ours
+    return db.execute(query, values).fetchone()[0]
 
 
 def _store_halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
@@ -334,8 +340,27 @@ def _select_scope(scope: str, start: int) -> tuple[str, list[object]]:
     return f"time >= ? AND {kind} = (SELECT id FROM names WHERE text = ?)", [start, name]  # noqa: S608 - a column's name
 
 
-def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
-    """The spend of a budget in its current term; None when no process has used it in this term."""
-    key = budget_key(budget, find_budget_term(budget, now))
-    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
-    return row[0] if row else None
+def read_spent(db: "sqlite3.Connection", budgets: Iterable[Budget], now: float) -> dict[Budget, int]:
+    """The spend of each budget in its current term. That of one that no process has used in this term is what it would
+    begin with: the sum of the history."""
+    found: dict[Budget, int] = {}
+    used: dict[float, frozenset[str]] = {}
+    for budget in budgets:
+        term = find_budget_term(budget, now)
+        query = "SELECT spent - base FROM guard_books WHERE book = ?"
+        row = db.execute(query, (budget_key(budget, term),)).fetchone()
+        if row is None and budget.scope.startswith("key "):
+            # There may be thousands of keys: only for those with requests the history is read.
+            if term.start not in used:
+                used[term.start] = _list_key_scopes(db, term)
+            if budget.scope not in used[term.start]:
+                row = (0,)
+        found[budget] = row[0] if row else _sum_history(db, budget, term)
+    return found
+
+
+def _list_key_scopes(db: "sqlite3.Connection", term: Term) -> frozenset[str]:
+    """The scopes of the client keys that requests of a term came with."""
+    query = "SELECT text FROM names WHERE id IN (SELECT DISTINCT key FROM requests WHERE time >= ?)"
+    names = (row[0].split(CHILD) for row in db.execute(query, (int(term.start * 1000),)))
+    return frozenset(f"key {CHILD.join(parts[:count])}" for parts in names for count in range(1, len(parts) + 1))

@@ -2,14 +2,18 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 
 import pytest
 
+from router.policy.budget.guard import format_moment
+
 from ..backend.test_commands import add, words
 
 ARROW, DASH = "\N{LEFTWARDS ARROW}", "\N{EN DASH}"
+FULL, LIGHT = "\N{FULL BLOCK}", "\N{LIGHT SHADE}"
 
 
 @pytest.fixture
@@ -90,12 +94,12 @@ def test_list_shows_how_accounts_are(fairlead, provider, office):
     url = next(re.search(r"http://localhost:\d+", line)[0] for line in proxy.lines if "http://" in line)
     provider.serves = set()
     [_, first, second, third] = [words(line) for line in fairlead("accounts", "list", office).out.splitlines()]
-    assert first == f"office default key stored 100 % left {DASH} ready {ARROW} next"
+    assert first == f"office default key stored 100 % left ready {ARROW} next"
     assert second == (
-        f"office work key from $WORK_KEY (not set) {DASH} {DASH} "
+        f"office work key from $WORK_KEY (not set) {DASH} "
         "$WORK_KEY is not set in the running proxy: restart it from a shell that has it."
     )
-    assert third == f"office spare key stored 100 % left {DASH} ready"
+    assert third == "office spare key stored 100 % left ready"
     provider.serves, provider.needs_key = {"/v1/chat/completions"}, True
     fairlead("accounts", "remove", office, "default")
     said = {"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}
@@ -105,6 +109,37 @@ def test_list_shows_how_accounts_are(fairlead, provider, office):
     assert f"{ARROW} next" not in listed
     entry = json.loads(fairlead("accounts", "list", "--json").out)["accounts"][1]
     assert (entry["alias"], entry["state"], 0 < entry["until_s"] <= 60) == ("spare", "cooling", True)
+
+
+def test_list_shows_limits_as_bars(fairlead, provider, office):
+    """A row for each limit that an account's answers told of: how much is in use, and when it starts again."""
+    fairlead("accounts", "add", office, "work", "--key-stdin", stdin="sk-good")
+    fairlead("config", "set", "pool.strategy", "fill-first")
+    proxy = fairlead.start("proxy", "--port", "0")
+    url = next(re.search(r"http://localhost:\d+", line)[0] for line in proxy.lines if "http://" in line)
+    end = int(time.time()) + 3600
+    provider.answer_fields = {
+        "anthropic-ratelimit-unified-5h-utilization": "0.82",
+        "anthropic-ratelimit-unified-5h-reset": str(end),
+        "anthropic-ratelimit-unified-7d-utilization": "0.09",
+        "anthropic-ratelimit-unified-7d-reset": str(end + 400_000),
+    }
+    assert ask(url, {"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}) == 200
+    asked = time.time()
+    accounts, limits = fairlead("accounts", "list").out.split("\n\n")
+    assert words(accounts.splitlines()[1]) == f"office default key stored 18 % left ready {ARROW} next"
+    header, first, second = map(words, limits.splitlines())
+    assert header == "account limit in use starts again"
+    # The proxy tells in tenths of a second how long it takes until then.
+    five, seven = ({format_moment(moment + late, asked) for late in (-1, 0, 1)} for moment in (end, end + 400_000))
+    assert first in {f"office/default 5h {FULL * 8}{LIGHT * 2} 82 % {moment}" for moment in five}
+    assert second in {f"office/default 7d {FULL}{LIGHT * 9} 9 % {moment}" for moment in seven}
+    [entry, _] = json.loads(fairlead("accounts", "list", "--json").out)["accounts"]
+    assert [(one["name"], one["used"], one["resets_s"] > 0) for one in entry["limits"]] == [
+        ("5h", 0.82, True),
+        ("7d", 0.09, True),
+    ]
+    assert entry["next"]
 
 
 def ask(url, body):

@@ -160,12 +160,16 @@ def test_a_cancelled_handshake_leaves_nothing_open(net, authority):
     """A client that went away while the upstream said nothing."""
     _, client = contexts(authority, "127.0.0.1")
 
+    scope = trio.CancelScope()
+
     async def silent(stream):
+        await stream.receive_some(1)
+        scope.cancel()
         await trio.sleep_forever()
 
     async def use(port):
         connections = ConnectionPool(client)
-        with trio.move_on_after(3) as scope:
+        with scope:
             await connections.dial(Origin("https", "127.0.0.1", port))
         assert scope.cancelled_caught
         assert connections.open == 0

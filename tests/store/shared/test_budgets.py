@@ -9,7 +9,7 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from router.policy.budget.budgets import ALL, Budget, Rates, budget_key, find_term
+from router.policy.budget.budgets import ALL, CHILD, Budget, Rates, budget_key, find_term
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
@@ -341,15 +341,34 @@ def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
     writer.close()
 
 
-def test_spent_of_a_budget(home, part):
-    """None before a process used the budget in its term."""
+@pytest.mark.parametrize("taken_up", [False, True])
+@pytest.mark.parametrize(
+    ("scope", "spent"),
+    [(ALL, 120), ("backend box", 110), ("key team", 30), ("key team/a", 10), ("key other", 0)],
+)
+def test_the_spend_is_the_same_before_a_process_uses_the_budget(home, part, scope, spent, taken_up):
+    """A reader sees what requests have cost before a guard has written it down, and the same once one has."""
     one = part()
-    one.round(claim(), finished=[((BOOK,), entry(1, 42))])
-    db = connect(home.at("history.db"))
+    history = History(one.ledger, price, lambda: 30)
+    for number, (tokens, backend, key) in enumerate(
+        [(80, "box", ""), (20, "box", "team"), (10, "box", f"team{CHILD}a"), (10, "far", "")]
+    ):
+        history.add(msgspec.structs.replace(entry(number, tokens, backend=backend), key=key))
+    history.add(entry(9, 500, at=NOW - 86_400))
+    scope = scope.replace("/", CHILD)
+    one.round(claim(scope) if taken_up else {})
+    with open_reader(home) as db:
+        budget = Budget(scope, "day", "usd", LIMIT)
+        assert budgets.read_spent(db, [budget], NOW) == {budget: spent}
+
+
+def test_the_spend_of_a_term(home, part):
+    """What a guard has counted; a new term begins at nothing."""
+    part().round(claim(), finished=[((BOOK,), entry(1, 42))])
     budget = Budget(ALL, "day", "usd", 7)
-    assert budgets.read_spent(db, budget, NOW) == 42
-    assert budgets.read_spent(db, budget, NOW + 86_400) is None
-    db.close()
+    with open_reader(home) as db:
+        assert budgets.read_spent(db, [budget], NOW) == {budget: 42}
+        assert budgets.read_spent(db, [budget], NOW + 86_400) == {budget: 0}
 
 
 def test_a_file_that_cannot_be_used(tmp_path):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from router.server.request_ids import RequestIds
+from router.telemetry.request_ids import RequestIds
 
 
 def test_ids_differ():
@@ -19,7 +19,7 @@ def test_ids_differ():
 def test_ids_grow_with_the_time(monkeypatch):
     """One that is made later comes later in the index, whichever proxy makes it."""
     now = 1_700_000_000_000_000_000
-    monkeypatch.setattr("router.server.request_ids.time.time_ns", lambda: now)
+    monkeypatch.setattr("router.telemetry.request_ids.time.time_ns", lambda: now)
     before = [RequestIds().make() for _ in range(50)]
     now += 1_000_000
     assert max(before) < min(RequestIds().make() for _ in range(50))
