@@ -5,6 +5,7 @@ Nothing here waits, formats or searches: that is done once the request has ended
 
 from collections.abc import Callable, Iterable, Sequence
 
+from router.ir import Usage
 from router.settings.secret_headers import SHOWN, is_secret_value
 from router.store.captures.folder import BODY_KEPT, BODY_LIMIT
 from router.store.captures.format import (
@@ -280,9 +281,14 @@ def _make_meta(record: RequestRecord, version: str, session: str, decision: Deci
         first_byte_ms=None if record.first_byte is None else round(record.first_byte * 1000),
         total_ms=round(record.total * 1000),
         tokens_in=record.usage.input,
+        tokens_cached=_count_cached(record.usage),
         tokens_out=record.usage.output,
         decision=decision,
     )
+
+
+def _count_cached(usage: Usage) -> int | None:
+    return None if usage.input is None else (usage.cache_read or 0) + (usage.cache_write or 0)
 
 
 def _show_value(name: bytes, value: bytes, redact: Redact) -> str:

@@ -183,7 +183,14 @@ def test_at_another_backend(rig):
     said = run(proxy, "replay", name, "--to", "other")
     assert "other (prefix)" in said
     assert "Nothing was sent" in said
+    assert "not known: no price of the model is known, for " in " ".join(said.split())
     assert other.seen == []
+    for key, dollars in (("input", 1), ("output", 50_000)):
+        run(proxy, "config", "set", f"prices.model-b.{key}", dollars)
+    said = " ".join(run(proxy, "replay", name, "--to", "other:model-b").split())
+    used = decode((proxy.home / "captures" / f"{name}.jsonl").read_bytes()).meta
+    tokens = f"{used.tokens_in + used.tokens_cached:,} tokens in and {used.tokens_out:,} out"
+    assert f"about $0.05 for {tokens}, without a cache (prices of config.toml)" in said
     call = {"type": "tool_use", "id": "toolu_1", "name": TOOL["name"], "input": {"a": 1}}
     answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "model-a", "content": [call]}
     answer |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 2}}

@@ -131,13 +131,28 @@ def _make_question(capture: Capture, target: str) -> Question:
     named = f"{backend}:{model or capture.meta.sent_model or capture.meta.model}"
     members = {**cast("dict[str, Any]", body), "model": named}
     protocol = capture.meta.protocol or None
-    return Question(body=msgspec.json.encode(members), protocol=protocol, headers=[*list_headers(capture).items()])
+    return Question(
+        body=msgspec.json.encode(members),
+        protocol=protocol,
+        headers=[*list_headers(capture).items()],
+        tokens_in=_count_input(capture),
+        tokens_out=capture.meta.tokens_out,
+    )
+
+
+def _count_input(capture: Capture) -> int | None:
+    """The tokens of the input, those of a cache too; None where the capture does not tell both."""
+    meta = capture.meta
+    return None if meta.tokens_in is None or meta.tokens_cached is None else meta.tokens_in + meta.tokens_cached
 
 
 def _print_plan(capture: Capture, found: Explanation, options: argparse.Namespace) -> None:
     used = "   ".join(
         f"{name} {count:,}"
-        for name, count in (("in", capture.meta.tokens_in), ("out", capture.meta.tokens_out))
+        for name, count in (
+            ("in", _count_input(capture) or capture.meta.tokens_in),
+            ("out", capture.meta.tokens_out),
+        )
         if count is not None
     )
     if options.json:

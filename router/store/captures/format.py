@@ -98,7 +98,9 @@ class Meta(_Line, tag="meta", kw_only=True):
     queued_ms: int = 0
     first_byte_ms: int | None = None
     total_ms: int = 0
+    #: Without those of a cache; `tokens_cached` are those that were read from one or written to it.
     tokens_in: int | None = None
+    tokens_cached: int | None = None
     tokens_out: int | None = None
     decision: Decision | None = None
 
