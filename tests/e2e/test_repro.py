@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ from router.store.captures.format import decode
 
 from .processes import Proxy, backend, until
 from .samples import CHAT, MESSAGES
-from .upstream import Upstream, plain, reset, stream, stream_head
+from .upstream import Upstream, chunk, plain, reset, stream, stream_head
 from .wire import JSON, ask
 
 KEY = "sk-upstream-canary-0123456789"
@@ -195,13 +196,40 @@ def test_at_another_backend(rig):
     answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "model-a", "content": [call]}
     answer |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 2}}
     other.script(plain(json.dumps(answer).encode()))
-    found = json.loads(run(proxy, "replay", name, "--to", "other", "--send", "--json"))
+    found = json.loads(run(proxy, "replay", name, "--to", "other", "--send", "--json", "--times"))
+    for times in found["times"].values():
+        assert 0 <= times["first_byte"] <= times["total"]
+        assert times["chunks"] >= 1
     differences = {one["what"]: one for one in found["answer"]["differences"]}
     assert differences["call 1"]["after"].startswith(f'{TOOL["name"]}({{"a":1}}')
     assert differences["stop"]["after"] == "tool"
     [seen] = other.seen
     assert json.loads(seen.body)["model"] == "model-a"
     assert seen.field(b"user-agent").startswith(b"fairlead/")
+
+
+def test_the_times_of_answers(rig):
+    """The table tells how the captured stream came, with its longest wait, and beside it how the new answer did."""
+    proxy, up, other = rig
+
+    def pause(_):
+        time.sleep(0.3)
+
+    script = (stream_head(), chunk(BEGUN[0]), pause, chunk(BEGUN[1]), *map(chunk, BEGUN[2:]), reset)
+    name = capture(proxy, up, script)
+    answer = decode((proxy.home / "captures" / f"{name}.jsonl").read_bytes()).answer
+    asked = ("replay", name, "--to", "other", "--times")
+    times = json.loads(run(proxy, *asked, "--json"))["times"]
+    assert times["now"] is None
+    assert times["captured"]["chunks"] == len(answer.body.chunks) > 1
+    assert 200 <= times["captured"]["longest_gap"] <= times["captured"]["total"] - times["captured"]["first_byte"]
+    shown = [line.split() for line in run(proxy, *asked).splitlines()]
+    assert ["chunks", str(times["captured"]["chunks"])] in shown
+    other.script(plain(MESSAGES.whole))
+    shown = run(proxy, *asked, "--send").splitlines()
+    [table] = [at for at, line in enumerate(shown) if line.split() == ["captured", "now"]]
+    assert [line.split("  ")[1] for line in shown[table + 1 :]] == ["first byte", "chunks", "longest gap", "total"]
+    assert shown[table + 2].split() == ["chunks", str(times["captured"]["chunks"]), "1"]
 
 
 @pytest.mark.parametrize(

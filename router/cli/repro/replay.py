@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import msgspec
 
-from router.cli.common.layout import find_width, note, print_json, say, wrap_row
+from router.cli.common.layout import find_width, format_table, note, print_json, say, wrap_row
 from router.cli.common.output import format_count, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.cli.inspect.explain import ask, format_rows
+from router.cli.repro.timings import make_rows, read_answer, read_captured
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
 from router.net.control.request import Answer, ControlError, send
@@ -42,20 +43,21 @@ def run(argv: list[str]) -> int:
         "run through this version, and what has changed is told.",
         examples=[
             "fairlead replay - --to groq:llama-3.3-70b-versatile",
-            "fairlead replay d201 --to openai:gpt-5 --send",
+            "fairlead replay d201 --to openai:gpt-5 --send --times",
             "fairlead replay --translate-only",
         ],
     )
     parser.add_argument("id", metavar="ID|FILE", nargs="?", help="as for repro; with --translate-only also a folder")
     parser.add_argument("--to", metavar="BACKEND[:MODEL]", help="where it goes; the model is its own if none is given")
     parser.add_argument("--send", action="store_true", help="send it: this costs what such a request costs")
+    parser.add_argument("--times", action="store_true", help="tell when the answer came, and how long its waits were")
     parser.add_argument("--translate-only", action="store_true", help="compare translations; all captures by default")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
     if options.translate_only:
-        if options.to or options.send:
-            raise UsageError("--translate-only sends nothing, so that it takes neither --to nor --send.")
+        if options.to or options.send or options.times:
+            raise UsageError("--translate-only sends nothing, so that it takes neither --to, --send nor --times.")
         return _retranslate(home, options)
     if options.id is None or options.to is None:
         raise UsageError("a captured request and --to are expected.", "See:   fairlead replay --help")
@@ -156,13 +158,16 @@ def _print_plan(capture: Capture, found: Explanation, options: argparse.Namespac
         if count is not None
     )
     if options.json:
-        print_json({"schema": REPLAY_SCHEMA, "id": capture.meta.id, "plan": msgspec.to_builtins(found), "answer": None})
+        shape = {"schema": REPLAY_SCHEMA, "id": capture.meta.id, "plan": msgspec.to_builtins(found), "answer": None}
+        print_json({**shape, **_find_times(capture, None, options)})
         return
     width = find_width()
     say(f"{capture.meta.id} -> {clean(options.to)}")
     rows = [*format_rows(found), *([("tokens", f"{used} when it was captured")] if used else [])]
     for title, text in rows:
         print("\n".join(wrap_row(f"  {title:<9}  ", clean(text, 2048), width)))
+    if options.times and (not options.send or found.status):
+        _print_times(capture, None, width)
     if not options.send and not found.status:
         note("Nothing was sent. To send it, which costs what such a request costs, add --send.")
 
@@ -202,6 +207,7 @@ def _print_answers(capture: Capture, got: Answer, options: argparse.Namespace) -
                     "after": _to_json(after),
                     "differences": [one._asdict() for one in found],
                 },
+                **_find_times(capture, got, options),
             }
         )
         return 1 if got.status >= 400 else 0
@@ -210,7 +216,22 @@ def _print_answers(capture: Capture, got: Answer, options: argparse.Namespace) -
     for one in found:
         print("\n".join(wrap_row(f"  {one.what:<10}  ", f"was: {clean(one.before, _SHOWN)}", width)))
         print("\n".join(wrap_row(f"  {'':<10}  ", f"now: {clean(one.after, _SHOWN)}", width)))
+    if options.times:
+        _print_times(capture, got, width)
     return 1 if got.status >= 400 else 0
+
+
+def _find_times(capture: Capture, got: Answer | None, options: argparse.Namespace) -> dict[str, Any]:
+    """The member of the JSON that tells times, in milliseconds, where it was asked for."""
+    if not options.times:
+        return {}
+    now = None if got is None else read_answer(got)._asdict()
+    return {"times": {"captured": read_captured(capture)._asdict(), "now": now}}
+
+
+def _print_times(capture: Capture, got: Answer | None, width: int | None) -> None:
+    header, rows = make_rows(read_captured(capture), None if got is None else read_answer(got))
+    print("\n".join(format_table(rows, "  ", header=header, right=(1, 2), width=width)))
 
 
 def _to_json(meaning: Meaning) -> dict[str, Any]:

@@ -313,6 +313,7 @@ COMMANDS = {
     "replay": Command("show, or try, what a captured request becomes at another backend", ("",), (
         Option(("--to",), "", "where it goes"),
         Option(("--send",), None, "send it: this costs what such a request costs"),
+        Option(("--times",), None, "tell when the answer came"),
         Option(("--translate-only",), None, "compare translations"),
         Option(("--json",), None, "print it as JSON"),
     )),
