@@ -2,7 +2,7 @@
 said."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
@@ -43,17 +43,27 @@ class Refused(Exception):
 
 def make_repro(capture: Capture, bodies: Bodies) -> Capture:
     """The repro, still without its check. The same capture gives the same repro. Raises Refused, TooDeep."""
-    maker = _Maker(capture, bodies)
+    maker = Maker(capture, bodies)
     made = maker.make()
     text = encode(made).decode()
-    found = find_secrets(text) if bodies == "full" else find_private(text)
-    if found:
-        told = ", ".join(f"{count} \N{MULTIPLICATION SIGN} {kind}" for kind, count in found.items())
-        raise Refused(f"it would hold what looks like {told}")
+    _refuse(find_secrets(text) if bodies == "full" else find_private(text))
     return made
 
 
-class _Maker:
+def check_private(text: str) -> None:
+    """Raise Refused for a finished text in which anything private is found."""
+    _refuse(find_private(text))
+
+
+def _refuse(found: Mapping[str, int]) -> None:
+    if found:
+        told = ", ".join(f"{count} \N{MULTIPLICATION SIGN} {kind}" for kind, count in found.items())
+        raise Refused(f"it would hold what looks like {told}")
+
+
+class Maker:
+    """Makes one repro, and shapes texts about the same request so that names are replaced alike."""
+
     def __init__(self, capture: Capture, bodies: Bodies):
         self._capture = capture
         self._bodies: Bodies = bodies
@@ -63,6 +73,7 @@ class _Maker:
         self._accounts: dict[str, str] = {}
 
     def make(self) -> Capture:
+        """The repro, which was not looked through yet. Raises TooDeep."""
         capture = self._capture
         self._number_all()
         request = capture.request
@@ -119,7 +130,7 @@ class _Maker:
             tag="",
             session="",
             text=self._names.fill_error(meta.text),
-            losses=[self._shape_path(loss) for loss in meta.losses],
+            losses=[self.shape_path(loss) for loss in meta.losses],
             notes=[self._names.fill_error(note) for note in meta.notes],
             decision=None if meta.decision is None else self._shape_decision(meta.decision),
         )
@@ -129,7 +140,7 @@ class _Maker:
         losses = settings.get("losses")
         if isinstance(losses, dict):
             policies = cast("dict[str, Any]", losses)
-            settings["losses"] = {self._shape_path(path): policy for path, policy in policies.items()}
+            settings["losses"] = {self.shape_path(path): policy for path, policy in policies.items()}
         return msgspec.structs.replace(
             decision,
             backend=_number(self._backends, decision.backend, "backend"),
@@ -138,7 +149,16 @@ class _Maker:
             settings=settings,
         )
 
-    def _shape_path(self, path: str) -> str:
+    def shape_error(self, text: str) -> str:
+        """The message of an error."""
+        return self._names.fill_error(text)
+
+    def shape_model(self, name: str) -> str:
+        """The name of a model that the capture names too, which stays; of another only the form."""
+        meta = self._capture.meta
+        return name if name in (meta.model, meta.sent_model) else self._names.rename(name)
+
+    def shape_path(self, path: str) -> str:
         """The path of a field, as it is in the shaped body."""
         return _WORD.sub(self._shape_word, path)
 
@@ -201,4 +221,4 @@ def _number(known: dict[str, str], name: str, kind: str) -> str:
     return known.setdefault(name, f"{kind}-{len(known) + 1}") if name else ""
 
 
-__all__ = ["Bodies", "Refused", "TooDeep", "make_repro"]
+__all__ = ["Bodies", "Maker", "Refused", "TooDeep", "check_private", "make_repro"]

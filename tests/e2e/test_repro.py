@@ -232,6 +232,35 @@ def test_the_times_of_answers(rig):
     assert shown[table + 2].split() == ["chunks", str(times["captured"]["chunks"]), "1"]
 
 
+def test_a_text_for_an_issue(rig, tmp_path):
+    """Markdown of a repro holds the file itself, which runs; that of a replay tells in what answers differ, and neither
+    holds content, the names of backends or keys. With all bodies kept, the text still holds none."""
+    proxy, up, other = rig
+    name = capture(proxy, up, (plain(CHAT.whole),), {**REQUEST, "stream": False})
+    text = run(proxy, "repro", name, "-o", tmp_path / "a.jsonl", "--markdown")
+    block = text.partition("```json\n")[2].partition("```")[0]
+    assert block == (tmp_path / "a.jsonl").read_text()
+    rows = [line.split() for line in text.splitlines()]
+    assert ["reproduces", "yes"] in rows
+    assert ["translation", "messages", "->", "chat"] in rows
+    full = run(proxy, "repro", name, "-o", tmp_path / "b.jsonl", "--markdown", "--bodies", "full")
+    assert WORD in (tmp_path / "b.jsonl").read_text()
+    call = {"type": "tool_use", "id": "toolu_1", "name": f"{WORD}_tool", "input": {f"{WORD}": WORD}}
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "model-a", "content": [call]}
+    answer |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 2}}
+    other.script(plain(json.dumps(answer).encode()))
+    sent = run(proxy, "replay", name, "--to", "other", "--send", "--times", "--markdown")
+    assert "calls was: 0 now: 1" in " ".join(sent.split())
+    assert "longest gap" in sent
+    plan = run(proxy, "replay", name, "--to", "gateway-of-canaryword:unheard-of-model", "--markdown")
+    assert "unknown_field=dropped" in plan
+    for one in (text, full, sent, plan):
+        assert "canary" not in one.lower()
+        assert "unheard-of" not in one
+        assert name not in one
+    run(proxy, "repro", name, "--markdown", "-o", "-", code=2)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

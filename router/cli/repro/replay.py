@@ -14,6 +14,7 @@ from router.cli.common.output import format_count, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.cli.inspect.explain import ask, format_rows
+from router.cli.repro.markdown import write_replay
 from router.cli.repro.timings import make_rows, read_answer, read_captured
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
@@ -24,6 +25,7 @@ from router.replay.meaning import Meaning, compare, read_meaning
 from router.replay.recording import list_headers
 from router.replay.retranslate import Verdict, retranslate
 from router.replay.run import PATIENCE
+from router.repro.make import TooDeep
 from router.settings.kinds import clean
 from router.store.captures.find import find_capture, list_captures, read_capture, read_folder
 from router.store.captures.format import Capture
@@ -52,13 +54,16 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--send", action="store_true", help="send it: this costs what such a request costs")
     parser.add_argument("--times", action="store_true", help="tell when the answer came, and how long its waits were")
     parser.add_argument("--translate-only", action="store_true", help="compare translations; all captures by default")
+    parser.add_argument("--markdown", action="store_true", help="print a text to paste into an issue, without content")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
     if options.translate_only:
-        if options.to or options.send or options.times:
-            raise UsageError("--translate-only sends nothing, so that it takes neither --to, --send nor --times.")
+        if options.to or options.send or options.times or options.markdown:
+            raise UsageError("--translate-only sends nothing: --to, --send, --times and --markdown are not for it.")
         return _retranslate(home, options)
+    if options.markdown and options.json:
+        raise UsageError("--markdown prints a text, so that it does not take --json.")
     if options.id is None or options.to is None:
         raise UsageError("a captured request and --to are expected.", "See:   fairlead replay --help")
     return _replay(home, options)
@@ -108,14 +113,17 @@ def _replay(home: Home, options: argparse.Namespace) -> int:
     question = _make_question(capture, options.to)
     answer = run_async(ask, home, question)
     if answer.found.status or not options.send:
-        _print_plan(capture, answer.found, options)
+        if options.markdown:
+            _print_markdown(capture, answer.found, None, options)
+        else:
+            _print_plan(capture, answer.found, options)
         return 1 if answer.found.status else 0
     if not answer.source:
         raise CommandError("no proxy is running that could send it.", "Start it:   fairlead proxy")
-    if not options.json:
+    if not options.json and not options.markdown:
         _print_plan(capture, answer.found, options)
     got = run_async(_send, home, capture, question)
-    return _print_answers(capture, got, options)
+    return _print_answers(capture, answer.found, got, options)
 
 
 def _make_question(capture: Capture, target: str) -> Question:
@@ -188,10 +196,23 @@ async def _send(home: Home, capture: Capture, question: Question) -> Answer:
     raise CommandError("no proxy is running that could send it.", "Start it:   fairlead proxy")
 
 
-def _print_answers(capture: Capture, got: Answer, options: argparse.Namespace) -> int:
+def _print_markdown(
+    capture: Capture, plan: Explanation, answers: tuple[Meaning, Meaning, Answer] | None, options: argparse.Namespace
+) -> None:
+    try:
+        text = write_replay(capture, plan, answers, options.times)
+    except TooDeep:
+        raise CommandError("no Markdown was written: the JSON of the capture is nested too deep.") from None
+    say(text.rstrip("\n"))
+
+
+def _print_answers(capture: Capture, plan: Explanation, got: Answer, options: argparse.Namespace) -> int:
     protocol = capture.meta.protocol
     before = read_meaning("" if capture.answer is None else capture.answer.body.text, protocol)
     after = read_meaning(got.body.decode("utf-8", "replace"), protocol)
+    if options.markdown:
+        _print_markdown(capture, plan, (before, after, got), options)
+        return 1 if got.status >= 400 else 0
     found = compare(before, after)
     losses = got.headers.get("x-fairlead-loss", "")
     if options.json:

@@ -9,6 +9,7 @@ import msgspec
 from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
+from router.cli.repro.markdown import write_repro
 from router.cli.repro.next_request import wait_next
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
@@ -52,9 +53,12 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; - is stdout")
     parser.add_argument("--no-check", action="store_true", help="do not run it")
+    parser.add_argument("--markdown", action="store_true", help="print a text to paste into an issue")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
+    if options.markdown and (options.json or options.output == "-"):
+        raise UsageError("--markdown prints a text, so that it takes neither --json nor `-o -`.")
     if (options.id is None) == (options.next is None):
         raise UsageError("a captured request, or --next, is expected.", "See:   fairlead repro --help")
     path, capture = find_capture(home, options.id) if options.next is None else run_async(wait_next, home, options.next)
@@ -70,12 +74,17 @@ def run(argv: list[str]) -> int:
     repro = made.repro or ReproLine()
     made.repro = repro = msgspec.structs.replace(repro, reproduces=reproduces)
     target = options.output or f"{path.name.partition('.')[0]}.repro.jsonl"
-    size = _write(target, encode(made))
+    data = encode(made)
+    text = write_repro(capture, made, data) if options.markdown else ""
+    size = _write(target, data)
     if target == "-":
         return 0 if reproduces == "yes" else 1
     if options.json:
         shape = {"schema": REPRO_SCHEMA, "file": target, "bytes": size, "bodies": options.bodies}
         print_json({**shape, "removed": repro.removed, "reproduces": reproduces})
+    elif text:
+        say(text.rstrip("\n"))
+        note(f"The repro itself is in {shown(Path(target))}.")
     else:
         _print(made, repro, target, size)
     return 0 if reproduces == "yes" or options.no_check else 1
