@@ -11,6 +11,7 @@ from router.backends.known import KNOWN
 from router.backends.profile import Profile
 from router.demo.recorded import RecordedAnswer, Recording
 from router.errors import CommandError
+from router.replay.edits import join_edits
 from router.settings import Frozen, Settings
 from router.settings.tables import BackendOptions
 from router.store.captures.format import REDACTED, Capture, Decision, ExchangeLine
@@ -81,9 +82,12 @@ def make_backend(capture: Capture, name: str, root: str) -> Backend:
     return Backend(name=name, root=f"{root}/{name}/v1", protocols=spoken, vendor=vendor, auth="none")
 
 
-def apply_decision(settings: Settings, decision: Decision, backend: Backend) -> Settings:
-    """The settings under which the request is run again. Raises CommandError for values that were edited to what no
-    setting takes."""
+def apply_decision(settings: Settings, capture: Capture, backend: Backend) -> Settings:
+    """The settings under which the request is run again; as they are for one that was refused before it was routed.
+    Raises CommandError for values that were edited to what no setting takes."""
+    decision, meta = capture.meta.decision, capture.meta
+    if decision is None:
+        return settings
     flags = _find_flags(decision, backend)
     known = {name: decision.settings[name] for name in _SWITCHES if isinstance(decision.settings.get(name), bool)}
     for name, values in _TEXTS.items():
@@ -93,9 +97,16 @@ def apply_decision(settings: Settings, decision: Decision, backend: Backend) -> 
     if isinstance(losses, dict):
         texts = cast("dict[object, object]", losses)
         known["losses"] = Frozen({str(path): str(policy) for path, policy in texts.items() if policy in _TEXTS["loss"]})
-    options = Frozen({backend.name: BackendOptions(profile=Frozen[Any](flags))})
+    edits = join_edits(decision.edits)
+    options = Frozen({backend.name: BackendOptions(profile=Frozen[Any](flags), edits=edits)})
     # A recorded request has none of the headers that calls are filled from.
-    return replace(settings, **known, context_fill=False, backends=options, default_backend=backend.name)
+    aliases = settings.aliases
+    if meta.model and meta.sent_model and meta.model != meta.sent_model:
+        # Whatever renamed it.
+        aliases = Frozen({**aliases, meta.model: f"{backend.name}:{meta.sent_model}"})
+    return replace(
+        settings, **known, context_fill=False, aliases=aliases, backends=options, default_backend=backend.name
+    )
 
 
 def _find_flags(decision: Decision, backend: Backend) -> Mapping[str, Any]:

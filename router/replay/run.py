@@ -88,10 +88,7 @@ class Stage:
         recorded: they are no traffic of the user's."""
         capture = self._captures[name]
         backend = make_backend(capture, name, self._root)
-        decision = capture.meta.decision
-        settings = self._configuration.settings
-        if decision is not None:
-            settings = apply_decision(settings, decision, backend)
+        settings = apply_decision(self._configuration.settings, capture, backend)
         self.serving.runtime.recorder.unrecorded = frozenset((name,))
         self.serving.runtime.apply(self._configuration._replace(backends=(backend,), settings=settings))
 
@@ -101,11 +98,9 @@ class Stage:
         backends = [make_backend(capture, name, self._root) for name, capture in self._captures.items()]
         settings = self._configuration.settings
         for backend in backends[::-1]:
-            decision = self._captures[backend.name].meta.decision
-            if decision is not None:
-                options = settings.backends
-                settings = apply_decision(settings, decision, backend)
-                settings = replace(settings, backends=Frozen({**options, **settings.backends}))
+            options = settings.backends
+            settings = apply_decision(settings, self._captures[backend.name], backend)
+            settings = replace(settings, backends=Frozen({**options, **settings.backends}))
         self._upstream.pace = 1.0
         self.serving.runtime.recorder.unrecorded = frozenset()
         self.serving.runtime.apply(self._configuration._replace(backends=tuple(backends), settings=settings))

@@ -7,20 +7,38 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from router.repro.decision import shape_edits, shape_rule
 from router.repro.json_text import fill_json_text
 from router.repro.scan import find_private, find_secrets
 from router.repro.shape import Shaper, TooDeep
 from router.repro.streams import shape_stream
 from router.repro.vocabulary import PROTOCOL_WORDS
-from router.store.captures.format import Body, Capture, Decision, ExchangeLine, ReproLine, encode
+from router.store.captures.format import (
+    Body,
+    Capture,
+    ConfiguredEdits,
+    Decision,
+    ExchangeLine,
+    ReproLine,
+    RuleExcerpt,
+    encode,
+)
 
 #: What becomes of bodies: nothing stays; their form; all but secrets.
 Bodies = Literal["none", "shape", "full"]
+# Kinds of content that programs of many users send; any other may be named by one of them.
+_KINDS = frozenset(
+    (
+        *("application/json", "application/problem+json", "application/x-ndjson", "application/octet-stream"),
+        *("application/xml", "application/pdf", "application/x-www-form-urlencoded", "multipart/form-data"),
+        *("text/event-stream", "text/plain", "text/html", "text/xml", "text/*", "*/*"),
+        *("charset=utf-8", "charset=utf8", "charset=us-ascii", "charset=iso-8859-1", "charset=windows-1252"),
+    )
+)
+_KIND_HEADERS = ("content-type", "accept")
 # Header fields whose values tell nothing of a user, and the form of the values that stay.
 _HEADERS = {
-    "content-type": re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}(?:; ?charset=[A-Za-z0-9-]{1,20})?"),
     "content-encoding": re.compile(r"[a-z, -]{1,40}"),
-    "accept": re.compile(r"[a-z*]{1,20}/[a-z0-9.+*-]{1,40}"),
     "anthropic-version": re.compile(r"[0-9-]{1,20}"),
     "anthropic-beta": re.compile(r"[a-z0-9, -]{1,400}"),
     "retry-after": re.compile(r"[0-9.]{1,12}"),
@@ -146,7 +164,22 @@ class Maker:
             backend=_number(self._backends, decision.backend, "backend"),
             account=_number(self._accounts, decision.account, "account"),
             chosen=self._names.fill_error(decision.chosen),
+            rule=None if decision.rule is None else self._shape_rule(decision.rule),
+            edits=[self._shape_edits(one) for one in decision.edits],
             settings=settings,
+        )
+
+    def _shape_rule(self, rule: RuleExcerpt) -> RuleExcerpt:
+        def number(name: str) -> str:
+            return _number(self._backends, name, "backend")
+
+        return shape_rule(rule, self._shaper, number, self.shape_model)
+
+    def _shape_edits(self, edits: ConfiguredEdits) -> ConfiguredEdits:
+        if self._bodies == "full":
+            return edits
+        return shape_edits(
+            edits, self._shaper, lambda name: name in (*_HEADERS, *_KIND_HEADERS) or name in PROTOCOL_WORDS
         )
 
     def shape_error(self, text: str) -> str:
@@ -209,7 +242,13 @@ def _is_stream(headers: Sequence[tuple[str, str]]) -> bool:
     return any(name == "content-type" and value.startswith("text/event-stream") for name, value in headers)
 
 
+def _is_known_header(name: str) -> bool:
+    return name in _HEADERS or name in _KIND_HEADERS or name in PROTOCOL_WORDS
+
+
 def _is_harmless(name: str, value: str) -> bool:
+    if name in _KIND_HEADERS:
+        return all(part.strip().lower() in _KINDS for part in value.replace(";", ",").split(","))
     form = _HEADERS.get(name)
     if form is None and _LIMIT_HEADERS.fullmatch(name):
         form = _LIMIT_VALUE

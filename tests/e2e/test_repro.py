@@ -11,7 +11,7 @@ import pytest
 
 from router.store.captures.format import decode
 
-from .processes import Proxy, backend, until
+from .processes import Proxy, backend, make_home, until
 from .samples import CHAT, MESSAGES
 from .upstream import Upstream, chunk, plain, reset, stream, stream_head
 from .wire import JSON, ask
@@ -206,6 +206,57 @@ def test_at_another_backend(rig):
     [seen] = other.seen
     assert json.loads(seen.body)["model"] == "model-a"
     assert seen.field(b"user-agent").startswith(b"fairlead/")
+
+
+CONFIGURED = f"""
+[[routes]]
+name = "{WORD} rule"
+when = {{ model = "own-*", tools = true }}
+backend = "box"
+model = "model-a"
+fallback = ["{WORD}-other:{WORD}-2"]
+set_fields = {{ "top_k" = 7, "{WORD}X.inner" = "{WORD}", "user" = "sk-proj-canaryword0123456789abcdefABCDEF" }}
+remove_fields = ["unknown_field", "metadata"]
+max_tokens = 32
+
+[backends.box]
+set_headers = {{ "X-{WORD}" = "{WORD}", "Accept" = "{WORD}/x" }}
+effort = "high"
+"""
+
+
+@pytest.mark.parametrize("spoken", ["chat", "messages"])
+def test_what_of_the_configuration_decided(tmp_path, spoken):
+    """The rule and the edits stand in a repro in their form, and are made again when it is run: the upstream gets the
+    same request. The capture itself holds no value of a header, and no key."""
+    up = Upstream(models=("model-a",))
+    backends = [backend("box", up.root, protocols=(spoken,))]
+    config = make_home(tmp_path, backends) / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(CONFIGURED)
+    with Proxy(tmp_path, "--demo", "off", backends=backends, settings=ON) as proxy:
+        proxy.settled("box")
+        asked = {**REQUEST, "model": "own-1", "stream": False}
+        name = capture(proxy, up, FAULTS["foreign"][0], asked)
+        stored = (proxy.home / "captures" / f"{name}.jsonl").read_bytes()
+        assert b"sk-proj-" not in stored
+        before = decode(stored).meta.decision
+        assert (before.rule.name, before.rule.when) == (f"{WORD} rule", {"model": "own-*", "tools": True})
+        assert [one.by for one in before.edits] == ["backend", "rule"]
+        assert before.edits[0].set_headers == [f"X-{WORD}", "Accept"]
+        said = run(proxy, "repro", name, "-o", tmp_path / "a.jsonl")
+        text = (tmp_path / "a.jsonl").read_text()
+        assert "canary" not in text.lower()
+        made = decode(text.encode())
+        assert made.repro.reproduces == "yes", said
+        [ours, rule] = made.meta.decision.edits
+        assert (ours.effort, rule.max_tokens, rule.remove_fields) == ("high", 32, ["unknown_field", "metadata"])
+        assert rule.set_fields["top_k"] == 7
+        assert len(rule.set_fields) == 3
+        assert (made.meta.decision.rule.name, made.meta.decision.rule.backend) == ("rule-1", "backend-1")
+        assert "1 of 1 capture as before" in run(proxy, "replay", name, "--translate-only")
+        assert "1 of 1 capture as before" in run(proxy, "replay", tmp_path / "a.jsonl", "--translate-only")
+    up.stop()
 
 
 def test_the_times_of_answers(rig):

@@ -51,6 +51,29 @@ class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
         return [*found, (moment, rest)] if rest else found
 
 
+class RuleExcerpt(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The rule that applied."""
+
+    name: str = ""
+    #: The conditions that it gives, by their keys.
+    when: dict[str, Any] = {}
+    backend: str = ""
+    model: str = ""
+    fallback: list[str] = []
+
+
+class ConfiguredEdits(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What one table of the configuration changes in a request. Of headers only the names are kept."""
+
+    by: Literal["backend", "rule"] = "backend"
+    set_headers: list[str] = []
+    remove_headers: list[str] = []
+    set_fields: dict[str, Any] = {}
+    remove_fields: list[str] = []
+    effort: str = ""
+    max_tokens: int | None = None
+
+
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What of the configuration decided about a request."""
 
@@ -62,6 +85,10 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     #: The step of routing that found the backend, and what of the user's chose it.
     route: str = ""
     chosen: str = ""
+    #: None where no rule applied.
+    rule: RuleExcerpt | None = None
+    #: In the order in which they were made.
+    edits: list[ConfiguredEdits] = []
     #: As `messages->chat`, '' for a request that was passed through.
     translation: str = ""
     #: Habits of the backend and model, where they differ from those that are usual.
