@@ -208,6 +208,19 @@ def test_at_another_backend(rig):
     assert seen.field(b"user-agent").startswith(b"fairlead/")
 
 
+def test_a_body_that_was_cut(rig, tmp_path):
+    """A repro of a request that is longer than what is captured says so, and how to capture more of the next one."""
+    proxy, up, _ = rig
+    name = capture(proxy, up, FAULTS["foreign"][0], {**REQUEST, "system": "word " * 60_000})
+    made = tmp_path / "a.jsonl"
+    said = " ".join(run(proxy, "repro", name, "-o", made, code=1).split())
+    assert "cut the request, the request of exchange 1: the first 256 KiB of each are captured." in said
+    assert "To capture up to 1 MiB of the next request: fairlead repro --next any" in said
+    assert "not run: the request is longer than what is captured of it" in said
+    text = run(proxy, "repro", name, "-o", made, "--markdown", code=1)
+    assert "only the beginning is captured of the request, the request of exchange 1" in text
+
+
 CONFIGURED = f"""
 [[routes]]
 name = "{WORD} rule"

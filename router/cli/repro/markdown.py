@@ -80,6 +80,8 @@ def describe(made: Capture) -> list[tuple[str, str]]:
         rows.append(("message", meta.text))
     first = "" if meta.first_byte_ms is None else f"first byte after {format_seconds(meta.first_byte_ms)}"
     times = (first, f"end after {format_seconds(meta.total_ms)}", format_count(meta.attempts, "attempt"))
+    if cut := made.list_cut():
+        rows.append(("cut", f"only the beginning is captured of {', '.join(cut)}"))
     rows.append(("times", "   ".join(part for part in times if part)))
     return rows + [(f"exchange {number}", _format_exchange(one)) for number, one in enumerate(made.exchanges, 1)]
 

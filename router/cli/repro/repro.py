@@ -19,6 +19,7 @@ from router.repro.make import Refused, TooDeep, make_repro
 from router.settings.kinds import clean
 from router.store.captures.armed import ANY
 from router.store.captures.find import find_capture
+from router.store.captures.folder import BODY_LIMIT
 from router.store.captures.format import Capture, ReproLine, encode
 from router.store.home.home import open_home
 from router.store.home.permissions import shown, word
@@ -81,12 +82,12 @@ def run(argv: list[str]) -> int:
         return 0 if reproduces == "yes" else 1
     if options.json:
         shape = {"schema": REPRO_SCHEMA, "file": target, "bytes": size, "bodies": options.bodies}
-        print_json({**shape, "removed": repro.removed, "reproduces": reproduces})
+        print_json({**shape, "removed": repro.removed, "cut": made.list_cut(), "reproduces": reproduces})
     elif text:
         say(text.rstrip("\n"))
         note(f"The repro itself is in {shown(Path(target))}.")
     else:
-        _print(made, repro, target, size)
+        _print(capture, made, repro, target, size)
     return 0 if reproduces == "yes" or options.no_check else 1
 
 
@@ -106,7 +107,19 @@ def _write(target: str, data: bytes) -> int:
     return len(data)
 
 
-def _print(made: Capture, repro: ReproLine, target: str, size: int) -> None:
+def _explain_cut(capture: Capture) -> str:
+    """How much is captured of a body, and how to get more. capture: with its bodies as they came."""
+    sizes = [len(body.text.encode("utf-8", "replace")) for body in capture.list_bodies() if body.cut]
+    if max(sizes, default=0) > BODY_LIMIT:
+        return "the first MiB of each is captured, which is the most that is"
+    client = capture.meta.client if capture.meta.client in NAMES else ANY
+    return (
+        f"the first {BODY_LIMIT >> 10} KiB of each are captured. "
+        f"To capture up to 1 MiB of the next request:   fairlead repro --next {client}"
+    )
+
+
+def _print(capture: Capture, made: Capture, repro: ReproLine, target: str, size: int) -> None:
     decision = made.meta.decision
     what = decision.translation.replace("->", " -> ") if decision and decision.translation else made.meta.protocol
     say("   ".join(part for part in (shown(Path(target)), f"{size:,} bytes", what) if part))
@@ -119,6 +132,8 @@ def _print(made: Capture, repro: ReproLine, target: str, size: int) -> None:
     ]
     if kept:
         rows.append(("kept", f"the field names {', '.join(kept)}, which no protocol is known to have"))
+    if cut := made.list_cut():
+        rows.append(("cut", f"{', '.join(cut)}: {_explain_cut(capture)}"))
     rows.append(("reproduces", repro.reproduces))
     parent = Path(target).parent
     rows.append(("run it", f"fairlead demo --replay {word(parent)}"))

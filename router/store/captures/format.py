@@ -207,6 +207,22 @@ class Capture:
         parts: Sequence[AnyLine | None] = (self.meta, self.repro, self.request, *self.exchanges, self.answer)
         return [line for line in parts if line is not None]
 
+    def list_bodies(self) -> list[Body]:
+        """All bodies that it holds."""
+        return [body for _, body in self._name_bodies()]
+
+    def list_cut(self) -> list[str]:
+        """The bodies of which only the beginning is kept, in words."""
+        return [what for what, body in self._name_bodies() if body.cut]
+
+    def _name_bodies(self) -> list[tuple[str, Body]]:
+        found: list[tuple[str, Body | None]] = [("the request", self.request and self.request.body)]
+        for number, one in enumerate(self.exchanges, 1):
+            found.append((f"the request of exchange {number}", one.body))
+            found.append((f"the answer of exchange {number}", one.answer and one.answer.body))
+        found.append(("the answer", self.answer and self.answer.body))
+        return [(what, body) for what, body in found if body is not None]
+
 
 class _Old(msgspec.Struct):
     """A file of schema 1."""
