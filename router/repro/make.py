@@ -166,6 +166,10 @@ class Maker:
             chosen=self._names.fill_error(decision.chosen),
             rule=None if decision.rule is None else self._shape_rule(decision.rule),
             edits=[self._shape_edits(one) for one in decision.edits],
+            earlier=[
+                msgspec.structs.replace(one, backend=_number(self._backends, one.backend, "backend"))
+                for one in decision.earlier
+            ],
             settings=settings,
         )
 
@@ -178,9 +182,7 @@ class Maker:
     def _shape_edits(self, edits: ConfiguredEdits) -> ConfiguredEdits:
         if self._bodies == "full":
             return edits
-        return shape_edits(
-            edits, self._shaper, lambda name: name in (*_HEADERS, *_KIND_HEADERS) or name in PROTOCOL_WORDS
-        )
+        return shape_edits(edits, self._shaper, _is_known_header)
 
     def shape_error(self, text: str) -> str:
         """The message of an error."""

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from router.store.captures.format import decode
+from router.store.captures.format import decode, encode
 
 from .processes import Proxy, backend, make_home, until
 from .samples import CHAT, MESSAGES
@@ -206,6 +206,45 @@ def test_at_another_backend(rig):
     [seen] = other.seen
     assert json.loads(seen.body)["model"] == "model-a"
     assert seen.field(b"user-agent").startswith(b"fairlead/")
+
+
+CHAINED = """
+[fallback]
+"model-*" = ["second:model-b"]
+"""
+
+
+def test_all_attempts_are_played(tmp_path):
+    """Two accounts and a chain to a backend of another protocol: each is asked again in the same order, in the repro
+    and by `demo --replay`, and another order of the answers is told."""
+    first, second = Upstream(), Upstream(models=("model-b",))
+    keys = [{"alias": alias, "key": f"sk-{WORD}-{alias}-0123456789"} for alias in ("one", "two")]
+    one = backend(f"first-{WORD}", first.root, protocols=("messages",), auth="key", key=KEY) | {"accounts": keys}
+    other = backend("second", second.root, protocols=("chat",)) | {"added": 1}
+    config = make_home(tmp_path) / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(CHAINED)
+    with Proxy(tmp_path, "--demo", "off", backends=[one, other], settings=ON) as proxy:
+        proxy.settled(f"first-{WORD}", "second")
+        limited = json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down."}}).encode()
+        first.script(plain(limited, b"429 Slow"))
+        first.script(plain(limited.replace(b"rate_limit", b"overloaded"), b"529 Busy"))
+        name = capture(proxy, second, (plain(CHAT.whole),), {**REQUEST, "stream": False})
+        found = decode((proxy.home / "captures" / f"{name}.jsonl").read_bytes())
+        assert [one.answer.status for one in found.exchanges] == [429, 529, 200]
+        assert len({one.account for one in found.exchanges[:2]}) == 2
+        file = tmp_path / "bug" / "a.jsonl"
+        said = run(proxy, "repro", name, "-o", file)
+        assert "canary" not in file.read_text().lower()
+        made = decode(file.read_bytes())
+        assert made.repro.reproduces == "yes", said
+        assert "ok" in run(proxy, "demo", "--replay", file.parent, "--once")
+        made.exchanges[1].answer.status = 400
+        file.write_bytes(encode(made))
+        told = " ".join(run(proxy, "demo", "--replay", file.parent, "--once", code=1).split())
+        assert "attempts (backend 1 account 1: 429, backend 1 account 2: 400), not (" in told
+    first.stop()
+    second.stop()
 
 
 def test_a_body_that_was_cut(rig, tmp_path):

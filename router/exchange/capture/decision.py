@@ -9,7 +9,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.settings import Settings
 from router.settings.tables import Condition, Edits, list_entries
-from router.store.captures.format import ConfiguredEdits, Decision, RuleExcerpt
+from router.store.captures.format import BackendExcerpt, ConfiguredEdits, Decision, RuleExcerpt
 
 _USUAL = Profile()
 
@@ -30,11 +30,26 @@ def describe_decision(arrival: Arrival, attempt: Attempt | None) -> Decision | N
         chosen=arrival.record.chosen,
         rule=_describe_rule(attempt.route.rule, arrival.snapshot.settings),
         edits=[*_describe_edits(attempt.target.edits, "backend"), *_describe_edits(attempt.route.edits, "rule")],
+        earlier=_describe_earlier(arrival, backend.name),
         translation="" if plan is None else plan.title,
         profile=_list_differences(profile),
         efforts=None if efforts is None else list(efforts),
         settings=_list_settings(arrival.snapshot.settings),
     )
+
+
+def _describe_earlier(arrival: Arrival, last: str) -> list[BackendExcerpt]:
+    names = dict.fromkeys(one.backend for one in arrival.record.tries if one.backend != last)
+    found = [target for name in names if (target := arrival.snapshot.targets.get(name)) is not None]
+    return [
+        BackendExcerpt(
+            backend=target.backend.name,
+            vendor=target.backend.vendor,
+            protocols=list(target.backend.protocols),
+            profile=_list_differences(target.profile),
+        )
+        for target in found
+    ]
 
 
 def _describe_rule(name: str, settings: Settings) -> RuleExcerpt | None:

@@ -74,6 +74,15 @@ class ConfiguredEdits(msgspec.Struct, kw_only=True, omit_defaults=True):
     max_tokens: int | None = None
 
 
+class BackendExcerpt(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A backend that was asked before the one that is described whole; the members are as there."""
+
+    backend: str = ""
+    vendor: str = ""
+    protocols: list[str] = []
+    profile: dict[str, Any] = {}
+
+
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What of the configuration decided about a request."""
 
@@ -89,6 +98,8 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     rule: RuleExcerpt | None = None
     #: In the order in which they were made.
     edits: list[ConfiguredEdits] = []
+    #: The other backends that were asked, in their order.
+    earlier: list[BackendExcerpt] = []
     #: As `messages->chat`, '' for a request that was passed through.
     translation: str = ""
     #: Habits of the backend and model, where they differ from those that are usual.
