@@ -1,12 +1,18 @@
 """The assumptions of `explain` and the state it reads; tests/e2e/test_explain.py compares it with real requests."""
 
 import json
+import threading
+from types import SimpleNamespace
 
 import pytest
 
+from router.admin import explain_api
 from router.admin.explain import explain
+from router.admin.explain_api import answer_question
 from router.backends import Backend
+from router.errors import BadRequest
 from router.exchange.request.unseal import NOTE as UNSEALED
+from router.host.event_loop import run_async
 from router.operator_api.explain import Question
 from router.policy.routing.table import SEARCH
 from router.settings import Settings
@@ -171,3 +177,30 @@ def test_what_has_no_price(snapshot):
     cost = explain(question, snapshot({"up": ("messages",)}, default_backend="up")).cost
     assert (cost.billed, cost.dollars, cost.source) == (True, None, "")
     assert not explain(question, snapshot({"up": ("messages",)}, vendor="ollama", default_backend="up")).cost.billed
+
+
+@pytest.mark.parametrize(("size", "apart"), [(1000, False), (300_000, True), (3_000_000, True)])
+def test_a_large_question_holds_up_nobody(monkeypatch, size, apart):
+    """It is decoded in another thread than that of the streams; a small one is not worth the change of threads."""
+    seen = []
+
+    def read(body):
+        seen.append((len(body), threading.current_thread() is threading.main_thread()))
+        raise BadRequest("enough")
+
+    async def read_body(limit, reserve):
+        reserve(size)
+        return b"x" * size
+
+    async def ask():
+        runtime = SimpleNamespace(
+            memory=SimpleNamespace(reserve=held.append, release=lambda count: held.append(-count))
+        )
+        await answer_question(SimpleNamespace(runtime=runtime, read_body=read_body))
+
+    held = []
+    monkeypatch.setattr(explain_api, "_read_question", read)
+    with pytest.raises(BadRequest):
+        run_async(ask)
+    assert seen == [(size, not apart)]
+    assert sum(held) == 0
