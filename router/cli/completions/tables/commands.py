@@ -314,9 +314,9 @@ COMMANDS = {
     "replay": Command("show, or try, what a captured request becomes at another backend", ("",), (
         Option(("--to",), "", "where it goes"),
         Option(("--send",), None, "send it: this costs what such a request costs"),
-        Option(("--times",), None, "tell when the answer came"),
+        Option(("--times",), None, "tell when the answer came, and how long its waits were"),
         Option(("--translate-only",), None, "compare translations"),
-        Option(("--markdown",), None, "print a text to paste into an issue"),
+        Option(("--markdown",), None, "print a text to paste into an issue, without content"),
         Option(("--json",), None, "print it as JSON"),
     )),
     "history export": Command("print every recorded request, as JSON or CSV", (), (
