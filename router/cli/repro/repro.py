@@ -30,33 +30,7 @@ _KEPT = "kept: "
 
 def run(argv: list[str]) -> int:
     """Write the repro; exit code 1 when it does not show what happened."""
-    parser = Parser(
-        "repro",
-        "Make a file of a captured request that shows what happened to it, to send to others: with the form of all "
-        "bodies, and without their content, names, keys and addresses. It is run once, to see whether it ends the same "
-        "way. history.capture must have been on, or --next captures one request.",
-        examples=["fairlead repro -", "fairlead repro --next claude-code", "fairlead repro d201 -o bug/cut.jsonl"],
-    )
-    parser.add_argument(
-        "id", metavar="ID|FILE", nargs="?", help="the request's id, its beginning or its end; - is the latest"
-    )
-    parser.add_argument(
-        "--next",
-        choices=(*NAMES, ANY),
-        metavar="CLIENT",
-        help=f"capture the next request of this tool ({', '.join(NAMES)}, or any), though history.capture is off",
-    )
-    parser.add_argument(
-        "--bodies",
-        choices=("none", "shape", "full"),
-        default="shape",
-        help="shape: their form (default); none: no bodies; full: all that they hold, which others can then read",
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; - is stdout")
-    parser.add_argument("--no-check", action="store_true", help="do not run it")
-    parser.add_argument("--markdown", action="store_true", help="print a text to paste into an issue")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
-    options = parser.read(argv)
+    options = _build_parser().read(argv)
     home = open_home(os.environ)
     if options.markdown and (options.json or options.output == "-"):
         raise UsageError("--markdown prints a text, so that it takes neither --json nor `-o -`.")
@@ -89,6 +63,36 @@ def run(argv: list[str]) -> int:
     else:
         _print(capture, made, repro, target, size)
     return 0 if reproduces == "yes" or options.no_check else 1
+
+
+def _build_parser() -> Parser:
+    parser = Parser(
+        "repro",
+        "Make a file of a captured request that shows what happened to it, to send to others: with the form of all "
+        "bodies, and without their content, names, keys and addresses. It is run once, to see whether it ends the same "
+        "way. history.capture must have been on, or --next captures one request.",
+        examples=["fairlead repro -", "fairlead repro --next claude-code", "fairlead repro d201 -o bug/cut.jsonl"],
+    )
+    parser.add_argument(
+        "id", metavar="ID|FILE", nargs="?", help="the request's id, its beginning or its end; - is the latest"
+    )
+    parser.add_argument(
+        "--next",
+        choices=(*NAMES, ANY),
+        metavar="CLIENT",
+        help=f"capture the next request of this tool ({', '.join(NAMES)}, or any), though history.capture is off",
+    )
+    parser.add_argument(
+        "--bodies",
+        choices=("none", "shape", "full"),
+        default="shape",
+        help="shape: their form (default); none: no bodies; full: all that they hold, which others can then read",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; - is stdout")
+    parser.add_argument("--no-check", action="store_true", help="do not run it")
+    parser.add_argument("--markdown", action="store_true", help="print a text to paste into an issue")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    return parser
 
 
 def _write(target: str, data: bytes) -> int:
