@@ -17,9 +17,9 @@ class Question(msgspec.Struct, kw_only=True):
     protocol: str | None = None
     #: Name and value of each header.
     headers: list[tuple[str, str]] = []
-    #: Tokens of the input and the output that its cost is estimated for, where an earlier answer told them; null to
-    #: estimate those of the input, and to leave out the output.
+    #: Tokens of the input that its cost is estimated for, where an earlier answer told them; null to estimate them.
     tokens_in: int | None = None
+    #: The same of the output; null to leave out what that costs.
     tokens_out: int | None = None
 
 
@@ -28,6 +28,7 @@ class CostEstimate(msgspec.Struct, kw_only=True):
 
     #: False where nobody bills the backend's tokens.
     billed: bool = True
+    #: Those of the question, else an estimate.
     tokens_in: int = 0
     #: null where they are not known; the cost is then that of the input alone.
     tokens_out: int | None = None
