@@ -1,10 +1,12 @@
 """Predicts what would happen to a request, by the code that serves requests; nothing is sent."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from router.backends.known import price_root
 from router.errors import BadRequest, RouterError, Unauthenticated
 from router.exchange.client_response.search_answer import find_search
 from router.exchange.failover.fitting import asks_larger_window, explain_unfit, find_limits, make_error
@@ -16,10 +18,12 @@ from router.exchange.request.unseal import NOTE as UNSEALED
 from router.exchange.request.unseal import unseal
 from router.host.clock import boot_time
 from router.ir import RoutingFacts
-from router.operator_api.explain import Explanation, Question
+from router.operator_api.explain import CostEstimate, Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.retry import format_duration
 from router.policy.accounts.session_key import find_family, name_session
+from router.policy.budget.budgets import TokenCounts
+from router.policy.budget.prices import Prices
 from router.policy.facts.fit import Fit
 from router.policy.facts.token_estimates import SizedRequest, TokenEstimates, TokenRange
 from router.policy.facts.words import describe_end, describe_facts, format_origin
@@ -28,7 +32,7 @@ from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
-from router.policy.routing.table import SEARCH
+from router.policy.routing.table import DEMO, SEARCH
 from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words, why_not
 from router.upstream.search import engine_of
@@ -38,6 +42,8 @@ from router.wire import calls, protocols
 from router.wire.costs.text_size import measure_least_text, measure_text
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.raw.json.top_level import Top, peek
+
+_MILLION, _BILLION = 10**6, 10**9
 
 
 def explain(
@@ -60,9 +66,7 @@ def explain(
             f"The body is not a valid question: there is no protocol '{question.protocol}'; expected one of {known}."
         )
     names = [question.protocol] if question.protocol else _assume_protocols(question, fields)
-    found = [
-        _explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners, estimates) for name in names
-    ]
+    found = [_explain_as(body, name, question, fields, snapshot, refuses_usage, owners, estimates) for name in names]
     # For a name alone, prefer a protocol that needs no translation.
     served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
     best = served[0] if served else found[0]
@@ -83,7 +87,7 @@ def _assume_protocols(question: Question, fields: Mapping[bytes, bytes]) -> list
 def _explain_as(
     body: bytes,
     protocol: str,
-    model: str,
+    question: Question,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
@@ -92,7 +96,7 @@ def _explain_as(
 ) -> Explanation:
     found = Explanation(protocol=protocol)
     try:
-        _fill(found, body, protocol, model, fields, snapshot, refuses_usage, owners, estimates)
+        _fill(found, body, protocol, question, fields, snapshot, refuses_usage, owners, estimates)
     except RouterError as error:
         found.status, found.error = error.status, error.message
     # Each once, as in the record of a request.
@@ -104,7 +108,7 @@ def _fill(
     found: Explanation,
     body: bytes,
     protocol: str,
-    model: str,
+    question: Question,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
@@ -113,7 +117,7 @@ def _fill(
 ) -> None:
     """Take the steps of exchange/request up to sending. Raises RouterError as they do."""
     top = peek(body)
-    call = calls.by_content(calls.call(protocols.BY_NAME[protocol].path_for(model, stream=False)), top)
+    call = calls.by_content(calls.call(protocols.BY_NAME[protocol].path_for(question.model, stream=False)), top)
     found.protocol = call.protocol or ""
     facts = find_facts(call, top)
     if owners is not None:
@@ -138,6 +142,7 @@ def _fill(
     found.limits, found.notice = describe_facts(known), describe_end(known)
     hops = _fill_pool(found, call, route, snapshot)
     if call.writes and call.entry.conversation in top:
+        found.cost = _estimate_cost(question, route, size, snapshot)
         _fill_fit(found, call, [route, *hops], size, fields, snapshot)
     target.check()
     filled = _fill_context(found, top, call, fields, snapshot)
@@ -284,6 +289,29 @@ def _estimate_size(body: bytes, model: str, fields: Mapping[bytes, bytes], estim
     session = name_session(fields)
     sized = SizedRequest(identify_client(fields), model, session, len(body), measure_text(body))
     return _Size(estimates.find_lower_edge(sized, measure_least_text(body)), estimates.estimate(sized))
+
+
+def _estimate_cost(question: Question, route: Route, size: _Size, snapshot: Snapshot) -> CostEstimate:
+    """What the request would cost at its route, by the prices that its record would have."""
+    told = question.tokens_in
+    read = max(size.least, size.about.estimate) if told is None else told
+    written = question.tokens_out
+    found = CostEstimate(tokens_in=read, tokens_out=written)
+    root, own, model = price_root(route.backend), snapshot.settings.prices, route.model or ""
+    if route.backend.name == DEMO or (not root and model.lower() not in own):
+        found.billed = False
+        return found
+
+    def price(output: int) -> tuple[int | None, str]:
+        return prices.cost(root, model, TokenCounts(read, output), time.time(), own)
+
+    prices = Prices()
+    cost, found.source = price(written or 0)
+    if cost is not None:
+        found.dollars = cost / _BILLION
+        more, _ = price((written or 0) + _MILLION)
+        found.output_million = None if more is None else (more - cost) / _BILLION
+    return found
 
 
 def _fill_fit(

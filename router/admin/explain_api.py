@@ -6,6 +6,7 @@ from router.admin.ask import Ask
 from router.admin.explain import explain
 from router.errors import BadRequest
 from router.exchange.body.body import LIMIT, THREAD
+from router.exchange.upstream_response.large_work import run_json
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.explain import Question
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
@@ -26,7 +27,9 @@ async def answer_question(ask: Ask) -> None:
         reserved.append(size)
 
     try:
-        question = _read_question(await ask.read_body(_QUESTION_LIMIT, reserve))
+        body = await ask.read_body(_QUESTION_LIMIT, reserve)
+        # A large one would hold up every stream.
+        question = await run_json(len(body), _read_question, body)
         ask.connection.set_deadline(_ANSWER_SECONDS, CancelReason.TOTAL)
         if runtime.catalogs.loading:
             await runtime.catalogs.wait_complete()

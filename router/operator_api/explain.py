@@ -17,6 +17,27 @@ class Question(msgspec.Struct, kw_only=True):
     protocol: str | None = None
     #: Name and value of each header.
     headers: list[tuple[str, str]] = []
+    #: Tokens of the input that its cost is estimated for, where an earlier answer told them; null to estimate them.
+    tokens_in: int | None = None
+    #: The same of the output; null to leave out what that costs.
+    tokens_out: int | None = None
+
+
+class CostEstimate(msgspec.Struct, kw_only=True):
+    """What a request would cost, with nothing read from a cache."""
+
+    #: False where nobody bills the backend's tokens.
+    billed: bool = True
+    #: Those of the question, else an estimate.
+    tokens_in: int = 0
+    #: null where they are not known; the cost is then that of the input alone.
+    tokens_out: int | None = None
+    #: US dollars, null where no price is known.
+    dollars: float | None = None
+    #: US dollars that a million tokens of output cost beside this input, null where no price is known.
+    output_million: float | None = None
+    #: Where the price is from, '' where none is known.
+    source: str = ""
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -56,6 +77,8 @@ class Explanation(msgspec.Struct, kw_only=True):
     limits: str = ""
     #: Whether the request fits, and by which limit from which source; '' for a name alone.
     fits: str = ""
+    #: What it would cost; null for a name alone.
+    cost: CostEstimate | None = None
     #: That the model ends, and its successor; '' for others.
     notice: str = ""
     #: Whether an answer may be kept and given again, by which rule or model, and why not; '' where the configuration

@@ -12,7 +12,14 @@ from router.demo.recorded import RecordedUpstream
 from router.errors import CommandError
 from router.net.control.request import ControlError, send
 from router.net.loopback import list_literal_urls
-from router.replay.recording import apply_decision, list_headers, make_backend, record_answers
+from router.replay.recording import (
+    apply_decision,
+    list_attempts,
+    list_headers,
+    list_hops,
+    make_backend,
+    record_answers,
+)
 from router.server import serve
 from router.settings import Frozen, Secret, Settings
 from router.store.captures.format import Capture
@@ -31,6 +38,8 @@ class Outcome(NamedTuple):
     status: int
     error: str
     losses: tuple[str, ...]
+    #: As `list_attempts`; None where they are not known.
+    attempts: tuple[str, ...] | None = None
     #: The body that its client got, b'' for one that was cut.
     body: bytes = b""
     #: Its id in the proxy that ran it.
@@ -45,8 +54,22 @@ class Outcome(NamedTuple):
 
 def expected(capture: Capture) -> Outcome:
     """How the captured request ended."""
-    meta = capture.meta
-    return Outcome(meta.status, meta.error, tuple(meta.losses))
+    meta, exchanges = capture.meta, capture.exchanges
+    attempts = None
+    # Not of all is it told which backend was asked, or what it answered.
+    if len(exchanges) == meta.attempts and not find_untold(capture):
+        told = ((one.backend, one.account, one.answer.status if one.answer is not None else 0) for one in exchanges)
+        attempts = list_attempts(told)
+    return Outcome(meta.status, meta.error, tuple(meta.losses), attempts)
+
+
+def find_untold(capture: Capture) -> set[str]:
+    """The backends that were asked, and of which the capture does not tell how they are to be asked again."""
+    decision = capture.meta.decision
+    if decision is None:
+        return set()
+    told = {one.backend for one in decision.earlier} | {one.backend for one in capture.exchanges[-1:]}
+    return {one.backend for one in capture.exchanges} - told
 
 
 def differs(found: Outcome, wanted: Outcome) -> str:
@@ -59,7 +82,13 @@ def differs(found: Outcome, wanted: Outcome) -> str:
     for more, words in ((set(found.losses) - {*wanted.losses}, "more"), (set(wanted.losses) - {*found.losses}, "less")):
         if more:
             parts.append(f"{words} lost: {', '.join(sorted(more))}")
+    if None not in (found.attempts, wanted.attempts) and found.attempts != wanted.attempts:
+        parts.append(f"attempts {_format_attempts(found.attempts)}, not {_format_attempts(wanted.attempts)}")
     return "; ".join(parts)
+
+
+def _format_attempts(attempts: tuple[str, ...] | None) -> str:
+    return f"({', '.join(attempts or ('none',))})"
 
 
 class Stage:
@@ -84,28 +113,26 @@ class Stage:
         serving.runtime.recorder.listeners.add(self._note)
 
     def set_scene(self, name: str) -> None:
-        """Serve as it was when this capture was made: with its backend alone, under its settings. Its requests are not
+        """Serve as it was when this capture was made: with its backends alone, under its settings. Its requests are not
         recorded: they are no traffic of the user's."""
         capture = self._captures[name]
-        backend = make_backend(capture, name, self._root)
-        decision = capture.meta.decision
-        settings = self._configuration.settings
-        if decision is not None:
-            settings = apply_decision(settings, decision, backend)
-        self.serving.runtime.recorder.unrecorded = frozenset((name,))
-        self.serving.runtime.apply(self._configuration._replace(backends=(backend,), settings=settings))
+        hops = list_hops(capture, name)
+        backends = tuple(make_backend(hop, self._root) for hop in hops)
+        settings = apply_decision(self._configuration.settings, capture, hops, backends)
+        self.serving.runtime.recorder.unrecorded = frozenset(hop.name for hop in hops)
+        self.serving.runtime.apply(self._configuration._replace(backends=backends, settings=settings))
 
     def open_all(self) -> None:
         """Serve all captures at once: each by the name of its backend before the model's, and the first that has a
         model by the model alone, under the settings of the first."""
-        backends = [make_backend(capture, name, self._root) for name, capture in self._captures.items()]
+        # Of a chain the last one alone: a chain of one capture would serve the requests of others.
+        hops = [list_hops(capture, name)[-1] for name, capture in self._captures.items()]
+        backends = [make_backend(hop, self._root) for hop in hops]
         settings = self._configuration.settings
-        for backend in backends[::-1]:
-            decision = self._captures[backend.name].meta.decision
-            if decision is not None:
-                options = settings.backends
-                settings = apply_decision(settings, decision, backend)
-                settings = replace(settings, backends=Frozen({**options, **settings.backends}))
+        for hop, backend in [*zip(hops, backends, strict=True)][::-1]:
+            options = settings.backends
+            settings = apply_decision(settings, self._captures[hop.name], [hop], [backend])
+            settings = replace(settings, backends=Frozen({**options, **settings.backends}))
         self._upstream.pace = 1.0
         self.serving.runtime.recorder.unrecorded = frozenset()
         self.serving.runtime.apply(self._configuration._replace(backends=tuple(backends), settings=settings))
@@ -136,7 +163,8 @@ class Stage:
             raise CommandError(f"the proxy recorded nothing of {capture.meta.id}.")
         entry = fresh[-1]
         losses = tuple(loss for loss in entry.losses.split("; ") if loss)
-        return Outcome(entry.status, entry.error, losses, got, entry.id)
+        attempts = list_attempts((one.backend, one.account, one.status) for one in entry.tries)
+        return Outcome(entry.status, entry.error, losses, attempts, got, entry.id)
 
     def _note(self, entry: HistoryEntry) -> None:
         if entry.path != "/v1/models":
@@ -161,7 +189,9 @@ async def staged(
         fallback=Frozen[tuple[str, ...]](),
         guard_enabled=False,
     )
-    recordings = {name: record_answers(capture) for name, capture in captures.items()}
+    recordings = {
+        name: recording for key, capture in captures.items() for name, recording in record_answers(capture, key).items()
+    }
     # The nursery is inside: an error of the start, as of a port that is taken, leaves without a group around it.
     async with serve.running(settings, home, drain=0.5) as serving, trio.open_nursery() as nursery:
         # Never released: the backends are in no file, so that a reload would take them away, and one that had waited

@@ -2,25 +2,43 @@
 said."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
 
+from router.repro.decision import shape_edits, shape_rule
 from router.repro.json_text import fill_json_text
 from router.repro.scan import find_private, find_secrets
 from router.repro.shape import Shaper, TooDeep
 from router.repro.streams import shape_stream
 from router.repro.vocabulary import PROTOCOL_WORDS
-from router.store.captures.format import Body, Capture, Decision, ExchangeLine, ReproLine, encode
+from router.store.captures.format import (
+    Body,
+    Capture,
+    ConfiguredEdits,
+    Decision,
+    ExchangeLine,
+    ReproLine,
+    RuleExcerpt,
+    encode,
+)
 
 #: What becomes of bodies: nothing stays; their form; all but secrets.
 Bodies = Literal["none", "shape", "full"]
+# Kinds of content that programs of many users send; any other may be named by one of them.
+_KINDS = frozenset(
+    (
+        *("application/json", "application/problem+json", "application/x-ndjson", "application/octet-stream"),
+        *("application/xml", "application/pdf", "application/x-www-form-urlencoded", "multipart/form-data"),
+        *("text/event-stream", "text/plain", "text/html", "text/xml", "text/*", "*/*"),
+        *("charset=utf-8", "charset=utf8", "charset=us-ascii", "charset=iso-8859-1", "charset=windows-1252"),
+    )
+)
+_KIND_HEADERS = ("content-type", "accept")
 # Header fields whose values tell nothing of a user, and the form of the values that stay.
 _HEADERS = {
-    "content-type": re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}(?:; ?charset=[A-Za-z0-9-]{1,20})?"),
     "content-encoding": re.compile(r"[a-z, -]{1,40}"),
-    "accept": re.compile(r"[a-z*]{1,20}/[a-z0-9.+*-]{1,40}"),
     "anthropic-version": re.compile(r"[0-9-]{1,20}"),
     "anthropic-beta": re.compile(r"[a-z0-9, -]{1,400}"),
     "retry-after": re.compile(r"[0-9.]{1,12}"),
@@ -43,17 +61,27 @@ class Refused(Exception):
 
 def make_repro(capture: Capture, bodies: Bodies) -> Capture:
     """The repro, still without its check. The same capture gives the same repro. Raises Refused, TooDeep."""
-    maker = _Maker(capture, bodies)
+    maker = Maker(capture, bodies)
     made = maker.make()
     text = encode(made).decode()
-    found = find_secrets(text) if bodies == "full" else find_private(text)
-    if found:
-        told = ", ".join(f"{count} \N{MULTIPLICATION SIGN} {kind}" for kind, count in found.items())
-        raise Refused(f"it would hold what looks like {told}")
+    _refuse(find_secrets(text) if bodies == "full" else find_private(text))
     return made
 
 
-class _Maker:
+def check_private(text: str) -> None:
+    """Raise Refused for a finished text in which anything private is found."""
+    _refuse(find_private(text))
+
+
+def _refuse(found: Mapping[str, int]) -> None:
+    if found:
+        told = ", ".join(f"{count} \N{MULTIPLICATION SIGN} {kind}" for kind, count in found.items())
+        raise Refused(f"it would hold what looks like {told}")
+
+
+class Maker:
+    """Makes one repro, and shapes texts about the same request so that names are replaced alike."""
+
     def __init__(self, capture: Capture, bodies: Bodies):
         self._capture = capture
         self._bodies: Bodies = bodies
@@ -63,6 +91,7 @@ class _Maker:
         self._accounts: dict[str, str] = {}
 
     def make(self) -> Capture:
+        """The repro, which was not looked through yet. Raises TooDeep."""
         capture = self._capture
         self._number_all()
         request = capture.request
@@ -119,7 +148,7 @@ class _Maker:
             tag="",
             session="",
             text=self._names.fill_error(meta.text),
-            losses=[self._shape_path(loss) for loss in meta.losses],
+            losses=[self.shape_path(loss) for loss in meta.losses],
             notes=[self._names.fill_error(note) for note in meta.notes],
             decision=None if meta.decision is None else self._shape_decision(meta.decision),
         )
@@ -129,16 +158,42 @@ class _Maker:
         losses = settings.get("losses")
         if isinstance(losses, dict):
             policies = cast("dict[str, Any]", losses)
-            settings["losses"] = {self._shape_path(path): policy for path, policy in policies.items()}
+            settings["losses"] = {self.shape_path(path): policy for path, policy in policies.items()}
         return msgspec.structs.replace(
             decision,
             backend=_number(self._backends, decision.backend, "backend"),
             account=_number(self._accounts, decision.account, "account"),
             chosen=self._names.fill_error(decision.chosen),
+            rule=None if decision.rule is None else self._shape_rule(decision.rule),
+            edits=[self._shape_edits(one) for one in decision.edits],
+            earlier=[
+                msgspec.structs.replace(one, backend=_number(self._backends, one.backend, "backend"))
+                for one in decision.earlier
+            ],
             settings=settings,
         )
 
-    def _shape_path(self, path: str) -> str:
+    def _shape_rule(self, rule: RuleExcerpt) -> RuleExcerpt:
+        def number(name: str) -> str:
+            return _number(self._backends, name, "backend")
+
+        return shape_rule(rule, self._shaper, number, self.shape_model)
+
+    def _shape_edits(self, edits: ConfiguredEdits) -> ConfiguredEdits:
+        if self._bodies == "full":
+            return edits
+        return shape_edits(edits, self._shaper, _is_known_header)
+
+    def shape_error(self, text: str) -> str:
+        """The message of an error."""
+        return self._names.fill_error(text)
+
+    def shape_model(self, name: str) -> str:
+        """The name of a model that the capture names too, which stays; of another only the form."""
+        meta = self._capture.meta
+        return name if name in (meta.model, meta.sent_model) else self._names.rename(name)
+
+    def shape_path(self, path: str) -> str:
         """The path of a field, as it is in the shaped body."""
         return _WORD.sub(self._shape_word, path)
 
@@ -189,7 +244,13 @@ def _is_stream(headers: Sequence[tuple[str, str]]) -> bool:
     return any(name == "content-type" and value.startswith("text/event-stream") for name, value in headers)
 
 
+def _is_known_header(name: str) -> bool:
+    return name in _HEADERS or name in _KIND_HEADERS or name in PROTOCOL_WORDS
+
+
 def _is_harmless(name: str, value: str) -> bool:
+    if name in _KIND_HEADERS:
+        return all(part.strip().lower() in _KINDS for part in value.replace(";", ",").split(","))
     form = _HEADERS.get(name)
     if form is None and _LIMIT_HEADERS.fullmatch(name):
         form = _LIMIT_VALUE
@@ -201,4 +262,4 @@ def _number(known: dict[str, str], name: str, kind: str) -> str:
     return known.setdefault(name, f"{kind}-{len(known) + 1}") if name else ""
 
 
-__all__ = ["Bodies", "Refused", "TooDeep", "make_repro"]
+__all__ = ["Bodies", "Maker", "Refused", "TooDeep", "check_private", "make_repro"]

@@ -3,8 +3,12 @@
 Nothing here waits, formats or searches: that is done once the request has ended, by the thread that writes captures.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
+import msgspec
+
+from router.ir import Usage
 from router.settings.secret_headers import SHOWN, is_secret_value
 from router.store.captures.folder import BODY_KEPT, BODY_LIMIT
 from router.store.captures.format import (
@@ -280,9 +284,37 @@ def _make_meta(record: RequestRecord, version: str, session: str, decision: Deci
         first_byte_ms=None if record.first_byte is None else round(record.first_byte * 1000),
         total_ms=round(record.total * 1000),
         tokens_in=record.usage.input,
+        tokens_cached=_count_cached(record.usage),
         tokens_out=record.usage.output,
-        decision=decision,
+        decision=None if decision is None else _redact_decision(decision, redact),
     )
+
+
+def _redact_decision(decision: Decision, redact: Redact) -> Decision:
+    """The decision without secrets, which edits of a body's fields may hold."""
+    if not any(one.set_fields for one in decision.edits):
+        return decision
+    edits = [
+        msgspec.structs.replace(
+            one, set_fields={path: _redact_value(value, redact) for path, value in one.set_fields.items()}
+        )
+        for one in decision.edits
+    ]
+    return msgspec.structs.replace(decision, edits=edits)
+
+
+def _redact_value(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value.encode("utf-8", "replace"))
+    if isinstance(value, Mapping):
+        return {name: _redact_value(inner, redact) for name, inner in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_redact_value(inner, redact) for inner in cast("Sequence[Any]", value)]
+    return value
+
+
+def _count_cached(usage: Usage) -> int | None:
+    return None if usage.input is None else (usage.cache_read or 0) + (usage.cache_write or 0)
 
 
 def _show_value(name: bytes, value: bytes, redact: Redact) -> str:

@@ -1,16 +1,22 @@
 """The assumptions of `explain` and the state it reads; tests/e2e/test_explain.py compares it with real requests."""
 
 import json
+import threading
+from types import SimpleNamespace
 
 import pytest
 
+from router.admin import explain_api
 from router.admin.explain import explain
+from router.admin.explain_api import answer_question
 from router.backends import Backend
+from router.errors import BadRequest
 from router.exchange.request.unseal import NOTE as UNSEALED
+from router.host.event_loop import run_async
 from router.operator_api.explain import Question
 from router.policy.routing.table import SEARCH
 from router.settings import Settings
-from router.settings.tables import BackendOptions, Condition, Rule
+from router.settings.tables import BackendOptions, Condition, Price, Rule
 from router.store.config import backends
 from router.upstream.compose import compose
 from router.upstream.configuration import read
@@ -145,3 +151,56 @@ def test_a_search_that_the_engine_answers(snapshot, engine, client, backend, sta
     found = explain(Question(model="m", protocol="messages", body=json.dumps(body).encode(), headers=headers), made)
     assert (found.backend, found.status) == (backend, status)
     assert (found.account == "searxng") is (backend == SEARCH)
+
+
+ASKED = json.dumps({"model": "m-1", "max_tokens": 9, "messages": [{"role": "user", "content": "word " * 900}]}).encode()
+
+
+def test_what_it_would_cost(snapshot):
+    """The user's price by the tokens that are known, or an estimate of those of the input; a name alone costs
+    nothing yet."""
+    state = snapshot({"up": ("messages",)}, prices={"m-1": Price(input=2.0, output=10.0)}, default_backend="up")
+    cost = explain(Question(body=ASKED, protocol="messages", tokens_in=1000, tokens_out=100), state).cost
+    assert (cost.tokens_in, cost.tokens_out, cost.source) == (1000, 100, "config.toml")
+    assert cost.dollars == pytest.approx(0.003)
+    assert cost.output_million == pytest.approx(10)
+    guessed = explain(Question(body=ASKED, protocol="messages"), state).cost
+    assert 500 < guessed.tokens_in < 2000
+    assert guessed.tokens_out is None
+    assert guessed.dollars == pytest.approx(guessed.tokens_in * 2e-6)
+    assert explain(Question(model="m-1"), state).cost is None
+
+
+def test_what_has_no_price(snapshot):
+    """A model without a known price has a cost that is not known; a server that nobody bills has none."""
+    question = Question(body=ASKED, protocol="messages")
+    cost = explain(question, snapshot({"up": ("messages",)}, default_backend="up")).cost
+    assert (cost.billed, cost.dollars, cost.source) == (True, None, "")
+    assert not explain(question, snapshot({"up": ("messages",)}, vendor="ollama", default_backend="up")).cost.billed
+
+
+@pytest.mark.parametrize(("size", "apart"), [(1000, False), (300_000, True), (3_000_000, True)])
+def test_a_large_question_holds_up_nobody(monkeypatch, size, apart):
+    """It is decoded in another thread than that of the streams; a small one is not worth the change of threads."""
+    seen = []
+
+    def read(body):
+        seen.append((len(body), threading.current_thread() is threading.main_thread()))
+        raise BadRequest("enough")
+
+    async def read_body(limit, reserve):
+        reserve(size)
+        return b"x" * size
+
+    async def ask():
+        runtime = SimpleNamespace(
+            memory=SimpleNamespace(reserve=held.append, release=lambda count: held.append(-count))
+        )
+        await answer_question(SimpleNamespace(runtime=runtime, read_body=read_body))
+
+    held = []
+    monkeypatch.setattr(explain_api, "_read_question", read)
+    with pytest.raises(BadRequest):
+        run_async(ask)
+    assert seen == [(size, not apart)]
+    assert sum(held) == 0

@@ -5,14 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
-from router.store.captures.format import decode
+from router.store.captures.format import decode, encode
 
-from .processes import Proxy, backend, until
+from .processes import Proxy, backend, make_home, until
 from .samples import CHAT, MESSAGES
-from .upstream import Upstream, plain, reset, stream, stream_head
+from .upstream import Upstream, chunk, plain, reset, stream, stream_head
 from .wire import JSON, ask
 
 KEY = "sk-upstream-canary-0123456789"
@@ -183,18 +184,184 @@ def test_at_another_backend(rig):
     said = run(proxy, "replay", name, "--to", "other")
     assert "other (prefix)" in said
     assert "Nothing was sent" in said
+    assert "not known: no price of the model is known, for " in " ".join(said.split())
     assert other.seen == []
+    for key, dollars in (("input", 1), ("output", 50_000)):
+        run(proxy, "config", "set", f"prices.model-b.{key}", dollars)
+    said = " ".join(run(proxy, "replay", name, "--to", "other:model-b").split())
+    used = decode((proxy.home / "captures" / f"{name}.jsonl").read_bytes()).meta
+    tokens = f"{used.tokens_in + used.tokens_cached:,} tokens in and {used.tokens_out:,} out"
+    assert f"about $0.05 for {tokens}, without a cache (prices of config.toml)" in said
     call = {"type": "tool_use", "id": "toolu_1", "name": TOOL["name"], "input": {"a": 1}}
     answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "model-a", "content": [call]}
     answer |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 2}}
     other.script(plain(json.dumps(answer).encode()))
-    found = json.loads(run(proxy, "replay", name, "--to", "other", "--send", "--json"))
+    found = json.loads(run(proxy, "replay", name, "--to", "other", "--send", "--json", "--times"))
+    for times in found["times"].values():
+        assert 0 <= times["first_byte"] <= times["total"]
+        assert times["chunks"] >= 1
     differences = {one["what"]: one for one in found["answer"]["differences"]}
     assert differences["call 1"]["after"].startswith(f'{TOOL["name"]}({{"a":1}}')
     assert differences["stop"]["after"] == "tool"
     [seen] = other.seen
     assert json.loads(seen.body)["model"] == "model-a"
     assert seen.field(b"user-agent").startswith(b"fairlead/")
+
+
+CHAINED = """
+[fallback]
+"model-*" = ["second:model-b"]
+"""
+
+
+def test_all_attempts_are_played(tmp_path):
+    """Two accounts and a chain to a backend of another protocol: each is asked again in the same order, in the repro
+    and by `demo --replay`, and another order of the answers is told."""
+    first, second = Upstream(), Upstream(models=("model-b",))
+    keys = [{"alias": alias, "key": f"sk-{WORD}-{alias}-0123456789"} for alias in ("one", "two")]
+    one = backend(f"first-{WORD}", first.root, protocols=("messages",), auth="key", key=KEY) | {"accounts": keys}
+    other = backend("second", second.root, protocols=("chat",)) | {"added": 1}
+    config = make_home(tmp_path) / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(CHAINED)
+    with Proxy(tmp_path, "--demo", "off", backends=[one, other], settings=ON) as proxy:
+        proxy.settled(f"first-{WORD}", "second")
+        limited = json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down."}}).encode()
+        first.script(plain(limited, b"429 Slow"))
+        first.script(plain(limited.replace(b"rate_limit", b"overloaded"), b"529 Busy"))
+        name = capture(proxy, second, (plain(CHAT.whole),), {**REQUEST, "stream": False})
+        found = decode((proxy.home / "captures" / f"{name}.jsonl").read_bytes())
+        assert [one.answer.status for one in found.exchanges] == [429, 529, 200]
+        assert len({one.account for one in found.exchanges[:2]}) == 2
+        file = tmp_path / "bug" / "a.jsonl"
+        said = run(proxy, "repro", name, "-o", file)
+        assert "canary" not in file.read_text().lower()
+        made = decode(file.read_bytes())
+        assert made.repro.reproduces == "yes", said
+        assert "ok" in run(proxy, "demo", "--replay", file.parent, "--once")
+        made.exchanges[1].answer.status = 400
+        file.write_bytes(encode(made))
+        told = " ".join(run(proxy, "demo", "--replay", file.parent, "--once", code=1).split())
+        assert "attempts (backend 1 account 1: 429, backend 1 account 2: 400), not (" in told
+    first.stop()
+    second.stop()
+
+
+def test_a_body_that_was_cut(rig, tmp_path):
+    """A repro of a request that is longer than what is captured says so, and how to capture more of the next one."""
+    proxy, up, _ = rig
+    name = capture(proxy, up, FAULTS["foreign"][0], {**REQUEST, "system": "word " * 60_000})
+    made = tmp_path / "a.jsonl"
+    said = " ".join(run(proxy, "repro", name, "-o", made, code=1).split())
+    assert "cut the request, the request of exchange 1: the first 256 KiB of each are captured." in said
+    assert "To capture up to 1 MiB of the next request: fairlead repro --next any" in said
+    assert "not run: the request is longer than what is captured of it" in said
+    text = run(proxy, "repro", name, "-o", made, "--markdown", code=1)
+    assert "only the beginning is captured of the request, the request of exchange 1" in text
+
+
+CONFIGURED = f"""
+[[routes]]
+name = "{WORD} rule"
+when = {{ model = "own-*", tools = true }}
+backend = "box"
+model = "model-a"
+fallback = ["{WORD}-other:{WORD}-2"]
+set_fields = {{ "top_k" = 7, "{WORD}X.inner" = "{WORD}", "user" = "sk-proj-canaryword0123456789abcdefABCDEF" }}
+remove_fields = ["unknown_field", "metadata"]
+max_tokens = 32
+
+[backends.box]
+set_headers = {{ "X-{WORD}" = "{WORD}", "Accept" = "{WORD}/x" }}
+effort = "high"
+"""
+
+
+@pytest.mark.parametrize("spoken", ["chat", "messages"])
+def test_what_of_the_configuration_decided(tmp_path, spoken):
+    """The rule and the edits stand in a repro in their form, and are made again when it is run: the upstream gets the
+    same request. The capture itself holds no value of a header, and no key."""
+    up = Upstream(models=("model-a",))
+    backends = [backend("box", up.root, protocols=(spoken,))]
+    config = make_home(tmp_path, backends) / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(CONFIGURED)
+    with Proxy(tmp_path, "--demo", "off", backends=backends, settings=ON) as proxy:
+        proxy.settled("box")
+        asked = {**REQUEST, "model": "own-1", "stream": False}
+        name = capture(proxy, up, FAULTS["foreign"][0], asked)
+        stored = (proxy.home / "captures" / f"{name}.jsonl").read_bytes()
+        assert b"sk-proj-" not in stored
+        before = decode(stored).meta.decision
+        assert (before.rule.name, before.rule.when) == (f"{WORD} rule", {"model": "own-*", "tools": True})
+        assert [one.by for one in before.edits] == ["backend", "rule"]
+        assert before.edits[0].set_headers == [f"X-{WORD}", "Accept"]
+        said = run(proxy, "repro", name, "-o", tmp_path / "a.jsonl")
+        text = (tmp_path / "a.jsonl").read_text()
+        assert "canary" not in text.lower()
+        made = decode(text.encode())
+        assert made.repro.reproduces == "yes", said
+        [ours, rule] = made.meta.decision.edits
+        assert (ours.effort, rule.max_tokens, rule.remove_fields) == ("high", 32, ["unknown_field", "metadata"])
+        assert rule.set_fields["top_k"] == 7
+        assert len(rule.set_fields) == 3
+        assert (made.meta.decision.rule.name, made.meta.decision.rule.backend) == ("rule-1", "backend-1")
+        assert "1 of 1 capture as before" in run(proxy, "replay", name, "--translate-only")
+        assert "1 of 1 capture as before" in run(proxy, "replay", tmp_path / "a.jsonl", "--translate-only")
+    up.stop()
+
+
+def test_the_times_of_answers(rig):
+    """The table tells how the captured stream came, with its longest wait, and beside it how the new answer did."""
+    proxy, up, other = rig
+
+    def pause(_):
+        time.sleep(0.3)
+
+    script = (stream_head(), chunk(BEGUN[0]), pause, chunk(BEGUN[1]), *map(chunk, BEGUN[2:]), reset)
+    name = capture(proxy, up, script)
+    answer = decode((proxy.home / "captures" / f"{name}.jsonl").read_bytes()).answer
+    asked = ("replay", name, "--to", "other", "--times")
+    times = json.loads(run(proxy, *asked, "--json"))["times"]
+    assert times["now"] is None
+    assert times["captured"]["chunks"] == len(answer.body.chunks) > 1
+    assert 200 <= times["captured"]["longest_gap"] <= times["captured"]["total"] - times["captured"]["first_byte"]
+    shown = [line.split() for line in run(proxy, *asked).splitlines()]
+    assert ["chunks", str(times["captured"]["chunks"])] in shown
+    other.script(plain(MESSAGES.whole))
+    shown = run(proxy, *asked, "--send").splitlines()
+    [table] = [at for at, line in enumerate(shown) if line.split() == ["captured", "now"]]
+    assert [line.split("  ")[1] for line in shown[table + 1 :]] == ["first byte", "chunks", "longest gap", "total"]
+    assert shown[table + 2].split() == ["chunks", str(times["captured"]["chunks"]), "1"]
+
+
+def test_a_text_for_an_issue(rig, tmp_path):
+    """Markdown of a repro holds the file itself, which runs; that of a replay tells in what answers differ, and neither
+    holds content, the names of backends or keys. With all bodies kept, the text still holds none."""
+    proxy, up, other = rig
+    name = capture(proxy, up, (plain(CHAT.whole),), {**REQUEST, "stream": False})
+    text = run(proxy, "repro", name, "-o", tmp_path / "a.jsonl", "--markdown")
+    block = text.partition("```json\n")[2].partition("```")[0]
+    assert block == (tmp_path / "a.jsonl").read_text()
+    rows = [line.split() for line in text.splitlines()]
+    assert ["reproduces", "yes"] in rows
+    assert ["translation", "messages", "->", "chat"] in rows
+    full = run(proxy, "repro", name, "-o", tmp_path / "b.jsonl", "--markdown", "--bodies", "full")
+    assert WORD in (tmp_path / "b.jsonl").read_text()
+    call = {"type": "tool_use", "id": "toolu_1", "name": f"{WORD}_tool", "input": {f"{WORD}": WORD}}
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "model-a", "content": [call]}
+    answer |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 2}}
+    other.script(plain(json.dumps(answer).encode()))
+    sent = run(proxy, "replay", name, "--to", "other", "--send", "--times", "--markdown")
+    assert "calls was: 0 now: 1" in " ".join(sent.split())
+    assert "longest gap" in sent
+    plan = run(proxy, "replay", name, "--to", "gateway-of-canaryword:unheard-of-model", "--markdown")
+    assert "unknown_field=dropped" in plan
+    for one in (text, full, sent, plan):
+        assert "canary" not in one.lower()
+        assert "unheard-of" not in one
+        assert name not in one
+    run(proxy, "repro", name, "--markdown", "-o", "-", code=2)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import msgspec
 from router.admin.explain import explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
+from router.cli.common.amounts import format_money
 from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser
@@ -28,7 +29,7 @@ from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
 from router.host.event_loop import run_async
 from router.net.control.request import ControlError, clean
-from router.operator_api.explain import Explanation, Question
+from router.operator_api.explain import CostEstimate, Explanation, Question
 from router.policy.routing.clients import NAMES, make_headers
 from router.policy.routing.trace import NOT_LOOKED_AT, Step
 from router.settings import Settings
@@ -209,6 +210,8 @@ def format_rows(found: Explanation) -> list[tuple[str, str]]:
         rows.append(("fits", found.fits))
     if found.status:
         return [*rows, _format_refusal(found)]
+    if found.cost is not None:
+        rows.append(("cost", _format_cost(found.cost)))
     if found.sent_model != found.model:
         rows.append(("model", f"sent as {found.sent_model}"))
     if found.translation:
@@ -219,6 +222,19 @@ def format_rows(found: Explanation) -> list[tuple[str, str]]:
     if found.fallback:
         rows.append(("fallback", ", then ".join(found.fallback)))
     return [*rows, ("edits", "; ".join(found.edits) or "none")]
+
+
+def _format_cost(cost: CostEstimate) -> str:
+    if not cost.billed:
+        return "nothing: nobody bills the tokens of this backend"
+    tokens = f"{cost.tokens_in:,} tokens in"
+    if cost.tokens_out is not None:
+        tokens += f" and {cost.tokens_out:,} out"
+    if cost.dollars is None:
+        return f"not known: no price of the model is known, for {tokens}"
+    output = f", and {format_money(cost.output_million)} for a million out" if cost.output_million is not None else ""
+    more = output if cost.tokens_out is None else ""
+    return f"about {format_money(cost.dollars)} for {tokens}{more}, without a cache (prices of {cost.source})"
 
 
 def _select_steps(found: Explanation, name: str) -> list[Step]:

@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import msgspec
 
-from router.cli.common.layout import find_width, note, print_json, say, wrap_row
+from router.cli.common.layout import find_width, format_table, note, print_json, say, wrap_row
 from router.cli.common.output import format_count, read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.cli.inspect.explain import ask, format_rows
+from router.cli.repro.markdown import write_replay
+from router.cli.repro.timings import make_rows, read_answer, read_captured
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
 from router.net.control.request import Answer, ControlError, send
@@ -23,6 +25,7 @@ from router.replay.meaning import Meaning, compare, read_meaning
 from router.replay.recording import list_headers
 from router.replay.retranslate import Verdict, retranslate
 from router.replay.run import PATIENCE
+from router.repro.make import TooDeep
 from router.settings.kinds import clean
 from router.store.captures.find import find_capture, list_captures, read_capture, read_folder
 from router.store.captures.format import Capture
@@ -42,21 +45,25 @@ def run(argv: list[str]) -> int:
         "run through this version, and what has changed is told.",
         examples=[
             "fairlead replay - --to groq:llama-3.3-70b-versatile",
-            "fairlead replay d201 --to openai:gpt-5 --send",
+            "fairlead replay d201 --to openai:gpt-5 --send --times",
             "fairlead replay --translate-only",
         ],
     )
     parser.add_argument("id", metavar="ID|FILE", nargs="?", help="as for repro; with --translate-only also a folder")
     parser.add_argument("--to", metavar="BACKEND[:MODEL]", help="where it goes; the model is its own if none is given")
     parser.add_argument("--send", action="store_true", help="send it: this costs what such a request costs")
+    parser.add_argument("--times", action="store_true", help="tell when the answer came, and how long its waits were")
     parser.add_argument("--translate-only", action="store_true", help="compare translations; all captures by default")
+    parser.add_argument("--markdown", action="store_true", help="print a text to paste into an issue, without content")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
     if options.translate_only:
-        if options.to or options.send:
-            raise UsageError("--translate-only sends nothing, so that it takes neither --to nor --send.")
+        if options.to or options.send or options.times or options.markdown:
+            raise UsageError("--translate-only sends nothing: --to, --send, --times and --markdown are not for it.")
         return _retranslate(home, options)
+    if options.markdown and options.json:
+        raise UsageError("--markdown prints a text, so that it does not take --json.")
     if options.id is None or options.to is None:
         raise UsageError("a captured request and --to are expected.", "See:   fairlead replay --help")
     return _replay(home, options)
@@ -106,14 +113,17 @@ def _replay(home: Home, options: argparse.Namespace) -> int:
     question = _make_question(capture, options.to)
     answer = run_async(ask, home, question)
     if answer.found.status or not options.send:
-        _print_plan(capture, answer.found, options)
+        if options.markdown:
+            _print_markdown(capture, answer.found, None, options)
+        else:
+            _print_plan(capture, answer.found, options)
         return 1 if answer.found.status else 0
     if not answer.source:
         raise CommandError("no proxy is running that could send it.", "Start it:   fairlead proxy")
-    if not options.json:
+    if not options.json and not options.markdown:
         _print_plan(capture, answer.found, options)
     got = run_async(_send, home, capture, question)
-    return _print_answers(capture, got, options)
+    return _print_answers(capture, answer.found, got, options)
 
 
 def _make_question(capture: Capture, target: str) -> Question:
@@ -131,23 +141,41 @@ def _make_question(capture: Capture, target: str) -> Question:
     named = f"{backend}:{model or capture.meta.sent_model or capture.meta.model}"
     members = {**cast("dict[str, Any]", body), "model": named}
     protocol = capture.meta.protocol or None
-    return Question(body=msgspec.json.encode(members), protocol=protocol, headers=[*list_headers(capture).items()])
+    return Question(
+        body=msgspec.json.encode(members),
+        protocol=protocol,
+        headers=[*list_headers(capture).items()],
+        tokens_in=_count_input(capture),
+        tokens_out=capture.meta.tokens_out,
+    )
+
+
+def _count_input(capture: Capture) -> int | None:
+    """The tokens of the input, those of a cache too; None where the capture does not tell both."""
+    meta = capture.meta
+    return None if meta.tokens_in is None or meta.tokens_cached is None else meta.tokens_in + meta.tokens_cached
 
 
 def _print_plan(capture: Capture, found: Explanation, options: argparse.Namespace) -> None:
     used = "   ".join(
         f"{name} {count:,}"
-        for name, count in (("in", capture.meta.tokens_in), ("out", capture.meta.tokens_out))
+        for name, count in (
+            ("in", _count_input(capture) or capture.meta.tokens_in),
+            ("out", capture.meta.tokens_out),
+        )
         if count is not None
     )
     if options.json:
-        print_json({"schema": REPLAY_SCHEMA, "id": capture.meta.id, "plan": msgspec.to_builtins(found), "answer": None})
+        shape = {"schema": REPLAY_SCHEMA, "id": capture.meta.id, "plan": msgspec.to_builtins(found), "answer": None}
+        print_json({**shape, **_find_times(capture, None, options)})
         return
     width = find_width()
     say(f"{capture.meta.id} -> {clean(options.to)}")
     rows = [*format_rows(found), *([("tokens", f"{used} when it was captured")] if used else [])]
     for title, text in rows:
         print("\n".join(wrap_row(f"  {title:<9}  ", clean(text, 2048), width)))
+    if options.times and (not options.send or found.status):
+        _print_times(capture, None, width)
     if not options.send and not found.status:
         note("Nothing was sent. To send it, which costs what such a request costs, add --send.")
 
@@ -169,10 +197,23 @@ async def _send(home: Home, capture: Capture, question: Question) -> Answer:
     raise CommandError("no proxy is running that could send it.", "Start it:   fairlead proxy")
 
 
-def _print_answers(capture: Capture, got: Answer, options: argparse.Namespace) -> int:
+def _print_markdown(
+    capture: Capture, plan: Explanation, answers: tuple[Meaning, Meaning, Answer] | None, options: argparse.Namespace
+) -> None:
+    try:
+        text = write_replay(capture, plan, answers, options.times)
+    except TooDeep:
+        raise CommandError("no Markdown was written: the JSON of the capture is nested too deep.") from None
+    say(text.rstrip("\n"))
+
+
+def _print_answers(capture: Capture, plan: Explanation, got: Answer, options: argparse.Namespace) -> int:
     protocol = capture.meta.protocol
     before = read_meaning("" if capture.answer is None else capture.answer.body.text, protocol)
     after = read_meaning(got.body.decode("utf-8", "replace"), protocol)
+    if options.markdown:
+        _print_markdown(capture, plan, (before, after, got), options)
+        return 1 if got.status >= 400 else 0
     found = compare(before, after)
     losses = got.headers.get("x-fairlead-loss", "")
     if options.json:
@@ -188,6 +229,7 @@ def _print_answers(capture: Capture, got: Answer, options: argparse.Namespace) -
                     "after": _to_json(after),
                     "differences": [one._asdict() for one in found],
                 },
+                **_find_times(capture, got, options),
             }
         )
         return 1 if got.status >= 400 else 0
@@ -196,7 +238,22 @@ def _print_answers(capture: Capture, got: Answer, options: argparse.Namespace) -
     for one in found:
         print("\n".join(wrap_row(f"  {one.what:<10}  ", f"was: {clean(one.before, _SHOWN)}", width)))
         print("\n".join(wrap_row(f"  {'':<10}  ", f"now: {clean(one.after, _SHOWN)}", width)))
+    if options.times:
+        _print_times(capture, got, width)
     return 1 if got.status >= 400 else 0
+
+
+def _find_times(capture: Capture, got: Answer | None, options: argparse.Namespace) -> dict[str, Any]:
+    """The member of the JSON that tells times, in milliseconds, where it was asked for."""
+    if not options.times:
+        return {}
+    now = None if got is None else read_answer(got)._asdict()
+    return {"times": {"captured": read_captured(capture)._asdict(), "now": now}}
+
+
+def _print_times(capture: Capture, got: Answer | None, width: int | None) -> None:
+    header, rows = make_rows(read_captured(capture), None if got is None else read_answer(got))
+    print("\n".join(format_table(rows, "  ", header=header, right=(1, 2), width=width)))
 
 
 def _to_json(meaning: Meaning) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import msgspec
 from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
+from router.cli.repro.markdown import write_repro
 from router.cli.repro.next_request import wait_next
 from router.errors import CommandError, UsageError
 from router.host.event_loop import run_async
@@ -18,6 +19,7 @@ from router.repro.make import Refused, TooDeep, make_repro
 from router.settings.kinds import clean
 from router.store.captures.armed import ANY
 from router.store.captures.find import find_capture
+from router.store.captures.folder import BODY_LIMIT
 from router.store.captures.format import Capture, ReproLine, encode
 from router.store.home.home import open_home
 from router.store.home.permissions import shown, word
@@ -28,6 +30,42 @@ _KEPT = "kept: "
 
 def run(argv: list[str]) -> int:
     """Write the repro; exit code 1 when it does not show what happened."""
+    options = _build_parser().read(argv)
+    home = open_home(os.environ)
+    if options.markdown and (options.json or options.output == "-"):
+        raise UsageError("--markdown prints a text, so that it takes neither --json nor `-o -`.")
+    if (options.id is None) == (options.next is None):
+        raise UsageError("a captured request, or --next, is expected.", "See:   fairlead repro --help")
+    path, capture = find_capture(home, options.id) if options.next is None else run_async(wait_next, home, options.next)
+    try:
+        made = make_repro(capture, options.bodies)
+    except Refused as error:
+        raise CommandError(
+            f"no repro was made: {error}.", "Nothing was written. A smaller one:   fairlead repro ID --bodies none"
+        ) from None
+    except TooDeep:
+        raise CommandError("no repro was made: its JSON is nested too deep.") from None
+    reproduces = "not run: --no-check" if options.no_check else run_async(check, made)
+    repro = made.repro or ReproLine()
+    made.repro = repro = msgspec.structs.replace(repro, reproduces=reproduces)
+    target = options.output or f"{path.name.partition('.')[0]}.repro.jsonl"
+    data = encode(made)
+    text = write_repro(capture, made, data) if options.markdown else ""
+    size = _write(target, data)
+    if target == "-":
+        return 0 if reproduces == "yes" else 1
+    if options.json:
+        shape = {"schema": REPRO_SCHEMA, "file": target, "bytes": size, "bodies": options.bodies}
+        print_json({**shape, "removed": repro.removed, "cut": made.list_cut(), "reproduces": reproduces})
+    elif text:
+        say(text.rstrip("\n"))
+        note(f"The repro itself is in {shown(Path(target))}.")
+    else:
+        _print(capture, made, repro, target, size)
+    return 0 if reproduces == "yes" or options.no_check else 1
+
+
+def _build_parser() -> Parser:
     parser = Parser(
         "repro",
         "Make a file of a captured request that shows what happened to it, to send to others: with the form of all "
@@ -52,33 +90,9 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; - is stdout")
     parser.add_argument("--no-check", action="store_true", help="do not run it")
+    parser.add_argument("--markdown", action="store_true", help="print a text to paste into an issue")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
-    options = parser.read(argv)
-    home = open_home(os.environ)
-    if (options.id is None) == (options.next is None):
-        raise UsageError("a captured request, or --next, is expected.", "See:   fairlead repro --help")
-    path, capture = find_capture(home, options.id) if options.next is None else run_async(wait_next, home, options.next)
-    try:
-        made = make_repro(capture, options.bodies)
-    except Refused as error:
-        raise CommandError(
-            f"no repro was made: {error}.", "Nothing was written. A smaller one:   fairlead repro ID --bodies none"
-        ) from None
-    except TooDeep:
-        raise CommandError("no repro was made: its JSON is nested too deep.") from None
-    reproduces = "not run: --no-check" if options.no_check else run_async(check, made)
-    repro = made.repro or ReproLine()
-    made.repro = repro = msgspec.structs.replace(repro, reproduces=reproduces)
-    target = options.output or f"{path.name.partition('.')[0]}.repro.jsonl"
-    size = _write(target, encode(made))
-    if target == "-":
-        return 0 if reproduces == "yes" else 1
-    if options.json:
-        shape = {"schema": REPRO_SCHEMA, "file": target, "bytes": size, "bodies": options.bodies}
-        print_json({**shape, "removed": repro.removed, "reproduces": reproduces})
-    else:
-        _print(made, repro, target, size)
-    return 0 if reproduces == "yes" or options.no_check else 1
+    return parser
 
 
 def _write(target: str, data: bytes) -> int:
@@ -97,7 +111,19 @@ def _write(target: str, data: bytes) -> int:
     return len(data)
 
 
-def _print(made: Capture, repro: ReproLine, target: str, size: int) -> None:
+def _explain_cut(capture: Capture) -> str:
+    """How much is captured of a body, and how to get more. capture: with its bodies as they came."""
+    sizes = [len(body.text.encode("utf-8", "replace")) for body in capture.list_bodies() if body.cut]
+    if max(sizes, default=0) > BODY_LIMIT:
+        return "the first MiB of each is captured, which is the most that is"
+    client = capture.meta.client if capture.meta.client in NAMES else ANY
+    return (
+        f"the first {BODY_LIMIT >> 10} KiB of each are captured. "
+        f"To capture up to 1 MiB of the next request:   fairlead repro --next {client}"
+    )
+
+
+def _print(capture: Capture, made: Capture, repro: ReproLine, target: str, size: int) -> None:
     decision = made.meta.decision
     what = decision.translation.replace("->", " -> ") if decision and decision.translation else made.meta.protocol
     say("   ".join(part for part in (shown(Path(target)), f"{size:,} bytes", what) if part))
@@ -110,6 +136,8 @@ def _print(made: Capture, repro: ReproLine, target: str, size: int) -> None:
     ]
     if kept:
         rows.append(("kept", f"the field names {', '.join(kept)}, which no protocol is known to have"))
+    if cut := made.list_cut():
+        rows.append(("cut", f"{', '.join(cut)}: {_explain_cut(capture)}"))
     rows.append(("reproduces", repro.reproduces))
     parent = Path(target).parent
     rows.append(("run it", f"fairlead demo --replay {word(parent)}"))

@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -52,6 +52,8 @@ class Answer(NamedTuple):
     #: Seconds from the request to the first byte of the body, and to the last.
     first_byte: float
     last_byte: float
+    #: The same for each read of the body.
+    moments: Sequence[float] = ()
 
 
 def clean(text: str, limit: int = SHOWN) -> str:
@@ -97,11 +99,12 @@ async def send(
                 make_client(proxy, context, connect) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
-                data, first_byte, last_byte = await _read(response, scope, limit)
+                data, moments = await _read(response, scope, limit)
                 if not scope.cancel_called:
                     data = _decode(data, response.headers.get("content-encoding", ""), host, limit)
-                    times = (first_byte - started, last_byte - started)
-                    return Answer(response.status_code, response.headers, data, *times)
+                    times = [moment - started for moment in moments]
+                    first, last = (times[0], times[-1]) if times else (time.perf_counter() - started,) * 2
+                    return Answer(response.status_code, response.headers, data, first, last, times)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise make_error(error, host, proxy) from None
     finally:
@@ -111,19 +114,17 @@ async def send(
     raise ControlError(f"{host} did not answer within {timeout:g} s")
 
 
-async def _read(response: "httpx.Response", scope: "trio.CancelScope", limit: int) -> tuple[bytes, float, float]:
-    """The body as it was sent, and when its first and its last byte came."""
-    first = last = 0.0
+async def _read(response: "httpx.Response", scope: "trio.CancelScope", limit: int) -> tuple[bytes, list[float]]:
+    """The body as it was sent, and when each part of it came."""
+    moments: list[float] = []
     data = bytearray()
     async for part in response.aiter_raw():
-        last = time.perf_counter()
-        first = first or last
+        moments.append(time.perf_counter())
         data += part
         if len(data) > limit:
             # Cancelled instead of breaking out: leaving the loop does not close the generators httpx nests.
             scope.cancel()
-    now = time.perf_counter()
-    return bytes(data), first or now, last or now
+    return bytes(data), moments
 
 
 def _decode(data: bytes, coding: str, host: str, limit: int) -> bytes:

@@ -51,6 +51,38 @@ class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
         return [*found, (moment, rest)] if rest else found
 
 
+class RuleExcerpt(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The rule that applied."""
+
+    name: str = ""
+    #: The conditions that it gives, by their keys.
+    when: dict[str, Any] = {}
+    backend: str = ""
+    model: str = ""
+    fallback: list[str] = []
+
+
+class ConfiguredEdits(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What one table of the configuration changes in a request. Of headers only the names are kept."""
+
+    by: Literal["backend", "rule"] = "backend"
+    set_headers: list[str] = []
+    remove_headers: list[str] = []
+    set_fields: dict[str, Any] = {}
+    remove_fields: list[str] = []
+    effort: str = ""
+    max_tokens: int | None = None
+
+
+class BackendExcerpt(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A backend that was asked before the one that is described whole; the members are as there."""
+
+    backend: str = ""
+    vendor: str = ""
+    protocols: list[str] = []
+    profile: dict[str, Any] = {}
+
+
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What of the configuration decided about a request."""
 
@@ -62,6 +94,12 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     #: The step of routing that found the backend, and what of the user's chose it.
     route: str = ""
     chosen: str = ""
+    #: None where no rule applied.
+    rule: RuleExcerpt | None = None
+    #: In the order in which they were made.
+    edits: list[ConfiguredEdits] = []
+    #: The other backends that were asked, in their order.
+    earlier: list[BackendExcerpt] = []
     #: As `messages->chat`, '' for a request that was passed through.
     translation: str = ""
     #: Habits of the backend and model, where they differ from those that are usual.
@@ -98,7 +136,9 @@ class Meta(_Line, tag="meta", kw_only=True):
     queued_ms: int = 0
     first_byte_ms: int | None = None
     total_ms: int = 0
+    #: Without those of a cache; `tokens_cached` are those that were read from one or written to it.
     tokens_in: int | None = None
+    tokens_cached: int | None = None
     tokens_out: int | None = None
     decision: Decision | None = None
 
@@ -177,6 +217,22 @@ class Capture:
         """The lines of the file, in their order."""
         parts: Sequence[AnyLine | None] = (self.meta, self.repro, self.request, *self.exchanges, self.answer)
         return [line for line in parts if line is not None]
+
+    def list_bodies(self) -> list[Body]:
+        """All bodies that it holds."""
+        return [body for _, body in self._name_bodies()]
+
+    def list_cut(self) -> list[str]:
+        """The bodies of which only the beginning is kept, in words."""
+        return [what for what, body in self._name_bodies() if body.cut]
+
+    def _name_bodies(self) -> list[tuple[str, Body]]:
+        found: list[tuple[str, Body | None]] = [("the request", self.request and self.request.body)]
+        for number, one in enumerate(self.exchanges, 1):
+            found.append((f"the request of exchange {number}", one.body))
+            found.append((f"the answer of exchange {number}", one.answer and one.answer.body))
+        found.append(("the answer", self.answer and self.answer.body))
+        return [(what, body) for what, body in found if body is not None]
 
 
 class _Old(msgspec.Struct):

@@ -315,12 +315,15 @@ COMMANDS = {
         Option(("--bodies",), ("none", "shape", "full"), "shape: their form"),
         Option(("-o", "--output",), "file", "where to write it"),
         Option(("--no-check",), None, "do not run it"),
+        Option(("--markdown",), None, "print a text to paste into an issue"),
         Option(("--json",), None, "print what was done as JSON"),
     )),
     "replay": Command("show, or try, what a captured request becomes at another backend", ("",), (
         Option(("--to",), "", "where it goes"),
         Option(("--send",), None, "send it: this costs what such a request costs"),
+        Option(("--times",), None, "tell when the answer came, and how long its waits were"),
         Option(("--translate-only",), None, "compare translations"),
+        Option(("--markdown",), None, "print a text to paste into an issue, without content"),
         Option(("--json",), None, "print it as JSON"),
     )),
     "history export": Command("print every recorded request, as JSON or CSV", (), (
