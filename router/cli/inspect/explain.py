@@ -16,7 +16,6 @@ import msgspec
 from router.admin.explain import explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
-from router.cli.common.amounts import format_money
 from router.cli.common.layout import find_width, note, print_json, say, wrap_row
 from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser
@@ -35,6 +34,7 @@ from router.policy.routing.trace import NOT_LOOKED_AT, Step
 from router.settings import Settings
 from router.store.config import backends
 from router.store.home.home import Home, open_home
+from router.watch.amounts import format_money
 
 # Routing needs to know whether the demo exists; its address is not used.
 _DEMO_ROOT = "http://127.0.0.1:3456/v1"

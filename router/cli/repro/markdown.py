@@ -3,7 +3,6 @@ nor names are in it, and refused where anything private is found in it."""
 
 from collections.abc import Sequence
 
-from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import format_table
 from router.cli.common.output import format_count
 from router.cli.repro.timings import make_rows, read_answer, read_captured
@@ -15,6 +14,7 @@ from router.replay.run import expected
 from router.repro.make import Maker, Refused, check_private
 from router.settings.kinds import clean
 from router.store.captures.format import Capture, ExchangeLine, ReproLine
+from router.watch.amounts import format_seconds
 
 Rows = Sequence[tuple[str, str]]
 #: Bytes of the largest repro that stands in the text; issue trackers take about twice as much.

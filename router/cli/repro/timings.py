@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import NONE
 from router.net.control.request import Answer
 from router.store.captures.format import Capture
+from router.watch.amounts import format_seconds
 from router.wire.raw.content_coding import parse_codings
 
 
