@@ -178,7 +178,7 @@ def _parse_word(word: str) -> Test:
     turned, field, sign, value = match[1] == "!", (match[2] or "").lower(), match[3], match[4]
     if field and field not in FIELDS:
         near = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.6)
-        hint = f"; did you mean {near[0]}?" if near else f"; the fields are {', '.join(FIELDS)}"
+        hint = f"; the nearest is {near[0]}" if near else f"; the fields are {', '.join(FIELDS)}"
         raise UnknownFilter(f"{clean(field)} is not a field{hint}")
     if not value:
         raise UnknownFilter(f'"{clean(word)}" has no value' if word else "an empty word")

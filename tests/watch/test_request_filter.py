@@ -110,7 +110,7 @@ def test_what_fits(text, opus, failed):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("modle:opus", "did you mean model?"),
+        ("modle:opus", "the nearest is model"),
         ("zzz:opus", "the fields are id, model"),
         ("status:6xx", 'status is "6xx"'),
         ("status:often", 'status is "often"'),

@@ -169,7 +169,7 @@ def test_filter_and_detail_by_keyboard(tabs, proxy):
     tab.check()
     tab.page.locator("#filter").fill("modle:x")
     tab.page.keyboard.press("Enter")
-    tab.see("#filter-error", "did you mean model?")
+    tab.see("#filter-error", "the nearest is model")
     tab.page.locator("#filter").fill("nothing-has-this")
     tab.page.keyboard.press("Enter")
     tab.see("#none", "No request fits")

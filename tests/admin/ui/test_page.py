@@ -209,7 +209,7 @@ def test_requests_by_a_filter(proxy, token):
     assert models("nothing-has-this") == set()
     wrong = ask(proxy.port, f"{DATA[0]}?filter=modle:x", None, bearer(token))
     assert wrong.status == 400
-    assert "did you mean model?" in wrong.json()["error"]["message"]
+    assert "the nearest is model" in wrong.json()["error"]["message"]
     assert ask(proxy.port, f"{LIVE}?filter=modle:x", None, bearer(token)).status == 400
     assert ask(proxy.port, f"{DATA[0]}?before=req_nobody", None, bearer(token)).json()["requests"] == []
 

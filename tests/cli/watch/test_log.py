@@ -123,8 +123,8 @@ def test_log_of_an_empty_home(fairlead):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["log", "--filter", "modle:x"], "did you mean model?"),
-        (["top", "--filter", "modle:x", "--once"], "did you mean model?"),
+        (["log", "--filter", "modle:x"], "the nearest is model"),
+        (["top", "--filter", "modle:x", "--once"], "the nearest is model"),
         (["log", "-n", "-1"], "-n takes a number"),
         (["log", "-n", "99999"], "fairlead history export"),
         (["top", "--interval", "soon"], "a number with a unit"),

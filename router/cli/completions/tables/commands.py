@@ -12,8 +12,8 @@ GROUPS = {
     "keys": "give each tool or person a client key, with limits of its own",
     "config": "show and change the settings",
     "history": "export the history, or clear it",
-    "subagent": "give an agent a sub-agent or a skill that knows fairlead",
     "cache": "show the answers that are given again, or delete them",
+    "subagent": "give an agent a sub-agent or a skill that knows fairlead",
     "service": "have the system run the proxy, now and at every login",
 }
 #: In the order of the overview.
