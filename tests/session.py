@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session):
     """Share out the compiling of test modules: all workers import all of them, and in the same order each would
-    compile what the others compile at that moment. What cannot be imported here, collection reports."""
+    compile what the others compile at that moment. What cannot be imported here, collection reports, or skips."""
     # Nothing of what is collected is garbage.
     gc.disable()
     worker = getattr(session.config, "workerinput", None)
@@ -29,7 +29,7 @@ def pytest_collection(session):
         return
     modules = sorted((root / "tests").rglob("test_*.py"))
     for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 
 
