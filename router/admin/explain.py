@@ -133,8 +133,11 @@ def _fill(
     found.edits += route.note_rule()
     check_speaks(call, route)
     _check_login(call, route, fields, snapshot)
-    engine = engine_of(snapshot.settings)
-    if engine is not None and facts.generates and find_search(call, top, fields, route, snapshot) is not None:
+    if (
+        (engine := engine_of(snapshot.settings)) is not None
+        and facts.generates
+        and find_search(call, top, fields, route, snapshot) is not None
+    ):
         found.backend, found.account, found.why, found.speaks = SEARCH, engine.name, "search.provider", (protocol,)
         found.sent_model, found.edits, found.problem = facts.model, [], ""
         return

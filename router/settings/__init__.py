@@ -4,10 +4,11 @@
 file < environment < flag. No module here reads or writes a file: `store.config` does.
 """
 
-from router.settings.declared import DECLARATIONS, Declaration, Settings, format_default, format_value
+from router.settings.declared import DECLARATIONS, Declaration, Settings
 from router.settings.kinds import Frozen, Secret, parse_duration, parse_switch
 from router.settings.proxies import ProxyAddress
 from router.settings.reading import ConfigFile, Loaded, Source, load, resolve
+from router.settings.shown import format_default, format_value
 
 __all__ = [
     "DECLARATIONS",

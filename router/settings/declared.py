@@ -31,7 +31,6 @@ from router.settings.kinds import (
     SWITCH,
     TEXT,
     TIME,
-    Dollars,
     Frozen,
     Kind,
     Secret,
@@ -378,30 +377,3 @@ TABLES: tuple[Entry, ...] = (
     Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars per day for requests with this x-fairlead-tag"),
     Entry("guard.tags.month_usd", TAG_BUDGETS, "TAG = US dollars per month for requests with this x-fairlead-tag"),
 )
-
-_DEFAULTS = {one.name: one.default for one in fields(Settings)}
-
-
-def get_default(entry: Declaration) -> Any:
-    """The value of a setting that no source sets."""
-    return _DEFAULTS[entry.attribute]
-
-
-def format_value(value: Any) -> str:
-    """A setting's value in the form that can be typed; '' for None, `set` for a secret."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, Dollars):
-        return f"{value:.12g}"
-    if isinstance(value, float):
-        return f"{value:g}s" if value < 1e6 else f"{value:.0f}s"
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return str(value)
-
-
-def format_default(entry: Declaration) -> str:
-    """The default as help shows it; '' for None."""
-    return format_value(get_default(entry))

@@ -28,7 +28,7 @@ class Scripted:
             raise ControlError(answer)
         status, document, *fields = answer
         data = document if isinstance(document, bytes) else json.dumps(document).encode()
-        return Answer(status, fields[0] if fields else {}, data, 0.0)
+        return Answer(status, fields[0] if fields else {}, data, 0.0, 0.0)
 
     @property
     def times(self):

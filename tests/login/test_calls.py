@@ -24,7 +24,7 @@ URL = "https://login.example/token"
 
 
 def answer(status, body):
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode(), 0.0)
+    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode(), 0.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -213,4 +213,5 @@ def test_names_are_quoted_in_the_path(proxy):
         assert (found.model, found.backend) == ("m", "groq")
 
     trio.run(talk)
-    assert json.loads(proxy.seen[-1][3]) == {"model": "", "body": "e30=", "protocol": None, "headers": []}
+    sent = {"model": "", "body": "e30=", "protocol": None, "headers": [], "tokens_in": None, "tokens_out": None}
+    assert json.loads(proxy.seen[-1][3]) == sent

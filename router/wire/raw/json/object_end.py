@@ -3,9 +3,10 @@
 import re
 
 # Up to what matters outside of a string, and inside of one; possessive, so that nothing is tried twice. Within an
-# object, whole strings are passed in the same call.
+# object, whole strings are passed in the same call; that repetition is not possessive, since Python before 3.11.5 does
+# not give back a string that is begun and not closed.
 _OUTSIDE = re.compile(r'[^"{}\[\]]*+')
-_WITHIN = re.compile(r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+_WITHIN = re.compile(r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*', re.DOTALL)
 _INSIDE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _MARKS = '"{}[]'
 # Characters that one call looks through: no other thread runs meanwhile.
