@@ -133,13 +133,7 @@ def _fill(
     found.edits += route.note_rule()
     check_speaks(call, route)
     _check_login(call, route, fields, snapshot)
-    if (
-        (engine := engine_of(snapshot.settings)) is not None
-        and facts.generates
-        and find_search(call, top, fields, route, snapshot) is not None
-    ):
-        found.backend, found.account, found.why, found.speaks = SEARCH, engine.name, "search.provider", (protocol,)
-        found.sent_model, found.edits, found.problem = facts.model, [], ""
+    if facts.generates and _fill_search(found, call, top, route, fields, snapshot):
         return
     known = snapshot.facts.find(route.backend.name, route.model or "")
     found.limits, found.notice = describe_facts(known), describe_end(known)
@@ -168,6 +162,19 @@ def _fill(
         notes=found.edits,
         taken=lambda: known.facts.efforts,
     )
+
+
+def _fill_search(
+    found: Explanation, call: calls.Call, top: Top, route: Route, fields: Mapping[bytes, bytes], snapshot: Snapshot
+) -> bool:
+    """Tell that fairlead answers by the search engine itself; False where it does not."""
+    engine = engine_of(snapshot.settings)
+    if engine is None or find_search(call, top, fields, route, snapshot) is None:
+        return False
+    found.backend, found.account, found.why = SEARCH, engine.name, "search.provider"
+    found.speaks = (found.protocol,)
+    found.sent_model, found.edits, found.problem = found.model, [], ""
+    return True
 
 
 def _fill_context(
