@@ -18,7 +18,7 @@ from router.setup.tool import Place
 
 PLACE = Place({}, Path("/home/me"), "linux")
 SERVER = Server(("/opt/a b/'fair\"lead'", "mcp"), {"FAIRLEAD_HOME": "/home/me/ä\\n"})
-PROJECT = Path("/work/app")
+PROJECT = Path("/srv/app")
 
 
 def write(host):
@@ -126,11 +126,11 @@ def test_where_the_files_are():
         "/c/skills/fairlead/SKILL.md",
     ]
     assert [host.find(named, PROJECT).as_posix() for host in (*AGENTS.values(), *SKILLS)] == [
-        "/work/app/.claude/agents/fairlead.md",
-        "/work/app/.codex/agents/fairlead.toml",
-        "/work/app/.opencode/agent/fairlead.md",
-        "/work/app/.claude/skills/fairlead/SKILL.md",
-        "/work/app/.agents/skills/fairlead/SKILL.md",
+        "/srv/app/.claude/agents/fairlead.md",
+        "/srv/app/.codex/agents/fairlead.toml",
+        "/srv/app/.opencode/agent/fairlead.md",
+        "/srv/app/.claude/skills/fairlead/SKILL.md",
+        "/srv/app/.agents/skills/fairlead/SKILL.md",
     ]
 
 
