@@ -31,6 +31,8 @@ BATCH = 2048
 COMMIT_SECONDS = 0.5
 MAINTENANCE_SECONDS = 10.0
 RETRY_SECONDS = 60.0
+# Another process holds the file for as long as it makes or converts it.
+BUSY_RETRY_SECONDS = 1.0
 #: Seconds for what waits at the end. A busy machine takes longer than two for some hundred rows, which would be lost.
 CLOSE_SECONDS = 10.0
 # How long the writer leaves the interpreter to the requests between two pieces of its work.
@@ -198,7 +200,7 @@ class Ledger:
         except Unusable as error:
             self._give_up(str(error), lasting=error.lasting)
         except Busy:
-            self._give_up("another process holds it")
+            self._give_up("another process holds it", again=min(self._retry, BUSY_RETRY_SECONDS))
         except Exception as error:
             # An unknown error must not end the thread; it is unlikely to go away by itself.
             self._give_up(f"{type(error).__name__}: {error}", lasting=True)
@@ -208,17 +210,19 @@ class Ledger:
                 self._say(f"{NAME} was damaged: it is now {aside.name}, and a new one was begun.")
         self._opened.set()
 
-    def _give_up(self, why: str, *, lasting: bool = False) -> None:
-        """Close the file and go on in memory; each reason is reported once."""
+    def _give_up(self, why: str, *, lasting: bool = False, again: float | None = None) -> None:
+        """Close the file and go on in memory; each reason is reported once. again: seconds after which it is tried
+        again, where that is not as usual."""
         self._close_file()
         self._hopeless = lasting
-        self._due = time.monotonic() + self._retry
+        pause = self._retry if again is None else again
+        self._due = time.monotonic() + pause
         if lasting:
             self.dropped += len(self._pending)
             self._pending.clear()
         self.problem = why
-        again = "" if lasting else f"; it is tried again every {self._retry:g} s"
-        self._say_once(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
+        more = "" if lasting else f"; it is tried again every {pause:g} s"
+        self._say_once(f"{NAME} is not in use, what it would hold is kept in memory only{more}: {why}")
 
     def _say_once(self, text: str) -> None:
         """Report each text once: a disk that is full from time to time would cause a line a minute."""
