@@ -2,8 +2,8 @@
 
 import sys
 
-from router.cli.common.layout import find_width
 from router.cli.common.output import format_count
+from router.cli.common.progress_line import ProgressLine
 from router.conform.budget import Budget
 from router.conform.probe import Probe
 from router.conform.record import Row
@@ -13,10 +13,9 @@ class Progress:
     """Tells which probe runs. whole: the number of probes."""
 
     def __init__(self, whole: int):
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
+        self._line = ProgressLine(shown=sys.stderr is not None and sys.stderr.isatty())
         self._whole = whole
         self._done = 0
-        self._line = ""
         self._budget: Budget | None = None
 
     def start(self, budget: Budget) -> None:
@@ -27,7 +26,7 @@ class Progress:
         """As `run_probes` calls it."""
         self._done += row is not None
         if row is None:
-            self._write(f"  {self._done + 1} of {self._whole}   {probe.id}   {self.format_spent()}")
+            self._line.write(f"  {self._done + 1} of {self._whole}   {probe.id}   {self.format_spent()}")
 
     def format_spent(self) -> str:
         """What was sent so far, with its cost where that is known."""
@@ -42,11 +41,4 @@ class Progress:
 
     def end(self) -> None:
         """Take the line away."""
-        self._write("")
-
-    def _write(self, line: str) -> None:
-        line = line[: (find_width(sys.stderr) or 80) - 1]
-        if self._shown and line != self._line:
-            padding = " " * max(0, len(self._line) - len(line))
-            print(f"\r{line}{padding}", end="" if line else "\r", file=sys.stderr, flush=True)
-            self._line = line
+        self._line.write("")
