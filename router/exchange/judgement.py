@@ -1,5 +1,6 @@
 """What became of an attempt, as the answer of its upstream says: its fault, and what the client may get of it."""
 
+from router.backends.advice import advise_error
 from router.errors import BadGateway, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.respond import error_of_200, read_error, respond
@@ -81,6 +82,13 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
         model = attempt.route.model or ""
         hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
     text = describe_body(attempt.context, failure.body, redactor_of(attempt))
+    # AWS has the kind of an error in a header alone: `ThrottlingException:http://...`.
+    kind = fields.get(b"x-amzn-errortype", b"")[:80].decode("latin-1").partition(":")[0]
+    if kind.isalnum() and kind not in text:
+        text = f"{kind}: {text}" if text else kind
+    hint = advise_error(attempt.target.backend, text)
+    if hint:
+        attempt.context.record.note(hint)
     note_overflow(attempt, failure.status, failure.body)
     return AttemptFailure(
         attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text
