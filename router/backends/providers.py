@@ -170,6 +170,7 @@ PROVIDERS = (
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
+        own_headers=("x-goog-user-project",),
         own_prefixes=("x-goog-",),
         model_prefix="models/",
         profile=Profile(
