@@ -89,6 +89,8 @@ class Context:
     profile: Profile
     #: The reasoning efforts that the model takes, the weakest first; None where they are not known.
     efforts: tuple[str, ...] | None = None
+    #: The most tokens that the model writes, as its backend's own list of models says; None where it does not.
+    max_output: int | None = None
     #: The backend's name.
     upstream: str = ""
     #: The model's name at the upstream.

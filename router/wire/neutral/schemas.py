@@ -363,3 +363,5 @@ GEMINI = SchemaRules(
     references=False,
     type_lists=False,
 )
+#: Gemini's own API, where JSON Schema may stand beside its schema objects: only references must stand alone.
+GEMINI_JSON = SchemaRules(ref_siblings=False)
