@@ -100,6 +100,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     published: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.
     own_headers: tuple[str, ...] = ()
+    #: Those of them that tell the caller's installations apart: they go along with the caller's own login alone.
+    caller_headers: tuple[str, ...] = ()
     #: Models for backends with auth=client, whose catalog cannot be read for lack of a key; see MODELS_DATE.
     models: tuple[str, ...] = ()
     #: Prefix of the names in its list of models, which requests leave out.
