@@ -318,4 +318,3 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     def cap_for(self, *, newest: bool) -> str:
         """The name to set an output limit by. newest: the provider refuses older names."""
         return self.output_caps[0 if newest else -1]
-
