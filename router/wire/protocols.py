@@ -271,7 +271,9 @@ GEMINI = WireProtocol(
     model_words=gemini_traits.MODEL_WORDS,
     asks_thinking=gemini_traits.asks_thinking,
     output_caps=gemini_traits.OUTPUT_CAPS,
-    effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel"),
+    effort=Effort(
+        field="generationConfig.thinkingConfig.thinkingLevel", words=gemini_traits.LEVELS, off=gemini_traits.turn_off
+    ),
     tiny_request=gemini_traits.tiny_request,
     auth_words=gemini_errors.AUTH_WORDS,
     tell_wait=gemini_errors.tell_wait,
