@@ -1,6 +1,7 @@
 """Answers for callers of Google's API, and readers that see them as Google's clients do."""
 
 import json
+import re
 
 import msgspec
 
@@ -40,7 +41,7 @@ def chunks(data):
     assert frames.pop() == b"", "the stream does not end with a blank line"
     found = []
     for frame in filter(None, frames):
-        assert frame.startswith(b"data: ") and b"\n" not in frame and b"\r" not in frame, frame
+        assert re.fullmatch(rb"data: [^\r\n]+", frame), frame
         found.append(json.loads(frame[6:]))
     return found
 
@@ -51,8 +52,7 @@ def joined(parts):
     for part in parts:
         if part == {"text": ""}:
             continue
-        kind = set(part) - {"thoughtSignature"}
-        if found and "text" in part and set(found[-1]) == kind:
+        if found and "text" in part and "thoughtSignature" not in part and set(found[-1]) == set(part):
             found[-1] = {**part, "text": found[-1]["text"] + part["text"]}
         else:
             found.append(part)

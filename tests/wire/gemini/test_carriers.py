@@ -48,8 +48,8 @@ def test_carriers_round_trip(thoughts, call_id):
     made = pack(thoughts, bind_call(call_id), SEALER)
     assert PURE.fullmatch(made)
     assert len(made) % 4 == 0
-    assert made.startswith(MARK) and MARK == "cnRyMS4A"
-    assert is_carrier(made) and not is_dummy(made)
+    assert made.startswith("cnRyMS4A")
+    assert (MARK, is_carrier(made), is_dummy(made)) == ("cnRyMS4A", True, False)
     for form in (made, urlsafe(made), made.rstrip("="), urlsafe(made).rstrip("=")):
         assert unpack(form, bind_call(call_id), SEALER) == thoughts
 
