@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from router.wire import protocols
 from router.wire.dialect import Dialect
@@ -211,6 +211,15 @@ def _read_own(path: str, entry: WireProtocol) -> Call | None:
         stream=parts.kind == "stream",
         template=parts.template,
     )
+
+
+def with_query(found: Call, query: str) -> Call:
+    """The call with what its query says of the form of its stream: events, or without the words for those an array."""
+    if not found.stream or not found.entry.stream_query:
+        return found
+    wanted = parse_qsl(found.entry.stream_query)[0]
+    asked = [(name.removeprefix("$"), value.partition(";")[0].lower()) for name, value in parse_qsl(query)]
+    return found if wanted in asked else found._replace(array=True)
 
 
 def find_listed(path: str) -> str | None:

@@ -4,8 +4,8 @@ Google's servers read each field in camelCase and in snake_case.
 """
 
 from collections.abc import Mapping
-from typing import cast
 
+from router.wire.gemini.names import get_object
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.top_level import Top
 
@@ -30,7 +30,8 @@ _OWN = (
     *("system_instruction", "generation_config", "safety_settings", "tool_config", "cached_content"),
     "generateContentRequest",
 )
-_CONFIGS = (("generationConfig", "generation_config"), ("thinkingConfig", "thinking_config"))
+#: Levels of thinking by effort, and what takes the place of the effort `none` where a model can be without.
+LEVELS = {name: name.upper() for name in ("minimal", "low", "medium", "high", "xhigh")} | {"none": "LOW", "max": "HIGH"}
 _LEVELS = ("thinkingLevel", "thinking_level")
 _BUDGETS = ("thinkingBudget", "thinking_budget")
 
@@ -42,12 +43,18 @@ def recognize(top: Top, fields: Mapping[bytes, bytes]) -> int:
 
 def asks_thinking(top: Top) -> bool:
     """True for a thinking level, or a budget other than 0."""
-    config: Json = {name: top.value(name) for name in _CONFIGS[0] if name in top}
-    for names in _CONFIGS:
-        config = next((cast("Json", config[name]) for name in names if isinstance(config.get(name), dict)), {})
+    config: Json = {name: top.value(name) for name in ("generationConfig", "generation_config") if name in top}
+    config = get_object(get_object(config, "generationConfig"), "thinkingConfig")
     if any(isinstance(config.get(name), str) and config[name] for name in _LEVELS):
         return True
     return any(config.get(name) not in (None, 0, "0") for name in _BUDGETS)
+
+
+def turn_off(model: str) -> Mapping[str, object]:
+    """The fields that switch thinking off, by dotted path; {} for a model that cannot be without."""
+    if "gemini-2.5-flash" not in model.lower():
+        return {}
+    return {"generationConfig.thinkingConfig.thinkingBudget": 0}
 
 
 def tiny_request(model: str, cap: str) -> Json:

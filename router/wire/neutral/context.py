@@ -123,6 +123,8 @@ class Context:
     single_call: bool = False
     #: The caller asked for the log probabilities of the answer's tokens.
     logprobs: bool = False
+    #: The caller asked to read the model's reasoning; only in protocols that leave it out otherwise.
+    shows_reasoning: bool = False
     #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
     #: results by id over a whole conversation.
     call_ids: frozenset[str] = frozenset()
