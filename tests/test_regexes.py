@@ -238,6 +238,12 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NUMBER": HEAD,
         "_HTTP": HEAD,
     },
+    "wire/gemini/answers/partial_arguments.py": {
+        "_STEP": TEXT,
+    },
+    "wire/gemini/models.py": {
+        "pattern": NAME,
+    },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,
     },
