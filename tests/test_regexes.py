@@ -112,7 +112,8 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "b';|%3[bB]'": HEAD,
     },
     "policy/accounts/retry.py": {
-        "b'stream_options'": BODY,
+        "_USAGE": BODY,
+        "_THINKING": BODY,
     },
     "policy/accounts/session_key.py": {
         "_SESSION": TEXT,
@@ -240,6 +241,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/gemini/answers/partial_arguments.py": {
         "_STEP": TEXT,
+    },
+    "wire/gemini/foreign_signatures.py": {
+        "REFUSED": BODY,
     },
     "wire/gemini/models.py": {
         "pattern": NAME,
