@@ -155,10 +155,8 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
         return
     path = ctx.caller_path("messages")
     if not claude.prefill:
-        raise ctx.refuse(
-            ctx.caller_path("messages"), "the last message is the assistant's, and the model does not continue one"
-        )
-    ctx.note_weakened(ctx.caller_path("messages"))
+        raise ctx.refuse(path, "the last message is the assistant's, and the model does not continue one")
+    ctx.note_weakened(path)
     content = cast("list[Json]", messages[-1]["content"])
     text = content[-1].get("text")
     if isinstance(text, str):
