@@ -64,7 +64,7 @@ APIS = (ANTHROPIC, OPENAI, GOOGLE)
 
 #: Names of the protocols, in the order they are listed and preferred, each with the API it belongs to. Their other
 #: properties stand in `wire.protocols`, which adds the name of each protocol that is registered there.
-PROTOCOLS: dict[str, Api] = {"messages": ANTHROPIC, "chat": OPENAI, "responses": OPENAI}
+PROTOCOLS: dict[str, Api] = {"messages": ANTHROPIC, "chat": OPENAI, "responses": OPENAI, "gemini": GOOGLE}
 
 
 def speaks_api(protocols: Iterable[str], api: Api) -> bool:
@@ -100,6 +100,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     published: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.
     own_headers: tuple[str, ...] = ()
+    #: Those of them that tell the caller's installations apart: they go along with the caller's own login alone.
+    caller_headers: tuple[str, ...] = ()
     #: Models for backends with auth=client, whose catalog cannot be read for lack of a key; see MODELS_DATE.
     models: tuple[str, ...] = ()
     #: Prefix of the names in its list of models, which requests leave out.
