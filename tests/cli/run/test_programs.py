@@ -83,7 +83,10 @@ def test_no_key_of_the_user_is_left(program):
         **dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_AUTH_TOKEN"), "sk-theirs"),
         **dict.fromkeys(("OPENAI_ORG_ID", "OPENAI_PROJECT", "OPENAI_PROJECT_ID", "ANTHROPIC_UNIX_SOCKET"), "sk-theirs"),
         **dict.fromkeys(("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"), "sk-theirs"),
-        **dict.fromkeys(("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"), "sk-theirs"),
+        **dict.fromkeys(
+            ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"),
+            "sk-theirs",
+        ),
         **dict.fromkeys(("FAIRLEAD_API_KEY", "FAIRLEAD_STARTED_BY", "NOTIFY_SOCKET"), "sk-theirs"),
         **dict.fromkeys(("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"), "https://elsewhere.test"),
         "FAIRLEAD_HOME": "/home/x/.fairlead",
