@@ -75,6 +75,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     files: bool = False
     #: It takes images by their URL.
     remote_images: bool = True
+    #: In Gemini's own protocol: it fetches images and documents by their URL; it takes the documented placeholder for
+    #: the signature of a call that is lost.
+    fetches_urls: bool = True
+    skips_signatures: bool = True
     #: The field for the caller's user, '' for none.
     user_field: Literal["", "user", "safety_identifier"] = ""
     #: Content of an assistant message with calls only.

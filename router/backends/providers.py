@@ -168,7 +168,14 @@ PROVIDERS = (
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
-        own_headers=("x-goog-user-project",),
+        own_headers=(
+            *("x-goog-user-project", "x-goog-api-client", "x-goog-request-params", "x-server-timeout"),
+            *("x-gemini-api-privileged-user-id", "x-goog-upload-protocol", "x-goog-upload-command"),
+            *("x-goog-upload-offset", "x-goog-upload-file-name", "x-goog-upload-header-content-length"),
+            *("x-goog-upload-header-content-type", "x-vertex-ai-llm-request-type"),
+            "x-vertex-ai-llm-shared-request-type",
+        ),
+        caller_headers=("x-gemini-api-privileged-user-id",),
         model_prefix="models/",
         profile=Profile(
             efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False, schemas="gemini"

@@ -24,6 +24,16 @@ from router.wire.raw.json.top_level import Top
 MODEL = "{model}"
 
 
+def fill_model(path: str, model: str) -> str:
+    """The path with the model's name in the place of MODEL, percent-encoded."""
+    return path.replace(MODEL, quote(model, safe="")) if MODEL in path else path
+
+
+def join_version(root: str, path: str) -> str:
+    """The place of a canonical path at a backend whose root ends with the version. root: a URL, or its path."""
+    return root + path.removeprefix("/v1")
+
+
 class Decoder(Protocol):
     """Reads one upstream's stream."""
 
@@ -75,6 +85,16 @@ class Codec(NamedTuple):
     #: The error in a body; the status is that of the answer, 0 inside a stream.
     decode_error: Callable[[Json, int], Fault | None]
     encode_error: Callable[[Fault], tuple[int, bytes]]
+
+
+class PathParts(NamedTuple):
+    """What a path says where it has the form of its protocol alone."""
+
+    #: What is asked: `text`, `stream`, `count`, `metered` (a model answers in a form of its own), or `other`.
+    kind: str
+    model: str
+    #: The path with MODEL in it.
+    template: str
 
 
 class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,8 +195,27 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     #: Path of its requests for a stream; '' where the body asks for the stream.
     stream_path: str = ""
-    #: The beginning of its further paths.
+    #: Query of such requests, '' for none.
+    stream_query: str = ""
+    #: Puts a model's name into a path that holds MODEL.
+    fill_path: Callable[[str, str], str] = fill_model
+    #: The place of a canonical path below a backend's root, which is a URL or its path.
+    join_root: Callable[[str, str], str] = join_version
+    #: Of a protocol whose paths have a form of their own: the canonical form of one, and what it says; each None for
+    #: any other path.
+    spell_path: Callable[[str], str | None] | None = None
+    read_path: Callable[[str], PathParts | None] | None = None
+    #: Refuses a model's name that cannot stand in its paths. Raises BadRequest.
+    check_name: Callable[[str], None] = lambda model: None
+    #: The model that a canonical path asks about, '' for the list of all, None for any other path.
+    find_listed: Callable[[str], str | None] = lambda path: None
+    #: The beginning of its further paths, and other beginnings of such.
     prefix: str
+    prefixes: tuple[str, ...] = ()
+    #: What the paths of its live sessions begin with, which are not served; '' where it has none.
+    live: str = ""
+    #: True where a caller may send its key as the query parameter `key`.
+    key_in_query: bool = False
     #: The dialect of its further paths; None: `dialect`.
     prefix_dialect: Dialect | None = None
     #: Protocols whose requests some tools send to this one's path.
@@ -188,6 +227,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     conversation: str
     #: The field that an answer must have.
     answer_field: str
+    #: Names of the number of answers that a request asks for; as the output limit.
+    choices: tuple[str, ...] = ("n",)
     #: How surely a request whose path is unknown is in this protocol, 0 for not at all; from the top level of its body
     #: and its headers by lower-case name.
     recognize: Callable[[Top, Mapping[bytes, bytes]], int] = lambda top, fields: 0
@@ -198,7 +239,7 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True for a request that asks the model to reason.
     asks_thinking: Callable[[Top], bool] = lambda top: False
 
-    #: Names of the output limit, the newest first; the last is known to every provider.
+    #: Names of the output limit, the newest first; the last is known to every provider. Dotted where it stands deeper.
     output_caps: tuple[str, ...] = ()
     #: How its requests state the reasoning effort; None where they do not.
     effort: Effort | None = None
@@ -233,8 +274,16 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     quota_words: tuple[bytes, ...] = ()
     #: Words in a 429, in lower case, that mean so unless the answer tells a wait.
     quota_hints: tuple[bytes, ...] = ()
-    #: Names of the headers that report an account's limits.
-    limits: LimitNames
+    #: Words in a 400, in lower case, that mean that the key, or its account, is refused.
+    auth_words: tuple[bytes, ...] = ()
+    #: Adds the seconds after which to ask again to the body of an error; None where the header tells them.
+    tell_wait: Callable[[bytes, int], bytes] | None = None
+    #: Its clients read comments in streams over.
+    comments: bool = True
+    #: Some of its clients do not see an error in a stream unless the connection breaks behind it.
+    breaks_off: bool = False
+    #: Names of the headers that report an account's limits; None where none do.
+    limits: LimitNames | None
     #: Status of the refusal while the guard halts traffic: one that clients of this protocol do not retry.
     halt_status: int = 402
     #: The shape of its list of models.
@@ -264,13 +313,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
     def path_for(self, model: str, *, stream: bool) -> str:
         """The path of a request for text."""
-        return fill_model(self.stream_path if stream and self.stream_path else self.path, model)
+        return self.fill_path(self.stream_path if stream and self.stream_path else self.path, model)
 
     def cap_for(self, *, newest: bool) -> str:
         """The name to set an output limit by. newest: the provider refuses older names."""
         return self.output_caps[0 if newest else -1]
-
-
-def fill_model(path: str, model: str) -> str:
-    """The path with the model's name in the place of MODEL, percent-encoded."""
-    return path.replace(MODEL, quote(model, safe="")) if MODEL in path else path

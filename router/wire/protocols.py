@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
+from router.backends import ANTHROPIC, COMMON, GOOGLE, OPENAI, PROTOCOLS
 from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire import openai, stored_responses
@@ -24,6 +24,11 @@ from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
+from router.wire.gemini import errors as gemini_errors
+from router.wire.gemini import paths as gemini_paths
+from router.wire.gemini import pending as gemini_pending
+from router.wire.gemini import traits as gemini_traits
+from router.wire.gemini.dialect import Gemini
 from router.wire.headers import rate_limits
 from router.wire.messages import attribution, cache_mark, foreign_thinking
 from router.wire.messages import decode_stream as messages_decode_stream
@@ -38,6 +43,7 @@ from router.wire.messages.requests import hosted_tools as messages_hosted_tools
 from router.wire.messages.requests import thinking
 from router.wire.model_lists import anthropic as anthropic_models
 from router.wire.model_lists import codex as codex_models
+from router.wire.model_lists import google as google_models
 from router.wire.model_lists import openai as openai_models
 from router.wire.neutral.provider_profiles import find_claude
 from router.wire.protocol import Codec, Compaction, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
@@ -233,9 +239,52 @@ RESPONSES = WireProtocol(
     ),
     deletes=True,
 )
+# Model and verb stand in the path, behind the version; sizes and choices stand in one object below the top level.
+GEMINI = WireProtocol(
+    name="gemini",
+    api=GOOGLE,
+    dialect=Gemini(),
+    codec=gemini_pending.PENDING,
+    path=gemini_paths.PATH,
+    stream_path=gemini_paths.STREAM_PATH,
+    stream_query="alt=sse",
+    fill_path=gemini_paths.fill_path,
+    join_root=gemini_paths.join_root,
+    spell_path=gemini_paths.spell_path,
+    read_path=gemini_paths.read_path,
+    check_name=gemini_paths.check_name,
+    find_listed=gemini_paths.find_listed,
+    prefix="/v1beta/",
+    prefixes=gemini_paths.PREFIXES,
+    live=gemini_paths.LIVE,
+    key_in_query=True,
+    count=TokenCounting(
+        path=gemini_paths.COUNT_PATH,
+        fields=frozenset(("contents", "generateContentRequest")),
+        answer_field="totalTokens",
+        asks_model=True,
+    ),
+    conversation="contents",
+    answer_field="candidates",
+    choices=gemini_traits.CHOICES,
+    recognize=gemini_traits.recognize,
+    model_words=gemini_traits.MODEL_WORDS,
+    asks_thinking=gemini_traits.asks_thinking,
+    output_caps=gemini_traits.OUTPUT_CAPS,
+    effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel"),
+    tiny_request=gemini_traits.tiny_request,
+    auth_words=gemini_errors.AUTH_WORDS,
+    tell_wait=gemini_errors.tell_wait,
+    knows_overflow=gemini_errors.is_overflow,
+    say_overflow=overflow_texts.say_to_google,
+    comments=False,
+    breaks_off=True,
+    limits=None,
+    models=ModelList(google_models.entry, google_models.page),
+)
 
 #: By name, in the order of `backends.PROTOCOLS`.
-BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES)}
+BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES, GEMINI)}
 #: The protocol that is assumed where nothing identifies one.
 DEFAULT = CHAT
 
@@ -278,7 +327,8 @@ def add(entry: WireProtocol) -> None:
         raise ValueError(f"there is a protocol {entry.name}")
     PROTOCOLS[entry.name] = entry.api
     BY_NAME[entry.name] = entry
-    rate_limits.add(entry.limits)
+    if entry.limits is not None:
+        rate_limits.add(entry.limits)
     for clear in _clear_caches:
         clear()
 
@@ -287,7 +337,7 @@ def remove(name: str) -> None:
     """Remove a protocol that was added."""
     limits = BY_NAME.pop(name).limits
     del PROTOCOLS[name]
-    if all(entry.limits is not limits for entry in BY_NAME.values()):
+    if limits is not None and all(entry.limits is not limits for entry in BY_NAME.values()):
         rate_limits.remove(limits)
     for clear in _clear_caches:
         clear()
@@ -317,6 +367,12 @@ def quota_hints() -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_hints))
 
 
+@derived
+def auth_words() -> tuple[bytes, ...]:
+    """Words in a 400 of any protocol that mean that the key, or its account, is refused, each once, in lower case."""
+    return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.auth_words))
+
+
 def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:
     """The protocol whose API is marked by a request's headers (by lower-case name); None when no header marks one."""
     for header, entry in _list_marks():
@@ -329,6 +385,6 @@ def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:
 def _list_marks() -> tuple[tuple[bytes, WireProtocol], ...]:
     found: dict[bytes, WireProtocol] = {}
     for entry in BY_NAME.values():
-        for header, _ in entry.api.headers[:1]:
+        for header in (*(name for name, _ in entry.api.headers[:1]), *entry.api.marks):
             found.setdefault(header.encode("ascii"), entry)
     return tuple(found.items())

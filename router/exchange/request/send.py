@@ -23,11 +23,13 @@ from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.recorded import RecordedExchange
 from router.net.headers import Lines, apply_changes, filter_request, parse_connection
-from router.net.query import filter_query
+from router.net.query import filter_query, replace_parameter
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
+from router.wire.protocol import WireProtocol
+from router.wire.protocols import BY_NAME
 from router.wire.raw.json.top_level import Top, peek
 
 if TYPE_CHECKING:
@@ -248,16 +250,24 @@ async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) 
 
 
 def _build_target(attempt: Attempt) -> bytes:
-    context, prefix = attempt.context, attempt.target.prefix
+    context = attempt.context
     if attempt.plan is not None:
-        return prefix + attempt.plan.path[3:].encode("ascii")
+        return _join(attempt, attempt.plan.path, BY_NAME[attempt.plan.spoken], stream=attempt.plan.stream)
     _, mark, query = context.request.target.partition(b"?")
     path = context.call.path_with(attempt.route.model if attempt.route.renamed else None)
+    if context.call.array:
+        query = replace_parameter(query, ("alt", "$alt"), context.call.entry.stream_query.encode("ascii"))
     if query:
         mark = filter_query(query)
         if len(mark) <= len(query):
             context.record.note("query parameters left out that name a credential or another method")
-    return prefix + path[3:].encode("ascii") + mark
+    return _join(attempt, path, context.call.entry, stream=False) + mark
+
+
+def _join(attempt: Attempt, path: str, entry: WireProtocol, *, stream: bool) -> bytes:
+    """A canonical path below the backend's root."""
+    query = f"?{entry.stream_query}" if stream and entry.stream_query else ""
+    return (entry.join_root(attempt.target.prefix.decode("ascii"), path) + query).encode("ascii")
 
 
 def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:

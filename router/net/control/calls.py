@@ -153,7 +153,7 @@ async def probe(
 
     entry = BY_NAME[protocol]
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
-    url = backend.root + entry.path_for(model, stream=False).removeprefix("/v1")
+    url = entry.join_root(backend.root, entry.path_for(model, stream=False))
     answer = await _post(backend, key, protocol, url, entry.tiny_request(model, cap), timeout, outbound)
     data = _decode_json(answer, url, key)
     if not isinstance(data, dict) or entry.answer_field not in data:
@@ -178,7 +178,7 @@ async def probe_stream(
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
     body = entry.tiny_request(model, cap) | {"stream": True, cap: _STREAM_TOKENS}
     body |= {"input": _STREAM_TEXT} if "input" in body else {"messages": [{"role": "user", "content": _STREAM_TEXT}]}
-    url = backend.root + entry.path_for(model, stream=True).removeprefix("/v1")
+    url = entry.join_root(backend.root, entry.path_for(model, stream=True))
     answer = await _post(backend, key, protocol, url, body, timeout, outbound)
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)

@@ -89,6 +89,8 @@ class Context:
     profile: Profile
     #: The reasoning efforts that the model takes, the weakest first; None where they are not known.
     efforts: tuple[str, ...] | None = None
+    #: The most tokens that the model writes, as its backend's own list of models says; None where it does not.
+    max_output: int | None = None
     #: The backend's name.
     upstream: str = ""
     #: The model's name at the upstream.
@@ -121,6 +123,8 @@ class Context:
     single_call: bool = False
     #: The caller asked for the log probabilities of the answer's tokens.
     logprobs: bool = False
+    #: The caller asked to read the model's reasoning; only in protocols that leave it out otherwise.
+    shows_reasoning: bool = False
     #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
     #: results by id over a whole conversation.
     call_ids: frozenset[str] = frozenset()

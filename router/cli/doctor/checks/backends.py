@@ -217,7 +217,7 @@ async def check_protocols(situation: Situation, home: Home, backend: Backend) ->
 
 async def _is_missing(backend: Backend, key: Secret | None, protocol: str, way: Outbound) -> bool:
     entry, api = BY_NAME[protocol], api_of(backend)
-    url = backend.root + entry.path_for("x", stream=False).removeprefix("/v1")
+    url = entry.join_root(backend.root, entry.path_for("x", stream=False))
     headers = {**dict(entry.api.headers), **dict(way.headers), "content-type": "application/json"}
     if key is not None:
         headers[api.key_header.lower()] = api.key_prefix + key.reveal()
