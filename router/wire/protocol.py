@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from router.backends import Api
+from router.backends import MODEL, Api
+from router.backends.endpoints import below_version
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir.overflow import Overflow
@@ -20,18 +21,16 @@ from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top
 
-#: Stands for the model's name in a path.
-MODEL = "{model}"
-
 
 def fill_model(path: str, model: str) -> str:
-    """The path with the model's name in the place of MODEL, percent-encoded."""
-    return path.replace(MODEL, quote(model, safe="")) if MODEL in path else path
+    """The path with the model's name in the place of MODEL, percent-encoded. An @ stays: some providers name a version
+    behind one."""
+    return path.replace(MODEL, quote(model, safe="@")) if MODEL in path else path
 
 
 def join_version(root: str, path: str) -> str:
     """The place of a canonical path at a backend whose root ends with the version. root: a URL, or its path."""
-    return root + path.removeprefix("/v1")
+    return root + below_version(path)
 
 
 class Decoder(Protocol):

@@ -24,9 +24,9 @@ from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
+from router.wire.gemini import codec as gemini_codec
 from router.wire.gemini import errors as gemini_errors
 from router.wire.gemini import paths as gemini_paths
-from router.wire.gemini import pending as gemini_pending
 from router.wire.gemini import traits as gemini_traits
 from router.wire.gemini.dialect import Gemini
 from router.wire.headers import rate_limits
@@ -244,7 +244,7 @@ GEMINI = WireProtocol(
     name="gemini",
     api=GOOGLE,
     dialect=Gemini(),
-    codec=gemini_pending.PENDING,
+    codec=gemini_codec.CODEC,
     path=gemini_paths.PATH,
     stream_path=gemini_paths.STREAM_PATH,
     stream_query="alt=sse",
@@ -271,7 +271,9 @@ GEMINI = WireProtocol(
     model_words=gemini_traits.MODEL_WORDS,
     asks_thinking=gemini_traits.asks_thinking,
     output_caps=gemini_traits.OUTPUT_CAPS,
-    effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel"),
+    effort=Effort(
+        field="generationConfig.thinkingConfig.thinkingLevel", words=gemini_traits.LEVELS, off=gemini_traits.turn_off
+    ),
     tiny_request=gemini_traits.tiny_request,
     auth_words=gemini_errors.AUTH_WORDS,
     tell_wait=gemini_errors.tell_wait,

@@ -11,6 +11,7 @@ import trio
 
 from router import __version__
 from router.backends import Backend
+from router.backends.endpoints import find_endpoint
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
@@ -258,7 +259,11 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
         (b"Accept-Encoding", b"accept-encoding", b"identity"),
         JSON,
     ]
-    out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
+    left_out = find_endpoint(target.backend, plan.spoken).drop_headers
+    told = {name: value for name, value in plan.headers.items() if name.lower() not in left_out}
+    out += [(name.encode(), name.encode(), value.encode()) for name, value in told.items()]
+    out += target.set_headers
     if attempt.changes:
         out = apply_changes(out, attempt.changes)
-    return [*out, target.auth] if target.auth is not None else out
+    auth = target.auth_for(plan.spoken)
+    return [*out, auth] if auth is not None else out

@@ -30,6 +30,8 @@ _OWN = (
     *("system_instruction", "generation_config", "safety_settings", "tool_config", "cached_content"),
     "generateContentRequest",
 )
+#: Levels of thinking by effort, and what takes the place of the effort `none` where a model can be without.
+LEVELS = {name: name.upper() for name in ("minimal", "low", "medium", "high", "xhigh")} | {"none": "LOW", "max": "HIGH"}
 _LEVELS = ("thinkingLevel", "thinking_level")
 _BUDGETS = ("thinkingBudget", "thinking_budget")
 
@@ -46,6 +48,13 @@ def asks_thinking(top: Top) -> bool:
     if any(isinstance(config.get(name), str) and config[name] for name in _LEVELS):
         return True
     return any(config.get(name) not in (None, 0, "0") for name in _BUDGETS)
+
+
+def turn_off(model: str) -> Mapping[str, object]:
+    """The fields that switch thinking off, by dotted path; {} for a model that cannot be without."""
+    if "gemini-2.5-flash" not in model.lower():
+        return {}
+    return {"generationConfig.thinkingConfig.thinkingBudget": 0}
 
 
 def tiny_request(model: str, cap: str) -> Json:
