@@ -17,9 +17,7 @@ def make_key(bits):
 
 def make_pem(bits=2048, form=serialization.PrivateFormat.PKCS8):
     """The key in PEM."""
-    return (
-        make_key(bits).private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
-    )
+    return make_key(bits).private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
 def write_account(path, uri, **changes):

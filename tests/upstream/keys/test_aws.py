@@ -305,4 +305,3 @@ def test_a_key_costs_little(fetch):
     for number in range(200):
         make_key(credentials, "us-east-1", 1.7e9 + number)
     assert (time.process_time() - began) / 200 < 0.0003
-
