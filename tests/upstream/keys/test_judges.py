@@ -1,5 +1,5 @@
-"""What is signed here equals, byte for byte, what the vendors' own libraries sign. They are not part of any extra: AWS's
-and Google's are larger than the program, and this runs where they are installed."""
+"""What is signed here equals, byte for byte, what the vendors' own libraries sign. They are in no extra: AWS's
+and Google's are larger than the program. This runs where they are installed."""
 
 import datetime
 import random
