@@ -110,7 +110,7 @@ def to_login(name: str) -> str:
 
 def to_cloud(source: str) -> str:
     """The reference of a cloud's own credentials, which is what the user names. Raises CommandError for another one."""
-    if source.partition(":")[0] not in ("aws", "google", "azure"):
+    if not source.startswith(("aws:", "google:", "azure:")):
         raise CommandError(
             f"{_quote(source)} is no source of a cloud's keys.",
             "Known: aws:bedrock, aws:bedrock/PROFILE, google:FILE, google:adc, google:metadata, azure:metadata.",
