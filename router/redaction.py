@@ -32,6 +32,9 @@ _PASSES = 4
 # What looks like a key of any provider.
 KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk|flk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+    # Bedrock's keys, access tokens of Google, signed tokens.
+    r"|(?:bedrock-api-key-|(?<![A-Za-z0-9+/])ABSK)[A-Za-z0-9+/]{12,}={0,2}|ya29\.[A-Za-z0-9_\-.]{12,}"
+    r"|(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]+)?"
 )
 _DIGIT = re.compile(r"[0-9]")
 
