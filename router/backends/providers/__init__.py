@@ -7,9 +7,9 @@ Properties that the documentation leaves open have the value that causes an erro
 """
 
 from router.backends import ANTHROPIC, Known
-from router.backends.cloud_providers import CLOUD_PROVIDERS
-from router.backends.hosted_providers import HOSTED_PROVIDERS
 from router.backends.profile import LOCAL_SAMPLING, OPENAI_SAMPLING, Profile
+from router.backends.providers.clouds import CLOUD_PROVIDERS
+from router.backends.providers.hosted import HOSTED_PROVIDERS
 
 #: Day on which the `models` tuples below were written.
 MODELS_DATE = "2026-11-20"
