@@ -278,6 +278,7 @@ GEMINI = WireProtocol(
     tiny_request=gemini_traits.tiny_request,
     drop_foreign_thinking=foreign_signatures.drop_foreign_signatures,
     auth_words=gemini_errors.AUTH_WORDS,
+    own_state=gemini_codec.CARRIED,
     tell_wait=gemini_errors.tell_wait,
     knows_overflow=gemini_errors.is_overflow,
     say_overflow=overflow_texts.say_to_google,
