@@ -7,7 +7,7 @@ token is not trusted with them. No answer holds a key.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -247,7 +247,7 @@ def _read_wish(
 def _read_variables(name: str, wish: Wish, given: dict[str, str]) -> dict[str, str]:
     """The values of the variables in the provider's URLs, {} where it has none. Raises BadRequest."""
     entry = known((vendor_of(wish.root) if wish.root else "") or name)
-    expected = entry.variables if entry is not None else {}
+    expected: Mapping[str, object] = entry.variables if entry is not None else {}
     if given.keys() - expected.keys():
         what = f"expected {', '.join(expected)}" if expected else f"{name} has none"
         raise BadRequest(f"variables has some that {name} does not have; {what}.")

@@ -4,7 +4,7 @@ No I/O: the caller reads and writes the files, checks names and keys, and conver
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -111,7 +111,7 @@ def auth_header_of(form: str) -> AuthHeader:
     """The form of the key's header of that name. Raises ValueError with what was expected."""
     if form not in AUTH_HEADERS:
         raise ValueError(f"one of {', '.join(AUTH_HEADERS)}")
-    return cast("AuthHeader", form)
+    return form
 
 
 def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
