@@ -1,7 +1,7 @@
 """Signatures in requests that are passed on to Google's API as they came, whose conversation began elsewhere.
 
-What fairlead made for a caller carries another upstream's reasoning, and Google would refuse it as corrupted. Only the first
-call of each content needs one; the documented placeholder stands for one that is not known
+What fairlead made for a caller carries another upstream's reasoning, and Google would refuse it as corrupted. Only the
+first call of each content needs one; the documented placeholder stands for one that is not known
 (https://ai.google.dev/gemini-api/docs/thought-signatures).
 """
 
