@@ -219,4 +219,4 @@ def test_token_counts_are_read(dialect, found, wanted):
 
 def test_every_protocol_has_a_dialect():
     """There is a dialect for each protocol that a backend can speak."""
-    assert sorted(BY_NAME) == ["chat", "messages", "responses"]
+    assert sorted(BY_NAME) == ["chat", "gemini", "messages", "responses"]
