@@ -12,6 +12,7 @@ from router.backends.endpoints import below_version
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir.overflow import Overflow
+from router.wire.conversation.sealed_state import PREFIX
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
@@ -290,6 +291,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Bytes that mark input that only the account that wrote it can read, b"" where there is none.
     sealed: bytes = b""
+    #: Bytes that mark the sealed state of a translation in its requests.
+    own_state: bytes = PREFIX.encode()
     #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
     #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None

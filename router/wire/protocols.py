@@ -26,6 +26,7 @@ from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
 from router.wire.gemini import codec as gemini_codec
 from router.wire.gemini import errors as gemini_errors
+from router.wire.gemini import foreign_signatures
 from router.wire.gemini import paths as gemini_paths
 from router.wire.gemini import traits as gemini_traits
 from router.wire.gemini.dialect import Gemini
@@ -275,7 +276,9 @@ GEMINI = WireProtocol(
         field="generationConfig.thinkingConfig.thinkingLevel", words=gemini_traits.LEVELS, off=gemini_traits.turn_off
     ),
     tiny_request=gemini_traits.tiny_request,
+    drop_foreign_thinking=foreign_signatures.drop_foreign_signatures,
     auth_words=gemini_errors.AUTH_WORDS,
+    own_state=gemini_codec.CARRIED,
     tell_wait=gemini_errors.tell_wait,
     knows_overflow=gemini_errors.is_overflow,
     say_overflow=overflow_texts.say_to_google,

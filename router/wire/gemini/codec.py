@@ -5,6 +5,7 @@ from router.wire.gemini.answers.decode_answer import decode_answer
 from router.wire.gemini.answers.decode_stream import GeminiDecoder
 from router.wire.gemini.answers.encode_answer import encode_answer
 from router.wire.gemini.answers.encode_stream import GeminiEncoder
+from router.wire.gemini.carriers import MARK
 from router.wire.gemini.requests.decode_request import decode_request
 from router.wire.gemini.requests.encode_request import encode_request
 from router.wire.protocol import Codec
@@ -19,3 +20,5 @@ CODEC = Codec(
     errors.decode_error,
     errors.encode_error,
 )
+#: Bytes that mark sealed state in a request.
+CARRIED = MARK.encode()
