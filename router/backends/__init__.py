@@ -128,6 +128,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     count_path: str = ""
     #: How the key is sent, None as for the provider's other protocols.
     auth_header: AuthHeader | None = None
+    #: Regular expression (whole match) of the names of the models that are served in this protocol; '' for all.
+    models: str = ""
     set_fields: tuple[FieldDefault, ...] = ()
     #: Headers of the caller's that are not passed on, by lower-case name.
     drop_headers: tuple[str, ...] = ()
@@ -188,6 +190,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     own_headers: tuple[str, ...] = ()
     #: Those of them that tell the caller's installations apart: they go along with the caller's own login alone.
     caller_headers: tuple[str, ...] = ()
+    #: How the names of more such headers begin.
+    own_prefixes: tuple[str, ...] = ()
     #: Models for backends with auth=client, whose catalog cannot be read for lack of a key; see MODELS_DATE.
     models: tuple[str, ...] = ()
     #: Prefix of the names in its list of models, which requests leave out.

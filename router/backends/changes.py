@@ -121,7 +121,7 @@ def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
     values = match_root(entry, wish.root)
     if values is None and entry.variables:
         return fill_roots(entry, wish.variables, _place_of(wish.root)).root
-    filled = fill_roots(entry, values or {})
+    filled = fill_roots(entry, values or {}, _place_of(wish.root))
     return filled.root if wish.root in filled.by_protocol.values() else wish.root
 
 
@@ -139,8 +139,7 @@ def _find_roots(entry: Known | None, root: str, variables: Mapping[str, str]) ->
     """The further roots of a backend with this one, and the values of its variables."""
     if entry is None:
         return {"roots": {}, "variables": {}}
-    found = match_root(entry, root)
-    values = found if found is not None else variables
+    values = {**variables, **(match_root(entry, root) or {})}
     if entry.variables.keys() - values.keys():
         return {"roots": {}, "variables": {}}
     filled = fill_roots(entry, values, _place_of(root))

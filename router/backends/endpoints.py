@@ -21,6 +21,19 @@ def find_endpoint(backend: Backend, protocol: str | None) -> Endpoint:
     return PLAIN if entry is None or protocol is None else entry.endpoints.get(protocol, PLAIN)
 
 
+def find_protocols(backend: Backend, model: str | None) -> tuple[str, ...]:
+    """The protocols in which a backend serves a model; all of the backend's where that is not known."""
+    entry = known(backend.vendor)
+    if entry is None or not entry.endpoints or not model:
+        return backend.protocols
+    found = tuple(name for name in backend.protocols if _serves(entry.endpoints.get(name, PLAIN), model))
+    return found or backend.protocols
+
+
+def _serves(endpoint: Endpoint, model: str) -> bool:
+    return not endpoint.models or re.fullmatch(endpoint.models, model) is not None
+
+
 def find_root(backend: Backend, protocol: str | None) -> str:
     """The root of a protocol's paths; None: of paths of no protocol."""
     return backend.roots.get(protocol or "", backend.root)

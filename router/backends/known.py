@@ -8,20 +8,26 @@ from router.backends import COMMON, PROTOCOLS, Api, Backend, Known
 from router.backends.hosts import clean_host, find_nearness
 from router.backends.old_roots import check_root
 from router.backends.providers import PROVIDERS
-from router.backends.variables import is_host_of, match_root
+from router.backends.variables import complete_root, match_root
 
 KNOWN: dict[str, Known] = {entry.name: entry for entry in PROVIDERS}
 # Other names that users type: vendor, product or model instead of the API's name.
 OTHER_NAMES = {
+    "aws": "bedrock",
+    "azure-openai": "azure",
     "chatgpt": "openai",
     "claude": "anthropic",
     "dashscope": "alibaba",
     "glm": "zai",
     "google": "gemini",
     "grok": "xai",
+    "hf": "huggingface",
     "kimi": "moonshot",
     "llama.cpp": "llamacpp",
+    "nim": "nvidia",
     "qwen": "alibaba",
+    "vertex-ai": "vertex",
+    "workers-ai": "cloudflare",
     "x.ai": "xai",
     "z.ai": "zai",
 }
@@ -54,13 +60,7 @@ def vendor_of(root: str) -> str:
 
 
 def _match_variable(root: str) -> Known | None:
-    for entry in _VARIABLE:
-        try:
-            if match_root(entry, root) is not None:
-                return entry
-        except ValueError:
-            continue
-    return None
+    return next((entry for entry in _VARIABLE if match_root(entry, root) is not None), None)
 
 
 def find_foreign(vendor: str, key: str) -> tuple[Known, str] | None:
@@ -155,11 +155,9 @@ def api_root(url: str) -> str:
     cleaned = clean_url(url)
     if cleaned in _ROOTS:
         return cleaned
-    for entry in _VARIABLE:
-        if match_root(entry, cleaned) is not None:
-            return cleaned
-        if not is_https(cleaned) and is_host_of(entry, host_of(cleaned)):
-            raise ValueError(f"it is {entry.title}, which is reached by https:// alone")
+    whole = next((found for entry in _VARIABLE if (found := complete_root(entry, cleaned))), "")
+    if whole:
+        return whole
     endpoint = _ENDPOINT.search(cleaned)
     if endpoint:
         raise ValueError(f"it must not include {endpoint[0]}")

@@ -7,6 +7,8 @@ Properties that the documentation leaves open have the value that causes an erro
 """
 
 from router.backends import ANTHROPIC, Known
+from router.backends.cloud_providers import CLOUD_PROVIDERS
+from router.backends.hosted_providers import HOSTED_PROVIDERS
 from router.backends.profile import LOCAL_SAMPLING, OPENAI_SAMPLING, Profile
 
 #: Day on which the `models` tuples below were written.
@@ -168,14 +170,9 @@ PROVIDERS = (
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
-        own_headers=(
-            *("x-goog-user-project", "x-goog-api-client", "x-goog-request-params", "x-server-timeout"),
-            *("x-gemini-api-privileged-user-id", "x-goog-upload-protocol", "x-goog-upload-command"),
-            *("x-goog-upload-offset", "x-goog-upload-file-name", "x-goog-upload-header-content-length"),
-            *("x-goog-upload-header-content-type", "x-vertex-ai-llm-request-type"),
-            "x-vertex-ai-llm-shared-request-type",
-        ),
+        own_headers=("x-server-timeout", "x-gemini-api-privileged-user-id"),
         caller_headers=("x-gemini-api-privileged-user-id",),
+        own_prefixes=("x-goog-", "x-vertex-ai-llm-"),
         model_prefix="models/",
         profile=Profile(
             efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False, schemas="gemini"
@@ -303,4 +300,6 @@ PROVIDERS = (
         start="litellm --config FILE",
         profile=Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
     ),
+    *HOSTED_PROVIDERS,
+    *CLOUD_PROVIDERS,
 )

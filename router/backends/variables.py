@@ -78,23 +78,33 @@ def _choose_host(entry: Known, values: Mapping[str, str]) -> str:
 
 
 def match_root(entry: Known, root: str) -> dict[str, str] | None:
-    """The values of the variables in one of a provider's roots, {} for a root without any; None for another URL. Raises
-    ValueError for a root whose host is not that of its path."""
+    """The values of the variables in one of a provider's roots, {} for a root without any; None for another URL."""
     if not entry.variables:
         return {} if root in _list_templates(entry) else None
     for expression in _compile(entry):
         found = expression.fullmatch(root)
-        if found is None:
-            continue
-        values = found.groupdict()
-        host = urlsplit(root).hostname or ""
-        expected = _choose_host(entry, values)
-        if not expected or expected == host:
-            return values
-        if entry.host_variable and entry.host_variable in urlsplit(root).path:
-            deciding = values[entry.host_variable]
-            raise ValueError(f"its host is {host}; that of the {entry.host_variable} {deciding} is {expected}")
+        if found is not None and _choose_host(entry, found.groupdict()) in ("", urlsplit(root).hostname):
+            return found.groupdict()
     return None
+
+
+def complete_root(entry: Known, url: str) -> str:
+    """The root that a URL means which lacks the last part of it, or all behind the host; '' where it is none of a
+    provider's. Raises ValueError for one on a host of the provider that is not for it."""
+    host, path = urlsplit(url).hostname or "", urlsplit(url).path
+    ends = [urlsplit(template).path for template in _list_templates(entry)] if not path else ["/v1"]
+    whole = next((url + end for end in ("", *ends) if match_root(entry, url + end) is not None), "")
+    if whole or not is_host_of(entry, host):
+        return whole
+    if not url.startswith("https://"):
+        raise ValueError(f"it is {entry.title}, which is reached by https:// alone")
+    for template in _list_templates(entry):
+        values = re.fullmatch(_express(entry, urlsplit(template).path), path)
+        deciding = values.groupdict().get(entry.host_variable) if values is not None else None
+        if values is not None and deciding is not None:
+            expected = _choose_host(entry, values.groupdict())
+            raise ValueError(f"it is on {host}, and the {entry.host_variable} {deciding} on {expected}")
+    return ""
 
 
 def is_host_of(entry: Known, host: str) -> bool:

@@ -16,11 +16,11 @@ from router.conform.record import Unknown
 from router.ir import Answer, Fault, Overflow, Text, ToolCall, Usage
 from router.wire import translate
 from router.wire.neutral.context import Context
+from router.wire.paths.upstream import build_path, fit_object
 from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.whole_numbers import parse_whole
-from router.wire.upstream_path import build_path, fit_object
 
 #: Of an answer.
 MOST_OUTPUT = 64

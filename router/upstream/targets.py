@@ -26,6 +26,7 @@ from router.wire.neutral.provider_profiles import find_profile
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
 _OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
+_OWN_PREFIXES = {entry.name: tuple(text.encode() for text in entry.own_prefixes) for entry in KNOWN.values()}
 _ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
 _CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
 _CALLER_HEADERS = frozenset(name.encode() for entry in KNOWN.values() for name in entry.caller_headers)
@@ -51,6 +52,8 @@ class Target:
     reference: str | None = field(repr=False)
     #: Headers meant for other vendors, or for other kinds of upstreams.
     drop: frozenset[bytes]
+    #: How the names of more such headers begin.
+    drop_prefixes: tuple[bytes, ...]
     #: Headers with the caller's credentials that may be passed on.
     keep: frozenset[bytes]
     #: Headers that the provider needs with every request.
@@ -174,6 +177,7 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         problem=credential.problem,
         reference=credential.reference,
         drop=_find_foreign_headers(backend) | {name.encode() for name in required},
+        drop_prefixes=_find_foreign_prefixes(backend),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         set_headers=[(name.encode(), name.encode(), value.encode()) for name, value in required.items()],
         other_auth=frozenset(name for name in backend.protocols if find_key_header(backend, name) != usual),
@@ -211,6 +215,12 @@ def _find_foreign_headers(backend: Backend) -> frozenset[bytes]:
     if "messages" not in backend.protocols:
         found |= _CLAUDE_CODE_HINTS
     return found if backend.vendor == "openai" else found | _CODEX_HINTS
+
+
+def _find_foreign_prefixes(backend: Backend) -> tuple[bytes, ...]:
+    own = _OWN_PREFIXES.get(backend.vendor, ())
+    every = dict.fromkeys(prefix for prefixes in _OWN_PREFIXES.values() for prefix in prefixes)
+    return tuple(prefix for prefix in every if prefix not in own)
 
 
 def _choose_switch(own: bool | None, common: bool) -> bool:

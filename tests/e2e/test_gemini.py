@@ -8,9 +8,18 @@ import pytest
 from router.exchange.client_response import relay
 
 from .processes import Threaded, backend, make_home, until
+from .samples import PROTOCOLS
+from .traffic import answer_of, events_of
 from .upstream import END, Upstream, chunk, close, plain, stream, stream_head
-from .wire import Client, ask, request
+from .wire import Client, ask, events, request
 
+OTHERS = ("messages", "chat", "responses")
+SAMPLES = {one.name: one for one in PROTOCOLS}
+COUNTS = {
+    "messages": {"input_tokens": 10, "output_tokens": 5},
+    "chat": {"prompt_tokens": 10, "completion_tokens": 5},
+    "responses": {"input_tokens": 10, "output_tokens": 5},
+}
 KEY = "AIza-upstream-key-0123456789"
 BODY = json.dumps({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}).encode()
 PATH = "/v1beta/models/gemini-x:generateContent"
@@ -49,7 +58,7 @@ def proxy(tmp_path_factory, listening):
     root = listening.root.removesuffix("/v1")
     backends = [
         backend("goo", f"{root}/v1beta", protocols=["gemini"], auth="key", key=KEY),
-        backend("mess", f"{root}/v1", protocols=["messages"]) | {"added": 1},
+        *(backend(name, f"{root}/v1", protocols=[name]) | {"added": 1} for name in OTHERS),
     ]
     settings = {"default_backend": "goo"}
     with Threaded(folder, backends=backends, **settings) as running:
@@ -231,3 +240,89 @@ def test_a_wrong_key_of_the_backend_is_an_account_failure(proxy, upstream):
     answer = ask(proxy.port, PATH, BODY)
     assert answer.status == 400
     assert entry(proxy, answer).tries[-1].status == 400
+
+
+def text_in(answers):
+    """The text of some answers or chunks in Google's form."""
+    contents = [one["candidates"][0]["content"] for one in answers]
+    return "".join(part.get("text", "") for content in contents for part in content.get("parts", ()))
+
+
+@pytest.mark.parametrize("form", ["whole", "events", "array"])
+@pytest.mark.parametrize("spoken", OTHERS)
+def test_a_caller_is_served_by_backends_of_other_protocols(proxy, upstream, spoken, form):
+    """A request of Google's API is translated to each other protocol, and its answer, stream or array back."""
+    sample = SAMPLES[spoken]
+    whole = plain(answer_of(sample, COUNTS[spoken]))
+    upstream.script(whole if form == "whole" else stream(events_of(sample, COUNTS[spoken])))
+    verb = "generateContent" if form == "whole" else "streamGenerateContent"
+    query = "?alt=sse" if form == "events" else ""
+    answer = ask(proxy.port, f"/v1beta/models/{spoken}:model-a:{verb}{query}", BODY)
+    assert answer.status == 200, answer.body
+    assert answer.field(b"x-fairlead-translation") == f"gemini->{spoken}".encode()
+    if form == "events":
+        assert all(line[:6] in (b"data: ", b"") for line in answer.body.split(b"\r\n"))
+        found = [json.loads(data) for _, data in events(answer.body)]
+    else:
+        found = json.loads(answer.body)
+        found = found if form == "array" else [found]
+    assert text_in(found) or (spoken, form) == ("responses", "whole")  # the sample says nothing
+    assert found[-1]["candidates"][0]["finishReason"] == "STOP"
+    assert found[-1]["usageMetadata"]["promptTokenCount"] == 10
+    assert upstream.seen[0].line == f"POST {sample.path} HTTP/1.1".encode()
+    noted = entry(proxy, answer)
+    assert (noted.tokens_in, noted.tokens_out) == (10, 5)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("caller", OTHERS)
+def test_callers_of_other_protocols_are_served_by_this_one(proxy, upstream, caller, streamed):
+    """A request of each other protocol is translated to Google's API, model and verb in the path."""
+    upstream.script(stream([frame(FIRST), frame(LAST)]) if streamed else plain(WHOLE))
+    turns = {"input": "hi"} if caller == "responses" else {"messages": [{"role": "user", "content": "hi"}]}
+    body = {"model": "goo:gemini-x", **turns, "stream": streamed}
+    body |= {"max_tokens": 50} if caller == "messages" else {}
+    answer = ask(proxy.port, SAMPLES[caller].path, json.dumps(body).encode())
+    assert answer.status == 200, answer.body
+    assert answer.whole
+    assert answer.field(b"x-fairlead-translation") == f"{caller}->gemini".encode()
+    verb = "streamGenerateContent?alt=sse" if streamed else "generateContent"
+    assert upstream.seen[0].line == f"POST /v1beta/models/gemini-x:{verb} HTTP/1.1".encode()
+    assert json.loads(upstream.seen[0].body)["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+    assert b"Hello" in answer.body or b"Hel" in answer.body
+    noted = entry(proxy, answer)
+    assert (noted.tokens_in, noted.tokens_out, noted.error) == (18, 115, "")
+
+
+@pytest.mark.parametrize("spoken", OTHERS)
+def test_a_broken_stream_of_another_protocol_breaks_off(proxy, upstream, spoken):
+    """A translated stream that breaks ends as this protocol's do: the error twice, and a broken connection."""
+    sample = SAMPLES[spoken]
+    upstream.script(stream_head() + b"".join(map(chunk, sample.events[:-2])), close)
+    answer = ask(proxy.port, f"/v1beta/models/{spoken}:model-a:streamGenerateContent?alt=sse", BODY)
+    assert not answer.whole
+    *_, said, raw = answer.body.removesuffix(b"\r\n\r\n").split(b"\r\n\r\n")
+    assert said == b"data: " + raw
+    assert json.loads(raw)["error"]["status"] == "INTERNAL"
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "word"),
+    [
+        (429, 429, "RESOURCE_EXHAUSTED"),
+        (401, 401, "UNAUTHENTICATED"),
+        (529, 503, "UNAVAILABLE"),
+        (400, 400, "INVALID_ARGUMENT"),
+    ],
+)
+def test_errors_of_another_protocol_come_in_googles_form(proxy, upstream, status, sent, word):
+    """A translated error has Google's status, and RetryInfo where the wait is known."""
+    said = {"type": "error", "error": {"type": "api_error", "message": "no"}}
+    lines = ((b"Retry-After", b"7"),) if status == 429 else ()
+    for _ in range(3):
+        upstream.script(plain(json.dumps(said).encode(), b"%d No" % status, *lines))
+    answer = ask(proxy.port, "/v1beta/models/messages:model-a:generateContent", BODY)
+    error = answer.json()["error"]
+    assert (answer.status, error["code"], error["status"]) == (sent, sent, word)
+    if status == 429:
+        assert error["details"] == [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]

@@ -11,8 +11,8 @@ from router.conform.bench import Bench
 from router.conform.probe import Group, Probe
 from router.conform.probes.asking import is_answer
 from router.conform.record import Finding, Unknown
+from router.wire.paths.upstream import build_path
 from router.wire.protocols import BY_NAME
-from router.wire.upstream_path import build_path
 
 _OTHER_CAP = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 

@@ -12,9 +12,9 @@ from router.settings import tables
 from router.upstream.configured_headers import Changes, header_changes
 from router.upstream.targets import Target
 from router.wire.calls import Call
+from router.wire.paths.upstream import fit_splice
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top
-from router.wire.upstream_path import fit_splice
 
 _encode = msgspec.json.encode
 

@@ -29,9 +29,9 @@ from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
+from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.top_level import Top, peek
-from router.wire.upstream_path import build_url
 
 if TYPE_CHECKING:
     from router.exchange.upstream_response.response import UpstreamResponse
@@ -321,6 +321,9 @@ def _build_headers(attempt: Attempt) -> Lines:
         drop |= parse_connection(connection)
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
+    foreign = {line[1] for line in request.lines if line[1].startswith(target.drop_prefixes)}
+    if foreign:
+        drop |= foreign
     endpoint = find_endpoint(target.backend, context.call.protocol)
     if endpoint.drop_headers:
         drop |= {name.encode() for name in endpoint.drop_headers}

@@ -218,7 +218,7 @@ def _find_stream_error(event: bytes) -> object:
 
 def _fit(backend: Backend, entry: "WireProtocol", model: str, body: Json, *, stream: bool) -> tuple[str, Json]:
     """The URL and the body of a request for text, as the backend's provider has them. Raises ControlError."""
-    from router.wire.upstream_path import build_url, fit_object
+    from router.wire.paths.upstream import build_url, fit_object
 
     endpoint, path = find_endpoint(backend, entry.name), entry.path_for(model, stream=stream)
     try:

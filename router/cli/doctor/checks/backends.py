@@ -29,8 +29,8 @@ from router.settings import Secret
 from router.store.config.redacted import advise_key
 from router.store.home.home import Home
 from router.watch.amounts import format_seconds
+from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
-from router.wire.upstream_path import build_url
 
 #: Seconds of each step to a backend.
 _STEP = 2.0

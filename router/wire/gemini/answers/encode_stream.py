@@ -170,6 +170,7 @@ class GeminiEncoder:
 
     def _write_call(self, call: _Call) -> bytes:
         self._begin("", "")
+        self._thoughts.begin_text()
         call.sent = True
         part = encode_call(call.began, "".join(call.fragments), call.signature, self._ctx)
         call.fragments.clear()
@@ -186,9 +187,7 @@ class GeminiEncoder:
             # A model that refuses in its own words just says them there.
             self._thoughts.say(refusal)
             out.append(self._text_chunk(refusal, b"}"))
-        if self._waiting:
-            out += [self._write_call(call) for call in self._waiting]
-            self._thoughts.begin_text()
+        out += [self._write_call(call) for call in self._waiting]
         signature = self._thoughts.sign_text()
         closing: Json = {"text": "", "thoughtSignature": signature} if signature else {"text": ""}
         ending = encode_ending([closing], event, refusal, self._ctx)

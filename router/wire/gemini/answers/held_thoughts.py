@@ -60,7 +60,7 @@ class HeldThoughts:
         return self._pack(self._said.bind())
 
     def begin_text(self) -> None:
-        """Text that follows stands behind a call, where none has been written yet."""
+        """A call was written: text that follows stands behind it."""
         self._said = TextBinding()
 
     def _pack(self, bound: str) -> str:
