@@ -309,7 +309,7 @@ def test_client_keys(tmp_path, up):
     backends = [backend("gemini", up.root, protocols=["gemini"], auth="key", key=KEY)]
     with Proxy(tmp_path, backends=backends, settings=settings) as proxy:
         options = types.HttpOptions(base_url=f"http://127.0.0.1:{proxy.port}")
-        with genai.Client(api_key=key, http_options=options) as good:
+        with genai.Client(api_key="client-key-0123456789-0123456789", http_options=options) as good:
             assert good.models.generate_content(model=FLASH, contents="hi").text == "hi"
             with pytest.raises(errors.ClientError) as caught:
                 good.models.get(model="no-such-model")
