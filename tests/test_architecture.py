@@ -83,7 +83,7 @@ SUB_ROOMS = {
     "wire/responses": {"raw", "costs", "conversation", "neutral", "errors", ""},
     "wire/responses/input": {"raw", "conversation", "neutral", "errors", ""},
     "wire/responses/output": {"raw", "conversation", "neutral", "responses", "errors", ""},
-    "wire/gemini": {"raw", "costs", "conversation", "neutral", "errors", "paths", ""},
+    "wire/gemini": {"raw", "costs", "conversation", "neutral", "errors", "paths", "model_lists", ""},
     "wire/gemini/requests": {"raw", "conversation", "neutral", "gemini", "errors", ""},
     "wire/gemini/answers": {"raw", "conversation", "neutral", "gemini", "errors", ""},
     "policy/accounts": set(),

@@ -115,7 +115,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     #: provider documents none. It counts in place of a price.
     charge: Literal["", "cost", "cost.total_cost", "cost_in_usd_ticks"] = ""
     #: The protocol to translate to rather than Chat, where the backend speaks both: it can express more.
-    prefers: Literal["", "responses"] = ""
+    prefers: Literal["", "responses", "gemini"] = ""
     #: Tools that it runs itself for a request in Messages: web_search, mcp.
     hosted: frozenset[str] = frozenset()
     #: A web search that a translated request only offers is sent on too. Off by default: agents offer one in every

@@ -6,7 +6,7 @@ The protocols of an entry are those the provider documents under its root; a sec
 Properties that the documentation leaves open have the value that causes an error rather than a silent loss.
 """
 
-from router.backends import ANTHROPIC, Known
+from router.backends import ANTHROPIC, Endpoint, Known
 from router.backends.cloud_providers import CLOUD_PROVIDERS
 from router.backends.hosted_providers import HOSTED_PROVIDERS
 from router.backends.profile import LOCAL_SAMPLING, OPENAI_SAMPLING, Profile
@@ -165,8 +165,13 @@ PROVIDERS = (
     Known(
         name="gemini",
         title="Google Gemini",
+        # Its endpoint for OpenAI's clients, and its own API, which can express more.
         root="https://generativelanguage.googleapis.com/v1beta/openai",
-        protocols=("chat",),
+        protocols=("chat", "gemini"),
+        endpoints={
+            "gemini": Endpoint(root="https://generativelanguage.googleapis.com/v1beta", auth_header="x-goog-api-key"),
+        },
+        source="https://ai.google.dev/gemini-api/docs/openai",
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
@@ -175,7 +180,11 @@ PROVIDERS = (
         own_prefixes=("x-goog-", "x-vertex-ai-llm-"),
         model_prefix="models/",
         profile=Profile(
-            efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False, schemas="gemini"
+            efforts=("none", "minimal", "low", "medium", "high"),
+            stop_max=5,
+            remote_images=False,
+            schemas="gemini",
+            prefers="gemini",
         ),
     ),
     Known(

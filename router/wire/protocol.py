@@ -12,6 +12,7 @@ from router.backends.endpoints import below_version
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir.overflow import Overflow
+from router.wire.conversation.sealed_state import StateSealer
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
@@ -109,6 +110,10 @@ class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
     marks: Mapping[str, object] = {}
     #: The field of an answer that holds the count.
     answer_field: str = "input_tokens"
+    #: The request for text that a request to count is about, from its object; and such a request for one in the target
+    #: protocol and its model, None where that has the fields `fields` alone.
+    read: Callable[[Json], Json] = lambda data: data
+    write: Callable[[Json, str], Json] | None = None
     #: A request to count is a POST that must name a model, and may be repeated like a request for text.
     asks_model: bool = False
 
@@ -167,6 +172,15 @@ class Compaction(NamedTuple):
     #: The conversation, as JSON, with the items that fairlead made as messages; from the key that they are signed with,
     #: the backend's name, and whether it writes such items itself. Raises BadRequest for one that it cannot read.
     unseal_items: Callable[..., bytes]
+
+
+class OwnState(NamedTuple):
+    """State that fairlead puts into answers in place of the upstream's own, and callers send back."""
+
+    #: In every body that holds some.
+    mark: bytes
+    #: The conversation, as JSON, without it; from the sealer of the upstream that is asked, and the model.
+    restore: Callable[[bytes, StateSealer, str], bytes]
 
 
 class ModelList(NamedTuple):
@@ -253,6 +267,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: Adds a mark for the provider's cache to a request that has none; False for one that has. None where no mark is
     #: needed.
     mark_cache: Callable[[Splice], bool] | None = None
+    #: Puts a model's new name where the bodies of requests with the model in the path repeat it.
+    rename_model: Callable[[Splice, str], None] | None = None
+    #: State of fairlead's own in requests that are passed on; None where there is none.
+    own_state: OwnState | None = None
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
     #: A body with the web searches as text that its upstream may refuse as foreign; None when it holds none. And True

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from router.backends import ANTHROPIC, COMMON, GOOGLE, OPENAI, PROTOCOLS
+from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
 from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire import openai, stored_responses
@@ -24,11 +24,7 @@ from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
-from router.wire.gemini import codec as gemini_codec
-from router.wire.gemini import errors as gemini_errors
-from router.wire.gemini import paths as gemini_paths
-from router.wire.gemini import traits as gemini_traits
-from router.wire.gemini.dialect import Gemini
+from router.wire.gemini.entry import GEMINI
 from router.wire.headers import rate_limits
 from router.wire.messages import attribution, cache_mark, foreign_thinking
 from router.wire.messages import decode_stream as messages_decode_stream
@@ -43,10 +39,18 @@ from router.wire.messages.requests import hosted_tools as messages_hosted_tools
 from router.wire.messages.requests import thinking
 from router.wire.model_lists import anthropic as anthropic_models
 from router.wire.model_lists import codex as codex_models
-from router.wire.model_lists import google as google_models
 from router.wire.model_lists import openai as openai_models
 from router.wire.neutral.provider_profiles import find_claude
-from router.wire.protocol import Codec, Compaction, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
+from router.wire.protocol import (
+    Codec,
+    Compaction,
+    Effort,
+    Images,
+    ModelList,
+    Stored,
+    TokenCounting,
+    WireProtocol,
+)
 from router.wire.raw import sse
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
@@ -239,52 +243,6 @@ RESPONSES = WireProtocol(
     ),
     deletes=True,
 )
-# Model and verb stand in the path, behind the version; sizes and choices stand in one object below the top level.
-GEMINI = WireProtocol(
-    name="gemini",
-    api=GOOGLE,
-    dialect=Gemini(),
-    codec=gemini_codec.CODEC,
-    path=gemini_paths.PATH,
-    stream_path=gemini_paths.STREAM_PATH,
-    stream_query="alt=sse",
-    fill_path=gemini_paths.fill_path,
-    join_root=gemini_paths.join_root,
-    spell_path=gemini_paths.spell_path,
-    read_path=gemini_paths.read_path,
-    check_name=gemini_paths.check_name,
-    find_listed=gemini_paths.find_listed,
-    prefix="/v1beta/",
-    prefixes=gemini_paths.PREFIXES,
-    live=gemini_paths.LIVE,
-    key_in_query=True,
-    count=TokenCounting(
-        path=gemini_paths.COUNT_PATH,
-        fields=frozenset(("contents", "generateContentRequest")),
-        answer_field="totalTokens",
-        asks_model=True,
-    ),
-    conversation="contents",
-    answer_field="candidates",
-    choices=gemini_traits.CHOICES,
-    recognize=gemini_traits.recognize,
-    model_words=gemini_traits.MODEL_WORDS,
-    asks_thinking=gemini_traits.asks_thinking,
-    output_caps=gemini_traits.OUTPUT_CAPS,
-    effort=Effort(
-        field="generationConfig.thinkingConfig.thinkingLevel", words=gemini_traits.LEVELS, off=gemini_traits.turn_off
-    ),
-    tiny_request=gemini_traits.tiny_request,
-    auth_words=gemini_errors.AUTH_WORDS,
-    tell_wait=gemini_errors.tell_wait,
-    knows_overflow=gemini_errors.is_overflow,
-    say_overflow=overflow_texts.say_to_google,
-    comments=False,
-    breaks_off=True,
-    limits=None,
-    models=ModelList(google_models.entry, google_models.page),
-)
-
 #: By name, in the order of `backends.PROTOCOLS`.
 BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES, GEMINI)}
 #: The protocol that is assumed where nothing identifies one.
