@@ -206,7 +206,8 @@ def _make_credentials(home: Home | None, settings: Settings, environ: Mapping[st
 
     if home is None:
         return Credentials(environ, own)
-    return Credentials(environ, own, logins=Logins(home, lambda: read_outbound(settings, environ)))
+    way = lambda: read_outbound(settings, environ)  # noqa: E731
+    return Credentials(environ, own, logins=Logins(home, way), outbound=way)
 
 
 async def _find_proxies(home: Home) -> list[FoundProxy]:
