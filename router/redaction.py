@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html.entities import html5
+from urllib.parse import unquote
 
 from router.settings.secret_headers import SHORTEST
 
@@ -52,6 +53,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{11,}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{16,}")
 _LINE_ENDS = {b"n": b"\n", b"r": b"\r"}
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+_PRESIGNED = "bedrock-api-key-"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*[ \t]+(\S+)")
 
 
@@ -152,7 +154,20 @@ def _list_parts(secret: str) -> Iterator[str]:
         if secret[:6].lower() == "basic ":
             login = _decode_base64(scheme[1].encode())
             found += [login, login.partition(":")[2]]
+    if secret.startswith(_PRESIGNED):
+        found += _list_presigned(secret)
     return (one for one in found if len(one) >= SHORTEST)
+
+
+def _list_presigned(key: str) -> Iterator[str]:
+    """The URL that a short-term Bedrock key is in base64, and the session and signature in it: AWS repeats these in
+    errors about signatures."""
+    url = _decode_base64(key.removeprefix(_PRESIGNED).encode())
+    yield url
+    for field in url.partition("?")[2].split("&"):
+        name, _, value = field.partition("=")
+        if name in ("X-Amz-Security-Token", "X-Amz-Signature"):
+            yield from (value, unquote(value))
 
 
 def _decode_base64(data: bytes) -> str:

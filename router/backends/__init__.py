@@ -23,8 +23,13 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...] = ()
     #: The header in which callers look for the id of a refused request.
     request_id_header: str = "x-request-id"
-    #: Its list of models comes in pages, and takes `limit`.
+    #: Its list of models comes in pages.
     paged: bool = False
+    #: The parameters of that list for the size of a page, and for where one begins.
+    page_size: str = "limit"
+    page_after: str = "after_id"
+    #: The field of that list that holds the models; where it is another one, their names have another form too.
+    models_field: str = "data"
     #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key. Claude Code asks
     #: before it uses a key of ANTHROPIC_API_KEY, and advises against it; a token it takes as it is.
     url_variable: str = ""
@@ -54,6 +59,10 @@ GOOGLE = Api(
     key_header="x-goog-api-key",
     key_prefix="",
     marks=("x-goog-api-key", "x-goog-api-client"),
+    paged=True,
+    page_size="pageSize",
+    page_after="pageToken",
+    models_field="models",
     url_variable="GOOGLE_GEMINI_BASE_URL",
     key_variable="GEMINI_API_KEY",
 )

@@ -43,6 +43,9 @@ _LOOK_AGAIN_SECONDS = 60.0
 
 # References that may ask their user, or an issuer; reading a file costs nobody anything.
 _ASKING = ("cmd:", "keyring:", "login:", "aws:", "google:", "azure:")
+# Those of them that are asked over the network: a failure is told for a moment to all who come, without asking again.
+_REMOTE = ("google:", "azure:")
+FAILED_SECONDS = 5.0
 
 
 class Credential(NamedTuple):
@@ -105,6 +108,8 @@ class _Fetch:
         #: What the key was made of or holds.
         self.parts: tuple[Secret, ...] = ()
         self.problem = CommandError("fetching it was interrupted.")
+        #: Until when its failure is told again, on the clock that runs on during sleep.
+        self.failed_until = 0.0
         #: It was begun because the key before was refused.
         self.anew = False
         #: Its own key was refused as well.
@@ -118,7 +123,9 @@ class _Fetch:
         """True while it runs, and while its key is fresh. now: on the clock that runs on during sleep."""
         if not self.done.is_set():
             return True
-        return self.secret is not None and trio.current_time() < self.until and now < self.ends
+        if self.secret is None:
+            return now < self.failed_until
+        return trio.current_time() < self.until and now < self.ends
 
     def fill(self, token: Token, now: float) -> None:
         """Take the token of a login. now: as for `usable`."""
@@ -268,7 +275,7 @@ class Credentials:
 
     def wake(self) -> None:
         """Fetch anew at the next refusal, whatever was refused before: the user may have changed what gives the key."""
-        for text in self._rests:
+        for text in (*self._rests, *(text for text, fetch in self._fetches.items() if fetch.failed_until)):
             self._fetches.pop(text, None)
         self._rests.clear()
         self._ended.clear()
@@ -357,6 +364,8 @@ class Credentials:
             await (self._fetch_token if find_login(text) else self._fetch_key)(text, fetch)
         except CommandError as error:
             fetch.problem = error
+            if text.startswith(_REMOTE):
+                fetch.failed_until = self._clock() + FAILED_SECONDS
             if isinstance(error, LoginEnded):
                 self._note_ended(text, error)
         except Exception as error:

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+import time
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -80,6 +81,29 @@ def test_nothing_secret_is_repeated(tmp_path, upstream):
         assert "canary" not in text
         assert seen["signature"] not in text
         assert "bedrock-api-key-" not in text
+
+
+def test_requests_go_on_across_the_end_of_a_token(tmp_path, upstream):
+    """A token of two seconds, and fifty requests and more until it was renewed: none fails or is sent twice, one
+    renewal is enough, and each goes out with a token that is valid."""
+    program, runs = tmp_path / "program", tmp_path / "runs"
+    program.write_text(
+        f"#!/bin/sh\nnow=$(date +%s.%N)\necho $now >>{runs}\n"
+        """printf '{"token": "tok-%s", "expires_in": 2}' $now\n"""
+    )
+    program.chmod(0o700)
+    upstream.default = (plain(CHAT.whole),)
+    entry = backend("box", upstream.root, auth="key", key=f'cmd:["{program}"]')
+    answers = []
+    with Proxy(tmp_path, backends=[entry]) as proxy:
+        while len(answers) < 50 or len({seen.field(b"authorization") for seen in upstream.seen}) < 2:
+            answers.append(ask_box(proxy))
+            made = float(upstream.seen[-1].field(b"authorization").removeprefix(b"Bearer tok-"))
+            # What the proxy counts from is when the program has ended.
+            assert time.time() < made + 2 + 1
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.field(b"x-fairlead-attempts") for answer in answers} <= {None, b"1"}
+    assert len(runs.read_text().split()) == 2
 
 
 def test_missing_credentials_are_told_to_the_client(tmp_path, upstream):

@@ -152,6 +152,28 @@ def test_a_key_that_cannot_be_renewed_ends(use):
     use(issuer, main)
 
 
+@pytest.mark.parametrize(("reference", "times"), [("google:adc", 2), ("azure:metadata", 2), (REFERENCE, 12)])
+def test_an_issuer_that_fails_is_not_asked_by_each_request(use, reference, times):
+    """Its error is told for five seconds; a command is run again, since its user may have mended it."""
+    issuer = Issuer(3600.0)
+    issuer.failing = 100
+
+    async def main(credentials):
+        for _ in range(12):
+            with pytest.raises(CommandError, match="the issuer is away"):
+                await credentials.key(reference)
+            await trio.sleep(0.8)
+        before = len(issuer.asked)
+        issuer.failing = 0
+        credentials.wake()
+        await credentials.key(reference)
+        assert len(issuer.asked) == before + 1
+        return before
+
+    before, _ = use(issuer, main)
+    assert before == times
+
+
 def test_a_refused_key_is_fetched_once_and_then_left_alone(use):
     """A 401 fetches anew at once; when that key is refused too, the issuer is not asked for a while."""
     issuer = Issuer(3600.0)

@@ -121,7 +121,7 @@ class _Reader:
             provider, served = _guess_provider(model), model
         known = _PROVIDERS.get(provider.lower())
         if known is None:
-            raise CommandError(f"{provider} has no API of the three protocols that fairlead knows")
+            raise CommandError(f"{provider} has no API of a protocol that fairlead knows")
         if isinstance(url, str) and _VARIABLE.fullmatch(url.strip()):
             raise CommandError(
                 "its URL is a variable; add the backend with it:   fairlead backend add NAME --base-url …"
