@@ -249,10 +249,12 @@ def list_made():
     from router.policy.routing.rules import compile_glob
     from router.redaction import Redactor
     from router.wire import calls
+    from router.wire.gemini import models
     from router.wire.paths import tables
 
     yield from (("backends/cache_rules.py", one) for one, _ in cache_rules._RULES)
     yield from (("backends/output_limits.py", one) for one, _ in output_limits._LIMITS)
+    yield from (("wire/gemini/models.py", one) for one, _ in models._MODELS)
     families = [re.compile(one) for entry in PROVIDERS for one in entry.families]
     yield from (("policy/routing/vendor_names.py", one) for one in families)
     published = [re.compile(one) for entry in PROVIDERS for one in entry.published]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from router.backends import PROTOCOLS, Account, AuthHeader, Backend, Known
+from router.backends import AUTH_HEADERS, PROTOCOLS, Account, AuthHeader, Backend, Known
 from router.backends.known import api_root, find_risk, host_of, known, same_place, vendor_of
 from router.backends.variables import fill_roots, match_root
 
@@ -105,6 +105,13 @@ def protocols_of(names: Iterable[str]) -> tuple[str, ...]:
     if not asked or asked - set(PROTOCOLS):
         raise ValueError(f"some of {','.join(PROTOCOLS)}")
     return tuple(protocol for protocol in PROTOCOLS if protocol in asked)
+
+
+def auth_header_of(form: str) -> AuthHeader:
+    """The form of the key's header of that name. Raises ValueError with what was expected."""
+    if form not in AUTH_HEADERS:
+        raise ValueError(f"one of {', '.join(AUTH_HEADERS)}")
+    return form
 
 
 def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:

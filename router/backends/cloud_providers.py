@@ -110,6 +110,7 @@ CLOUD_PROVIDERS = (
         models_path="",
         key_variables=_BEDROCK_KEYS,
         key_prefixes=("ABSK", "bedrock-api-key-"),
+        no_keys=("AKIA", "ASIA"),
         key_needs=(
             "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
             "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
@@ -134,6 +135,7 @@ CLOUD_PROVIDERS = (
         own_prefixes=_AMAZON,
         key_variables=_BEDROCK_KEYS,
         key_prefixes=("ABSK", "bedrock-api-key-"),
+        no_keys=("AKIA", "ASIA"),
         key_needs=(
             "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
             "bedrock-mantle:CallWithBearerToken and bedrock-mantle:CreateInference"

@@ -6,6 +6,11 @@ from urllib.parse import urlsplit
 _AZURE = re.compile(r"[a-z0-9-]{1,64}\.(?:openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)")
 
 
+_GITHUB = "GitHub Models was retired on 2026-07-30 and has no successor at GitHub"
+#: Names of providers that have ended -> what to say of them.
+RETIRED = {"github": _GITHUB, "github-models": _GITHUB}
+
+
 def check_root(url: str) -> None:
     """Raise ValueError, with what to use instead, for a URL that is out of date."""
     try:
@@ -15,7 +20,7 @@ def check_root(url: str) -> None:
         # It is refused as malformed later.
         return
     if host == "models.github.ai" or host == "models.inference.ai.azure.com":
-        raise ValueError("it names GitHub Models, which was retired on 2026-07-30 and has no successor at GitHub")
+        raise ValueError(f"it cannot be used: {_GITHUB}")
     if not _AZURE.fullmatch(host):
         return
     resource, _, domain = host.partition(".")

@@ -1,4 +1,4 @@
-"""The differences between upstreams of the Chat protocol, as flags."""
+"""The differences between upstreams of the Chat protocol, and some of those of Gemini's, as flags."""
 
 from typing import Annotated, Literal
 

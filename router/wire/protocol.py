@@ -12,7 +12,7 @@ from router.backends.endpoints import below_version
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir.overflow import Overflow
-from router.wire.conversation.sealed_state import StateSealer
+from router.wire.conversation.sealed_state import PREFIX, StateSealer
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
@@ -273,7 +273,7 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: Puts a model's new name where the bodies of requests with the model in the path repeat it.
     rename_model: Callable[[Splice, str], None] | None = None
     #: State of fairlead's own in requests that are passed on; None where there is none.
-    own_state: OwnState | None = None
+    restored: OwnState | None = None
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
     #: A body with the web searches as text that its upstream may refuse as foreign; None when it holds none. And True
@@ -311,6 +311,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Bytes that mark input that only the account that wrote it can read, b"" where there is none.
     sealed: bytes = b""
+    #: Bytes that mark the sealed state of a translation in its requests.
+    own_state: bytes = PREFIX.encode()
     #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
     #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None

@@ -37,7 +37,7 @@ async def unseal_compactions(attempt: Attempt, body: bytes, top: Top) -> tuple[b
 
 def unseal(body: bytes, top: Top, call: Call, target: Target, snapshot: Snapshot, model: str = "") -> tuple[bytes, Top]:
     """As `unseal_compactions`, of a body that may hold such items; the same object when it holds none."""
-    compaction, state, name = call.entry.compaction, call.entry.own_state, call.entry.conversation
+    compaction, state, name = call.entry.compaction, call.entry.restored, call.entry.conversation
     raw, mark = top.raw(name), _find_mark(call, target)
     if raw is None or not mark or mark not in body:
         return body, top
@@ -57,7 +57,7 @@ def unseal(body: bytes, top: Top, call: Call, target: Target, snapshot: Snapshot
 
 def _find_mark(call: Call, target: Target) -> bytes:
     """What is in every body that holds an item to look at; b"" for calls that hold none."""
-    compaction, state = call.entry.compaction, call.entry.own_state
+    compaction, state = call.entry.compaction, call.entry.restored
     if compaction is None:
         return b"" if state is None or not call.writes else state.mark
     return compaction.own_mark if target.profile.compacts else compaction.mark

@@ -53,6 +53,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from router.wire.gemini import foreign_signatures
 from router.wire.messages import foreign_thinking
 
 REPEATS = 2
@@ -131,7 +132,8 @@ def _has_old_key(sent: SendResult) -> bool:
     return sent.status == 401 and sent.fetched_key
 
 
-_USAGE, _THINKING = re.compile(rb"stream_options"), foreign_thinking.REFUSED
+_USAGE = re.compile(rb"stream_options")
+_THINKING = re.compile(b"|".join(one.REFUSED.pattern for one in (foreign_thinking, foreign_signatures)))
 RESENDS = (
     Resend(ResendChange.CONNECTION, _broke_while_idle, None, "stale_connection"),
     Resend(ResendChange.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),

@@ -2,18 +2,32 @@
 
 from router.backends import GOOGLE
 from router.wire.errors import overflow_texts
-from router.wire.gemini import counting, errors, own_signatures, paths, traits
-from router.wire.gemini.codec import CODEC
+from router.wire.gemini import counting, errors, foreign_signatures, own_signatures, paths, traits
+from router.wire.gemini.answers.decode_answer import decode_answer
+from router.wire.gemini.answers.decode_stream import GeminiDecoder
+from router.wire.gemini.answers.encode_answer import encode_answer
+from router.wire.gemini.answers.encode_stream import GeminiEncoder
 from router.wire.gemini.dialect import Gemini
+from router.wire.gemini.requests.decode_request import decode_request
+from router.wire.gemini.requests.encode_request import encode_request
 from router.wire.model_lists import google
-from router.wire.protocol import Effort, ModelList, OwnState, TokenCounting, WireProtocol
+from router.wire.protocol import Codec, Effort, ModelList, OwnState, TokenCounting, WireProtocol
 
 # Model and verb stand in the path, behind the version; sizes and choices stand in one object below the top level.
 GEMINI = WireProtocol(
     name="gemini",
     api=GOOGLE,
     dialect=Gemini(),
-    codec=CODEC,
+    codec=Codec(
+        decode_request,
+        encode_request,
+        decode_answer,
+        encode_answer,
+        GeminiDecoder,
+        GeminiEncoder,
+        errors.decode_error,
+        errors.encode_error,
+    ),
     path=paths.PATH,
     stream_path=paths.STREAM_PATH,
     stream_query="alt=sse",
@@ -46,8 +60,9 @@ GEMINI = WireProtocol(
     effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel", words=traits.LEVELS, off=traits.turn_off),
     tiny_request=traits.tiny_request,
     rename_model=counting.rename_model,
-    own_state=OwnState(own_signatures.MARK, own_signatures.restore_signatures),
-    drop_foreign_thinking=own_signatures.drop_signatures,
+    own_state=own_signatures.MARK,
+    restored=OwnState(own_signatures.MARK, own_signatures.restore_signatures),
+    drop_foreign_thinking=foreign_signatures.drop_foreign_signatures,
     auth_words=errors.AUTH_WORDS,
     tell_wait=errors.tell_wait,
     knows_overflow=errors.is_overflow,

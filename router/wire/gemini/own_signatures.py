@@ -1,8 +1,7 @@
 """Signatures in requests that are passed on to Google's API as they came, whose conversation began elsewhere.
 
-What fairlead made for a caller carries another upstream's reasoning, and Google would refuse it as corrupted. And after
-a change of the model, or of the project, real signatures may be refused too. Only the first call of each content needs
-one; the documented placeholder stands for one that is not known
+What fairlead made for a caller carries another upstream's reasoning, and Google would refuse it as corrupted. Only the
+first call of each content needs one; the documented placeholder stands for one that is not known
 (https://ai.google.dev/gemini-api/docs/thought-signatures).
 """
 
@@ -12,17 +11,16 @@ from typing import cast
 import msgspec
 
 from router.wire.conversation.sealed_state import StateSealer
+from router.wire.gemini import carriers
 from router.wire.gemini.carriers import bind_call, is_carrier, unpack
 from router.wire.gemini.models import find_model
 from router.wire.gemini.names import get, get_object, spell
 from router.wire.gemini.signatures import PLACEHOLDER, unwrap_signature
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
-from router.wire.raw.json.splice import Splice
-from router.wire.raw.json.top_level import peek
 
 #: In every body that holds a signature that fairlead made.
-MARK = b"cnRyMS4A"
+MARK = carriers.MARK.encode()
 _NAME = "thoughtSignature"
 # Chooses what takes the place of a signature, '' for nothing: from the call that it stands on, {} for a text, the
 # signature, and whether that is the first call of its content.
@@ -44,19 +42,6 @@ def restore_signatures(contents: bytes, sealer: StateSealer, model: str) -> byte
         return PLACEHOLDER if first and needed else ""
 
     return _replace(contents, choose) or contents
-
-
-def drop_signatures(body: bytes) -> bytes | None:
-    """A request whose upstream refused the signatures: with the placeholder on the first call of each content, and no
-    other signature; None when it holds no signature."""
-    top = peek(body)
-    raw = top.raw("contents")
-    changed = None if raw is None else _replace(raw, lambda call, _, first: PLACEHOLDER if first else "")
-    if changed is None:
-        return None
-    splice = Splice(body, top)
-    splice.put("contents", changed)
-    return b"".join(splice.parts())
 
 
 def _replace(contents: bytes, choose: _Choose) -> bytes | None:

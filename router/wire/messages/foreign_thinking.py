@@ -17,7 +17,7 @@ from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
 
 #: Anthropic's error message on reasoning with a foreign signature.
-REFUSED = re.compile(rb"[Ii]nvalid `?signature`? in `?thinking`? block|[Tt]hought[_ ]signature")
+REFUSED = re.compile(rb"[Ii]nvalid `?signature`? in `?thinking`? block")
 #: A complaint about the sealed content of a result; what a translation wrote there is empty.
 UNREADABLE = re.compile(rb"encrypted_content")
 _EMPTY = re.compile(rb'"encrypted_content"\s{0,8}:\s{0,8}""')

@@ -143,6 +143,8 @@ class Context:
     union_tools: frozenset[str] = frozenset()
     #: The caller's paths of fields that the neutral request names differently.
     paths: dict[str, str] = field(default_factory=dict[str, str])
+    #: The caller's paths of the tools, where they are not those of a list `tools`.
+    tool_paths: tuple[str, ...] = ()
     #: Fields of a Responses request that its answers repeat.
     request_fields: Json = field(default_factory=dict[str, object])
     #: The forms of a Responses caller's tools that are not plain functions, by their neutral names.
@@ -190,6 +192,10 @@ class Context:
     def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""
         return self.paths.get(name, name)
+
+    def tool_path(self, at: int) -> str:
+        """The caller's path of a tool of the neutral request."""
+        return self.tool_paths[at] if at < len(self.tool_paths) else f"tools[{at}]"
 
     def refuse(self, path: str, why: str) -> BadRequest:
         """Build the error for a field that cannot be translated without changing the meaning of the request."""

@@ -44,7 +44,6 @@ USER_PARTS = [
     ({"text": "a", "thought": True}, Text("a"), ["contents[0].parts[0].thought=dropped"]),
     ({"text": "a", "thought": False}, Text("a"), []),
     ({"text": "a", "inlineData": None}, Text("a"), []),
-    ({"text": ""}, Text(""), []),
 ]
 
 
@@ -107,6 +106,13 @@ def test_contents_of_the_user_stay_apart():
     """Each is a turn of its own."""
     found, _ = turns(user("a"), user("b"))
     assert [turn.path for turn in found] == ["contents[0]", "contents[1]"]
+
+
+def test_empty_texts_are_left_out():
+    """A content of the user with nothing else is no turn."""
+    found, losses = turns(user("a", ""), user(""), user("b"))
+    assert [turn.blocks for turn in found] == [(Text("a"),), (Text("b"),)]
+    assert losses == []
 
 
 def test_an_answer_without_parts_is_no_turn():
@@ -252,7 +258,8 @@ REFUSED = [
     ([{"role": "assistant", "parts": [{"text": "a"}]}], "contents[0].role:"),
     ([{"role": "system", "parts": [{"text": "a"}]}], "contents[0].role:"),
     ([user()], "contents[0].parts:"),
-    ([{"role": "model"}], "contents:"),
+    ([{"role": "model"}], "contents: no content"),
+    ([user(""), user({"text": "", "thoughtSignature": ""})], "contents: no content"),
     (["a"], "contents[0]: expected an object"),
     ([{"parts": [[]]}], f"{PART}: expected an object"),
     ([{"parts": {"text": "a"}}], "contents[0].parts: expected a list"),

@@ -6,7 +6,7 @@ from router.errors import BadRequest
 from router.ir import Choice, Reasoning, Shape, Text, Tool
 from router.wire.gemini.requests.decode_request import decode_request
 
-from ..translations import context
+from ..translations import context, sent
 from .gemini_samples import LOOK, asked, decoded, user
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -282,5 +282,27 @@ def test_paths_of_later_losses_are_the_callers():
         "reasoning": "generationConfig.thinkingConfig.thinking_level",
         "shape": "generationConfig.responseJsonSchema",
         "schema": "generationConfig.responseJsonSchema",
+        "messages": "contents",
+        "tool_choice": "toolConfig.functionCallingConfig",
     }
     assert {name: ctx.caller_path(name) for name in wanted} == wanted
+
+
+def test_paths_of_tools_are_the_callers():
+    """A loss of a function is named by its entry and its place there, also where some are left out."""
+    union = {"name": "a", "parametersJsonSchema": {"anyOf": [{"type": "object"}]}}
+    calling = {"mode": "VALIDATED", "allowedFunctionNames": ["a"]}
+    tools = [{"functionDeclarations": [PEEK, LOOK]}, {"function_declarations": [union]}]
+    body = asked(user("go"), tools=tools, toolConfig={"functionCallingConfig": calling})
+    _, losses = sent(body, "gemini", "anthropic", "messages", model="claude-opus-5")
+    assert "tools[1].function_declarations[0].parameters.anyOf=weakened" in losses
+
+
+def test_refusals_of_a_backend_name_the_callers_fields():
+    """What a backend cannot do is told in the words of the request."""
+    prefill = {"contents": [user("go"), {"role": "model", "parts": [{"text": "The answer is"}]}]}
+    with pytest.raises(BadRequest, match=r"^contents: the last message is the assistant's"):
+        sent(prefill, "gemini", "anthropic", "messages", model="claude-opus-5")
+    named = with_tools(LOOK, PEEK, mode="ANY", allowedFunctionNames=["peek"])
+    with pytest.raises(BadRequest, match=r"^toolConfig\.functionCallingConfig: a certain tool cannot be forced"):
+        sent(named, "gemini", "lmstudio", "chat")

@@ -116,12 +116,9 @@ class GeminiDecoder:
         check_length(found, CHOICES)
         answer: Json | None = None
         entries = cast("list[object]", found) if isinstance(found, list) else []
-        for at, one in enumerate(entries):
-            if not isinstance(one, dict):
-                continue
-            entry = cast("Json", one)
-            index = json_values.as_count(entry.get("index"))
-            index = at if index is None else index
+        for entry in [cast("Json", one) for one in entries if isinstance(one, dict)]:
+            # As all numbers that are 0 it may be left out.
+            index = json_values.as_count(entry.get("index")) or 0
             if self._main is None:
                 self._main = index
             if index == self._main and answer is None:

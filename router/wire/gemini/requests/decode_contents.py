@@ -50,15 +50,17 @@ def decode_contents(data: Json, ctx: Context) -> tuple[Turn, ...]:
         if answer is not None:
             turns += answer.finish()
             answer = None
-        turns.append(_decode_user(parts, path, ids, ctx))
+        blocks = _decode_user(parts, path, ids, ctx)
+        if blocks:
+            turns.append(Turn("user", blocks, path))
     if answer is not None:
         turns += answer.finish()
     if not turns:
-        raise BadRequest("contents: no content has any parts.")
+        raise BadRequest("contents: no content says anything.")
     return tuple(turns)
 
 
-def _decode_user(parts: list[Json], path: str, ids: CallIds, ctx: Context) -> Turn:
+def _decode_user(parts: list[Json], path: str, ids: CallIds, ctx: Context) -> tuple[Block, ...]:
     if not parts:
         raise BadRequest(f"{path}.parts: a content of the user must have some parts.")
     blocks: list[Block] = []
@@ -82,8 +84,7 @@ def _decode_user(parts: list[Json], path: str, ids: CallIds, ctx: Context) -> Tu
                 blocks.append(Text(text))
         else:
             blocks.append(decode_executed(part, kind, here, ctx))
-    # An empty text is legal there; an encoder whose provider does not take it refuses it.
-    return Turn("user", tuple(blocks) or (Text(""),), path)
+    return tuple(blocks)
 
 
 def _put_media(media: Text | Image | Document, blocks: list[Block]) -> None:

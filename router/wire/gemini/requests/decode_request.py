@@ -32,7 +32,6 @@ def decode_request(data: Json, ctx: Context) -> Request:
     config = read_config(data, ctx)
     ctx.paths |= {
         "messages": "contents",
-        "tool_choice": names.spell(data, "toolConfig"),
         "max_tokens": config.name("maxOutputTokens"),
         "stop": config.name("stopSequences"),
         "temperature": config.name("temperature"),

@@ -22,9 +22,10 @@ _READ_OF_CALLING = names.both("mode", "allowedFunctionNames")
 _MODES = ("AUTO", "ANY", "NONE", "VALIDATED")
 
 
-def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
-    """The functions of all entries. Raises BadRequest for tools that Google runs itself."""
+def decode_tools(data: Json, ctx: Context) -> dict[str, Tool]:
+    """The functions of all entries, each by its path. Raises BadRequest for tools that Google runs itself."""
     found: dict[str, Tool] = {}
+    taken: set[str] = set()
     for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
         for key, value in entry.items():
             if key not in (_DECLARATIONS, names.to_snake(_DECLARATIONS)) and value is not None:
@@ -32,9 +33,11 @@ def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
         path = f"tools[{at}].{names.spell(entry, _DECLARATIONS)}"
         for place, form in enumerate(json_values.read_objects(names.get(entry, _DECLARATIONS), path)):
             tool = _decode_function(form, f"{path}[{place}]", ctx)
-            if found.setdefault(tool.name, tool) is not tool:
+            if tool.name in taken:
                 raise BadRequest(f"{path}[{place}].name: another function is named '{tool.name}'.")
-    return tuple(found.values())
+            taken.add(tool.name)
+            found[f"{path}[{place}]"] = tool
+    return found
 
 
 def _decode_function(form: Json, path: str, ctx: Context) -> Tool:
@@ -58,12 +61,13 @@ def _decode_schema(form: Json, path: str) -> Json:
     )
 
 
-def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
-    """The tool choice, and the tools that it leaves."""
+def decode_choice(data: Json, declared: dict[str, Tool], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
+    """The tool choice, and the tools that it leaves. declared: the tools by their paths."""
+    tools = tuple(declared.values())
     top = names.spell(data, "toolConfig")
     config = json_values.read_object(data.get(top), top)
     ctx.note_unread(config, _READ_OF_CONFIG, f"{top}.")
-    path = f"{top}.{names.spell(config, 'functionCallingConfig')}"
+    path = ctx.paths["tool_choice"] = f"{top}.{names.spell(config, 'functionCallingConfig')}"
     form = json_values.read_object(names.get(config, "functionCallingConfig"), path)
     ctx.note_unread(form, _READ_OF_CALLING, f"{path}.")
     mode = names.read_enum(form, "mode", f"{path}.").removeprefix("MODE_UNSPECIFIED")
@@ -83,6 +87,8 @@ def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Ch
     if mode == "VALIDATED":
         ctx.note_weakened(f"{path}.mode")
         tools = tuple(msgspec.structs.replace(tool, strict=True) for tool in tools)
+    left = {tool.name for tool in tools}
+    ctx.tool_paths = tuple(path for path, tool in declared.items() if tool.name in left)
     return choice, tools
 
 
