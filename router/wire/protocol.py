@@ -253,6 +253,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: How surely a request whose path is unknown is in this protocol, 0 for not at all; from the top level of its body
     #: and its headers by lower-case name.
     recognize: Callable[[Top, Mapping[bytes, bytes]], int] = lambda top, fields: 0
+    #: The path of a field that cannot be translated, since it is the vendor's own, such as a tool that runs there; ''
+    #: for a request without one. From the top level of the body.
+    find_bound: Callable[[Top], str] = lambda top: ""
     #: Words in the names of models that are usually requested in this protocol.
     model_words: tuple[str, ...] = ()
     #: How its conversations hold images; None where they hold none.

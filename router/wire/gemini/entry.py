@@ -55,6 +55,7 @@ GEMINI = WireProtocol(
     recognize=traits.recognize,
     model_words=traits.MODEL_WORDS,
     asks_thinking=traits.asks_thinking,
+    find_bound=traits.find_bound,
     output_caps=traits.OUTPUT_CAPS,
     effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel", words=traits.LEVELS, off=traits.turn_off),
     tiny_request=traits.tiny_request,
