@@ -66,7 +66,7 @@ ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 SUB_ROOMS = {
     "wire/raw": set(),
     "wire/raw/json": {"raw"},
-    "wire/paths": set(),
+    "wire/paths": {"raw", ""},
     "wire/model_lists": {"raw"},
     "wire/headers": set(),
     "wire/errors": {"raw", "headers"},

@@ -7,6 +7,8 @@ Properties that the documentation leaves open have the value that causes an erro
 """
 
 from router.backends import ANTHROPIC, Known
+from router.backends.cloud_providers import CLOUD_PROVIDERS
+from router.backends.hosted_providers import HOSTED_PROVIDERS
 from router.backends.profile import LOCAL_SAMPLING, OPENAI_SAMPLING, Profile
 
 #: Day on which the `models` tuples below were written.
@@ -168,7 +170,7 @@ PROVIDERS = (
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
-        own_headers=("x-goog-user-project",),
+        own_prefixes=("x-goog-",),
         model_prefix="models/",
         profile=Profile(
             efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False, schemas="gemini"
@@ -296,4 +298,6 @@ PROVIDERS = (
         start="litellm --config FILE",
         profile=Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
     ),
+    *HOSTED_PROVIDERS,
+    *CLOUD_PROVIDERS,
 )

@@ -2,6 +2,7 @@
 
 import time
 
+from router.backends.advice import advise_error
 from router.errors import BadGateway, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.respond import error_of_200, read_error, respond
@@ -86,6 +87,13 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     text = describe_body(attempt.context, failure.body, redactor_of(attempt))
     if fault is Fault.AUTH_REJECTED and attempt.target.reference is not None:
         _note_skew(attempt, fields.get(b"date", b""))
+    # AWS has the kind of an error in a header alone: `ThrottlingException:http://...`.
+    kind = fields.get(b"x-amzn-errortype", b"")[:80].decode("latin-1").partition(":")[0]
+    if kind.isalnum() and kind not in text:
+        text = f"{kind}: {text}" if text else kind
+    hint = advise_error(attempt.target.backend, text)
+    if hint:
+        attempt.context.record.note(hint)
     note_overflow(attempt, failure.status, failure.body)
     return AttemptFailure(
         attempt=attempt,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import trio
 
 from router.backends import Account, Backend
-from router.backends.known import api_of
+from router.backends.endpoints import find_key_header
 from router.backends.regions import find_region
 from router.errors import CommandError
 from router.host.clock import boot_time
@@ -90,13 +90,15 @@ def find_reference(account: Account, root: str) -> str:
     return add_region(account.key, find_region(root))
 
 
-def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
-    """The header that carries a key, as its vendor wants it: spelled name, lower-case name, value."""
+def auth_header(
+    backend: Backend, secret: Secret | None, protocol: str | None = None
+) -> tuple[bytes, bytes, bytes] | None:
+    """The header that carries a key in a protocol, as its vendor wants it: spelled name, lower-case name, value."""
     if secret is None:
         return None
-    api = api_of(backend)
-    spelled = api.key_header.encode("ascii")
-    return spelled, spelled.lower(), (api.key_prefix + secret.reveal()).encode("ascii")
+    name, prefix = find_key_header(backend, protocol)
+    spelled = name.encode("ascii")
+    return spelled, spelled.lower(), (prefix + secret.reveal()).encode("ascii")
 
 
 class _Fetch:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from router.backends import Api
+from router.backends import MODEL, Api
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir.overflow import Overflow
@@ -19,9 +19,6 @@ from router.wire.neutral.context import Context
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top
-
-#: Stands for the model's name in a path.
-MODEL = "{model}"
 
 
 class Decoder(Protocol):
@@ -272,5 +269,6 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fill_model(path: str, model: str) -> str:
-    """The path with the model's name in the place of MODEL, percent-encoded."""
-    return path.replace(MODEL, quote(model, safe="")) if MODEL in path else path
+    """The path with the model's name in the place of MODEL, percent-encoded. An @ stays: some providers name a version
+    behind one."""
+    return path.replace(MODEL, quote(model, safe="@")) if MODEL in path else path

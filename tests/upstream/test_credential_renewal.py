@@ -112,7 +112,8 @@ def test_a_key_that_lives_for_years_is_fetched_once_a_day(use):
         await credentials.key(REFERENCE)
         await trio.sleep(86_000 * 0.5)
         assert (await credentials.key(REFERENCE)).reveal() == "key-1"
-        await trio.sleep(86_401)
+        for _ in range(2):
+            await trio.sleep(86_000 * 0.51)
         assert (await credentials.key(REFERENCE)).reveal() == "key-2"
 
     use(issuer, main)

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from router import __version__
-from router.backends import Backend
+from router.backends.endpoints import find_endpoint, find_protocols
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
@@ -45,7 +45,7 @@ JSON = (b"Content-Type", b"content-type", b"application/json")
 
 def needs_translation(call: Call, route: Route) -> bool:
     """True for a call that its backend gets in another protocol."""
-    spoken = route.backend.protocols
+    spoken = find_protocols(route.backend, route.model)
     if call.protocol is None or call.protocol in spoken or not (call.writes or call.counts):
         return False
     return translate.target_of(call.protocol, spoken) is not None
@@ -72,8 +72,8 @@ def plan_translation(
         # The user sends such requests there for the tool, forced or not.
         profile = msgspec.structs.replace(profile, offered_search=True)
     spoken = call.protocol
-    if not call.compacts or spoken not in backend.protocols:
-        spoken = _choose_protocol(call, backend, profile, searches=searches)
+    if not call.compacts or spoken not in find_protocols(backend, route.model):
+        spoken = _choose_protocol(call, route, profile, searches=searches)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -98,10 +98,10 @@ def plan_translation(
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
-def _choose_protocol(call: Call, backend: Backend, profile: Profile, *, searches: bool) -> str | None:
+def _choose_protocol(call: Call, route: Route, profile: Profile, *, searches: bool) -> str | None:
     """The protocol to translate a call to; None for one that is not translated."""
     prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
-    return translate.target_of(call.protocol, backend.protocols, prefers)
+    return translate.target_of(call.protocol, find_protocols(route.backend, route.model), prefers)
 
 
 def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
@@ -109,10 +109,10 @@ def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
     backend = route.backend
     options = snapshot.settings.backends.get(backend.name, BackendOptions())
     profile = habits_of(backend, options, route.model or "")
-    if call.protocol in backend.protocols:
+    if call.protocol in find_protocols(backend, route.model):
         # Of its own form of the tool only Anthropic's is known; a caller of Responses gets what the profile has.
         return profile.search_tool in IN_RESPONSES if call.entry is RESPONSES else "web_search" in profile.hosted
-    spoken = _choose_protocol(call, backend, profile, searches=True) if needs_translation(call, route) else None
+    spoken = _choose_protocol(call, route, profile, searches=True) if needs_translation(call, route) else None
     return spoken is not None and BY_NAME[spoken].searches(profile)
 
 
@@ -252,7 +252,11 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
         (b"Accept-Encoding", b"accept-encoding", b"identity"),
         JSON,
     ]
-    out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
+    left_out = find_endpoint(target.backend, plan.spoken).drop_headers
+    told = {name: value for name, value in plan.headers.items() if name.lower() not in left_out}
+    out += [(name.encode(), name.encode(), value.encode()) for name, value in told.items()]
+    out += target.set_headers
     if attempt.changes:
         out = apply_changes(out, attempt.changes)
-    return [*out, target.auth] if target.auth is not None else out
+    auth = target.auth_for(plan.spoken)
+    return [*out, auth] if auth is not None else out

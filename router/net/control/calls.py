@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from router.backends import Backend
-from router.backends.known import api_of, known, refuses_max_tokens
+from router.backends.endpoints import find_endpoint, find_key_header, find_root, list_set_headers
+from router.backends.known import api_of, host_of, known, refuses_max_tokens
+from router.errors import BadRequest
 from router.net.client.outbound import DIRECT, Outbound
-from router.net.control.request import SHOWN, Answer, ControlError, clean, send
-from router.redaction import NO_SECRETS, Redactor
+from router.net.control.refusals import check_not_html, read_refusal
+from router.net.control.request import Answer, ControlError, clean, send
 from router.settings import Secret
 from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
+
+if TYPE_CHECKING:
+    from router.wire.protocol import WireProtocol
 
 PAGES = 20
 MODELS = 20_000
@@ -75,8 +81,12 @@ async def fetch_catalog(
     size = 0
     # OpenAI's form has no pages and does not know `limit`.
     query = "?limit=1000" if api_of(backend).paged else ""
+    entry = known(backend.vendor)
+    path = "/models" if entry is None else entry.models_path
+    if not path:
+        raise ControlError(f"{host_of(backend.root)} has no list of models", status=404, code="no_list")
     for _ in range(PAGES):
-        url = f"{backend.root}/models{query}"
+        url = f"{backend.root}{path}{query}"
         answer = await _ask("GET", url, _make_headers(backend, key, outbound), None, timeout, outbound)
         if len(answer.body) > _THREAD_BYTES:
             import trio
@@ -153,8 +163,8 @@ async def probe(
 
     entry = BY_NAME[protocol]
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
-    url = backend.root + entry.path_for(model, stream=False).removeprefix("/v1")
-    answer = await _post(backend, key, protocol, url, entry.tiny_request(model, cap), timeout, outbound)
+    url, body = _fit(backend, entry, model, entry.tiny_request(model, cap), stream=False)
+    answer = await _post(backend, key, protocol, url, body, timeout, outbound)
     data = _decode_json(answer, url, key)
     if not isinstance(data, dict) or entry.answer_field not in data:
         raise ControlError("the answer does not have the form of this protocol", status=answer.status)
@@ -178,13 +188,13 @@ async def probe_stream(
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
     body = entry.tiny_request(model, cap) | {"stream": True, cap: _STREAM_TOKENS}
     body |= {"input": _STREAM_TEXT} if "input" in body else {"messages": [{"role": "user", "content": _STREAM_TEXT}]}
-    url = backend.root + entry.path_for(model, stream=True).removeprefix("/v1")
+    url, body = _fit(backend, entry, model, body, stream=True)
     answer = await _post(backend, key, protocol, url, body, timeout, outbound)
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/event-stream":
-        _check_not_html(answer, url)
+        check_not_html(answer, url)
         said = f"{urlsplit(url).netloc} was asked for a stream and sent {clean(kind, 60) or 'an answer without a type'}"
         raise ControlError(said, status=answer.status, code="no_stream")
     events = [line.removeprefix(b"data:") for line in answer.body.splitlines() if line.startswith(b"data:")]
@@ -206,18 +216,32 @@ def _find_stream_error(event: bytes) -> object:
     return fields.get("error") or (cast("dict[str, object]", inner).get("error") if isinstance(inner, dict) else None)
 
 
+def _fit(backend: Backend, entry: "WireProtocol", model: str, body: Json, *, stream: bool) -> tuple[str, Json]:
+    """The URL and the body of a request for text, as the backend's provider has them. Raises ControlError."""
+    from router.wire.paths.upstream import build_path, fit_object
+
+    endpoint, path = find_endpoint(backend, entry.name), entry.path_for(model, stream=stream)
+    try:
+        below = build_path(endpoint, entry, path, model, stream=stream)
+    except BadRequest as problem:
+        raise ControlError(problem.message) from None
+    return find_root(backend, entry.name) + below, fit_object(body, endpoint, entry, path)
+
+
 async def _post(
     backend: Backend,
     key: Secret | None,
     protocol: str,
     url: str,
-    body: Mapping[str, object],
+    body: Json,
     timeout: float,
     outbound: Outbound,
 ) -> Answer:
     from router.wire.protocols import BY_NAME
 
-    headers = {**dict(BY_NAME[protocol].api.headers), **_make_headers(backend, key, outbound)}
+    headers = {**dict(BY_NAME[protocol].api.headers), **_make_headers(backend, key, outbound, protocol)}
+    for name in find_endpoint(backend, protocol).drop_headers:
+        headers.pop(name, None)
     headers["content-type"] = "application/json"
     return await _ask("POST", url, headers, msgspec.json.encode(body), timeout, outbound)
 
@@ -241,20 +265,25 @@ async def post_json(url: str, headers: Mapping[str, str], body: bytes, *, timeou
     return await send("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
 
 
-def _make_headers(backend: Backend, key: Secret | None, outbound: Outbound) -> dict[str, str]:
-    """The configured headers and that of the key, by lower-case name."""
-    headers = dict(outbound.headers)
+def _make_headers(
+    backend: Backend, key: Secret | None, outbound: Outbound, protocol: str | None = None
+) -> dict[str, str]:
+    """The configured headers, those that the provider needs, and that of the key, by lower-case name."""
+    headers = {**list_set_headers(backend), **outbound.headers}
     api = api_of(backend)
     for name, value in api.headers:
         headers.setdefault(name, value)
-    return {**headers, api.key_header.lower(): api.key_prefix + key.reveal()} if key else headers
+    if key is None:
+        return headers
+    name, prefix = find_key_header(backend, protocol)
+    return {**headers, name.lower(): prefix + key.reveal()}
 
 
 def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     """The decoded body of a success. Raises ControlError for everything else."""
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)
-    _check_not_html(answer, url)
+    check_not_html(answer, url)
     try:
         data = cast("object", msgspec.json.decode(answer.body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -309,49 +338,6 @@ def _is_plain(name: str) -> bool:
 
 def _is_clean(name: str) -> bool:
     return len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256)
-
-
-def _check_not_html(answer: Answer, url: str) -> None:
-    if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
-        why = "a login page or proxy may be intercepting the connection, or the base URL is wrong"
-        if answer.status in (404, 405):
-            why = "the path of the base URL is probably wrong"
-        raise ControlError(f"{urlsplit(url).netloc} sent a web page, not an API's answer: {why}", status=answer.status)
-
-
-def read_refusal(answer: Answer, url: str, key: Secret | None, *, limit: int = SHOWN) -> ControlError:
-    """The error for an unsuccessful answer, in the provider's words, cut at `limit` and without the key."""
-    host = urlsplit(url).netloc
-    hidden = NO_SECRETS if key is None else Redactor([key.reveal()])
-    if 300 <= answer.status < 400:
-        target = clean(hidden.redact_text(urlsplit(answer.headers.get("location", "")).netloc)) or "another path"
-        said = f"{host} redirects to {target} ({answer.status})"
-        return ControlError(said, status=answer.status, code="redirect", cause="redirect")
-    try:
-        _check_not_html(answer, url)
-        message, code = _read_error(msgspec.json.decode(answer.body))
-    except ControlError as error:
-        message, code = str(error), ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        message, code = answer.body[: SHOWN * 4].decode("utf-8", "replace"), ""
-    if key is not None:
-        message = message.replace(key.reveal(), "(key)")
-        code = code.replace(key.reveal(), "(key)")
-    message, code = hidden.redact_text(message[: SHOWN * 4]), hidden.redact_text(code[: SHOWN * 4])
-    said = clean(message, limit) or f"{host} answered {answer.status} and gave no reason"
-    return ControlError(said, status=answer.status, code=clean(code, 60))
-
-
-def _read_error(data: object) -> tuple[str, str]:
-    """Message and code from the forms providers use: {"error": {…}}, {"error": "…"}, {"message": "…"}."""
-    entry = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-    inner = entry.get("error", entry)
-    if isinstance(inner, str):
-        return inner, ""
-    fields = cast("dict[str, object]", inner) if isinstance(inner, dict) else entry
-    message = fields.get("message") or fields.get("detail")
-    code = next((value for name in ("code", "type") if isinstance(value := fields.get(name), str) and value), "")
-    return (message if isinstance(message, str) else ""), code
 
 
 def _find_text(value: object) -> str:
