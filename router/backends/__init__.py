@@ -177,6 +177,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
+    #: The source of keys that are made from the user's own credentials of the cloud, '' for none.
+    key_cloud: str = ""
     #: What its errors say, in lower case, and what to do then, as the end of a sentence.
     error_hints: tuple[tuple[str, str], ...] = ()
     #: The public document that this entry follows; '' for entries older than this field.

@@ -16,6 +16,16 @@ GROUPS = {
     "subagent": "give an agent a sub-agent or a skill that knows fairlead",
     "service": "have the system run the proxy, now and at every login",
 }
+#: Where a key is taken from, of each command that stores one.
+KEY_SOURCES = (
+    Option(("--key-stdin",), None, "read the key from standard input"),
+    Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
+    Option(("--key-file",), "file", "take it from this file, which only you can read"),
+    Option(("--key-cmd",), "", "take it from what this command prints"),
+    Option(("--key-cloud",), "", "make it from a cloud's own credentials: aws:bedrock, ..."),
+    Option(("--keyring",), "", "take it from the system's keyring"),
+    Option(("--key",), "", "the key itself"),
+)
 #: In the order of the overview.
 COMMANDS = {
     "proxy": Command("serve every backend on one local URL", (), (
@@ -77,13 +87,7 @@ COMMANDS = {
     )),
     "init": Command("ask a few questions, and get a first answer", (), (
         Option(("--backend",), "new backend", "add this provider, `all` that are found here, or `none`", again=True),
-        Option(("--key-stdin",), None, "read the key from standard input"),
-        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
-        Option(("--key-file",), "file", "take it from this file, which only you can read"),
-        Option(("--key-cmd",), "", "take it from what this command prints"),
-        Option(("--key-cloud",), "", "make it from a cloud's own credentials: aws:bedrock, ..."),
-        Option(("--keyring",), "", "take it from the system's keyring"),
-        Option(("--key",), "", "the key itself"),
+        *KEY_SOURCES,
         Option(("--proxy",), ("background", "once"), "where none runs: one that stays, or one for the first answer"),
         Option(("--tool",), "tool", "point this tool at fairlead, or `none`"),
         Option(("--write",), None, "write the configuration of the tool without asking"),
@@ -131,13 +135,7 @@ COMMANDS = {
         Option(("--json",), None, "print the result as JSON"),
     )),
     "backend add": Command("add a backend, or change one", ("new backend",), (
-        Option(("--key-stdin",), None, "read the key from standard input"),
-        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
-        Option(("--key-file",), "file", "take it from this file, which only you can read"),
-        Option(("--key-cmd",), "", "take it from what this command prints"),
-        Option(("--key-cloud",), "", "make it from a cloud's own credentials: aws:bedrock, ..."),
-        Option(("--keyring",), "", "take it from the system's keyring"),
-        Option(("--key",), "", "the key itself"),
+        *KEY_SOURCES,
         Option(("--no-key",), None, "send no key"),
         Option(("--auth",), ("client",), "pass on each tool's own login instead of a key"),
         Option(("--base-url",), "", "where it is, with or without a trailing /v1"),
@@ -157,13 +155,7 @@ COMMANDS = {
         Option(("--json",), None, "print them as JSON"),
     )),
     "backend set": Command("change one: its URL, protocols or key", ("backend",), (
-        Option(("--key-stdin",), None, "read the key from standard input"),
-        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
-        Option(("--key-file",), "file", "take it from this file, which only you can read"),
-        Option(("--key-cmd",), "", "take it from what this command prints"),
-        Option(("--key-cloud",), "", "make it from a cloud's own credentials: aws:bedrock, ..."),
-        Option(("--keyring",), "", "take it from the system's keyring"),
-        Option(("--key",), "", "the key itself"),
+        *KEY_SOURCES,
         Option(("--no-key",), None, "send no key"),
         Option(("--auth",), ("client",), "pass on each tool's own login instead of a key"),
         Option(("--base-url",), "", "where it is, with or without a trailing /v1"),
@@ -185,13 +177,7 @@ COMMANDS = {
         Option(("--json",), None, "print the result as JSON"),
     )),
     "accounts add": Command("store a further key of a backend", ("backend", "",), (
-        Option(("--key-stdin",), None, "read the key from standard input"),
-        Option(("--key-env",), "variable", "take the key from this environment variable when it is ..."),
-        Option(("--key-file",), "file", "take it from this file, which only you can read"),
-        Option(("--key-cmd",), "", "take it from what this command prints"),
-        Option(("--key-cloud",), "", "make it from a cloud's own credentials: aws:bedrock, ..."),
-        Option(("--keyring",), "", "take it from the system's keyring"),
-        Option(("--key",), "", "the key itself"),
+        *KEY_SOURCES,
     )),
     "accounts list": Command("show the accounts", ("backend",), (
         Option(("--json",), None, "print them as JSON"),
