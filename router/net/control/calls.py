@@ -314,8 +314,6 @@ def _read_page(
     return page, [(name, None if read_entry is None else read_entry(entry)) for name, entry in islice(named, MODELS)]
 
 
-
-
 def _find_text(value: object) -> str:
     """The first text in an answer of any protocol, '' when it has none."""
     if isinstance(value, str):
