@@ -60,6 +60,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NUMBER": SETTING,
         "_ZONE": SETTING,
     },
+    "backends/regions.py": {
+        "_FORM": SETTING,
+        "_HOST": NAME,
+    },
     "backends/key_forms.py": {
         "_WORD": HEAD,
     },
@@ -128,7 +132,8 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "b';|%3[bB]'": HEAD,
     },
     "policy/accounts/retry.py": {
-        "b'stream_options'": BODY,
+        "_USAGE": BODY,
+        "_THINKING": BODY,
     },
     "policy/accounts/session_key.py": {
         "_SESSION": TEXT,
@@ -188,6 +193,12 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "upstream/configured_headers.py": {
         "_NAME": SETTING,
         "_VALUE": SETTING,
+    },
+    "upstream/keys/expiry.py": {
+        "_JWT": SETTING,
+    },
+    "upstream/keys/metadata.py": {
+        "_HOST": SETTING,
     },
     "upstream/keys/commands.py": {
         "_NAMED": OUTPUT,
@@ -253,6 +264,15 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_PART": HEAD,
         "_NUMBER": HEAD,
         "_HTTP": HEAD,
+    },
+    "wire/gemini/answers/partial_arguments.py": {
+        "_STEP": TEXT,
+    },
+    "wire/gemini/foreign_signatures.py": {
+        "REFUSED": BODY,
+    },
+    "wire/gemini/models.py": {
+        "pattern": NAME,
     },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,

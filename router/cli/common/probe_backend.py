@@ -23,7 +23,7 @@ from router.store.keys.own_keys import OwnKeyRefused
 from router.store.keys.references import source
 from router.store.keys.secrets import VariableUnset
 from router.upstream.configured_headers import set_headers
-from router.upstream.credentials import Credentials
+from router.upstream.credentials import Credentials, find_reference
 from router.watch.amounts import format_seconds
 
 # The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
@@ -68,7 +68,7 @@ async def fetch_key(backend: Backend, keys: Credentials) -> Secret | None:
         raise CommandError(
             f"{backend.name} has no key.", f"Give one:   fairlead backend set {backend.name} --key-stdin"
         )
-    return await keys.key(backend.accounts[0].key)
+    return await keys.key(find_reference(backend.accounts[0], backend.root))
 
 
 def build_outbound(home: Home, backend: Backend, settings: Settings | None = None) -> Outbound:
