@@ -183,6 +183,16 @@ class OwnState(NamedTuple):
     restore: Callable[[bytes, StateSealer, str], bytes]
 
 
+class ResourceNames(NamedTuple):
+    """How a protocol names what is stored at its upstreams, where that is not by plain ids."""
+
+    #: The names in a canonical path, and those in the body of a request.
+    in_path: Callable[[str], list[str]]
+    in_body: Callable[[bytes], list[str]]
+    #: The names that an answer gives out, each with its collection.
+    issued: Callable[[bytes | bytearray], list[tuple[str, str]]]
+
+
 class TinyRequest(Protocol):
     """Makes the smallest request of a protocol."""
 
@@ -330,6 +340,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     compaction: Compaction | None = None
     #: Callers may delete stored answers.
     deletes: bool = False
+    #: Names of what is stored at its upstreams; None where these are plain ids.
+    resources: ResourceNames | None = None
     #: Collections with ids under its further paths: an expression of the path, and the name of the collection.
     collections: tuple[tuple[re.Pattern[str], str], ...] = ()
 

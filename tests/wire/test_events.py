@@ -15,7 +15,7 @@ from router.wire.raw.json import json_values
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
 
-MESSAGES, CHAT, RESPONSES = (entry.dialect for entry in BY_NAME.values())
+MESSAGES, CHAT, RESPONSES, GEMINI = (entry.dialect for entry in BY_NAME.values())
 
 
 def chunk(finish=None, **delta):
@@ -69,6 +69,14 @@ MEANINGS = [
     (RESPONSES, "response.created", {"response": {}}, H, None),
     (RESPONSES, "response.completed", {"response": {}}, C, True),
     (RESPONSES, "", None, H, None),
+    (GEMINI, "", {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}, C, None),
+    (GEMINI, "", {"candidates": [{"finishReason": "STOP"}]}, C, True),
+    (GEMINI, "", {"candidates": [], "usageMetadata": {}}, H, None),
+    (GEMINI, "", {"error": {"code": 503}}, E, False),
+    (GEMINI, "", {"candidates": "odd"}, H, None),
+    (GEMINI, "error", {"message": "no form"}, E, False),
+    (GEMINI, "error", None, E, False),
+    (GEMINI, "", None, H, None),
     (PLAIN, "", {"anything": 1}, C, None),
     (PLAIN, "", None, C, None),
 ]

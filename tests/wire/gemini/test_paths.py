@@ -75,6 +75,7 @@ def test_no_post_that_generates_is_free():
         ("/v1beta/models/m:generateContent", None),
         ("/v1/models/m:generateContent", None),
         ("/v1beta/files", None),
+        ("/v1beta/models/m/operations/o1", None),
     ],
 )
 def test_the_list_and_one_model(path, listed):
