@@ -10,16 +10,23 @@ import msgspec
 
 from router.wire.raw.json.json_values import Json
 
-#: Collections whose objects have names.
-NAMES = ("files", "cachedContents", "interactions", "batches", "operations", "tunedModels", "fileSearchStores")
-#: Their paths: an expression, and the name of the collection.
-COLLECTIONS = tuple(
-    (re.compile(rf"(?:/upload)?/v1(?:alpha|beta){'?' if name not in ('files', 'batches') else ''}/{name}(?:/|$)"), name)
-    for name in NAMES
+#: Paths of collections whose objects have names; two of these are at OpenAI too.
+COLLECTIONS = (
+    (re.compile(r"(?:/upload)?/v1(?:alpha|beta)/files(?:/|$)"), "files"),
+    (re.compile(r"/v1(?:alpha|beta)?/cachedContents(?:/|$)"), "cachedContents"),
+    (re.compile(r"/v1(?:alpha|beta)?/interactions(?:/|$)"), "interactions"),
+    (re.compile(r"/v1(?:alpha|beta)/batches(?:/|$)"), "batches"),
+    (re.compile(r"/v1(?:alpha|beta)?/operations(?:/|$)"), "operations"),
+    (re.compile(r"/v1(?:alpha|beta)?/tunedModels(?:/|$)"), "tunedModels"),
+    (re.compile(r"(?:/upload)?/v1(?:alpha|beta)?/fileSearchStores(?:/|$)"), "fileSearchStores"),
 )
-_NAME = "|".join(NAMES)
-_IN_PATH = re.compile(rf"/v1(?:alpha|beta)?/((?:{_NAME})/[^/:]{{1,200}})")
-_WHOLE = re.compile(rf"(?:{_NAME})/[!-.0-9A-~]{{1,200}}")
+_IN_PATH = re.compile(
+    r"/v1(?:alpha|beta)?/((?:files|cachedContents|interactions|batches|operations|tunedModels|fileSearchStores)"
+    r"/[^/:]{1,200})"
+)
+_WHOLE = re.compile(
+    r"(?:files|cachedContents|interactions|batches|operations|tunedModels|fileSearchStores)/[!-.0-9A-~]{1,200}"
+)
 # What is searched for first: much faster than the expressions, and rarely found.
 _NEEDLES = (b"/files/", b"ached", b"nteraction")
 _FILE = re.compile(rb'"file(?:Uri|_uri)"\s{0,8}:\s{0,8}"[!#-\[\]-~]{1,300}?/(files/[a-zA-Z0-9_-]{1,64})["?]')
