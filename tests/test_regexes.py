@@ -248,6 +248,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/gemini/models.py": {
         "pattern": NAME,
     },
+    "wire/gemini/traits.py": {
+        "_MEDIA_TYPE": BODY,
+    },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,
     },
