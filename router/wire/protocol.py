@@ -191,6 +191,14 @@ class OwnState(NamedTuple):
     restore: Callable[[bytes, StateSealer, str], bytes]
 
 
+class TinyRequest(Protocol):
+    """Makes the smallest request of a protocol."""
+
+    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ..., /) -> Json:
+        """The body. cap: the name of the output limit."""
+        ...
+
+
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
@@ -264,8 +272,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     output_caps: tuple[str, ...] = ()
     #: How its requests state the reasoning effort; None where they do not.
     effort: Effort | None = None
-    #: Makes the smallest request, from a model and the name of the output limit.
-    tiny_request: Callable[[str, str], Json]
+    #: Makes the smallest request, from a model and the name of the output limit, or one with another text and limit.
+    tiny_request: TinyRequest
     #: Adds the request for a stream's usage; False when it is there already, or when that cannot be determined.
     ask_usage: Callable[[Splice], bool] | None = None
     #: The field that asks for usage, '' where usage is always reported.

@@ -59,10 +59,11 @@ def turn_off(model: str) -> Mapping[str, object]:
     return {"generationConfig.thinkingConfig.thinkingBudget": 0}
 
 
-def tiny_request(model: str, cap: str) -> Json:
-    """The smallest request. The model stands in the path. cap: where the output limit stands."""
+def tiny_request(model: str, cap: str, text: str = "hi", tokens: int = 16) -> Json:
+    """The smallest request, or one with another text and limit, whose model stands in the path. cap: where the output
+    limit stands."""
     holder, _, name = cap.partition(".")
-    return {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], holder: {name: 16}}
+    return {"contents": [{"role": "user", "parts": [{"text": text}]}], holder: {name: tokens}}
 
 
 def _read_part_type(part: Json) -> object:
