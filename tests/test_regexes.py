@@ -262,6 +262,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_CACHE": BODY,
         "_EARLIER": BODY,
     },
+    "wire/gemini/traits.py": {
+        "_MEDIA_TYPE": BODY,
+    },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,
     },

@@ -118,6 +118,10 @@ class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
     asks_model: bool = False
 
 
+def _read_type(block: Json) -> object:
+    return block.get("type")
+
+
 class Images(NamedTuple):
     """How a conversation holds images."""
 
@@ -125,6 +129,10 @@ class Images(NamedTuple):
     types: frozenset[str]
     #: Matches in every body that may hold one of these types, in any spelling of JSON strings.
     needle: re.Pattern[bytes]
+    #: Reads the type of a block.
+    read_type: Callable[[Json], object] = _read_type
+    #: Fields that hold further blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
+    holders: tuple[str, ...] = ("content", "output")
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):

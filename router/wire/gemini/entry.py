@@ -55,6 +55,7 @@ GEMINI = WireProtocol(
     choices=traits.CHOICES,
     recognize=traits.recognize,
     model_words=traits.MODEL_WORDS,
+    images=traits.IMAGES,
     asks_thinking=traits.asks_thinking,
     output_caps=traits.OUTPUT_CAPS,
     effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel", words=traits.LEVELS, off=traits.turn_off),
