@@ -23,8 +23,10 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...] = ()
     #: The header in which callers look for the id of a refused request.
     request_id_header: str = "x-request-id"
-    #: Its list of models comes in pages, and takes `limit`.
-    paged: bool = False
+    #: Where its list of models comes in pages: the query of the first one, and the parameter by which the next is asked
+    #: for; '' where it has none, and does not know them.
+    pages: str = ""
+    next_page: str = ""
     #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key. Claude Code asks
     #: before it uses a key of ANTHROPIC_API_KEY, and advises against it; a token it takes as it is.
     url_variable: str = ""
@@ -38,7 +40,8 @@ ANTHROPIC = Api(
     key_prefix="",
     headers=(("anthropic-version", "2023-06-01"),),
     request_id_header="request-id",
-    paged=True,
+    pages="?limit=1000",
+    next_page="after_id",
     url_variable="ANTHROPIC_BASE_URL",
     key_variable="ANTHROPIC_AUTH_TOKEN",
 )
@@ -54,6 +57,8 @@ GOOGLE = Api(
     key_header="x-goog-api-key",
     key_prefix="",
     marks=("x-goog-api-key", "x-goog-api-client"),
+    pages="?pageSize=1000",
+    next_page="pageToken",
     url_variable="GOOGLE_GEMINI_BASE_URL",
     key_variable="GEMINI_API_KEY",
 )

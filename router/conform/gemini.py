@@ -48,7 +48,7 @@ def _find_wrong(reply: Reply, bench: Bench) -> str:
     for line in reply.body.splitlines():
         if line and not line.startswith(b"data: {"):
             return f"a line that its clients do not read: {line[:80].decode('utf-8', 'replace')}"
-    events = list(reply.iter_events())
+    events = [event for event in reply.iter_events() if event.data]
     times = [event.at for event in events if _read_parts(event.data)]
     if len(times) < _PIECES:
         return f"{len(times)} pieces of text"

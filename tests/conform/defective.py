@@ -78,7 +78,8 @@ class Answered:
         """The events of a stream, [] for others."""
         if not self.fields.get("content-type", "").startswith("text/event-stream"):
             return []
-        return [part + b"\n\n" for part in self.body.split(b"\n\n") if part]
+        end = b"\r\n\r\n" if b"\r\n\r\n" in self.body else b"\n\n"
+        return [part + end for part in self.body.split(end) if part]
 
     @property
     def document(self) -> Any:

@@ -12,6 +12,7 @@ from router.backends.endpoints import find_endpoint, find_key_header, find_root,
 from router.backends.known import api_of, host_of, known, refuses_max_tokens
 from router.errors import BadRequest
 from router.net.client.outbound import DIRECT, Outbound
+from router.net.control.google_list import to_common
 from router.net.control.request import SHOWN, Answer, ControlError, clean, send
 from router.redaction import NO_SECRETS, Redactor
 from router.settings import Secret
@@ -79,8 +80,8 @@ async def fetch_catalog(
     ControlError."""
     found: dict[str, object] = {}
     size = 0
-    # OpenAI's form has no pages and does not know `limit`.
-    query = "?limit=1000" if api_of(backend).paged else ""
+    api = api_of(backend)
+    query = api.pages
     entry = known(backend.vendor)
     path = "/models" if entry is None else entry.models_path
     if not path:
@@ -99,9 +100,9 @@ async def fetch_catalog(
             if size > NAMES_BYTES or len(found) >= MODELS:
                 return Listing(list(found), found)
             found.setdefault(name, entry)
-        if not page.has_more or not page.last_id:
+        if not page.has_more or not page.last_id or not api.pages:
             break
-        query = f"?limit=1000&after_id={quote(page.last_id, safe='')}"
+        query = f"{api.pages}&{api.next_page}={quote(page.last_id, safe='')}"
     return Listing(list(found), found)
 
 
@@ -186,8 +187,8 @@ async def probe_stream(
 
     entry = BY_NAME[protocol]
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
-    body = entry.tiny_request(model, cap) | {"stream": True, cap: _STREAM_TOKENS}
-    body |= {"input": _STREAM_TEXT} if "input" in body else {"messages": [{"role": "user", "content": _STREAM_TEXT}]}
+    asked = entry.tiny_request(model, cap, _STREAM_TEXT, _STREAM_TOKENS)
+    body = asked if entry.stream_path else {**asked, "stream": True}
     url, body = _fit(backend, entry, model, body, stream=True)
     answer = await _post(backend, key, protocol, url, body, timeout, outbound)
     if not 200 <= answer.status < 300:
@@ -300,7 +301,7 @@ def _decode_page(answer: Answer, url: str, key: Secret | None) -> tuple[_Page, l
     """A page, and its entries with all that they hold."""
     data = _decode_json(answer, url, key)
     # Together answers with the bare list.
-    shape = cast("dict[str, Any]", {"data": data} if isinstance(data, list) else data)
+    shape = to_common(cast("dict[str, Any]", {"data": data} if isinstance(data, list) else data))
     try:
         page = msgspec.convert(shape, type=_Page)
     except msgspec.ValidationError:

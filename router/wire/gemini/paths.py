@@ -91,7 +91,9 @@ def find_listed(path: str) -> str | None:
     """The model that a canonical path asks about, '' for the list of all; None for any other path."""
     version, rest = _split_version(path)
     collection, _, name = rest.partition("/")
-    return unquote(name) if version and collection == "models" and read_path(path) is None else None
+    if not version or collection != "models" or "/operations/" in name or read_path(path) is not None:
+        return None
+    return unquote(name)
 
 
 def fill_path(path: str, model: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from router.errors import BadRequest
-from router.ir import Choice, Reasoning, Shape, Text, Tool
+from router.ir import Choice, Reasoning, Shape, Text, Tool, WebSearch
 from router.wire.gemini.requests.decode_request import decode_request
 
 from ..translations import context, sent
@@ -234,7 +234,8 @@ REFUSED = [
     (asked(user("go"), cached_content="cachedContents/x"), "cached_content:"),
     (asked(user("go"), continuationToken="x"), "continuationToken:"),
     (asked(user("go"), modelArmorConfig={}), "modelArmorConfig:"),
-    (asked(user("go"), tools=[{"googleSearch": {}}]), "tools[0].googleSearch:"),
+    (asked(user("go"), tools=[{"googleSearch": True}]), "tools[0].googleSearch:"),
+    (asked(user("go"), tools=[{"googleMaps": {}}]), "tools[0].googleMaps:"),
     (asked(user("go"), tools=[{"functionDeclarations": [LOOK], "url_context": {}}]), "tools[0].url_context:"),
     (asked(user("go"), tools=[{"codeExecution": {}}]), "tools[0].codeExecution:"),
     (asked(user("go"), tools=[{"mcpServers": [{"name": "a"}]}]), "tools[0].mcpServers:"),
@@ -306,3 +307,40 @@ def test_refusals_of_a_backend_name_the_callers_fields():
     named = with_tools(LOOK, PEEK, mode="ANY", allowedFunctionNames=["peek"])
     with pytest.raises(BadRequest, match=r"^toolConfig\.functionCallingConfig: a certain tool cannot be forced"):
         sent(named, "gemini", "lmstudio", "chat")
+
+
+SEARCHES = [
+    ([{"googleSearch": {}}], WebSearch("tools[0].googleSearch", forced=True), []),
+    ([{"google_search": {}}, {"googleSearch": {}}], WebSearch("tools[0].google_search", forced=True), []),
+    (
+        [{"googleSearch": {"excludeDomains": ["a.example"], "timeRangeFilter": {"startTime": "x"}}}],
+        WebSearch("tools[0].googleSearch", blocked=("a.example",), forced=True),
+        ["tools[0].googleSearch.timeRangeFilter=dropped"],
+    ),
+    (
+        [{"googleSearchRetrieval": {"dynamicRetrievalConfig": {"mode": "MODE_DYNAMIC"}}}],
+        WebSearch("tools[0].googleSearchRetrieval", forced=True),
+        ["tools[0].googleSearchRetrieval.dynamicRetrievalConfig=dropped"],
+    ),
+    ([{"functionDeclarations": [LOOK], "googleSearch": {}}], WebSearch("tools[0].googleSearch"), []),
+]
+
+
+@pytest.mark.parametrize(("tools", "search", "wanted"), SEARCHES)
+def test_a_search_of_google_is_a_web_search(tools, search, wanted):
+    """Alone it must be made, since the request is for it; beside functions it is an offer."""
+    request, losses = decoded(asked(user("go"), tools=tools))
+    assert (request.hosted, losses) == ((search,), wanted)
+
+
+def test_a_search_is_made_by_a_backend_that_has_one():
+    """Elsewhere a request for a search alone is refused, and an offer is left out."""
+    alone = asked(user("go"), tools=[{"googleSearch": {}}])
+    body, _ = sent(alone, "gemini", "anthropic", "messages", model="claude-opus-5")
+    assert [tool["name"] for tool in body["tools"]] == ["web_search"]
+    with pytest.raises(BadRequest, match=r"^tools\[0\]\.googleSearch: the backend does not search the web"):
+        sent(alone, "gemini", "", "chat")
+    offered = asked(user("go"), tools=[{"functionDeclarations": [LOOK], "googleSearch": {}}])
+    body, losses = sent(offered, "gemini", "", "chat")
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["look"]
+    assert losses == ["tools[0].googleSearch=dropped"]

@@ -24,6 +24,7 @@ from router.ir import (
     ThinkingDelta,
     ToolCall,
     Usage,
+    WebPage,
 )
 from router.wire import translate
 from router.wire.gemini.carriers import TextBinding, bind_call, unpack
@@ -139,12 +140,66 @@ def test_calls_have_arguments():
 
 
 def test_what_has_no_counterpart_is_named():
-    """Citations, searches and log probabilities."""
-    cited = Text("a", citations=(Citation("http://a"),), logprobs=({"token": "a"},))
+    """Log probabilities, cited words, and why a search failed."""
+    said = Text("a", citations=(Citation("http://a", quote="q"),), logprobs=({"token": "a"},))
     for write in (whole, streamed_answer):
         ctx = context()
-        assert parts_of(write(answer(Searched(("q",)), cited), ctx)) == [{"text": "a"}]
-        assert sorted(loss.path for loss in ctx.losses) == ["citations", "logprobs", "web_search_call"]
+        assert parts_of(write(answer(Searched(("q",), error="unavailable"), said), ctx)) == [{"text": "a"}]
+        assert sorted(loss.path for loss in ctx.losses) == ["citations.quote", "logprobs", "web_search.error"]
+
+
+A, B = Citation("http://a", "A"), Citation("http://b")
+CITED = [
+    ([Text("a")], None),
+    ([Searched(("q", "r")), Searched(("q",)), Text("a")], {"webSearchQueries": ["q", "r"]}),
+    (
+        [Searched(("q",), (WebPage("http://a", "A"), WebPage("http://b")))],
+        {
+            "webSearchQueries": ["q"],
+            "groundingChunks": [{"web": {"uri": "http://a", "title": "A"}}, {"web": {"uri": "http://b"}}],
+        },
+    ),
+    (
+        [Searched((), (WebPage("http://c"),)), Text("é so", citations=(A, B, A)), Text("b", citations=(B,))],
+        {
+            "groundingChunks": [{"web": {"uri": "http://a", "title": "A"}}, {"web": {"uri": "http://b"}}],
+            "groundingSupports": [
+                {"segment": {"startIndex": 0, "endIndex": 5}, "groundingChunkIndices": [0, 1]},
+                {"segment": {"startIndex": 5, "endIndex": 6}, "groundingChunkIndices": [1]},
+            ],
+        },
+    ),
+    (
+        [
+            Text("😀"),
+            Text("éa b", citations=(Citation("http://a", start=1, end=2), Citation("http://a", start=3, end=99))),
+        ],
+        {
+            "groundingChunks": [{"web": {"uri": "http://a"}}],
+            "groundingSupports": [
+                {"segment": {"startIndex": 6, "endIndex": 7}, "groundingChunkIndices": [0]},
+                {"segment": {"startIndex": 8, "endIndex": 9}, "groundingChunkIndices": [0]},
+            ],
+        },
+    ),
+    (
+        [Text("ab", citations=(Citation("http://a", start=-5, end=-7),))],
+        {
+            "groundingChunks": [{"web": {"uri": "http://a"}}],
+            "groundingSupports": [{"segment": {"startIndex": 0, "endIndex": 0}, "groundingChunkIndices": [0]}],
+        },
+    ),
+    ([Text("", citations=(A,))], {"groundingChunks": [{"web": {"uri": "http://a", "title": "A"}}]}),
+]
+
+
+@pytest.mark.parametrize(("blocks", "grounding"), CITED)
+def test_sources_are_told_at_the_end(blocks, grounding):
+    """Searches, pages, and the places that rest on them, in bytes; pages that were only found where none is cited."""
+    [candidate] = whole(answer(*blocks), context())["candidates"]
+    *before, last = chunks(streamed_answer(answer(*blocks), context()))
+    assert candidate.get("groundingMetadata") == last["candidates"][0].get("groundingMetadata") == grounding
+    assert not any("groundingMetadata" in one["candidates"][0] for one in before)
 
 
 def test_calls_are_written_when_they_are_whole():
@@ -366,7 +421,7 @@ def test_losses_are_never_written_into_a_stream():
         event("message_stop"),
     ]
     found, ctx = through(pieces, "messages")
-    assert [loss.path for loss in ctx.losses] == ["citations"]
+    assert [loss.path for loss in ctx.losses] == ["citations.quote"]
     assert b"fairlead" not in found
     assert parts_of(found) == [{"text": "a"}]
 

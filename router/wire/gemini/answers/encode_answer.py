@@ -2,6 +2,7 @@
 
 from router.ir import Answer, CallBegan, Ended, Searched, Text, Thinking, ToolCall
 from router.wire.gemini.answers.encode_stream import encode_call, encode_ending, name_answer
+from router.wire.gemini.answers.grounding import Grounding
 from router.wire.gemini.answers.held_thoughts import HeldThoughts
 from router.wire.neutral.context import Context
 from router.wire.raw.json.json_values import Json
@@ -9,25 +10,28 @@ from router.wire.raw.json.json_values import Json
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
     """The answer in Gemini's form: one candidate."""
-    writer = _PartWriter(ctx)
+    writer, grounding = _PartWriter(ctx), Grounding(ctx)
     for block in answer.blocks:
         if isinstance(block, Text):
             writer.add_text(block.text)
-            if block.citations:
-                ctx.note_dropped("citations")
+            grounding.say(block.text)
+            for citation in block.citations:
+                grounding.cite(citation)
+            grounding.end_block()
             if block.logprobs:
                 ctx.note_dropped("logprobs")
         elif isinstance(block, ToolCall):
             writer.add_call(block)
         elif isinstance(block, Searched):
-            ctx.note_dropped("web_search_call")
+            grounding.search(block)
         else:
             writer.add_thinking(block)
     if answer.stop != "refusal":
         # A model that refuses in its own words just says them there.
         writer.add_text(answer.refusal)
     end = Ended(answer.stop, answer.usage, answer.stopped_by)
-    return encode_ending(writer.finish(), end, answer.refusal, ctx) | name_answer(answer.id, answer.model, ctx)
+    ending = encode_ending(writer.finish(), end, answer.refusal, grounding.collect(), ctx)
+    return ending | name_answer(answer.id, answer.model, ctx)
 
 
 class _PartWriter:

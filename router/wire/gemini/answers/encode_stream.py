@@ -33,6 +33,7 @@ from router.ir import (
 )
 from router.wire.gemini import errors
 from router.wire.gemini import usage as gemini_usage
+from router.wire.gemini.answers.grounding import Grounding
 from router.wire.gemini.answers.held_thoughts import HeldThoughts
 from router.wire.gemini.dialect import Gemini
 from router.wire.gemini.stop_reasons import encode_stop
@@ -78,6 +79,7 @@ class GeminiEncoder:
         # What stands behind the parts of each chunk; b"" before the first.
         self._tail = b""
         self._named: Json = {}
+        self._grounding = Grounding(ctx)
         self._refusal: list[str] = []
         self._calls: dict[int, _Call] = {}
         # Those that were not written yet.
@@ -104,6 +106,7 @@ class GeminiEncoder:
     def _write_text(self, event: TextDelta) -> bytes:
         before = self._write_whole_calls() if self._waiting else b""
         self._thoughts.say(event.text)
+        self._grounding.say(event.text)
         if event.logprobs:
             self._ctx.note_dropped("logprobs")
         return before + self._text_chunk(event.text, b"}")
@@ -117,11 +120,11 @@ class GeminiEncoder:
         return b'%b{"text":%b%b%b' % (_BEGINNING, _encode(text), behind, self._tail)
 
     def _write_cited(self, event: Cited) -> bytes:
-        self._ctx.note_dropped("citations")
+        self._grounding.cite(event.citation)
         return b""
 
     def _write_searched(self, event: Searched) -> bytes:
-        self._ctx.note_dropped("web_search_call")
+        self._grounding.search(event)
         return b""
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
@@ -145,9 +148,11 @@ class GeminiEncoder:
 
     def _write_block_ended(self, event: BlockEnded) -> bytes:
         self._thoughts.end_block()
+        self._grounding.end_block()
         return b""
 
     def _write_call_began(self, event: CallBegan) -> bytes:
+        self._grounding.end_block()
         before = self._write_whole_calls()
         call = self._calls[event.index] = _Call(event, self._thoughts.sign_call(event.id))
         self._waiting.append(call)
@@ -190,7 +195,7 @@ class GeminiEncoder:
         out += [self._write_call(call) for call in self._waiting]
         signature = self._thoughts.sign_text()
         closing: Json = {"text": "", "thoughtSignature": signature} if signature else {"text": ""}
-        ending = encode_ending([closing], event, refusal, self._ctx)
+        ending = encode_ending([closing], event, refusal, self._grounding.collect(), self._ctx)
         out.append(large_json.frame(b"data: ", ending | self._named, b"\r\n\r\n"))
         return b"".join(out)
 
@@ -216,12 +221,14 @@ def encode_call(began: CallBegan, arguments: str, signature: str, ctx: Context) 
     return part
 
 
-def encode_ending(parts: list[Json], end: Ended, refusal: str, ctx: Context) -> Json:
-    """The candidate with its finish reason, and the usage where it is known."""
+def encode_ending(parts: list[Json], end: Ended, refusal: str, grounding: Json, ctx: Context) -> Json:
+    """The candidate with its finish reason and its sources, and the usage where it is known."""
     reason, message = encode_stop(end.stop, refusal, ctx)
     candidate: Json = {"content": {"role": "model", "parts": parts}, "finishReason": reason, "index": 0}
     if message:
         candidate["finishMessage"] = message
+    if grounding:
+        candidate["groundingMetadata"] = grounding
     counts = gemini_usage.encode_usage(end.usage)
     return {"candidates": [candidate], **({"usageMetadata": counts} if counts else {})}
 

@@ -41,12 +41,14 @@ def decode_request(data: Json, ctx: Context) -> Request:
     }
     ctx.note_unread(data, _READ)
     _note_filters(data, ctx)
-    choice, tools = decode_choice(data, decode_tools(data, ctx), ctx)
+    declared, hosted = decode_tools(data, ctx)
+    choice, tools = decode_choice(data, declared, ctx)
     return Request(
         model=json_values.read_text(data.get("model"), "model").removeprefix("models/"),
         system=_decode_system(data, ctx),
         turns=decode_contents(data, ctx),
         tools=tools,
+        hosted=hosted,
         choice=choice,
         max_tokens=config.integer("maxOutputTokens", 1),
         stop=json_values.read_texts(names.get(config.data, "stopSequences"), config.name("stopSequences")),

@@ -3,7 +3,7 @@
 import msgspec
 
 from router.errors import BadRequest
-from router.ir import Choice, Tool
+from router.ir import Choice, Tool, WebSearch
 from router.wire.gemini import names
 from router.wire.gemini.requests.schemas_in import (
     EMPTY,
@@ -16,20 +16,23 @@ from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
 
 _DECLARATIONS = "functionDeclarations"
+_READ_OF_ENTRY = names.both(_DECLARATIONS)
+_SEARCHES = names.both("googleSearch", "googleSearchRetrieval")
+_READ_OF_SEARCH = names.both("excludeDomains")
 _READ_OF_FUNCTION = names.both("name", "description", "parameters", "parametersJsonSchema")
 _READ_OF_CONFIG = names.both("functionCallingConfig")
 _READ_OF_CALLING = names.both("mode", "allowedFunctionNames")
 _MODES = ("AUTO", "ANY", "NONE", "VALIDATED")
 
 
-def decode_tools(data: Json, ctx: Context) -> dict[str, Tool]:
-    """The functions of all entries, each by its path. Raises BadRequest for tools that Google runs itself."""
+def decode_tools(data: Json, ctx: Context) -> tuple[dict[str, Tool], tuple[WebSearch, ...]]:
+    """The functions of all entries, each by its path, and the web search. Raises BadRequest for other tools that Google
+    runs itself."""
     found: dict[str, Tool] = {}
+    searches: list[WebSearch] = []
     taken: set[str] = set()
     for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
-        for key, value in entry.items():
-            if key not in (_DECLARATIONS, names.to_snake(_DECLARATIONS)) and value is not None:
-                raise ctx.refuse(f"tools[{at}].{key[:40]}", "the tool runs at Google, in a Gemini backend only")
+        searches += _decode_searches(entry, f"tools[{at}]", ctx)
         path = f"tools[{at}].{names.spell(entry, _DECLARATIONS)}"
         for place, form in enumerate(json_values.read_objects(names.get(entry, _DECLARATIONS), path)):
             tool = _decode_function(form, f"{path}[{place}]", ctx)
@@ -37,6 +40,23 @@ def decode_tools(data: Json, ctx: Context) -> dict[str, Tool]:
                 raise BadRequest(f"{path}[{place}].name: another function is named '{tool.name}'.")
             taken.add(tool.name)
             found[f"{path}[{place}]"] = tool
+    # Alone it is what the request is for: Gemini CLI asks so. Beside functions it is an offer.
+    return found, tuple(msgspec.structs.replace(one, forced=not found) for one in searches[:1])
+
+
+def _decode_searches(entry: Json, path: str, ctx: Context) -> list[WebSearch]:
+    """The web search of an entry, in the newer or the older form."""
+    found: list[WebSearch] = []
+    for key, value in entry.items():
+        if value is None or key in _READ_OF_ENTRY:
+            continue
+        where = f"{path}.{key[:40]}"
+        if key not in _SEARCHES:
+            raise ctx.refuse(where, "the tool runs at Google, in a Gemini backend only")
+        form = json_values.require_object(value, where)
+        ctx.note_unread(form, _READ_OF_SEARCH, f"{where}.")
+        blocked = json_values.read_texts(names.get(form, "excludeDomains"), f"{where}.excludeDomains")
+        found.append(WebSearch(where, blocked=blocked))
     return found
 
 
