@@ -73,14 +73,6 @@ class ResponseCollector(Protocol):
         ...
 
 
-class TinyRequest(Protocol):
-    """Makes a small request, from a model and the name of the output limit."""
-
-    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ...) -> Json:
-        """The request. tokens: the limit."""
-        ...
-
-
 class Codec(NamedTuple):
     """Translates one protocol to and from the neutral form."""
 
