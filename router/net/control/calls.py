@@ -92,7 +92,7 @@ async def fetch_catalog(
             if size > NAMES_BYTES or len(found) >= MODELS:
                 return Listing(list(found), found)
             found.setdefault(name, entry)
-        if not page.has_more or not page.last_id or not api.paged:
+        if not page.has_more or not page.last_id:
             break
         query = f"{first}&{api.page_after}={quote(page.last_id, safe='')}"
     return Listing(list(found), found)
