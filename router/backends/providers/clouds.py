@@ -87,6 +87,7 @@ CLOUD_PROVIDERS = (
                 models=r"gemini-.*",
             ),
         },
+        own_headers=("x-goog-user-project",),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs=(
@@ -214,7 +215,7 @@ CLOUD_PROVIDERS = (
         },
         api=ANTHROPIC,
         auth_header="bearer",
-        own_headers=_ANTHROPIC,
+        own_headers=("x-goog-user-project", *_ANTHROPIC),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs="Its key is an access token of Google Cloud, which lasts an hour; its account must be let in there",
