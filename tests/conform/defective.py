@@ -227,7 +227,7 @@ async def _close_each(asked: Asked, send: Send) -> Answered:
 
 
 async def _hold_stream(asked: Asked, send: Send) -> Answered:
-    return replace(await send(asked), held=True)
+    return replace(await send(asked), held=not asked.is_gemini)
 
 
 def _drop_usage(asked: Asked, events: list[bytes]) -> list[bytes]:
