@@ -47,6 +47,7 @@ _ARGUMENTS = {
     ("backend", "name"): "backend",
     ("accounts add", "alias"): "",
     ("backend", "auth"): ("client",),
+    ("backend", "auth_header"): ("bearer", "x-api-key", "api-key", "x-goog-api-key"),
     ("config set", "key"): "key",
     ("config set", "value"): "value",
     ("config get", "key"): "key",
@@ -79,7 +80,13 @@ _KINDS = {"model": "model", "default_backend": "backend", "backend": "backend", 
 
 def build_tables() -> dict[str, str]:
     """File -> its text, as it should be."""
-    return {"commands.py": _format_commands(), "settings.py": _format_settings(), "names.py": _format_names()}
+    first, second = _format_commands()
+    return {
+        "commands.py": first,
+        "further_commands.py": second,
+        "settings.py": _format_settings(),
+        "names.py": _format_names(),
+    }
 
 
 def shorten(text: str) -> str:
@@ -90,24 +97,39 @@ def shorten(text: str) -> str:
     return f"{first[:_HELP_LENGTH].rpartition(' ')[0]} ..."
 
 
-def _format_commands() -> str:
-    lines = [
+def _format_commands() -> tuple[str, str]:
+    """The commands in the order of the overview, in two files of which the first takes in the second."""
+    tree = read_tree()
+    leaves = [leaf for entry in tree for leaf in (entry.leaves if isinstance(entry, Group) else [entry])]
+    half = len(leaves) // 2
+    first = [
         '"""The commands. Written by `python packaging/words.py`."""',
         "",
         "from router.cli.completions.rows import Command, Option",
+        "from router.cli.completions.tables.further_commands import FURTHER",
         "",
         "# fmt: off",
         "# ruff: noqa: E501",
         "#: Group -> what it is for.",
         "GROUPS = {",
+        *(f"    {_quote(entry.name)}: {_quote(entry.about)}," for entry in tree if isinstance(entry, Group)),
+        "}",
+        "#: In the order of the overview.",
+        "COMMANDS = {",
+        *(line for leaf in leaves[:half] for line in _format_command(leaf)),
+        "    **FURTHER,",
     ]
-    tree = read_tree()
-    lines += [f"    {_quote(entry.name)}: {_quote(entry.about)}," for entry in tree if isinstance(entry, Group)]
-    lines += ["}", "#: In the order of the overview.", "COMMANDS = {"]
-    for entry in tree:
-        for leaf in entry.leaves if isinstance(entry, Group) else [entry]:
-            lines += _format_command(leaf)
-    return "\n".join([*lines, "}", ""])
+    second = [
+        '"""The second half of the commands. Written by `python packaging/words.py`."""',
+        "",
+        "from router.cli.completions.rows import Command, Option",
+        "",
+        "# fmt: off",
+        "# ruff: noqa: E501",
+        "FURTHER = {",
+        *(line for leaf in leaves[half:] for line in _format_command(leaf)),
+    ]
+    return "\n".join([*first, "}", ""]), "\n".join([*second, "}", ""])
 
 
 def _format_command(leaf: Leaf) -> list[str]:

@@ -32,6 +32,11 @@ _PASSES = 4
 # What looks like a key of any provider.
 KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk|flk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+    # Of clouds: keys of Bedrock and ids of AWS's keys, tokens of Google, JWTs, and the parts of a presigned URL.
+    r"|ABSK[A-Za-z0-9+/]{12,}={0,2}|bedrock-api-key-[A-Za-z0-9+/_\-]{12,}={0,2}|(?:AKIA|ASIA)[0-9A-Z]{16}"
+    r"|ya29\.[A-Za-z0-9_.\-]{12,}|nvapi-[A-Za-z0-9_\-]{12,}|hf_[A-Za-z0-9]{12,}"
+    r"|eyJ[A-Za-z0-9_.\-]{24,}"
+    r"|X-Amz-(?:Signature|Credential|Security-Token)=[A-Za-z0-9%/+=_.\-]{8,}"
 )
 _DIGIT = re.compile(r"[0-9]")
 

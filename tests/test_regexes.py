@@ -51,6 +51,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/cache_rules.py": {
         "pattern": NAME,
     },
+    "backends/endpoints.py": {
+        "_VERSION": HEAD,
+        "endpoint.models": NAME,
+    },
     "backends/hosts.py": {
         "_NAME": SETTING,
         "_NUMBER": SETTING,
@@ -67,6 +71,18 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
+    },
+    "backends/old_roots.py": {
+        "_AZURE": SETTING,
+    },
+    "backends/variables.py": {
+        "_NAME": OWN,
+        "pieces": OWN,
+        "one.pattern": SETTING,
+        "values": SETTING,
+        "one": SETTING,
+        "_express(entry, template)": SETTING,
+        "pattern": SETTING,
     },
     "demo/full/answer.py": {
         "_CODE_WORD": BODY,
@@ -315,6 +331,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/paths/tables.py": {
         "_CLOSED": HEAD,
         "'/v1/(?:' + '|'.join((one.replace('*', '[^/]+') for one in patterns)) + ')'": HEAD,
+    },
+    "wire/paths/upstream.py": {
+        "_UNFIT": NAME,
     },
     "wire/protocols.py": {
         "b'\"image\"|\\\\\\\\u00[67]'": BODY,

@@ -173,6 +173,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
+    #: What its errors say, in lower case, and what to do then, as the end of a sentence.
+    error_hints: tuple[tuple[str, str], ...] = ()
     #: The public document that this entry follows; '' for entries older than this field.
     source: str = ""
     #: Its roots in other regions, and its former roots.

@@ -40,6 +40,12 @@ _ANTHROPIC = ("anthropic-workspace-id", "anthropic-organization-id", "anthropic-
 _BEDROCK_KEYS = ("AWS_BEARER_TOKEN_BEDROCK",)
 _AZURE_COMMAND = "az account get-access-token --resource https://ai.azure.com --query accessToken -o tsv"
 
+_BARE = "here names have no region in front, as in anthropic.claude-opus-5; the name may be one of bedrock"
+_PROFILE = (
+    "on-demand throughput isn",
+    "this model is asked for by an inference profile, which has a region in front: us., eu. or global.",
+)
+
 CLOUD_PROVIDERS = (
     Known(
         name="vertex",
@@ -116,6 +122,14 @@ CLOUD_PROVIDERS = (
             "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
         ),
         profile=Profile(),
+        error_hints=(
+            _PROFILE,
+            (
+                "model identifier is invalid",
+                "here models are inference profiles, such as us.anthropic.claude-opus-5; the name may be one of "
+                "bedrock-mantle, which has no region in front",
+            ),
+        ),
         source="https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html",
     ),
     Known(
@@ -141,6 +155,17 @@ CLOUD_PROVIDERS = (
             "bedrock-mantle:CallWithBearerToken and bedrock-mantle:CreateInference"
         ),
         profile=Profile(),
+        error_hints=(
+            _PROFILE,
+            (
+                "supported on this route",
+                "some models are served at another root: add a backend with --base-url "
+                "https://bedrock-mantle.REGION.api.aws/openai/v1",
+            ),
+            ("model identifier is invalid", _BARE),
+            ("does not exist", _BARE),
+            ("not found", _BARE),
+        ),
         source="https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",
     ),
     Known(

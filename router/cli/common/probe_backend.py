@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from router.backends import PROTOCOLS, Backend
-from router.backends.advice import Advice, advise, guess_root
+from router.backends.advice import Advice, advise, advise_error, guess_root
 from router.backends.endpoints import find_protocols
 from router.backends.known import known, text_model
 from router.cli.common.output import format_count
@@ -165,9 +165,9 @@ async def probe_protocol(
     try:
         text = await probe(backend, key, model, protocol, outbound=way)
     except ControlError as error:
-        return ProtocolProbe(
-            protocol=protocol, ok=False, text=_format_reason(error), ms=_measure_ms(started), status=error.status
-        )
+        hint = advise_error(backend, str(error))
+        text = f"{_format_reason(error)} ({hint})" if hint else _format_reason(error)
+        return ProtocolProbe(protocol=protocol, ok=False, text=text, ms=_measure_ms(started), status=error.status)
     return ProtocolProbe(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_measure_ms(started))
 
 
