@@ -74,19 +74,14 @@ _ARGUMENTS = {
     ("setup", "tool"): "tool to set up",
     ("setup", "model"): "model",
 }
+_KEY_SOURCE = re.compile(r'\s*Option\(\("--key')
 _SETTINGS = {entry.attribute: entry for entry in DECLARATIONS}
 _KINDS = {"model": "model", "default_backend": "backend", "backend": "backend", "fast_model": "model"}
 
 
 def build_tables() -> dict[str, str]:
     """File -> its text, as it should be."""
-    first, second = _format_commands()
-    return {
-        "commands.py": first,
-        "further_commands.py": second,
-        "settings.py": _format_settings(),
-        "names.py": _format_names(),
-    }
+    return {"commands.py": _format_commands(), "settings.py": _format_settings(), "names.py": _format_names()}
 
 
 def shorten(text: str) -> str:
@@ -97,50 +92,53 @@ def shorten(text: str) -> str:
     return f"{first[:_HELP_LENGTH].rpartition(' ')[0]} ..."
 
 
-def _format_commands() -> tuple[str, str]:
-    """The commands in the order of the overview, in two files of which the first takes in the second."""
-    tree = read_tree()
-    leaves = [leaf for entry in tree for leaf in (entry.leaves if isinstance(entry, Group) else [entry])]
-    half = len(leaves) // 2
-    first = [
+def _format_commands() -> str:
+    lines = [
         '"""The commands. Written by `python packaging/words.py`."""',
         "",
         "from router.cli.completions.rows import Command, Option",
-        "from router.cli.completions.tables.further_commands import FURTHER",
         "",
         "# fmt: off",
         "# ruff: noqa: E501",
         "#: Group -> what it is for.",
         "GROUPS = {",
-        *(f"    {_quote(entry.name)}: {_quote(entry.about)}," for entry in tree if isinstance(entry, Group)),
-        "}",
-        "#: In the order of the overview.",
-        "COMMANDS = {",
-        *(line for leaf in leaves[:half] for line in _format_command(leaf)),
-        "    **FURTHER,",
     ]
-    second = [
-        '"""The second half of the commands. Written by `python packaging/words.py`."""',
-        "",
-        "from router.cli.completions.rows import Command, Option",
-        "",
-        "# fmt: off",
-        "# ruff: noqa: E501",
-        "FURTHER = {",
-        *(line for leaf in leaves[half:] for line in _format_command(leaf)),
-    ]
-    return "\n".join([*first, "}", ""]), "\n".join([*second, "}", ""])
+    tree = read_tree()
+    lines += [f"    {_quote(entry.name)}: {_quote(entry.about)}," for entry in tree if isinstance(entry, Group)]
+    leaves = [leaf for entry in tree for leaf in (entry.leaves if isinstance(entry, Group) else [entry])]
+    sources = _list_key_sources(leaves)
+    lines += ["}", "#: Where a key is taken from, of each command that stores one.", "KEY_SOURCES = ("]
+    lines += [row.removeprefix("    ") for row in sources]
+    lines += [")", "#: In the order of the overview.", "COMMANDS = {"]
+    for leaf in leaves:
+        lines += _format_command(leaf, sources)
+    return "\n".join([*lines, "}", ""])
 
 
-def _format_command(leaf: Leaf) -> list[str]:
+def _list_key_sources(leaves: Iterable[Leaf]) -> list[str]:
+    """The rows of the options that several commands share, and which are written once."""
+    rows = next(_format_options(leaf) for leaf in leaves if leaf.name == "accounts add")
+    return [row for row in rows if _KEY_SOURCE.match(row)]
+
+
+def _format_command(leaf: Leaf, sources: list[str]) -> list[str]:
     kinds = ", ".join(_format_value(_find_kind(leaf.name, action)) for action in leaf.positionals)
     lines = [f"    {_quote(leaf.name)}: Command({_quote(leaf.about)}, ({kinds}{',' * bool(kinds)}), ("]
+    rows = _format_options(leaf)
+    first = rows.index(sources[0]) if sources[0] in rows else 0
+    if rows[first : first + len(sources)] == sources:
+        rows[first : first + len(sources)] = ["        *KEY_SOURCES,"]
+    return [*lines, *rows, "    )),"]
+
+
+def _format_options(leaf: Leaf) -> list[str]:
+    lines: list[str] = []
     for action in leaf.options[:-1]:  # all have --help
         kind = None if action.nargs == 0 else _find_kind(leaf.name, action)
         again = ", again=True" if _repeats(action) else ""
         names = ", ".join(map(_quote, action.option_strings))
         lines.append(f"        Option(({names},), {_format_value(kind)}, {_quote(shorten(_clean(action)))}{again}),")
-    return [*lines, "    )),"]
+    return lines
 
 
 def _repeats(action: argparse.Action) -> bool:

@@ -181,6 +181,7 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
         "_CODE": HEAD,
     },
     "store/keys/references.py": {
+        "_CLIENT_ID": SETTING,
         "_LOGIN": SETTING,
         "_VARIABLE": SETTING,
         "_FORM": SETTING,

@@ -60,6 +60,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NUMBER": SETTING,
         "_ZONE": SETTING,
     },
+    "backends/regions.py": {
+        "_FORM": SETTING,
+        "_HOST": NAME,
+    },
     "backends/key_forms.py": {
         "_WORD": HEAD,
     },
@@ -189,6 +193,12 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "upstream/configured_headers.py": {
         "_NAME": SETTING,
         "_VALUE": SETTING,
+    },
+    "upstream/keys/expiry.py": {
+        "_JWT": SETTING,
+    },
+    "upstream/keys/metadata.py": {
+        "_HOST": SETTING,
     },
     "upstream/keys/commands.py": {
         "_NAMED": OUTPUT,

@@ -73,6 +73,14 @@ class ResponseCollector(Protocol):
         ...
 
 
+class TinyRequest(Protocol):
+    """Makes a small request, from a model and the name of the output limit."""
+
+    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ...) -> Json:
+        """The request. tokens: the limit."""
+        ...
+
+
 class Codec(NamedTuple):
     """Translates one protocol to and from the neutral form."""
 
@@ -201,14 +209,6 @@ class ResourceNames(NamedTuple):
     issued: Callable[[bytes | bytearray], list[tuple[str, str]]]
 
 
-class TinyRequest(Protocol):
-    """Makes the smallest request of a protocol."""
-
-    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ..., /) -> Json:
-        """The body. cap: the name of the output limit."""
-        ...
-
-
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
@@ -271,6 +271,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: How surely a request whose path is unknown is in this protocol, 0 for not at all; from the top level of its body
     #: and its headers by lower-case name.
     recognize: Callable[[Top, Mapping[bytes, bytes]], int] = lambda top, fields: 0
+    #: The path of a field that cannot be translated, since it is the vendor's own, such as a tool that runs there; ''
+    #: for a request without one. From the top level of the body.
+    find_bound: Callable[[Top], str] = lambda top: ""
     #: Words in the names of models that are usually requested in this protocol.
     model_words: tuple[str, ...] = ()
     #: How its conversations hold images; None where they hold none.

@@ -135,7 +135,7 @@ class _Reader:
             return self._plan_backend(what, backend, stored), found.model
         known = _PROVIDERS.get(provider.lower())
         if known is None:
-            raise CommandError(f"{provider} has no API of the three protocols that fairlead knows")
+            raise CommandError(f"{provider} has no API of a protocol that fairlead knows")
         backend = self._assemble(known, url if isinstance(url, str) and url.strip() else None, stored)
         return self._plan_backend(what, backend, stored), served
 

@@ -57,6 +57,7 @@ GEMINI = WireProtocol(
     model_words=traits.MODEL_WORDS,
     images=traits.IMAGES,
     asks_thinking=traits.asks_thinking,
+    find_bound=traits.find_bound,
     output_caps=traits.OUTPUT_CAPS,
     effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel", words=traits.LEVELS, off=traits.turn_off),
     tiny_request=traits.tiny_request,

@@ -6,7 +6,9 @@ Google's servers read each field in camelCase and in snake_case.
 import re
 from collections.abc import Mapping
 
-from router.wire.gemini.names import get, get_object
+import msgspec
+
+from router.wire.gemini.names import both, get, get_object
 from router.wire.protocol import Images
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.top_level import Top
@@ -34,6 +36,10 @@ _OWN = (
 )
 #: Levels of thinking by effort, and what takes the place of the effort `none` where a model can be without.
 LEVELS = {name: name.upper() for name in ("minimal", "low", "medium", "high", "xhigh")} | {"none": "LOW", "max": "HIGH"}
+# The tools that the caller runs; all others are Google's.
+_OF_THE_CALLER = frozenset(both("functionDeclarations"))
+_KEPT = (*both("cachedContent"), *both("continuationToken"))
+_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _LEVELS = ("thinkingLevel", "thinking_level")
 _BUDGETS = ("thinkingBudget", "thinking_budget")
 
@@ -50,6 +56,20 @@ def asks_thinking(top: Top) -> bool:
     if any(isinstance(config.get(name), str) and config[name] for name in _LEVELS):
         return True
     return any(config.get(name) not in (None, 0, "0") for name in _BUDGETS)
+
+
+def find_bound(top: Top) -> str:
+    """The first tool that runs at Google, or what is kept there; '' for a request without."""
+    kept = next((name for name in _KEPT if top.raw(name) not in (None, b"null")), "")
+    raw = top.raw("tools")
+    if kept or raw is None:
+        return kept
+    try:
+        tools = _tools.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    found = (f"tools[{at}].{key}" for at, tool in enumerate(tools) for key in tool if key not in _OF_THE_CALLER)
+    return next(found, "")
 
 
 def turn_off(model: str) -> Mapping[str, object]:

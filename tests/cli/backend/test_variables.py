@@ -159,3 +159,28 @@ def test_another_backend_of_the_name_is_completed(monkeypatch):
     """A backend of the name that is no instance of the provider does not keep it from being asked for."""
     own = Backend(name="vertex", root="https://own.example/v1", protocols=("chat",))
     assert ask(monkeypatch, ["vertex"], "p-1", "eu", before=own) == {"project": "p-1", "location": "eu"}
+
+
+def test_a_refused_form_of_the_key_is_named(fairlead, provider):
+    """A server that wants the key elsewhere refuses it: the header it was sent in is told, where that was a choice."""
+    added = ("--base-url", provider.url, "--protocols", "chat", "--auth-header", "x-goog-api-key", "--key-stdin")
+    done = fairlead("backend", "add", "office", *added, stdin="sk-good")
+    assert done.code == 1
+    assert "the key was sent as x-goog-api-key: KEY." in done.out
+    assert "--auth-header FORM" in done.out
+
+
+def test_a_former_address_is_told(fairlead):
+    """A provider that has moved is added where the user says, with a word of where it is now."""
+    done = fairlead(
+        "backend",
+        "add",
+        "nebius",
+        "--base-url",
+        "https://api.studio.nebius.ai",
+        "--key-stdin",
+        stdin="k-1234",
+        FAIRLEAD_UPSTREAM_PROXY="http://127.0.0.1:9",
+    )
+    assert "has moved to https://api.tokenfactory.nebius.com/v1" in words(done.err)
+    assert fairlead.backend("nebius")["vendor"] == "nebius"

@@ -84,6 +84,7 @@ CLOUD_PROVIDERS = (
                 models=r"gemini-.*",
             ),
         },
+        own_headers=("x-goog-user-project",),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs=(
@@ -91,6 +92,7 @@ CLOUD_PROVIDERS = (
             "(aiplatform.endpoints.predict) in the project, and models of partners must be enabled there"
         ),
         key_command="gcloud auth print-access-token",
+        key_cloud="google:adc",
         profile=Profile(),
         source="https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude",
     ),
@@ -115,6 +117,7 @@ CLOUD_PROVIDERS = (
         own_prefixes=_AMAZON,
         models_path="",
         key_variables=_BEDROCK_KEYS,
+        key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
         no_keys=("AKIA", "ASIA"),
         key_needs=(
@@ -148,6 +151,7 @@ CLOUD_PROVIDERS = (
         auth_header="bearer",
         own_prefixes=_AMAZON,
         key_variables=_BEDROCK_KEYS,
+        key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
         no_keys=("AKIA", "ASIA"),
         key_needs=(
@@ -208,11 +212,12 @@ CLOUD_PROVIDERS = (
         },
         api=ANTHROPIC,
         auth_header="bearer",
-        own_headers=_ANTHROPIC,
+        own_headers=("x-goog-user-project", *_ANTHROPIC),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs="Its key is an access token of Google Cloud, which lasts an hour; its account must be let in there",
         key_command="gcloud auth print-access-token",
+        key_cloud="google:adc",
         source="https://docs.claude.com/en/api/claude-on-google-cloud",
     ),
     Known(
@@ -230,6 +235,7 @@ CLOUD_PROVIDERS = (
             "Cognitive Services OpenAI User. Models are asked for by the names of your deployments"
         ),
         key_command=_AZURE_COMMAND,
+        key_cloud="azure:metadata",
         refuses_max_tokens=True,
         profile=Profile(
             prefers="responses",
@@ -260,6 +266,7 @@ CLOUD_PROVIDERS = (
             "Models are asked for by the names of your deployments"
         ),
         key_command=_AZURE_COMMAND,
+        key_cloud="azure:metadata",
         profile=Profile(),
         source="https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude",
     ),
