@@ -201,6 +201,14 @@ class ResourceNames(NamedTuple):
     issued: Callable[[bytes | bytearray], list[tuple[str, str]]]
 
 
+class TinyRequest(Protocol):
+    """Makes the smallest request of a protocol."""
+
+    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ..., /) -> Json:
+        """The body. cap: the name of the output limit."""
+        ...
+
+
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
