@@ -345,6 +345,7 @@ def test_a_needed_header_is_sent():
         ("foundry", "claude-opus-5", ("messages",)),
         ("foundry", "my-deployment", ("chat", "responses")),
         ("azure", "my-claude", ("chat", "responses")),
+        ("vertex", "gemini-3.5-flash", ("gemini",)),
         ("vertex", None, ("messages", "chat", "responses", "gemini")),
     ],
 )
