@@ -47,6 +47,7 @@ _ARGUMENTS = {
     ("backend", "name"): "backend",
     ("accounts add", "alias"): "",
     ("backend", "auth"): ("client",),
+    ("backend", "auth_header"): ("bearer", "x-api-key", "api-key", "x-goog-api-key"),
     ("config set", "key"): "key",
     ("config set", "value"): "value",
     ("config get", "key"): "key",

@@ -251,10 +251,12 @@ def list_made():
     from router.policy.routing.rules import compile_glob
     from router.redaction import Redactor
     from router.wire import calls
+    from router.wire.gemini import models
     from router.wire.paths import tables
 
     yield from (("backends/cache_rules.py", one) for one, _ in cache_rules._RULES)
     yield from (("backends/output_limits.py", one) for one, _ in output_limits._LIMITS)
+    yield from (("wire/gemini/models.py", one) for one, _ in models._MODELS)
     for entry in PROVIDERS:
         yield from (("backends/endpoints.py", re.compile(one.models)) for one in entry.endpoints.values())
         if entry.variables:

@@ -132,7 +132,8 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "b';|%3[bB]'": HEAD,
     },
     "policy/accounts/retry.py": {
-        "b'stream_options'": BODY,
+        "_USAGE": BODY,
+        "_THINKING": BODY,
     },
     "policy/accounts/session_key.py": {
         "_SESSION": TEXT,
@@ -263,6 +264,15 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_PART": HEAD,
         "_NUMBER": HEAD,
         "_HTTP": HEAD,
+    },
+    "wire/gemini/answers/partial_arguments.py": {
+        "_STEP": TEXT,
+    },
+    "wire/gemini/foreign_signatures.py": {
+        "REFUSED": BODY,
+    },
+    "wire/gemini/models.py": {
+        "pattern": NAME,
     },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,

@@ -19,10 +19,17 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     #: Headers that every request needs, by lower-case name. The first also marks a caller's request for a path that
     #: several vendors have (models, files).
     headers: tuple[tuple[str, str], ...] = ()
+    #: Further headers that mark a caller's request in the same way, by lower-case name.
+    marks: tuple[str, ...] = ()
     #: The header in which callers look for the id of a refused request.
     request_id_header: str = "x-request-id"
-    #: Its list of models comes in pages, and takes `limit`.
+    #: Its list of models comes in pages.
     paged: bool = False
+    #: The parameters of that list for the size of a page, and for where one begins.
+    page_size: str = "limit"
+    page_after: str = "after_id"
+    #: The field of that list that holds the models; where it is another one, their names have another form too.
+    models_field: str = "data"
     #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key. Claude Code asks
     #: before it uses a key of ANTHROPIC_API_KEY, and advises against it; a token it takes as it is.
     url_variable: str = ""
@@ -46,14 +53,27 @@ OPENAI = Api(
     url_suffix="/v1",
     key_variable="OPENAI_API_KEY",
 )
+# Google's tools append the version of the API themselves. Its answers name no request.
+GOOGLE = Api(
+    name="google",
+    key_header="x-goog-api-key",
+    key_prefix="",
+    marks=("x-goog-api-key", "x-goog-api-client"),
+    paged=True,
+    page_size="pageSize",
+    page_after="pageToken",
+    models_field="models",
+    url_variable="GOOGLE_GEMINI_BASE_URL",
+    key_variable="GEMINI_API_KEY",
+)
 #: The API of paths and backends without a known API: most servers follow it.
 COMMON = OPENAI
 #: The APIs that have environment variables for tools.
-APIS = (ANTHROPIC, OPENAI)
+APIS = (ANTHROPIC, OPENAI, GOOGLE)
 
 #: Names of the protocols, in the order they are listed and preferred, each with the API it belongs to. Their other
 #: properties stand in `wire.protocols`, which adds the name of each protocol that is registered there.
-PROTOCOLS: dict[str, Api] = {"messages": ANTHROPIC, "chat": OPENAI, "responses": OPENAI}
+PROTOCOLS: dict[str, Api] = {"messages": ANTHROPIC, "chat": OPENAI, "responses": OPENAI, "gemini": GOOGLE}
 
 
 def speaks_api(protocols: Iterable[str], api: Api) -> bool:
@@ -183,6 +203,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     published: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.
     own_headers: tuple[str, ...] = ()
+    #: Those of them that tell the caller's installations apart: they go along with the caller's own login alone.
+    caller_headers: tuple[str, ...] = ()
     #: How the names of more such headers begin.
     own_prefixes: tuple[str, ...] = ()
     #: Models for backends with auth=client, whose catalog cannot be read for lack of a key; see MODELS_DATE.

@@ -28,7 +28,8 @@ FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 _OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
 _OWN_PREFIXES = {entry.name: tuple(text.encode() for text in entry.own_prefixes) for entry in KNOWN.values()}
 _ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
-_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
+_CALLER_HEADERS = frozenset(name.encode() for entry in KNOWN.values() for name in entry.caller_headers)
 _CLAUDE_CODE_HINTS, _CODEX_HINTS = frozenset(CLAUDE_CODE_HINTS), frozenset(CODEX_HINTS)
 
 
@@ -209,6 +210,8 @@ def _find_foreign_headers(backend: Backend) -> frozenset[bytes]:
     its protocol; what Codex tells names the user's folders and repositories too, and is for its own vendor alone. (The
     bodies of its requests repeat it in `client_metadata`, and are passed on as they are.)"""
     found = _ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset())
+    if backend.auth != "client":
+        found |= _CALLER_HEADERS
     if "messages" not in backend.protocols:
         found |= _CLAUDE_CODE_HINTS
     return found if backend.vendor == "openai" else found | _CODEX_HINTS

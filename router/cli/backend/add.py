@@ -110,10 +110,9 @@ def _build_parser() -> Parser:
             "fairlead backend add groq --key-env GROQ_API_KEY",
             "fairlead backend add openai --key-cmd 'pass show openai'",
             "fairlead backend add ollama",
-            "fairlead backend add bedrock --region us-east-1 --key-env AWS_BEARER_TOKEN_BEDROCK",
-            "fairlead backend add vertex --project my-project-123 --location global --key-cmd 'gcloud auth "
-            "print-access-token'",
-            "fairlead backend add azure --resource my-resource --key-env AZURE_OPENAI_API_KEY",
+            "fairlead backend add bedrock --region us-east-1",
+            "fairlead backend add vertex --project my-project-123 --location global",
+            "fairlead backend add azure --resource my-resource --key-stdin < key.txt",
             "fairlead backend add office --base-url http://10.0.0.7:8000 --protocols chat --no-key",
             "fairlead backend add openrouter --key-stdin --header X-Title=fairlead < key.txt",
         ],

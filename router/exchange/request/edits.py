@@ -50,6 +50,8 @@ def edit(
     if route.renamed:
         if not call.template:
             splice.put("model", _encode(route.model))
+        elif call.entry.rename_model is not None and route.model is not None:
+            call.entry.rename_model(splice, route.model)
         notes.append(route.note_renaming())
     all_edits = edits_of(route, target)
     if all_edits and route.model is not None:

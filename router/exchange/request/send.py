@@ -24,12 +24,12 @@ from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.recorded import RecordedExchange
 from router.net.headers import Lines, apply_changes, filter_request, parse_connection
-from router.net.query import filter_query
+from router.net.query import filter_query, replace_parameter
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
-from router.wire.paths.upstream import build_path
+from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.top_level import Top, peek
 
@@ -255,19 +255,23 @@ def _build_target(attempt: Attempt) -> bytes:
     """The path to send the request to, with the query. Raises BadRequest for a model that cannot stand in a path."""
     context, plan, backend = attempt.context, attempt.plan, attempt.target.backend
     if plan is not None:
-        entry, model = BY_NAME[plan.spoken], plan.ctx.model
-        path = build_path(find_endpoint(backend, plan.spoken), entry, plan.path, model, stream=plan.stream)
-        return attempt.target.prefix_for(plan.spoken) + path.encode("ascii")
+        entry, root = BY_NAME[plan.spoken], attempt.target.prefix_for(plan.spoken).decode("ascii")
+        endpoint = find_endpoint(backend, plan.spoken)
+        return build_url(root, endpoint, entry, plan.path, plan.ctx.model, stream=plan.stream).encode("ascii")
     call, route = context.call, attempt.route
     _, mark, query = context.request.target.partition(b"?")
+    if call.array:
+        query = replace_parameter(query, ("alt", "$alt"), call.entry.stream_query.encode("ascii"))
     if query:
         mark = filter_query(query)
         if len(mark) <= len(query):
             context.record.note("query parameters left out that name a credential or another method")
     path = call.path_with(route.model if route.renamed else None)
-    endpoint = find_endpoint(backend, call.protocol)
-    path = build_path(endpoint, call.entry, path, route.model or context.facts.model, stream=context.facts.stream)
-    return attempt.target.prefix_for(call.protocol) + path.encode("ascii") + mark
+    endpoint, root = find_endpoint(backend, call.protocol), attempt.target.prefix_for(call.protocol).decode("ascii")
+    url = build_url(
+        root, endpoint, call.entry, path, route.model or context.facts.model, stream=context.facts.stream, query=False
+    )
+    return url.encode("ascii") + mark
 
 
 def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:

@@ -21,6 +21,7 @@ from router.exchange.request.overflow import complete_fault, find_limit, find_un
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
+from router.policy.facts.model_facts import CATALOG, HARD_SOURCES
 from router.policy.routing.routes import Route
 from router.settings.tables import BackendOptions
 from router.upstream.search import engine_of
@@ -39,6 +40,8 @@ from router.wire.translate import Plan, Sent
 _THREADS = trio.CapacityLimiter(2)
 # Forms of reasoning that name an effort.
 _BY_EFFORT = ("reasoning_effort", "openrouter")
+# Where a limit stands that the backend itself has told, or the user.
+_OF_BACKEND = HARD_SOURCES | {CATALOG}
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 JSON = (b"Content-Type", b"content-type", b"application/json")
 
@@ -66,7 +69,8 @@ def plan_translation(
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
-    efforts = snapshot.facts.find(backend.name, model).facts.efforts
+    known = snapshot.facts.find(backend.name, model)
+    efforts, written = known.facts.efforts, known.origin_of("max_output")
     profile = _fit_efforts(habits_of(backend, options, model), efforts, options)
     if route.for_tool:
         # The user sends such requests there for the tool, forced or not.
@@ -90,6 +94,8 @@ def plan_translation(
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
         efforts=efforts,
+        # Notes of others are no reason to ask for less.
+        max_output=known.facts.max_output if written is not None and written.source in _OF_BACKEND else None,
     )
     if call.entry.compaction is not None and call.path == call.entry.compaction.path:
         ctx.compaction = "object"

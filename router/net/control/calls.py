@@ -1,6 +1,6 @@
 """The control plane: catalogs of backends, and small test requests."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -12,6 +12,7 @@ from router.backends.endpoints import find_endpoint, find_key_header, find_root,
 from router.backends.known import api_of, host_of, known, refuses_max_tokens
 from router.errors import BadRequest
 from router.net.client.outbound import DIRECT, Outbound
+from router.net.control.model_pages import Page, decode_page, iter_names
 from router.net.control.refusals import check_not_html, read_refusal
 from router.net.control.request import Answer, ControlError, clean, send
 from router.settings import Secret
@@ -50,16 +51,6 @@ class StreamTimes(NamedTuple):
     spread: float
 
 
-class _Entry(msgspec.Struct):
-    id: str
-
-
-class _Page(msgspec.Struct):
-    data: list[_Entry] | None
-    has_more: bool | None = None
-    last_id: str | None = None
-
-
 async def fetch_models(
     backend: Backend, key: Secret | None, *, outbound: Outbound = DIRECT, timeout: float = 10.0
 ) -> list[str]:
@@ -79,8 +70,10 @@ async def fetch_catalog(
     ControlError."""
     found: dict[str, object] = {}
     size = 0
+    api = api_of(backend)
     # OpenAI's form has no pages and does not know `limit`.
-    query = "?limit=1000" if api_of(backend).paged else ""
+    first = f"?{api.page_size}=1000"
+    query = first if api.paged else ""
     entry = known(backend.vendor)
     path = "/models" if entry is None else entry.models_path
     if not path:
@@ -101,7 +94,7 @@ async def fetch_catalog(
             found.setdefault(name, entry)
         if not page.has_more or not page.last_id:
             break
-        query = f"?limit=1000&after_id={quote(page.last_id, safe='')}"
+        query = f"{first}&{api.page_after}={quote(page.last_id, safe='')}"
     return Listing(list(found), found)
 
 
@@ -186,8 +179,9 @@ async def probe_stream(
 
     entry = BY_NAME[protocol]
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
-    body = entry.tiny_request(model, cap) | {"stream": True, cap: _STREAM_TOKENS}
-    body |= {"input": _STREAM_TEXT} if "input" in body else {"messages": [{"role": "user", "content": _STREAM_TEXT}]}
+    body = entry.tiny_request(model, cap, _STREAM_TEXT, _STREAM_TOKENS)
+    # Where a stream has a path of its own, the body does not ask for it.
+    body |= {} if entry.stream_path else {"stream": True}
     url, body = _fit(backend, entry, model, body, stream=True)
     answer = await _post(backend, key, protocol, url, body, timeout, outbound)
     if not 200 <= answer.status < 300:
@@ -218,14 +212,14 @@ def _find_stream_error(event: bytes) -> object:
 
 def _fit(backend: Backend, entry: "WireProtocol", model: str, body: Json, *, stream: bool) -> tuple[str, Json]:
     """The URL and the body of a request for text, as the backend's provider has them. Raises ControlError."""
-    from router.wire.paths.upstream import build_path, fit_object
+    from router.wire.paths.upstream import build_url, fit_object
 
     endpoint, path = find_endpoint(backend, entry.name), entry.path_for(model, stream=stream)
     try:
-        below = build_path(endpoint, entry, path, model, stream=stream)
+        url = build_url(find_root(backend, entry.name), endpoint, entry, path, model, stream=stream)
     except BadRequest as problem:
         raise ControlError(problem.message) from None
-    return find_root(backend, entry.name) + below, fit_object(body, endpoint, entry, path)
+    return url, fit_object(body, endpoint, entry, path)
 
 
 async def _post(
@@ -296,16 +290,15 @@ def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     return cast("object", data)
 
 
-def _decode_page(answer: Answer, url: str, key: Secret | None) -> tuple[_Page, list[Mapping[str, object]]]:
+def _decode_page(
+    backend: Backend, answer: Answer, url: str, key: Secret | None
+) -> tuple[Page, list[Mapping[str, object]]]:
     """A page, and its entries with all that they hold."""
     data = _decode_json(answer, url, key)
-    # Together answers with the bare list.
-    shape = cast("dict[str, Any]", {"data": data} if isinstance(data, list) else data)
     try:
-        page = msgspec.convert(shape, type=_Page)
+        return decode_page(data, api_of(backend))
     except msgspec.ValidationError:
         raise ControlError(f"{urlsplit(url).netloc} did not send a list of models", status=answer.status) from None
-    return page, shape["data"] or []
 
 
 def _read_page(
@@ -314,30 +307,11 @@ def _read_page(
     url: str,
     key: Secret | None,
     read_entry: Callable[[Mapping[str, object]], object] | None,
-) -> tuple[_Page, list[tuple[str, object]]]:
+) -> tuple[Page, list[tuple[str, object]]]:
     """A page, and the names in it with their entries as they were read."""
-    page, whole = _decode_page(answer, url, key)
-    named = _iter_names(backend, zip(page.data or [], whole, strict=True))
+    page, whole = _decode_page(backend, answer, url, key)
+    named = iter_names(backend, zip(page.data or [], whole, strict=True))
     return page, [(name, None if read_entry is None else read_entry(entry)) for name, entry in islice(named, MODELS)]
-
-
-def _iter_names(
-    backend: Backend, entries: Iterable[tuple[_Entry, Mapping[str, object]]]
-) -> Iterator[tuple[str, Mapping[str, object]]]:
-    vendor = known(backend.vendor)
-    for entry, whole in entries:
-        name = entry.id.removeprefix(vendor.model_prefix) if vendor is not None else entry.id
-        if name and len(name) <= 256 and (_is_plain(name) or _is_clean(name)):
-            yield name, whole
-
-
-def _is_plain(name: str) -> bool:
-    """True for nearly all names: of letters, digits and signs that need no look at each."""
-    return name.isascii() and name.isprintable() and " " not in name
-
-
-def _is_clean(name: str) -> bool:
-    return len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256)
 
 
 def _find_text(value: object) -> str:
@@ -348,6 +322,6 @@ def _find_text(value: object) -> str:
         return next((text for item in cast("list[object]", value) if (text := _find_text(item))), "")
     if isinstance(value, dict):
         entry = cast("dict[str, object]", value)
-        names = ("choices", "output", "message", "content", "text")
+        names = ("choices", "output", "candidates", "message", "content", "parts", "text")
         return next((text for name in names if (text := _find_text(entry.get(name)))), "")
     return ""

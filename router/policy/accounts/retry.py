@@ -54,6 +54,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from router.wire.gemini import foreign_signatures
 from router.wire.messages import foreign_thinking
 
 REPEATS = 2
@@ -134,7 +135,8 @@ def _has_old_key(sent: SendResult) -> bool:
     return sent.fetched_key and (sent.status == 401 or (sent.status == 403 and sent.key_expired))
 
 
-_USAGE, _THINKING = re.compile(rb"stream_options"), foreign_thinking.REFUSED
+_USAGE = re.compile(rb"stream_options")
+_THINKING = re.compile(b"|".join(one.REFUSED.pattern for one in (foreign_thinking, foreign_signatures)))
 RESENDS = (
     Resend(ResendChange.CONNECTION, _broke_while_idle, None, "stale_connection"),
     Resend(ResendChange.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),

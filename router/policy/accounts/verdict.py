@@ -48,6 +48,8 @@ def classify_answer(status: int, body: bytes | bytearray = b"") -> Fault | None:
         return None
     if status in (402, 429) or says_itself(body, protocols.quota_words()):
         return Fault.LIMITED
+    if status == 400 and says_itself(body, protocols.auth_words()):
+        return Fault.AUTH_REJECTED
     if status in (401, 403):
         about_request = status == 403 and says_anywhere(body, _ABOUT_REQUEST)
         return Fault.REQUEST_REJECTED if about_request else Fault.AUTH_REJECTED

@@ -21,18 +21,48 @@ _encode = msgspec.json.encode
 def find_template(endpoint: Endpoint, entry: WireProtocol, path: str, *, stream: bool) -> str:
     """The provider's own path for a path of the protocol, '' where the protocol's is used. stream: the request asks for
     a stream."""
-    if path in (entry.path, entry.stream_path):
+    kind = _classify(entry, path)
+    if kind == "text":
         return endpoint.stream_path if stream and endpoint.stream_path else endpoint.path
-    return endpoint.count_path if entry.count is not None and path == entry.count.path else ""
+    return endpoint.count_path if kind == "count" else ""
+
+
+def _classify(entry: WireProtocol, path: str) -> str:
+    """What is asked at a path of the protocol: `text`, `count`, '' for anything else."""
+    if entry.read_path is not None:
+        parts = entry.read_path(path)
+        return {"stream": "text"}.get(parts.kind, parts.kind) if parts is not None else ""
+    if path in (entry.path, entry.stream_path):
+        return "text"
+    return "count" if entry.count is not None and path == entry.count.path else ""
 
 
 def build_path(endpoint: Endpoint, entry: WireProtocol, path: str, model: str | None, *, stream: bool) -> str:
-    """The path below the root for a path of the protocol. Raises BadRequest for a model's name that cannot stand in
+    """The path below a root of the version that the path has. Raises BadRequest for a model's name that cannot stand in
     one."""
     template = find_template(endpoint, entry, path, stream=stream)
+    below = place_model(template, model) if MODEL in template else template or below_version(path)
+    return f"{below}?{entry.stream_query}" if stream and entry.stream_query and "?" not in below else below
+
+
+def build_url(
+    root: str,
+    endpoint: Endpoint,
+    entry: WireProtocol,
+    path: str,
+    model: str | None,
+    *,
+    stream: bool = False,
+    query: bool = True,
+) -> str:
+    """The place below a root, which is a URL or its path, for a path of the protocol. query: with the one that a stream
+    is asked for by. Raises BadRequest for a model's name that cannot stand in a path."""
+    template = find_template(endpoint, entry, path, stream=stream)
     if not template:
-        return below_version(path)
-    return place_model(template, model) if MODEL in template else template
+        url = entry.join_root(root, path)
+    else:
+        url = root + (place_model(template, model) if MODEL in template else template)
+    return f"{url}?{entry.stream_query}" if query and stream and entry.stream_query and "?" not in url else url
 
 
 def place_model(template: str, model: str | None) -> str:
@@ -57,7 +87,7 @@ def fit_splice(
     if "model" in splice and MODEL in find_template(endpoint, entry, path, stream=False):
         splice.drop("model")
         notes.append("model moved to the path")
-    if path not in (entry.path, entry.stream_path) and (entry.count is None or path != entry.count.path):
+    if _classify(entry, path) not in ("text", "count"):
         return notes
     for default in endpoint.set_fields:
         if default.name not in splice:

@@ -22,7 +22,7 @@ NOT_RUNNING = "warning: no proxy is running. Start it:   fairlead proxy\n"
 
 
 def test_lines_for_a_machine_of_ones_own(fairlead):
-    """The lines point both SDK families here; the key is a placeholder when none is asked for. Where nothing serves,
+    """The lines point the SDKs here; the key is a placeholder when none is asked for. Where nothing serves,
     stderr says so."""
     port = find_free_port()
     code, out, err = fairlead("env", "--shell", "sh", FAIRLEAD_PORT=port)
@@ -33,6 +33,8 @@ def test_lines_for_a_machine_of_ones_own(fairlead):
         "unset ANTHROPIC_API_KEY",
         f"export OPENAI_BASE_URL=http://localhost:{port}/v1",
         "export OPENAI_API_KEY=fairlead",
+        f"export GOOGLE_GEMINI_BASE_URL=http://localhost:{port}",
+        "export GEMINI_API_KEY=fairlead",
     ]
 
 
@@ -156,7 +158,8 @@ def test_own_login_is_not_replaced(fairlead):
     port = find_free_port()
     code, out, err = fairlead("env", "--json", FAIRLEAD_PORT=port)
     assert (code, err) == (0, NOT_RUNNING)
-    assert set(json.loads(out)) == {"ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
+    others = {"OPENAI_BASE_URL", "OPENAI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY"}
+    assert set(json.loads(out)) == {"ANTHROPIC_BASE_URL", *others}
     given = {
         "FAIRLEAD_PORT": port,
         "FAIRLEAD_REQUIRE_KEY": "on",

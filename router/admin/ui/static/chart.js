@@ -7,11 +7,11 @@ const LEFT = 56;
 const BOTTOM = 20;
 const TOP = 8;
 
-// The least of 1, 2, 5, 10, … that is not below the value, so that the axis has round numbers.
+// The least of 1, 2, 4, 6, 8, 10, … that is not below the value: the axis has round numbers, at its half too.
 function round(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value * 0.999);
+  return [1, 2, 4, 6, 8, 10].map((step) => step * power).find((top) => top >= value * 0.999);
 }
 
 // Whole hours or days of local time, at most so many.
@@ -35,6 +35,8 @@ function makeFrame(figure, span, height, top, format) {
   for (const part of [0, 0.5, 1]) {
     const at = y(top * part);
     parts.push(draw("line", { class: "grid", x1: LEFT, x2: width - 8, y1: at, y2: at }));
+    // Half of one request is none.
+    if (part === 0.5 && [0, top].some((value) => format(value) === format(top * part))) continue;
     parts.push(draw("text", { x: LEFT - 6, y: at + 4, "text-anchor": "end" }, format(top * part)));
   }
   for (const time of findMarks(span, Math.floor(inner.width / 60))) {

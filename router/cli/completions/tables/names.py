@@ -50,11 +50,12 @@ TOOLS = {
     "codex": "Codex",
     "aider": "aider",
     "opencode": "opencode",
+    "gemini": "Gemini CLI",
     "qwen": "Qwen Code",
     "copilot": "Copilot CLI",
     "llm": "llm",
     "goose": "goose",
-    "sdk": "the Anthropic and OpenAI SDKs",
+    "sdk": "the SDKs of Anthropic, OpenAI and Google",
     "cn": "Continue",
     "pi": "pi",
     "cline": "Cline CLI",
@@ -63,12 +64,12 @@ TOOLS = {
     "crush": "crush",
     "jetbrains": "JetBrains AI Assistant",
     "cursor": "Cursor",
-    "gemini": "Gemini CLI",
 }
 SETUP_TOOLS = {
     "claude-code": "Claude Code",
     "codex": "Codex",
     "opencode": "opencode",
+    "gemini": "Gemini CLI",
     "qwen": "Qwen Code",
     "continue": "Continue",
     "aider": "aider",
@@ -82,7 +83,6 @@ SETUP_TOOLS = {
     "copilot": "Copilot CLI",
     "jetbrains": "JetBrains AI Assistant",
     "cursor": "Cursor",
-    "gemini": "Gemini CLI",
 }
 #: Provider -> models of it that are known without asking.
 PROVIDER_MODELS: dict[str, tuple[str, ...]] = {

@@ -29,7 +29,7 @@ from router.settings import Secret
 from router.store.config.redacted import advise_key
 from router.store.home.home import Home
 from router.watch.amounts import format_seconds
-from router.wire.paths.upstream import build_path
+from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
 
 #: Seconds of each step to a backend.
@@ -219,8 +219,9 @@ async def check_protocols(situation: Situation, home: Home, backend: Backend) ->
 
 async def _is_missing(backend: Backend, key: Secret | None, protocol: str, way: Outbound) -> bool:
     entry = BY_NAME[protocol]
-    path = build_path(find_endpoint(backend, protocol), entry, entry.path_for("x", stream=False), "x", stream=False)
-    url = find_root(backend, protocol) + path
+    url = build_url(
+        find_root(backend, protocol), find_endpoint(backend, protocol), entry, entry.path_for("x", stream=False), "x"
+    )
     headers = {**dict(entry.api.headers), **list_set_headers(backend), **dict(way.headers)}
     headers["content-type"] = "application/json"
     if key is not None:
