@@ -168,9 +168,9 @@ def check_commands(program: Program) -> None:
 
 
 def check_demo(program: Program) -> None:
-    """demo --once answers over all three protocols"""
+    """demo --once answers over all protocols"""
     text = program.said("demo", "--once")
-    for word in ("messages", "chat", "responses", "tools"):
+    for word in ("messages", "chat", "responses", "gemini", "tools"):
         expect(re.search(rf"^[ a-z]*\b{word}\b", text, re.MULTILINE), f"no line for {word}:\n{text}")
 
 

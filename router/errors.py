@@ -177,6 +177,15 @@ class HeadTooLarge(RouterError):
     retryable = False
 
 
+class NotImplementedHere(RouterError):
+    """501: what is asked for is not served, whatever the request says."""
+
+    status = 501
+    kind = "invalid_request_error"
+    code = "not_implemented"
+    retryable = False
+
+
 class BadGateway(RouterError):
     """502: the upstream could not be reached, or did not answer in HTTP.
 

@@ -14,7 +14,8 @@ import trio
 from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 
-from router.exchange.client_response.relay import Relay, StreamTimeouts
+from router.exchange.client_response.relay import Relay
+from router.exchange.client_response.stream_timeouts import StreamTimeouts
 from router.host.memory_bound import MemoryBound
 from router.net.server.connection import Connection, Request
 from router.net.server.limits import Limits

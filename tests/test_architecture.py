@@ -64,9 +64,10 @@ ROOMS["__main__"] = BASE | {"cli"}
 ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
 # Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
 SUB_ROOMS = {
+    "backends/providers": {""},
     "wire/raw": set(),
     "wire/raw/json": {"raw"},
-    "wire/paths": set(),
+    "wire/paths": {"raw", ""},
     "wire/model_lists": {"raw"},
     "wire/headers": set(),
     "wire/errors": {"raw", "headers"},
@@ -83,6 +84,9 @@ SUB_ROOMS = {
     "wire/responses": {"raw", "costs", "conversation", "neutral", "errors", ""},
     "wire/responses/input": {"raw", "conversation", "neutral", "errors", ""},
     "wire/responses/output": {"raw", "conversation", "neutral", "responses", "errors", ""},
+    "wire/gemini": {"raw", "costs", "conversation", "neutral", "errors", "paths", "model_lists", ""},
+    "wire/gemini/requests": {"raw", "conversation", "neutral", "gemini", "errors", ""},
+    "wire/gemini/answers": {"raw", "conversation", "neutral", "gemini", "errors", ""},
     "policy/accounts": set(),
     "policy/answer_cache": set(),
     "policy/budget": set(),
@@ -108,7 +112,7 @@ SUB_ROOMS = {
     "exchange/grants": {""},
     "exchange/request": {"body", "grants", "upstream_response", ""},
     "exchange/search": {"body", "request", "upstream_response", ""},
-    "exchange/client_response": {"request", "upstream_response", "search", ""},
+    "exchange/client_response": {"body", "request", "upstream_response", "search", ""},
     "exchange/answer_cache": {"body", "client_response", "request", "upstream_response", ""},
     "exchange/failover": {"body", "grants", "request", "upstream_response", ""},
     "conform/forms": {""},

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
+from router.redaction import KEYS, MARK, SEARCH_LIMIT, Redactor, remove_controls
 
 from .growth import grows_evenly
 from .spellings import SPELLINGS, leaks
@@ -96,6 +96,57 @@ def test_the_parts_of_a_header_are_secrets(value, parts):
     redactor = Redactor([value])
     for part in parts:
         assert redactor.redact(f"no {part} here".encode()) == b"no [redacted] here"
+
+
+PRESIGNED = (
+    "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Credential=AKIA0%2F20261201%2Fus-east-1%2Fbedrock"
+    "&X-Amz-SignedHeaders=host&X-Amz-Security-Token=IQoJb3JpZ2luX2VjE%2FRandom%2Bsession%3D%3D"
+    "&X-Amz-Signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef&Version=1"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (PRESIGNED, "X-Amz-Security-Token=IQ"),
+        ("POST\n/\nX-Amz-Security-Token=IQoJb3JpZ2luX2VjE%2FRandom%2Bsession%3D%3D\nhost", "IQoJb3JpZ2luX2VjE"),
+        ("the session IQoJb3JpZ2luX2VjE/Random+session== has expired", "IQoJb3JpZ2luX2VjE"),
+        ("signature 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef is wrong", "0123456789abcdef"),
+    ],
+)
+def test_what_a_bedrock_key_holds_is_secret_by_itself(text, secret):
+    """It is a presigned URL in base64, whose session and signature AWS repeats in errors."""
+    key = "bedrock-api-key-" + base64.b64encode(PRESIGNED.encode()).decode()
+    assert secret in text
+    found = Redactor([key]).redact_text(json.dumps({"message": text}))
+    assert secret not in found
+    assert MARK.decode() in found
+
+
+def test_a_bedrock_key_that_is_none_is_one_secret():
+    """What cannot be decoded is looked for as it is."""
+    assert Redactor(["bedrock-api-key-***"]).secrets == ("bedrock-api-key-***",)
+    assert "bedrock-api-key-YWJjZGVmZ2g=" in Redactor(["bedrock-api-key-YWJjZGVmZ2g="]).secrets
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29tLz9B",
+        "ABSKQmVkcm9ja0FQSUtleS0w+/abcdef0123456789==",
+        "ya29.a0AfH6SMBx-y_z0123456789",
+        "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE3MDAwMDAwMDB9.c2lnbmF0dXJl-_",
+    ],
+)
+def test_keys_of_clouds_are_known_by_their_form(key):
+    """Where nothing else is known of them."""
+    assert KEYS.sub("X", f'{{"a": "{key}", "b": 1}}') == '{"a": "X", "b": 1}'
+
+
+def test_an_image_is_no_key_of_a_cloud():
+    """Four letters inside of a long base64 are an accident."""
+    text = "iVBORw0KGgo" + "AAABSKAAAAAAAAAAAAAAAA" * 3
+    assert KEYS.sub("X", text) == text
 
 
 def test_a_key_across_line_ends():

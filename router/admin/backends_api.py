@@ -7,15 +7,16 @@ token is not trusted with them. No answer holds a key.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from router.admin.home_call import HomeCall
-from router.backends import PROTOCOLS, Account, Backend, changes
+from router.backends import PROTOCOLS, Account, AuthHeader, Backend, changes
 from router.backends.changes import NeedsPermission, Unfit, Wish
 from router.backends.known import KNOWN, known, vendor_of
+from router.backends.variables import WrongVariable, match_root, read_variables
 from router.errors import BadRequest, CommandError, Conflict, Forbidden, NotFound
 from router.operator_api.accounts import AccountList, ListedAccount, NewAccount, UnreadFile
 from router.operator_api.backends import (
@@ -64,6 +65,8 @@ def add_backend(call: HomeCall) -> BackendAdded:
     asked = _read_body(call.body, NewBackend)
     name = _check(backends.check_name, asked.name)
     wish = _read_wish(asked.base_url, asked.protocols, asked.key, call.own_keys, auth=_read_auth(asked))
+    header = _read_auth_header(asked.auth_header)
+    wish = msgspec.structs.replace(wish, variables=_read_variables(name, wish, asked.variables), auth_header=header)
     root = changes.root_for(name, wish, None)
     if root is None:
         raise BadRequest(f"{name} is not a provider fairlead knows, so base_url is needed. Known: {', '.join(KNOWN)}.")
@@ -102,6 +105,7 @@ def change_backend(call: HomeCall) -> BackendChanged:
     if asked == BackendChange():
         raise BadRequest(f"Nothing to change was named; expected {_name_fields(BackendChange)}.")
     wish = _read_wish(asked.base_url, asked.protocols, asked.key, call.own_keys, enabled=asked.enabled)
+    wish = msgspec.structs.replace(wish, auth_header=_read_auth_header(asked.auth_header))
     dropped: list[str] = []
 
     def make(before: Backend | None) -> Backend:
@@ -238,6 +242,29 @@ def _read_wish(
         key=None if key is None else _read_key(key, own),
         enabled=enabled,
     )
+
+
+def _read_variables(name: str, wish: Wish, given: dict[str, str]) -> dict[str, str]:
+    """The values of the variables in the provider's URLs, {} where it has none. Raises BadRequest."""
+    entry = known((vendor_of(wish.root) if wish.root else "") or name)
+    expected: Mapping[str, object] = entry.variables if entry is not None else {}
+    if given.keys() - expected.keys():
+        what = f"expected {', '.join(expected)}" if expected else f"{name} has none"
+        raise BadRequest(f"variables has some that {name} does not have; {what}.")
+    if entry is None:
+        return {}
+    found = match_root(entry, wish.root) if wish.root else None
+    try:
+        return read_variables(entry, {**given, **(found or {})}, {})
+    except WrongVariable as wrong:
+        raise BadRequest(f"variables: {wrong}.") from None
+
+
+def _read_auth_header(form: str | None) -> AuthHeader | None:
+    try:
+        return None if form is None else changes.auth_header_of(form)
+    except ValueError as problem:
+        raise BadRequest(f"auth_header has an unknown value; expected {problem}.") from None
 
 
 def _read_root(url: str) -> str:

@@ -3,17 +3,17 @@ what is known of models."""
 
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple, cast
-from urllib.parse import unquote
 
 import msgspec
 
 from router.admin.ask import Ask
-from router.errors import BadRequest, UnknownModel, WrongVerb
+from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
 from router.exchange.body.body import THREAD
+from router.exchange.context import Arrival
 from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.connection import Connection, Request
+from router.net.server.connection import Connection
 from router.operator_api.models import MODELS_LIMIT, ModelQuestion, ModelReports
 from router.policy.facts.book import FactBook
 from router.policy.grants.grant import Grant, allows
@@ -37,25 +37,19 @@ _THREAD_MODELS = 200
 _MODEL_BYTES = 1024
 
 
-async def serve_models(
-    connection: Connection,
-    request: Request,
-    path: str,
-    *,
-    runtime: Runtime,
-    gate: Gate,
-    grant: Grant | None = None,
-) -> None:
-    """Answer a request for the list, or for one model, which may be any that a request would be served for. path:
-    canonical, beginning with /v1. grant: what the caller's key may use; the rest is not there for it. Raises
-    RouterError."""
+async def serve_models(arrival: Arrival, name: str, *, gate: Gate) -> None:
+    """Answer a request for the list, or for one model, which may be any that a request would be served for. name: of
+    the model, '' for the list. What the caller's key may not use is not there for it. Raises RouterError."""
+    connection, request, runtime, grant = arrival.connection, arrival.request, arrival.runtime, arrival.grant
+    shape = arrival.call.entry.models
     if request.method not in ("GET", "HEAD"):
-        raise WrongVerb(f"{path} does not accept {request.method}; send a GET.", allow="GET, HEAD")
-    shape = (protocols.entry_marked_in(request.fields) or protocols.DEFAULT).models
-    # The name may hold slashes, as they are or escaped.
-    name = unquote(path.removeprefix("/v1/models").strip("/"))
+        if arrival.call.entry.read_path is not None and request.method == "POST":
+            verb = name.rpartition(":")[2][:40] if ":" in name else ""
+            asked = f"'{verb}' is not" if verb else "The path names nothing that is"
+            raise NotFound(f"{asked} asked of a model here; generateContent, countTokens and embedContent are.")
+        raise WrongVerb(f"{arrival.call.path} does not accept {request.method}; send a GET.", allow="GET, HEAD")
     if name:
-        served = await _find_served(name, connection, request, runtime)
+        served = await _find_served(name, arrival)
         if grant is not None:
             allowed = _find_allowed(grant, name, served, runtime.snapshot.table)
             if allowed is None:
@@ -104,9 +98,10 @@ def _find_allowed(grant: Grant, name: str, served: ServedModel, table: Table) ->
     return None
 
 
-async def _find_served(name: str, connection: Connection, request: Request, runtime: Runtime) -> ServedModel:
+async def _find_served(name: str, arrival: Arrival) -> ServedModel:
     """Who serves a model. In a proxy's first second its catalog may still be loading. Raises UnknownModel."""
-    protocol = (protocols.entry_marked_in(request.fields) or protocols.DEFAULT).name
+    connection, request, runtime = arrival.connection, arrival.request, arrival.runtime
+    protocol = arrival.call.entry.name or protocols.DEFAULT.name
     try:
         return find_served(name, runtime.snapshot.table, protocol, request.fields)
     except UnknownModel:

@@ -3,15 +3,18 @@
 No I/O: the caller reads and writes the files, checks names and keys, and converts these errors to its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
-from router.backends import PROTOCOLS, Account, Backend, Known
+from router.backends import AUTH_HEADERS, PROTOCOLS, Account, AuthHeader, Backend, Known
 from router.backends.known import api_root, find_risk, host_of, known, same_place, vendor_of
+from router.backends.variables import fill_roots, match_root
 
 FIRST_ALIAS = "default"
+_NO_VARIABLES: Mapping[str, str] = {}
 #: Stands for each tool's own login among the accounts that a change removes; answers name it so.
 LOGIN = Account("client", "")
 
@@ -67,6 +70,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     enabled: bool | None = None
     insecure_http: bool = False
+    #: The values of the provider's variables, as `variables.read_variables` returns them; {}: none are asked for.
+    variables: Mapping[str, str] = {}
+    #: How the key is sent.
+    auth_header: AuthHeader | None = None
 
     def __repr__(self) -> str:
         return "Wish(…)"
@@ -100,15 +107,52 @@ def protocols_of(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(protocol for protocol in PROTOCOLS if protocol in asked)
 
 
+def auth_header_of(form: str) -> AuthHeader:
+    """The form of the key's header of that name. Raises ValueError with what was expected."""
+    if form not in AUTH_HEADERS:
+        raise ValueError(f"one of {', '.join(AUTH_HEADERS)}")
+    return form
+
+
 def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
-    """The root for a backend: the one asked for, else its present one, else the known provider's, else None."""
+    """The root for a backend: the one asked for, else its present one, else the known provider's, else None. Of a
+    provider with several roots it is the main one. Raises ValueError for a root that its provider does not have."""
     entry = known(name)
-    return wish.root or (before.root if before else entry.root if entry else None)
+    if wish.root is None:
+        if wish.variables and entry is not None:
+            return fill_roots(entry, wish.variables).root
+        return before.root if before else entry.root if entry and not entry.variables else None
+    entry = known_at(name, wish.root, wish.variables)
+    if entry is None:
+        return wish.root
+    values = match_root(entry, wish.root)
+    if values is None and entry.variables:
+        return fill_roots(entry, wish.variables, _place_of(wish.root)).root
+    filled = fill_roots(entry, values or {}, _place_of(wish.root))
+    return filled.root if wish.root in filled.by_protocol.values() else wish.root
 
 
-def known_at(name: str, root: str) -> Known | None:
-    """The known provider that a backend is an instance of, None for others."""
-    return known(_find_vendor(name, root))
+def known_at(name: str, root: str, variables: Mapping[str, str] = _NO_VARIABLES) -> Known | None:
+    """The known provider that a backend is an instance of, None for others. variables: those that are known of it."""
+    return known(_find_vendor(name, root, variables))
+
+
+def _place_of(root: str) -> str:
+    parts = urlsplit(root)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _find_roots(entry: Known | None, root: str, variables: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """The further roots of a backend with this one, and the values of its variables."""
+    if entry is None:
+        return {"roots": {}, "variables": {}}
+    values = {**variables, **(match_root(entry, root) or {})}
+    if entry.variables.keys() - values.keys():
+        return {"roots": {}, "variables": {}}
+    filled = fill_roots(entry, values, _place_of(root))
+    # A root of another region, or a former one, is not followed by others.
+    roots = {name: one for name, one in filled.by_protocol.items() if one != root}
+    return {"roots": roots, "variables": {name: values[name] for name in entry.variables}}
 
 
 def unchanged_keys(before: Backend | None, root: str) -> Backend | None:
@@ -119,18 +163,22 @@ def unchanged_keys(before: Backend | None, root: str) -> Backend | None:
 def add_backend(name: str, wish: Wish, root: str, before: Backend | None, *, now: float) -> Outcome:
     """Add a backend, or replace it. Without a key it keeps the one it had, if any. Its protocols are () when they must
     be probed. now: seconds since 1970."""
-    entry, same = known_at(name, root), unchanged_keys(before, root)
+    same = unchanged_keys(before, root)
+    variables = wish.variables or (same.variables if same else {})
+    entry = known_at(name, root, variables)
     auth, accounts = _choose_credentials(wish, same)
     backend = Backend(
         name=name,
         root=root,
         protocols=wish.protocols or (same.protocols if same else entry.protocols if entry else ()),
-        vendor=_find_vendor(name, root),
+        vendor=entry.name if entry else "",
         auth=auth,
         accounts=accounts,
         enabled=same.enabled if same else True,
         added=before.added if before else now,
         insecure_http=wish.insecure_http or (same.insecure_http if same else False),
+        auth_header=wish.auth_header or (same.auth_header if same else None),
+        **_find_roots(entry, root, variables),
     )
     if before is not None and same is None and before.accounts:
         return Outcome(backend, before.accounts, "the base URL changed")
@@ -154,8 +202,13 @@ def _choose_credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[A
 
 def change_backend(before: Backend, wish: Wish) -> Outcome:
     """Apply the settings asked for; a root at another place drops the keys, and each tool's own login."""
-    root = wish.root or before.root
-    changes: dict[str, Any] = {"root": root, "vendor": _find_vendor(before.name, root)}
+    root = root_for(before.name, wish, before) or before.root
+    vendor = _find_vendor(before.name, root, before.variables)
+    changes: dict[str, Any] = {"root": root, "vendor": vendor}
+    if wish.root is not None:
+        changes |= _find_roots(known(vendor), root, before.variables)
+    if wish.auth_header is not None:
+        changes["auth_header"] = wish.auth_header
     if wish.insecure_http:
         changes["insecure_http"] = True
     if wish.protocols is not None:
@@ -213,5 +266,7 @@ def remove_account(backend: Backend, alias: str) -> Outcome:
     return Outcome(msgspec.structs.replace(backend, accounts=left), gone, "it was removed")
 
 
-def _find_vendor(name: str, root: str) -> str:
-    return name if known(name) else vendor_of(root)
+def _find_vendor(name: str, root: str, variables: Mapping[str, str]) -> str:
+    entry = known(name)
+    # A backend of such a name may be another server, as long as nothing fills in the variables of the provider.
+    return name if entry and (variables or not entry.variables) else vendor_of(root)

@@ -36,19 +36,22 @@ _MIXED = frozenset(
     entry.name for entry in PROVIDERS if entry.needs_key and (not entry.key_prefixes or entry.name == "openai")
 )
 _NOBODY = frozenset[str]()
+_STARTS = {
+    start: [entry for entry in PROVIDERS if start in entry.key_prefixes]
+    for start in dict.fromkeys(start for entry in PROVIDERS for start in entry.key_prefixes)
+}
 
 #: Every form that is known, the longest beginning first.
 FORMS: tuple[KeyForm, ...] = tuple(
     sorted(
         (
             *(
-                KeyForm(start, entry.title, frozenset((entry.name,)))
-                for entry in PROVIDERS
-                for start in entry.key_prefixes
+                KeyForm(start, entries[0].title, frozenset(entry.name for entry in entries))
+                for start, entries in _STARTS.items()
             ),
             KeyForm("sess-", "OpenAI", frozenset(("openai",))),
             KeyForm("fw_", "Fireworks AI", frozenset(("fireworks",))),
-            KeyForm("ya29.", "Google", frozenset(("gemini",))),
+            KeyForm("ya29.", "Google", frozenset(("gemini", "vertex", "claude-gcp"))),
             # `sk-` alone is what OpenAI's older keys begin with, and those of many that followed its API.
             KeyForm("sk-", "OpenAI, or a provider that follows its API,", _MIXED, elsewhere=True),
             KeyForm("eyJ", "a login (a JWT)", _MIXED, elsewhere=True),
@@ -57,10 +60,8 @@ FORMS: tuple[KeyForm, ...] = tuple(
                 for issuer, starts in (
                     ("GitHub", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")),
                     ("GitLab", ("glpat-",)),
-                    ("Hugging Face", ("hf_",)),
-                    ("NVIDIA", ("nvapi-",)),
                     ("Replicate", ("r8_",)),
-                    ("AWS", ("AKIA", "ASIA", "ABSK", "bedrock-api-key-")),
+                    ("AWS", ("AKIA", "ASIA")),
                 )
                 for start in starts
             ),

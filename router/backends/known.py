@@ -6,24 +6,38 @@ from urllib.parse import SplitResult, urlsplit
 
 from router.backends import COMMON, PROTOCOLS, Api, Backend, Known
 from router.backends.hosts import clean_host, find_nearness
+from router.backends.old_roots import check_root
 from router.backends.providers import PROVIDERS
+from router.backends.variables import complete_root, match_root
 
 KNOWN: dict[str, Known] = {entry.name: entry for entry in PROVIDERS}
 # Other names that users type: vendor, product or model instead of the API's name.
 OTHER_NAMES = {
+    "aws": "bedrock",
+    "azure-openai": "azure",
     "chatgpt": "openai",
     "claude": "anthropic",
     "dashscope": "alibaba",
     "glm": "zai",
     "google": "gemini",
     "grok": "xai",
+    "hf": "huggingface",
     "kimi": "moonshot",
     "llama.cpp": "llamacpp",
+    "nim": "nvidia",
     "qwen": "alibaba",
+    "vertex-ai": "vertex",
+    "workers-ai": "cloudflare",
     "x.ai": "xai",
     "z.ai": "zai",
 }
-_ROOTS = {root: entry for entry in PROVIDERS for root in (entry.root, *entry.other_roots)}
+_VARIABLE = tuple(entry for entry in PROVIDERS if entry.variables)
+_ROOTS = {
+    root: entry
+    for entry in PROVIDERS
+    if not entry.variables
+    for root in (entry.root, *entry.other_roots, *(one.root for one in entry.endpoints.values() if one.root))
+}
 
 _VERSION_SEGMENT = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
@@ -41,8 +55,12 @@ def known(name: str) -> Known | None:
 
 def vendor_of(root: str) -> str:
     """The name of the known provider whose root this is, '' for any other."""
-    entry = _ROOTS.get(root)
+    entry = _ROOTS.get(root) or _match_variable(root)
     return entry.name if entry else ""
+
+
+def _match_variable(root: str) -> Known | None:
+    return next((entry for entry in _VARIABLE if match_root(entry, root) is not None), None)
 
 
 def find_foreign(vendor: str, key: str) -> tuple[Known, str] | None:
@@ -133,9 +151,13 @@ def api_root(url: str) -> str:
 
     Raises ValueError with what is wrong with the URL.
     """
+    check_root(url)
     cleaned = clean_url(url)
     if cleaned in _ROOTS:
         return cleaned
+    whole = next((found for entry in _VARIABLE if (found := complete_root(entry, cleaned))), "")
+    if whole:
+        return whole
     endpoint = _ENDPOINT.search(cleaned)
     if endpoint:
         raise ValueError(f"it must not include {endpoint[0]}")

@@ -1,4 +1,4 @@
-"""The differences between upstreams of the Chat protocol, as flags."""
+"""The differences between upstreams of the Chat protocol, and some of those of Gemini's, as flags."""
 
 from typing import Annotated, Literal
 
@@ -75,6 +75,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     files: bool = False
     #: It takes images by their URL.
     remote_images: bool = True
+    #: In Gemini's own protocol: it fetches images and documents by their URL; it takes the documented placeholder for
+    #: the signature of a call that is lost.
+    fetches_urls: bool = True
+    skips_signatures: bool = True
     #: The field for the caller's user, '' for none.
     user_field: Literal["", "user", "safety_identifier"] = ""
     #: Content of an assistant message with calls only.
@@ -111,7 +115,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     #: provider documents none. It counts in place of a price.
     charge: Literal["", "cost", "cost.total_cost", "cost_in_usd_ticks"] = ""
     #: The protocol to translate to rather than Chat, where the backend speaks both: it can express more.
-    prefers: Literal["", "responses"] = ""
+    prefers: Literal["", "responses", "gemini"] = ""
     #: Tools that it runs itself for a request in Messages: web_search, mcp.
     hosted: frozenset[str] = frozenset()
     #: A web search that a translated request only offers is sent on too. Off by default: agents offer one in every

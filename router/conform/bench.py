@@ -7,6 +7,7 @@ import msgspec
 import trio
 
 from router.backends import Backend
+from router.backends.endpoints import find_endpoint
 from router.backends.known import api_of
 from router.backends.profile import Profile
 from router.conform.budget import Budget
@@ -15,6 +16,7 @@ from router.conform.record import Unknown
 from router.ir import Answer, Fault, Overflow, Text, ToolCall, Usage
 from router.wire import translate
 from router.wire.neutral.context import Context
+from router.wire.paths.upstream import build_path, fit_object
 from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.json_values import Json
@@ -145,7 +147,12 @@ class Bench:
         self, protocol: str, body: Json, path: str, headers: Mapping[str, str] | None, key: str | None, *, raw: bool
     ) -> Reply:
         entry = BY_NAME[protocol]
-        where = path or fill_model(entry.path, self.model).removeprefix("/v1")
+        endpoint, where = find_endpoint(self.backend, protocol), path
+        if not where:
+            own = fill_model(entry.path, self.model)
+            streams = body.get("stream") is True
+            where = build_path(endpoint, entry, own, self.model, stream=streams)
+            body = fit_object(body, endpoint, entry, own)
         data = msgspec.json.encode(body)
         limits = [value for name in entry.output_caps if isinstance(value := body.get(name), int)]
         sent = _Sent(
@@ -198,7 +205,13 @@ class Bench:
         estimate = self.budget.check(len(sent.data), sent.output, sent.searches)
         try:
             reply = await self.client.send(
-                sent.method, sent.path, headers=sent.headers, body=sent.data, key=sent.key, limit=sent.limit
+                sent.method,
+                sent.path,
+                headers=sent.headers,
+                body=sent.data,
+                key=sent.key,
+                limit=sent.limit,
+                protocol=sent.protocol,
             )
         except BaseException:
             # Ctrl-C: it may be billed.

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 import trio
 
 from router import __version__
+from router.backends.endpoints import find_endpoint
 from router.errors import RouterError
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.pool import ConnectionPool, UpstreamConnection
@@ -149,13 +150,15 @@ class Client:
         body: bytes = b"",
         key: str | None = None,
         limit: int = BODY_LIMIT,
+        protocol: str = "",
     ) -> Reply:
-        """Send one request. path: below the backend's root, such as /models. headers: lower-case names; they win over
-        the usual ones. key: another key in place of the account's, '' for none."""
+        """Send one request. path: below the backend's root of the protocol, such as /models. headers: lower-case names;
+        they win over the usual ones. key: another key in place of the account's, '' for none. protocol: '' for a path
+        of none."""
         started = trio.current_time()
         reading = _Reading(started, limit, self._redactor)
-        lines = self._make_lines(headers or {}, body, key)
-        target = self._target.prefix + path.encode("ascii")
+        lines = self._make_lines(headers or {}, body, key, protocol or None)
+        target = self._target.prefix_for(protocol) + path.encode("ascii")
         with trio.move_on_after(self._seconds) as scope:
             try:
                 await self._exchange(reading, method.encode("ascii"), target, lines, body)
@@ -173,15 +176,19 @@ class Client:
         """Close the connections."""
         self._connections.close()
 
-    def _make_lines(self, headers: Mapping[str, str], body: bytes, key: str | None) -> RawHeaders:
+    def _make_lines(self, headers: Mapping[str, str], body: bytes, key: str | None, protocol: str | None) -> RawHeaders:
         found = {"host": self._target.host.decode("ascii"), "user-agent": f"fairlead/{__version__}"}
         found |= {"accept": "*/*", "accept-encoding": "identity", **self._headers}
-        auth = self._target.auth if key is None else auth_header(self._target.backend, Secret(key) if key else None)
+        found |= {name.decode("ascii"): value.decode("ascii") for _, name, value in self._target.set_headers}
+        auth = self._target.auth_for(protocol)
+        if key is not None:
+            auth = auth_header(self._target.backend, Secret(key) if key else None, protocol)
         if auth is not None:
             found[auth[1].decode("ascii")] = auth[2].decode("latin-1")
         if body:
             found["content-type"] = "application/json"
-        found |= headers
+        left_out = find_endpoint(self._target.backend, protocol).drop_headers
+        found |= {name: value for name, value in headers.items() if name not in left_out}
         if body:
             found["content-length"] = str(len(body))
         return [(name.encode("ascii"), value.encode("latin-1")) for name, value in found.items()]

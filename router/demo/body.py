@@ -10,7 +10,10 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Object: TypeAlias = dict[str, Json]
 
 # Fields whose strings are not text for the model: binary data, addresses, and identifiers of the protocol.
-_BINARY = {"data", "url", "image_url", "file_data", "signature", "encrypted_content"}
+_BINARY = {
+    *("data", "url", "image_url", "file_data", "signature", "encrypted_content"),
+    *("thoughtSignature", "thought_signature", "fileUri", "file_uri"),
+}
 _NOT_TEXT = _BINARY | {"cache_control", "type", "role", "id", "tool_use_id", "tool_call_id", "call_id", "status"}
 
 

@@ -16,7 +16,8 @@ from router.errors import BadRequest
 _INPUTS = 2048
 _DIMENSIONS = 3072
 
-_DEFAULT_DIMENSIONS = 256
+#: The length of a vector where none is asked for.
+DEFAULT_DIMENSIONS = 256
 
 
 class Embeddings:
@@ -24,7 +25,7 @@ class Embeddings:
 
     def __init__(self, body: Object, model: str, key: str):
         self._inputs = _read_inputs(body.get("input"))
-        self._dimensions = _read_dimensions(body.get("dimensions"))
+        self._dimensions = read_dimensions(body.get("dimensions"))
         encoding = body.get("encoding_format")
         if encoding not in (None, "float", "base64"):
             raise BadRequest("encoding_format: must be float or base64.")
@@ -46,11 +47,11 @@ class Embeddings:
         return iter(())
 
     def _encode_embedding(self, value: "str | list[Json]") -> object:
-        packed = _make_vector(msgspec.json.encode(value), self._dimensions)
+        packed = make_vector(msgspec.json.encode(value), self._dimensions)
         return base64.b64encode(packed).decode() if self._base64 else struct.unpack(f"<{self._dimensions}f", packed)
 
 
-def _make_vector(seed: bytes, dimensions: int) -> bytes:
+def make_vector(seed: bytes, dimensions: int) -> bytes:
     """A vector of length 1, as little-endian float32, so that both encodings carry the same numbers."""
     raw = hashlib.shake_256(seed).digest(2 * dimensions)
     values = [(number - 32767.5) / 32768 for number in struct.unpack(f"<{dimensions}H", raw)]
@@ -74,9 +75,10 @@ def _read_inputs(value: Json) -> "list[str | list[Json]]":
     return inputs
 
 
-def _read_dimensions(value: Json) -> int:
+def read_dimensions(value: Json) -> int:
+    """The length of a vector that a request asks for. Raises BadRequest."""
     if value is None:
-        return _DEFAULT_DIMENSIONS
+        return DEFAULT_DIMENSIONS
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _DIMENSIONS:
         raise BadRequest(f"dimensions: must be a whole number from 1 to {_DIMENSIONS}.")
     return value

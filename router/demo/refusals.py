@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.errors import BadRequest, NotFound, RouterError, Unavailable
+from router.errors import BadRequest, NotFound, RouterError, Unauthenticated, Unavailable
 
 # Anthropic's error type to OpenAI's; all others become invalid_request_error.
 _OPENAI_TYPES = {
@@ -10,6 +10,18 @@ _OPENAI_TYPES = {
     "overloaded_error": "server_error",
     "timeout_error": "server_error",
     "rate_limit_error": "rate_limit_error",
+}
+
+
+_RPC = "type.googleapis.com/google.rpc"
+_GOOGLE_STATUS = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    405: "INVALID_ARGUMENT",
+    413: "INVALID_ARGUMENT",
+    415: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
 }
 
 
@@ -54,6 +66,21 @@ def openai_shape(error: RouterError) -> tuple[int, bytes]:
         "code": error.code,
     }
     return error.status, msgspec.json.encode({"error": detail})
+
+
+def google_shape(error: RouterError) -> tuple[int, bytes]:
+    """Status and body of the error on Google's API, which tells a wait in the body and has no status for overload."""
+    status = 400 if isinstance(error, Unauthenticated) else error.status
+    detail: dict[str, object] = {
+        "code": status,
+        "message": error.message,
+        "status": _GOOGLE_STATUS.get(status, "INTERNAL"),
+    }
+    if isinstance(error, Unauthenticated):
+        detail["details"] = [{"@type": f"{_RPC}.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
+    elif error.retry_after is not None:
+        detail["details"] = [{"@type": f"{_RPC}.RetryInfo", "retryDelay": f"{error.retry_after}s"}]
+    return status, msgspec.json.encode({"error": detail})
 
 
 def no_such_path(method: str, path: str) -> NotFound:

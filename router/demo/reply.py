@@ -34,7 +34,7 @@ class Part:
     text: str
     #: The tool that is called.
     tool: Tool | None = None
-    #: What shows that a thought is the demo's own.
+    #: What shows that a thought or a call is the demo's own.
     proof: str = ""
 
     def pieces(self) -> list[str]:

@@ -21,9 +21,12 @@ from router.demo.chat import Chat
 from router.demo.completions import Completions
 from router.demo.embeddings import Embeddings
 from router.demo.full.packing import PACKED, Packer, takes_gzip
+from router.demo.gemini import lists as google
+from router.demo.gemini.dialect import Gemini
+from router.demo.gemini.paths import GooglePath, read_key, read_path, wants_events
 from router.demo.listening import serve_on_loopback
 from router.demo.messages import Messages
-from router.demo.refusals import anthropic_shape, no_such_path, openai_shape, refused
+from router.demo.refusals import anthropic_shape, google_shape, no_such_path, openai_shape, refused
 from router.demo.reply import Reply
 from router.demo.responses import Responses
 from router.demo.script import FULL, Dialect, decide
@@ -41,6 +44,7 @@ _BEFORE_CUT = 0.02
 # Seconds before each word of demo-full, so that words arrive one by one.
 _FULL_DELAY = 0.005
 _PING = b": ping\n\n"
+_OF_GOOGLE = (b"x-goog-api-key", b"x-goog-api-client")
 
 _GENERATE: dict[str, Callable[[Object, str, str], Dialect]] = {
     "/v1/messages": Messages,
@@ -52,6 +56,12 @@ _GENERATE: dict[str, Callable[[Object, str, str], Dialect]] = {
 _COUNT: dict[str, Callable[[Object], object]] = {
     "/v1/messages/count_tokens": messages.count,
     "/v1/responses/input_tokens": responses.count,
+}
+# What is asked of a model by Google's API, beside text.
+_ASKED: dict[str, Callable[[Object], object]] = {
+    "countTokens": google.count,
+    "embedContent": google.embed,
+    "batchEmbedContents": google.embed_several,
 }
 
 _log = logging.getLogger(__name__)
@@ -77,7 +87,7 @@ class Demo:
         """Answer one request."""
         try:
             _check_key(request)
-            if request.path in _GENERATE or request.path in _COUNT:
+            if request.path in _GENERATE or request.path in _COUNT or _is_asked_of_model(request):
                 await self._serve_post(connection, request)
             else:
                 await _serve_get(connection, request)
@@ -101,11 +111,17 @@ class Demo:
         raw = await connection.read_body(_BODY_LIMIT, _hold_nothing)
         connection.set_deadline(math.inf, CancelReason.TOTAL)
         body = parse(raw)
-        if request.path in _COUNT:
-            await _respond(connection, "", _COUNT[request.path](body))
+        asked = read_path(request.path) or GooglePath("", "")
+        answer = _COUNT.get(request.path) or _ASKED.get(asked.verb)
+        if answer is not None:
+            await _respond(connection, "", answer(body))
             return
         key = hashlib.sha256(request.path.encode() + raw).hexdigest()[:24]
-        dialect = _GENERATE[request.path](body, _read_model(body), key)
+        if asked.verb:
+            streamed, as_events = asked.verb.startswith("stream"), wants_events(request.query)
+            dialect = Gemini(body, asked.model, key, stream=streamed, as_events=as_events)
+        else:
+            dialect = _GENERATE[request.path](body, _read_model(body), key)
         if dialect.ask.model == FULL:
             await self._answer_fully(connection, request, body, dialect, key)
         else:
@@ -123,8 +139,8 @@ class Demo:
         if not dialect.ask.stream:
             await _respond(connection, key, dialect.whole(reply), packer)
             return
-        # Messages has an event for this.
-        ping = b"" if request.path.startswith("/v1/messages") else _PING
+        # Messages has an event for this, and Google's streams have nothing but answers.
+        ping = b"" if request.path.startswith("/v1/messages") or isinstance(dialect, Gemini) else _PING
         await self._stream(connection, dialect, reply, key, packer, ping)
 
     async def _generate(self, connection: Connection, dialect: Dialect, key: str) -> None:
@@ -162,7 +178,8 @@ class Demo:
         """Send the events. packer: packs them, each so that it can be read at once. ping: what comes first."""
         left = max(1, len(reply.pieces()) // 2) if dialect.ask.model == "demo-cut" else math.inf
         pause = self._get_pause(dialect)
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        kind = dialect.content_type if isinstance(dialect, Gemini) else b"text/event-stream; charset=utf-8"
+        headers = [(b"content-type", kind), (b"cache-control", b"no-cache")]
         headers += PACKED if packer else []
         await connection.write(connection.frame_head(200, [*headers, *_make_id_headers(key)]))
         pack = packer.pack if packer else bytes
@@ -188,8 +205,13 @@ class Demo:
 
 async def _serve_get(connection: Connection, request: Request) -> None:
     prefix = "/v1/models/"
-    anthropic = _speaks_anthropic(request)
-    if request.path == "/v1/models":
+    anthropic, listed = _speaks_anthropic(request), read_path(request.path)
+    if listed is None and _speaks_google(request):
+        listed = read_path(request.path.replace("/v1/", "/v1beta/", 1))
+    if listed is not None:
+        _check_verb(request, "GET", "HEAD")
+        await _respond(connection, "", google.describe_model(listed.model) if listed.model else google.list_models())
+    elif request.path == "/v1/models":
         _check_verb(request, "GET", "HEAD")
         await _respond(connection, "", model_list(anthropic=anthropic))
     elif request.path.startswith(prefix) and len(request.path) > len(prefix):
@@ -221,8 +243,12 @@ async def _respond(connection: Connection, key: str, answer: object, packer: Pac
 
 async def _refuse(connection: Connection, request: Request, error: RouterError) -> None:
     key = hashlib.sha256(f"{request.path} {error.message}".encode()).hexdigest()[:24]
-    anthropic = _speaks_anthropic(request)
-    status, body = anthropic_shape(error, f"req_{key}") if anthropic else openai_shape(error)
+    if _speaks_google(request):
+        status, body = google_shape(error)
+    elif _speaks_anthropic(request):
+        status, body = anthropic_shape(error, f"req_{key}")
+    else:
+        status, body = openai_shape(error)
     await connection.respond(status, _make_headers(key, error), body)
 
 
@@ -248,8 +274,23 @@ def _speaks_anthropic(request: Request) -> bool:
     return b"anthropic-version" in request.fields
 
 
+def _is_asked_of_model(request: Request) -> bool:
+    """True for a path of Google's API that asks something of a model."""
+    found = read_path(request.path)
+    return found is not None and bool(found.verb)
+
+
+def _speaks_google(request: Request) -> bool:
+    """True for a path of Google's API alone, and for its headers on a path that other vendors have too."""
+    if request.path in _GENERATE or request.path in _COUNT:
+        return False
+    return read_path(request.path) is not None or any(name in request.fields for name in _OF_GOOGLE)
+
+
 def _check_key(request: Request) -> None:
-    given = request.fields.get(b"x-api-key") or request.fields.get(b"authorization", b"").removeprefix(b"Bearer ")
+    fields = request.fields
+    sent = [fields.get(b"x-api-key", b""), fields.get(b"x-goog-api-key", b""), read_key(request.query).encode()]
+    given = next(filter(None, sent), fields.get(b"authorization", b"").removeprefix(b"Bearer "))
     if given == WRONG_KEY.encode():
         raise Unauthenticated("The key is wrong. The demo backend takes any other, and needs none.")
 

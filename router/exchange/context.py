@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 import trio
 
 from router.exchange.body.body import Body, BodySource, run_in_thread
+from router.exchange.body.frames import ArrayFrames, Frames
 from router.host.access import strip_scheme
 from router.host.memory_bound import MemoryShare
 from router.ir import RoutingFacts
@@ -36,6 +37,7 @@ class Arrival:
         "capture_limit",
         "connection",
         "cors",
+        "frames",
         "grant",
         "memory",
         "own_keys",
@@ -51,6 +53,8 @@ class Arrival:
         self.snapshot = runtime.snapshot
         self.connection = connection
         self.request = request
+        #: How the events of its answer are framed.
+        self.frames: Frames = ArrayFrames(connection) if call.array else connection
         #: By its path; a Chat call whose body is a Responses request becomes one when the body is read.
         self.call = call
         self.record = record
@@ -106,6 +110,7 @@ class RequestContext(Arrival):
         self.runtime = arrival.runtime
         self.snapshot = arrival.snapshot
         self.connection = arrival.connection
+        self.frames = arrival.frames
         self.request = arrival.request
         self.call = arrival.call
         self.record = arrival.record

@@ -11,6 +11,7 @@ import trio
 from router.errors import BadGateway, Halted, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange import admission
 from router.exchange.attempt import Attempt
+from router.exchange.body.frames import close_broken
 from router.exchange.client_response.early_stream import EarlyStream
 from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
@@ -278,8 +279,8 @@ class Exchange:
                 record.status = record.status or CLIENT_GONE
         else:
             with trio.move_on_after(LAST_WORDS_SECONDS[why in (CancelReason.STOPPING, CancelReason.STALLED)]):
-                if self._ended:
-                    await arrival.connection.write(arrival.connection.frame_end())
+                if self._relay is not None and self._ended:
+                    await arrival.connection.write(self._relay.frame_end())
                 else:
                     record.error = why.name.lower()
                     error = error_for(why, arrival, attempt)
@@ -328,7 +329,7 @@ class Exchange:
         error. lost: it broke by chance, so that the request may be sent again."""
         record, connection, relay = attempt.context.record, attempt.context.connection, self._relay
         if relay is not None and self._ended:
-            await connection.write(connection.frame_end())
+            await connection.write(relay.frame_end())
             _note_stream(attempt, relay)
             return
         record.error = "upstream_broke_off"
@@ -355,8 +356,8 @@ class Exchange:
             if self.attempt is not None and isinstance(self.attempt.translated, TranslatedStream):
                 tap.so_far = self.attempt.translated.collect_response()
             events = arrival.call.dialect.error_events(error, arrival.record.id, tap)
-            await connection.write(connection.frame_data(tap.complete(events)))
-            connection.close_unended()
+            frames = arrival.frames
+            await connection.write([*frames.frame_data(tap.complete(events)), *close_broken(connection, frames)])
         else:
             connection.abort()
 

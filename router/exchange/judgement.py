@@ -1,5 +1,8 @@
 """What became of an attempt, as the answer of its upstream says: its fault, and what the client may get of it."""
 
+import time
+
+from router.backends.advice import advise_error
 from router.errors import BadGateway, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.respond import error_of_200, read_error, respond
@@ -15,7 +18,8 @@ from router.exchange.upstream_response.translated import TranslatedResponse
 from router.exchange.usage import note_error_usage
 from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import find_family
-from router.policy.accounts.verdict import classify_answer, read_cooldown
+from router.policy.accounts.verdict import classify_answer, read_cooldown, says_expired
+from router.upstream.keys.clock import describe_skew
 from router.wire.dialect import Failure
 from router.wire.tap import failure_of
 
@@ -81,10 +85,33 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
         model = attempt.route.model or ""
         hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
     text = describe_body(attempt.context, failure.body, redactor_of(attempt))
+    if fault is Fault.AUTH_REJECTED and attempt.target.reference is not None:
+        _note_skew(attempt, fields.get(b"date", b""))
+    # AWS has the kind of an error in a header alone: `ThrottlingException:http://...`.
+    kind = fields.get(b"x-amzn-errortype", b"")[:80].decode("latin-1").partition(":")[0]
+    if kind.isalnum() and kind not in text:
+        text = f"{kind}: {text}" if text else kind
+    hint = advise_error(attempt.target.backend, text)
+    if hint:
+        attempt.context.record.note(hint)
     note_overflow(attempt, failure.status, failure.body)
     return AttemptFailure(
-        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text
+        attempt=attempt,
+        fault=fault,
+        status=failure.status,
+        outcome=outcome,
+        fields=fields,
+        hold=hold,
+        key_expired=says_expired(failure.status, failure.body),
+        text=text,
     )
+
+
+def _note_skew(attempt: Attempt, date: bytes) -> None:
+    """Note that this machine's clock is off, where that may be why a key was refused: many hold the time."""
+    skew = describe_skew(date.decode("latin-1"), time.time())
+    if skew:
+        attempt.context.record.note(f"this machine's clock is {skew}, by that of {attempt.route.backend.name}")
 
 
 def classify_error(error: RouterError, *, sent: bool) -> Fault:

@@ -26,7 +26,7 @@ _ANY_ADDRESS = ("0.0.0.0", "::", "localhost")  # noqa: S104 - compared with, not
 _HOSTS_REMEMBERED = 64
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.:_\[\]-]{1,100}")
 #: Where clients send a key: the first one counts.
-KEY_HEADERS = (b"x-fairlead-key", b"x-api-key", b"authorization")
+KEY_HEADERS = (b"x-fairlead-key", b"x-api-key", b"authorization", b"x-goog-api-key")
 _JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 

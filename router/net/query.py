@@ -8,7 +8,7 @@ in any case, with brackets, spaces or a rest of HTML before it.
 
 import unicodedata
 from functools import lru_cache
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from router.errors import BadRequest
 from router.settings.overriding_names import is_overriding_parameter
@@ -30,6 +30,25 @@ def check_query(query: str) -> None:
         raise BadRequest("The query separates parameters by ';'; use '&', and %3B within a value.")
     if query.count("&") >= PARAMETERS:
         raise BadRequest(f"The query has over {PARAMETERS} parameters.")
+
+
+def take_key(query: bytes) -> tuple[bytes, bytes]:
+    """The value of the parameter `key`, b"" without one, and the query without it. A second value is left out too."""
+    if b"key=" not in query:
+        return b"", query
+    parts = query.split(b"&")
+    found = [unquote_to_bytes(part[4:].replace(b"+", b" ")) for part in parts if part[:4] == b"key="]
+    key = found[0] if found else b""
+    usable = all(0x21 <= byte <= 0x7E for byte in key)
+    return key if usable else b"", b"&".join(part for part in parts if part[:4] != b"key=")
+
+
+def replace_parameter(query: bytes, names: tuple[str, ...], parameter: bytes) -> bytes:
+    """The query with one parameter in place of those of some names."""
+    kept = [
+        part for part in query.split(b"&") if part and unquote(part.partition(b"=")[0].decode("latin-1")) not in names
+    ]
+    return b"&".join([*kept, parameter])
 
 
 def filter_query(query: bytes) -> bytes:

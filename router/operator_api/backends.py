@@ -15,7 +15,7 @@ class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Its name within its backend.
     alias: str
-    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring` or `login`.
+    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring`, `login`, `aws`, `google` or `azure`.
     source: str
     #: The same in words.
     credentials: str
@@ -86,6 +86,10 @@ class NewBackend(msgspec.Struct, forbid_unknown_fields=True):
     auth: str | None = None
     #: The key itself; left out for the auth `client` and `none`, and for providers that need none.
     key: str | None = None
+    #: What stands in the provider's URLs, by name: region, project, location, resource, account, workspace, host.
+    variables: dict[str, str] = {}
+    #: How the key is sent, where not as the provider has it: bearer, x-api-key, api-key or x-goog-api-key.
+    auth_header: str | None = None
 
 
 class BackendChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,6 +103,8 @@ class BackendChange(msgspec.Struct, forbid_unknown_fields=True):
     protocols: list[str] | None = None
     #: Replaces the key of the first account.
     key: str | None = None
+    #: How the key is sent, as for a new backend.
+    auth_header: str | None = None
 
 
 class BackendAdded(msgspec.Struct, kw_only=True):

@@ -8,7 +8,8 @@ import trio
 
 from router.admin import dispatch
 from router.admin.models_api import serve_models
-from router.errors import BadRequest, Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.backends import GOOGLE
+from router.errors import BadRequest, Forbidden, NotImplementedHere, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.capture.decision import describe_decision
 from router.exchange.capture.observe import observe
 from router.exchange.client_response.head import refuse
@@ -19,7 +20,7 @@ from router.exchange.grants.allowed import check_path
 from router.exchange.stored_responses import serve_stored
 from router.host.access import Gate, format_operator_error, has_key
 from router.net.headers import SECURITY, RawHeaders, to_lines
-from router.net.query import check_query
+from router.net.query import check_query, take_key
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection, Request
 from router.policy.grants.grant import DEFAULT
@@ -54,7 +55,8 @@ class Proxy:
         if path is None or request.method == "OPTIONS":
             await self._serve_own(connection, request)
             return
-        call = calls.call(path, request.fields)
+        _take_key(request, path)
+        call = calls.with_query(calls.call(path, request.fields), request.query)
         method = request.method if request.method in _VERBS else ""
         record = RequestRecord(self._ids.make(), time.time(), method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
@@ -101,10 +103,9 @@ class Proxy:
         if arrival.grant is not None:
             arrival.record.tag = arrival.grant.forced_tag or arrival.record.tag
             check_path(arrival.grant, arrival.call, request.method)
-        if path == "/v1/models" or path.startswith("/v1/models/"):
-            await serve_models(
-                arrival.connection, request, path, runtime=self._runtime, gate=self._gate, grant=arrival.grant
-            )
+        listed = calls.find_listed(path)
+        if listed is not None:
+            await serve_models(arrival, listed, gate=self._gate)
             arrival.record.status = 200
             return
         _check_verb(request, arrival.call)
@@ -231,6 +232,16 @@ def _refuse_method() -> RouterError:
     return error
 
 
+def _take_key(request: Request, path: str) -> None:
+    """Take a key out of the query, where callers of a path may send it there: queries are logged, headers are not."""
+    entry = calls.call(path).entry
+    if not entry.key_in_query and calls.find_listed(path) is None:
+        return
+    key, rest = take_key(request.query.encode("ascii"))
+    if len(rest) < len(request.query):
+        request.move_key(key, rest, GOOGLE.key_header.encode("ascii"))
+
+
 def _check_verb(request: Request, call: calls.Call) -> None:
     try:
         _check_method(request, call)
@@ -243,7 +254,13 @@ def _check_method(request: Request, call: calls.Call) -> None:
     path = call.path
     upgrade = request.fields.get(b"upgrade", b"")
     if upgrade.lower() == b"websocket":
-        raise UpgradeRequired(f"{path} is served over HTTP: send a POST and read server-sent events.")
+        if not call.entry.live:
+            raise UpgradeRequired(f"{path} is served over HTTP: send a POST and read server-sent events.")
+        raise NotImplementedHere("Live sessions are not served: send streamGenerateContent in their place.")
+    if call.entry.live and path.startswith(call.entry.live):
+        raise NotImplementedHere("Live sessions are not served: send streamGenerateContent in their place.")
+    if call.model is not None:
+        call.entry.check_name(call.model)
     if call.asks_model and request.method != "POST":
         raise WrongVerb(f"{path} takes no {request.method}; send a POST.", allow="POST")
     if request.method not in _VERBS:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from router.setup.formats.document import Change
 from router.setup.tool import ENTRY, FileChange, Place, dig
-from router.setup.tools import codex, opencode, qwen
+from router.setup.tools import codex, gemini_cli, opencode, qwen
 
 
 class Server(NamedTuple):
@@ -60,6 +60,7 @@ def _make_opencode(server: Server) -> dict[str, Any]:
 REGISTRATIONS = {
     "codex": Registration(codex.find_main, "mcp_servers", Server.split),
     "opencode": Registration(opencode.find_main, "mcp", _make_opencode),
+    "gemini": Registration(gemini_cli.find_settings, "mcpServers", Server.split),
     "qwen": Registration(qwen.find_main, "mcpServers", Server.split),
     "copilot": Registration(_find_copilot, "mcpServers", _make_copilot),
     "vscode": Registration(_find_vscode, "servers", _make_vscode),

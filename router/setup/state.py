@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from router.errors import CommandError
+from router.settings.kinds import NO_KEY
 from router.setup import edits
 from router.setup.files import read_config
 from router.setup.formats.document import InvalidDocument, make_invalid_error
@@ -127,15 +128,19 @@ def list_stronger(tool: Tool, place: Place, url: str, folder: Path) -> list[str]
     main, form = tool.find_main(place)
     managed = [Path(one) for one in tool.managed_files.get(place.system, ())]
     projects = [above / name for above in (folder, *folder.parents) for name in tool.project_files]
+    if tool.reads_one_file:
+        projects = [path for path in projects if path.exists()][:1]
     for path in (*managed, *projects):
         if path.exists() and not _is_same(path, main):
             base = _try(lambda path=path: _read_base(tool, path, "jsonc" if form == "json" else form))
+            if tool.reads_one_file and not base:
+                lines.append(f"{shown(path)} is read in the place of {shown(main)}, and names no URL.")
             if base and not is_here(base, url):
                 who = "is your administrator's" if path in managed else "belongs to a project"
                 lines.append(f"{shown(path)} {who} and has precedence: there {tool.title} uses {base}.")
     for name in tool.stronger_variables:
         value = place.environ.get(name, "")
-        if value and not is_here(value, url):
+        if value and value != NO_KEY and not is_here(value, url):
             lines.append(f"${name} has precedence over the file, and is set in this shell: unset it.")
     return lines
 

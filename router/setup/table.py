@@ -1,5 +1,6 @@
 """All tools, by name, in the order in which they are listed."""
 
+from router.setup import explained
 from router.setup.tool import Tool
 from router.setup.tools import (
     aider,
@@ -8,7 +9,7 @@ from router.setup.tools import (
     codex,
     continue_dev,
     crush,
-    explained,
+    gemini_cli,
     goose,
     llm,
     opencode,
@@ -22,6 +23,7 @@ TOOLS: tuple[Tool, ...] = (
     claude_code.TOOL,
     codex.TOOL,
     opencode.TOOL,
+    gemini_cli.TOOL,
     qwen.TOOL,
     continue_dev.TOOL,
     aider.TOOL,

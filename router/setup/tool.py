@@ -126,8 +126,12 @@ class Tool(NamedTuple):
     make_changes: Callable[[Target, Place], list[FileChange]] | None = None
     #: The base URL that the main file's value names, "" for none.
     read_base: Callable[[Any], str] | None = None
+    #: It writes NO_PROXY too, where that is needed.
+    sets_no_proxy: bool = False
     #: Files below a project's folder that have precedence, by the same format as the main file.
     project_files: tuple[str, ...] = ()
+    #: It reads the nearest one of these files and the main file alone: one that does not name a URL hides the others.
+    reads_one_file: bool = False
     #: Files of an administrator that have precedence, by system.
     managed_files: Mapping[str, tuple[str, ...]] = {}
     #: Variables that have precedence over the file.

@@ -1,15 +1,18 @@
 """Backends as an exchange uses them, with all that can be computed before a request comes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from router.backends import Backend
+from router.backends.endpoints import find_key_header, list_set_headers
 from router.backends.hosts import find_nearness
 from router.backends.known import KNOWN, host_of, known
 from router.backends.profile import Profile
 from router.errors import CommandError, Unauthenticated
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
+from router.net.headers import Lines
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
 from router.settings.profile import override
@@ -23,8 +26,10 @@ from router.wire.neutral.provider_profiles import find_profile
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
 _OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
+_OWN_PREFIXES = {entry.name: tuple(text.encode() for text in entry.own_prefixes) for entry in KNOWN.values()}
 _ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
-_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
+_CALLER_HEADERS = frozenset(name.encode() for entry in KNOWN.values() for name in entry.caller_headers)
 _CLAUDE_CODE_HINTS, _CODEX_HINTS = frozenset(CLAUDE_CODE_HINTS), frozenset(CODEX_HINTS)
 
 
@@ -47,8 +52,16 @@ class Target:
     reference: str | None = field(repr=False)
     #: Headers meant for other vendors, or for other kinds of upstreams.
     drop: frozenset[bytes]
+    #: How the names of more such headers begin.
+    drop_prefixes: tuple[bytes, ...]
     #: Headers with the caller's credentials that may be passed on.
     keep: frozenset[bytes]
+    #: Headers that the provider needs with every request.
+    set_headers: Lines
+    #: Protocol -> the path of its root, where that is not `prefix`.
+    prefixes: Mapping[str, bytes]
+    #: Protocols in which the key has another header than `auth`.
+    other_auth: frozenset[str]
     #: Whether Chat streams are asked for usage.
     stream_usage: bool
     strip_attribution: bool
@@ -77,6 +90,14 @@ class Target:
         if proxy is not None and proxy.password is not None:
             found += [proxy.password, Secret(f"{proxy.user}:{proxy.password.reveal()}")]
         return found if self.secret is None else [self.secret, *found]
+
+    def prefix_for(self, protocol: str | None) -> bytes:
+        """The path of the root of a protocol; None: of paths of no protocol."""
+        return self.prefixes.get(protocol or "", self.prefix)
+
+    def auth_for(self, protocol: str | None) -> tuple[bytes, bytes, bytes] | None:
+        """The header to add to a request in a protocol, or None."""
+        return auth_header(self.backend, self.secret, protocol) if protocol in self.other_auth else self.auth
 
     def check(self) -> None:
         """Raise Unauthenticated when the key is not usable."""
@@ -143,19 +164,24 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
     vendor = known(backend.vendor)
     options = settings.backends.get(backend.name, BackendOptions())
     probes = _choose_switch(options.usage_probe, settings.usage_probe)
+    required, usual = list_set_headers(backend), find_key_header(backend)
     strips = _choose_switch(options.strip_attribution, settings.strip_attribution)
     return Target(
         backend=backend,
         origin=origin,
         host=host,
-        prefix=url.path.rstrip("/").encode("ascii"),
+        prefix=_path_of(backend.root),
         account=credential.account,
         auth=auth_header(backend, credential.secret),
         secret=credential.secret,
         problem=credential.problem,
         reference=credential.reference,
-        drop=_find_foreign_headers(backend),
+        drop=_find_foreign_headers(backend) | {name.encode() for name in required},
+        drop_prefixes=_find_foreign_prefixes(backend),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
+        set_headers=[(name.encode(), name.encode(), value.encode()) for name, value in required.items()],
+        other_auth=frozenset(name for name in backend.protocols if find_key_header(backend, name) != usual),
+        prefixes={name: _path_of(root) for name, root in backend.roots.items()},
         stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
         strip_attribution=strips and not (vendor is not None and vendor.reads_attribution),
         cache_marks=bool(options.cache_marks),
@@ -169,6 +195,10 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
     )
 
 
+def _path_of(root: str) -> bytes:
+    return urlsplit(root).path.rstrip("/").encode("ascii")
+
+
 def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
     """The profile of the backend's vendor, with the user's own settings in place of it. model: '' for what holds for
     all models."""
@@ -180,9 +210,17 @@ def _find_foreign_headers(backend: Backend) -> frozenset[bytes]:
     its protocol; what Codex tells names the user's folders and repositories too, and is for its own vendor alone. (The
     bodies of its requests repeat it in `client_metadata`, and are passed on as they are.)"""
     found = _ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset())
+    if backend.auth != "client":
+        found |= _CALLER_HEADERS
     if "messages" not in backend.protocols:
         found |= _CLAUDE_CODE_HINTS
     return found if backend.vendor == "openai" else found | _CODEX_HINTS
+
+
+def _find_foreign_prefixes(backend: Backend) -> tuple[bytes, ...]:
+    own = _OWN_PREFIXES.get(backend.vendor, ())
+    every = dict.fromkeys(prefix for prefixes in _OWN_PREFIXES.values() for prefix in prefixes)
+    return tuple(prefix for prefix in every if prefix not in own)
 
 
 def _choose_switch(own: bool | None, common: bool) -> bool:

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from router.wire import protocols
 from router.wire.dialect import Dialect
 from router.wire.paths import tables
 from router.wire.paths.spelling import spell
-from router.wire.protocol import MODEL, WireProtocol, fill_model
+from router.wire.protocol import MODEL, WireProtocol
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS, OTHERS
 from router.wire.raw.json.top_level import Top
 
@@ -17,7 +17,7 @@ from router.wire.raw.json.top_level import Top
 class Call(NamedTuple):
     """The call that a path under /v1 makes."""
 
-    #: Canonical form, beginning with /v1.
+    #: Canonical form, beginning with /v1, or as its protocol has it.
     path: str
     #: Forms of errors and events.
     dialect: Dialect
@@ -31,18 +31,22 @@ class Call(NamedTuple):
     asks_model: bool = False
     #: Its answer is a count of tokens.
     counts: bool = False
+    #: A model answers in a form of its own, with the tokens it used.
+    metered: bool = False
     #: Its answer is an item that stands for the conversation.
     compacts: bool = False
     #: Model and stream flag as given by the path, where they do not stand in the body.
     model: str | None = None
     stream: bool = False
+    #: The stream is the elements of a JSON array in place of events.
+    array: bool = False
     #: The path with MODEL in it, '' where the model does not stand in the path.
     template: str = ""
 
     @property
     def counted(self) -> bool:
         """True for a request that a model answers, so that its tokens are counted, by an estimate if need be."""
-        return self.generates or self.path in tables.METERED
+        return self.generates or self.metered or self.path in tables.METERED
 
     @property
     def writes(self) -> bool:
@@ -51,7 +55,7 @@ class Call(NamedTuple):
 
     def path_with(self, model: str | None) -> str:
         """The path of the same call for another model; None keeps the model it has."""
-        return fill_model(self.template, model) if self.template and model is not None else self.path
+        return self.entry.fill_path(self.template, model) if self.template and model is not None else self.path
 
 
 class _Paths(NamedTuple):
@@ -63,6 +67,8 @@ class _Paths(NamedTuple):
     placed: tuple[tuple[str, str, Call], ...]
     #: Dialect and protocol by the beginning of the path.
     below: tuple[tuple[str, Dialect, WireProtocol], ...]
+    #: The protocols whose paths have a form of their own.
+    own: tuple[WireProtocol, ...]
 
 
 _NO_FIELDS: Mapping[bytes, bytes] = {}
@@ -85,12 +91,14 @@ def _build_paths() -> _Paths:
             found.append(text._replace(path=entry.count.path, generates=False, asks_model=asks, counts=True))
         if entry.compaction is not None:
             found.append(text._replace(path=entry.compaction.path, compacts=True))
-        below.append((entry.prefix, entry.prefix_dialect or entry.dialect, entry))
+        starts = (entry.prefix, *entry.prefixes, *((entry.live,) if entry.live else ()))
+        below += [(start, entry.prefix_dialect or entry.dialect, entry) for start in starts]
+    own = tuple(entry for entry in protocols.BY_NAME.values() if entry.read_path is not None)
     exact = {one.path: one for one in found if MODEL not in one.path}
-    halves = [(one.path.partition(MODEL), one) for one in found if MODEL in one.path]
+    halves = [(one.path.partition(MODEL), one) for one in found if MODEL in one.path and one.entry.read_path is None]
     placed = [(before, behind, one) for (before, _, behind), one in halves]
     placed.sort(key=lambda place: -len(place[1]))
-    return _Paths(exact, tuple(placed), tuple(below))
+    return _Paths(exact, tuple(placed), tuple(below), own)
 
 
 # Tools double the prefix when their base URL ends in /v1, or leave it out when it does not.
@@ -106,9 +114,14 @@ _MODELS = re.compile("/+(?:v1/+)*models(?:/+|$)")
 def canonical(path: str) -> str | None:
     """The path as everything decides by it and as it is sent: in its one spelling, with exactly one /v1 in front. None
     when it is no path of an LLM API. path: of a request whose head was checked."""
-    exact = _build_paths().exact
+    paths = _build_paths()
+    exact = paths.exact
     if path in exact:
         return path
+    for entry in paths.own:
+        spelt = entry.spell_path(path) if entry.spell_path is not None else None
+        if spelt is not None:
+            return spelt
     models = _MODELS.match(path)
     if models is not None:
         name = path[models.end() :]
@@ -168,6 +181,9 @@ def call(path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS) -> Call:
         name = path[len(before) : len(path) - len(behind)]
         if name and path.startswith(before) and path.endswith(behind):
             return found._replace(path=path, model=unquote(name), template=found.path)
+    for entry in paths.own:
+        if (own := _read_own(path, entry)) is not None:
+            return own
     for beginning, dialect, entry in paths.below:
         if path.startswith(beginning):
             return Call(path, dialect, entry.name, False, entry)
@@ -175,6 +191,48 @@ def call(path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS) -> Call:
     if entry is None:
         return Call(path, OTHERS.dialect, None, False)
     return Call(path, entry.dialect, entry.name, False, entry)
+
+
+def _read_own(path: str, entry: WireProtocol) -> Call | None:
+    """The call of a path that has the form of its protocol alone, None for any other."""
+    parts = entry.read_path(path) if entry.read_path is not None else None
+    if parts is None:
+        return None
+    return Call(
+        path,
+        entry.dialect,
+        entry.name,
+        generates=parts.kind in ("text", "stream"),
+        entry=entry,
+        asks_model=True,
+        counts=parts.kind == "count",
+        metered=parts.kind == "metered",
+        model=parts.model,
+        stream=parts.kind == "stream",
+        template=parts.template,
+    )
+
+
+def with_query(found: Call, query: str) -> Call:
+    """The call with what its query says of the form of its stream: events, or without the words for those an array."""
+    if not found.stream or not found.entry.stream_query:
+        return found
+    wanted = parse_qsl(found.entry.stream_query)[0]
+    asked = [(name.removeprefix("$"), value.partition(";")[0].lower()) for name, value in parse_qsl(query)]
+    return found if wanted in asked else found._replace(array=True)
+
+
+def find_listed(path: str) -> str | None:
+    """The model that a canonical path asks about, '' for the list of all models; None for any other path."""
+    if path == "/v1/models":
+        return ""
+    for entry in _build_paths().own:
+        found = entry.find_listed(path)
+        if found is not None:
+            return found
+        if entry.read_path is not None and entry.read_path(path) is not None:
+            return None
+    return unquote(path.removeprefix("/v1/models/").strip("/")) if path.startswith("/v1/models/") else None
 
 
 def by_content(found: Call, top: Top) -> Call:

@@ -12,14 +12,19 @@ def question(body: bytes, source: str, target: str, ctx: Context) -> translate.S
     """A request to count tokens in the target protocol, which must have token counting. Raises RouterError."""
     data = json_values.decode_object(body)
     source_counting, counting = BY_NAME[source].count, BY_NAME[target].count
-    if data is not None and source_counting is not None and source_counting.fills:
-        body = msgspec.json.encode({**source_counting.fills, **data})
+    if data is not None and source_counting is not None:
+        text = source_counting.read(data)
+        if source_counting.fills or text is not data:
+            body = msgspec.json.encode({**source_counting.fills, **text})
     sent = translate.request(body, source, target, ctx)
     if counting is None:
         return sent
     counted = json_values.decode_object(sent.body) or {}
-    fields = {name: value for name, value in counted.items() if name in counting.fields}
-    return sent._replace(body=msgspec.json.encode(fields))
+    if counting.write is not None:
+        asked = counting.write(counted, ctx.model)
+    else:
+        asked = {name: value for name, value in counted.items() if name in counting.fields}
+    return sent._replace(body=msgspec.json.encode(asked))
 
 
 def count_in(answer: json_values.Json, protocol: str) -> int | None:

@@ -16,8 +16,9 @@ from router.wire.raw.json.top_level import Top
 
 # Fields that hold nested blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
 _HOLDERS = ("content", "output")
-# A web search is known by the beginning of its type. Longer lists of tools are those of an agent, never a search alone.
-_SEARCH = "web_search"
+# A web search is known by the beginning of its type, or by a field of this name. Longer lists of tools are those of an
+# agent, never a search alone.
+_SEARCH, _FIELD = "web_search", b"oogle"
 _TOOLS_LIMIT = 1 << 20
 # Bytes of the longest name of an image type, with its quotes.
 _NEEDLE = 32
@@ -25,6 +26,25 @@ _NEEDLE = 32
 
 class _Tool(msgspec.Struct):
     type: object = None
+    # In either spelling, the newer and the older search of Google, and the functions that may stand beside it.
+    camel: object = msgspec.field(name="googleSearch", default=None)
+    snake: object = msgspec.field(name="google_search", default=None)
+    old_camel: object = msgspec.field(name="googleSearchRetrieval", default=None)
+    old_snake: object = msgspec.field(name="google_search_retrieval", default=None)
+    functions: object = msgspec.field(name="functionDeclarations", default=None)
+    snake_functions: object = msgspec.field(name="function_declarations", default=None)
+
+    @property
+    def searches(self) -> bool:
+        """True for a search that the provider runs."""
+        if isinstance(self.type, str) and self.type.startswith(_SEARCH):
+            return True
+        return any(one is not None for one in (self.camel, self.snake, self.old_camel, self.old_snake))
+
+    @property
+    def calls(self) -> bool:
+        """True for functions beside a search in one entry."""
+        return bool(self.functions or self.snake_functions)
 
 
 _tools = msgspec.json.Decoder(list[_Tool])
@@ -46,14 +66,15 @@ def find_web_search(top: Top) -> Literal["", "among", "only"]:
     if raw[:1] == b"[" and (raw[1:32].strip() not in (b"", b"]") or raw[1:-1].strip()):
         # One byte is searched for much faster than two.
         escaped = b"\\" in raw and b"\\u" in raw
-        if len(raw) > _TOOLS_LIMIT or (b"web_search" not in raw and not escaped):
+        if len(raw) > _TOOLS_LIMIT or (b"web_search" not in raw and _FIELD not in raw and not escaped):
             return ""
         try:
             tools = _tools.decode(raw)
         except (msgspec.DecodeError, RecursionError):
             return ""
-        searches = [isinstance(tool.type, str) and tool.type.startswith(_SEARCH) for tool in tools]
-        return "only" if all(searches) else "among" if any(searches) else ""
+        searches = [tool.searches for tool in tools]
+        only = all(searches) and not any(tool.calls for tool in tools)
+        return "only" if only else "among" if any(searches) else ""
     return "only" if top.raw("web_search_options") not in (None, b"null") else ""
 
 

@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from router.backends import Api
+from router.backends import MODEL, Api
+from router.backends.endpoints import below_version
 from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir.overflow import Overflow
+from router.wire.conversation.sealed_state import PREFIX, StateSealer
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
@@ -20,8 +22,16 @@ from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top
 
-#: Stands for the model's name in a path.
-MODEL = "{model}"
+
+def fill_model(path: str, model: str) -> str:
+    """The path with the model's name in the place of MODEL, percent-encoded. An @ stays: some providers name a version
+    behind one."""
+    return path.replace(MODEL, quote(model, safe="@")) if MODEL in path else path
+
+
+def join_version(root: str, path: str) -> str:
+    """The place of a canonical path at a backend whose root ends with the version. root: a URL, or its path."""
+    return root + below_version(path)
 
 
 class Decoder(Protocol):
@@ -63,6 +73,14 @@ class ResponseCollector(Protocol):
         ...
 
 
+class TinyRequest(Protocol):
+    """Makes a small request, from a model and the name of the output limit."""
+
+    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ...) -> Json:
+        """The request. tokens: the limit."""
+        ...
+
+
 class Codec(NamedTuple):
     """Translates one protocol to and from the neutral form."""
 
@@ -75,6 +93,16 @@ class Codec(NamedTuple):
     #: The error in a body; the status is that of the answer, 0 inside a stream.
     decode_error: Callable[[Json, int], Fault | None]
     encode_error: Callable[[Fault], tuple[int, bytes]]
+
+
+class PathParts(NamedTuple):
+    """What a path says where it has the form of its protocol alone."""
+
+    #: What is asked: `text`, `stream`, `count`, `metered` (a model answers in a form of its own), or `other`.
+    kind: str
+    model: str
+    #: The path with MODEL in it.
+    template: str
 
 
 class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +118,10 @@ class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
     marks: Mapping[str, object] = {}
     #: The field of an answer that holds the count.
     answer_field: str = "input_tokens"
+    #: The request for text that a request to count is about, from its object; and such a request for one in the target
+    #: protocol and its model, None where that has the fields `fields` alone.
+    read: Callable[[Json], Json] = lambda data: data
+    write: Callable[[Json, str], Json] | None = None
     #: A request to count is a POST that must name a model, and may be repeated like a request for text.
     asks_model: bool = False
 
@@ -150,6 +182,15 @@ class Compaction(NamedTuple):
     unseal_items: Callable[..., bytes]
 
 
+class OwnState(NamedTuple):
+    """State that fairlead puts into answers in place of the upstream's own, and callers send back."""
+
+    #: In every body that holds some.
+    mark: bytes
+    #: The conversation, as JSON, without it; from the sealer of the upstream that is asked, and the model.
+    restore: Callable[[bytes, StateSealer, str], bytes]
+
+
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
@@ -175,8 +216,27 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     #: Path of its requests for a stream; '' where the body asks for the stream.
     stream_path: str = ""
-    #: The beginning of its further paths.
+    #: Query of such requests, '' for none.
+    stream_query: str = ""
+    #: Puts a model's name into a path that holds MODEL.
+    fill_path: Callable[[str, str], str] = fill_model
+    #: The place of a canonical path below a backend's root, which is a URL or its path.
+    join_root: Callable[[str, str], str] = join_version
+    #: Of a protocol whose paths have a form of their own: the canonical form of one, and what it says; each None for
+    #: any other path.
+    spell_path: Callable[[str], str | None] | None = None
+    read_path: Callable[[str], PathParts | None] | None = None
+    #: Refuses a model's name that cannot stand in its paths. Raises BadRequest.
+    check_name: Callable[[str], None] = lambda model: None
+    #: The model that a canonical path asks about, '' for the list of all, None for any other path.
+    find_listed: Callable[[str], str | None] = lambda path: None
+    #: The beginning of its further paths, and other beginnings of such.
     prefix: str
+    prefixes: tuple[str, ...] = ()
+    #: What the paths of its live sessions begin with, which are not served; '' where it has none.
+    live: str = ""
+    #: True where a caller may send its key as the query parameter `key`.
+    key_in_query: bool = False
     #: The dialect of its further paths; None: `dialect`.
     prefix_dialect: Dialect | None = None
     #: Protocols whose requests some tools send to this one's path.
@@ -188,9 +248,14 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     conversation: str
     #: The field that an answer must have.
     answer_field: str
+    #: Names of the number of answers that a request asks for; as the output limit.
+    choices: tuple[str, ...] = ("n",)
     #: How surely a request whose path is unknown is in this protocol, 0 for not at all; from the top level of its body
     #: and its headers by lower-case name.
     recognize: Callable[[Top, Mapping[bytes, bytes]], int] = lambda top, fields: 0
+    #: The path of a field that cannot be translated, since it is the vendor's own, such as a tool that runs there; ''
+    #: for a request without one. From the top level of the body.
+    find_bound: Callable[[Top], str] = lambda top: ""
     #: Words in the names of models that are usually requested in this protocol.
     model_words: tuple[str, ...] = ()
     #: How its conversations hold images; None where they hold none.
@@ -198,12 +263,12 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True for a request that asks the model to reason.
     asks_thinking: Callable[[Top], bool] = lambda top: False
 
-    #: Names of the output limit, the newest first; the last is known to every provider.
+    #: Names of the output limit, the newest first; the last is known to every provider. Dotted where it stands deeper.
     output_caps: tuple[str, ...] = ()
     #: How its requests state the reasoning effort; None where they do not.
     effort: Effort | None = None
-    #: Makes the smallest request, from a model and the name of the output limit.
-    tiny_request: Callable[[str, str], Json]
+    #: Makes the smallest request.
+    tiny_request: TinyRequest
     #: Adds the request for a stream's usage; False when it is there already, or when that cannot be determined.
     ask_usage: Callable[[Splice], bool] | None = None
     #: The field that asks for usage, '' where usage is always reported.
@@ -213,6 +278,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: Adds a mark for the provider's cache to a request that has none; False for one that has. None where no mark is
     #: needed.
     mark_cache: Callable[[Splice], bool] | None = None
+    #: Puts a model's new name where the bodies of requests with the model in the path repeat it.
+    rename_model: Callable[[Splice, str], None] | None = None
+    #: State of fairlead's own in requests that are passed on; None where there is none.
+    restored: OwnState | None = None
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
     #: A body with the web searches as text that its upstream may refuse as foreign; None when it holds none. And True
@@ -233,8 +302,16 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     quota_words: tuple[bytes, ...] = ()
     #: Words in a 429, in lower case, that mean so unless the answer tells a wait.
     quota_hints: tuple[bytes, ...] = ()
-    #: Names of the headers that report an account's limits.
-    limits: LimitNames
+    #: Words in a 400, in lower case, that mean that the key, or its account, is refused.
+    auth_words: tuple[bytes, ...] = ()
+    #: Adds the seconds after which to ask again to the body of an error; None where the header tells them.
+    tell_wait: Callable[[bytes, int], bytes] | None = None
+    #: Its clients read comments in streams over.
+    comments: bool = True
+    #: Some of its clients do not see an error in a stream unless the connection breaks behind it.
+    breaks_off: bool = False
+    #: Names of the headers that report an account's limits; None where none do.
+    limits: LimitNames | None
     #: Status of the refusal while the guard halts traffic: one that clients of this protocol do not retry.
     halt_status: int = 402
     #: The shape of its list of models.
@@ -242,6 +319,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Bytes that mark input that only the account that wrote it can read, b"" where there is none.
     sealed: bytes = b""
+    #: Bytes that mark the sealed state of a translation in its requests.
+    own_state: bytes = PREFIX.encode()
     #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
     #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None
@@ -264,13 +343,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
     def path_for(self, model: str, *, stream: bool) -> str:
         """The path of a request for text."""
-        return fill_model(self.stream_path if stream and self.stream_path else self.path, model)
+        return self.fill_path(self.stream_path if stream and self.stream_path else self.path, model)
 
     def cap_for(self, *, newest: bool) -> str:
         """The name to set an output limit by. newest: the provider refuses older names."""
         return self.output_caps[0 if newest else -1]
-
-
-def fill_model(path: str, model: str) -> str:
-    """The path with the model's name in the place of MODEL, percent-encoded."""
-    return path.replace(MODEL, quote(model, safe="")) if MODEL in path else path

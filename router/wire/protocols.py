@@ -24,6 +24,7 @@ from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
 from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
+from router.wire.gemini.entry import GEMINI
 from router.wire.headers import rate_limits
 from router.wire.messages import attribution, cache_mark, foreign_thinking
 from router.wire.messages import decode_stream as messages_decode_stream
@@ -40,7 +41,16 @@ from router.wire.model_lists import anthropic as anthropic_models
 from router.wire.model_lists import codex as codex_models
 from router.wire.model_lists import openai as openai_models
 from router.wire.neutral.provider_profiles import find_claude
-from router.wire.protocol import Codec, Compaction, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
+from router.wire.protocol import (
+    Codec,
+    Compaction,
+    Effort,
+    Images,
+    ModelList,
+    Stored,
+    TokenCounting,
+    WireProtocol,
+)
 from router.wire.raw import sse
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
@@ -233,9 +243,8 @@ RESPONSES = WireProtocol(
     ),
     deletes=True,
 )
-
 #: By name, in the order of `backends.PROTOCOLS`.
-BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES)}
+BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES, GEMINI)}
 #: The protocol that is assumed where nothing identifies one.
 DEFAULT = CHAT
 
@@ -278,7 +287,8 @@ def add(entry: WireProtocol) -> None:
         raise ValueError(f"there is a protocol {entry.name}")
     PROTOCOLS[entry.name] = entry.api
     BY_NAME[entry.name] = entry
-    rate_limits.add(entry.limits)
+    if entry.limits is not None:
+        rate_limits.add(entry.limits)
     for clear in _clear_caches:
         clear()
 
@@ -287,7 +297,7 @@ def remove(name: str) -> None:
     """Remove a protocol that was added."""
     limits = BY_NAME.pop(name).limits
     del PROTOCOLS[name]
-    if all(entry.limits is not limits for entry in BY_NAME.values()):
+    if limits is not None and all(entry.limits is not limits for entry in BY_NAME.values()):
         rate_limits.remove(limits)
     for clear in _clear_caches:
         clear()
@@ -317,6 +327,12 @@ def quota_hints() -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_hints))
 
 
+@derived
+def auth_words() -> tuple[bytes, ...]:
+    """Words in a 400 of any protocol that mean that the key, or its account, is refused, each once, in lower case."""
+    return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.auth_words))
+
+
 def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:
     """The protocol whose API is marked by a request's headers (by lower-case name); None when no header marks one."""
     for header, entry in _list_marks():
@@ -329,6 +345,6 @@ def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:
 def _list_marks() -> tuple[tuple[bytes, WireProtocol], ...]:
     found: dict[bytes, WireProtocol] = {}
     for entry in BY_NAME.values():
-        for header, _ in entry.api.headers[:1]:
+        for header in (*(name for name, _ in entry.api.headers[:1]), *entry.api.marks):
             found.setdefault(header.encode("ascii"), entry)
     return tuple(found.items())

@@ -236,6 +236,7 @@ class Stream:
         self._decoder = BY_NAME[source].codec.decoder(ctx)
         self._encoder = BY_NAME[target].codec.encoder(ctx)
         self._source = source
+        self._comments = BY_NAME[target].comments
         self._filters = stream_filters(ctx)
         self._recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix) if ctx.memory is not None else None
         self._ctx = ctx
@@ -314,7 +315,7 @@ class Stream:
         """The losses found since the last note of them, as a comment, which no client reads as content."""
         text = format_losses(self._ctx.select_losses(self._told))
         self._told = len(self._ctx.losses)
-        if not text:
+        if not text or not self._comments:
             return b""
         return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in text).encode() + b"\n\n"
 

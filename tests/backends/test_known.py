@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,13 @@ from router.backends.known import (
     text_model,
     vendor_of,
 )
+from router.backends.variables import fill_roots
+
+
+def fill_example(entry, template):
+    """A root of a provider for the first example of each of its variables."""
+    values = {name: one.example.partition(" ")[0] for name, one in entry.variables.items()}
+    return fill_roots(msgspec.structs.replace(entry, root=template), values).root
 
 
 def backend(root: str = "https://llm.example/v1", vendor: str = "", protocols: tuple[str, ...] = ("chat",)) -> Backend:
@@ -32,14 +40,14 @@ def backend(root: str = "https://llm.example/v1", vendor: str = "", protocols: t
 @pytest.mark.parametrize("entry", KNOWN.values(), ids=KNOWN)
 def test_known_provider_is_whole(entry):
     """Each known provider has a root that is its own base URL, protocols that exist, and families that compile."""
-    assert api_root(entry.root) == entry.root
-    for root in (entry.root, *entry.other_roots):
+    roots = [fill_example(entry, root) for root in (entry.root, *entry.other_roots)]
+    for root in roots:
         assert vendor_of(root) == entry.name
         assert api_root(root) == root
     assert entry.protocols == tuple(name for name in PROTOCOLS if name in entry.protocols) != ()
     assert all(re.compile(family) for family in entry.families)
     assert all(header == header.lower() for header in entry.own_headers)
-    assert is_https(entry.root) or plain_http_allowed(host_of(entry.root))
+    assert is_https(roots[0]) or plain_http_allowed(host_of(roots[0]))
     assert entry.name == entry.name.lower()
 
 

@@ -270,7 +270,7 @@ def test_it_is_explained(proxy, named):
     assert (found["protocol"], found["backend"], found["translation"]) == ("toy", "chat", "toy->chat"), found
     refused = explained(proxy, token, question | {"protocol": "toys"})
     assert refused.status == 400
-    assert "messages, chat, responses, toy" in refused.json()["error"]["message"]
+    assert "messages, chat, responses, gemini, toy" in refused.json()["error"]["message"]
 
 
 def explained(proxy, token, question):

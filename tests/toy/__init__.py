@@ -22,8 +22,8 @@ def _recognize(top, fields):
     return 5 if "turns" in top else 0
 
 
-def _tiny_request(model, cap):
-    return {"turns": [{"by": "caller", "say": "hi"}], cap: 16}
+def _tiny_request(model, cap, text="hi", tokens=16):
+    return {"turns": [{"by": "caller", "say": text}], cap: tokens}
 
 
 TOY = WireProtocol(

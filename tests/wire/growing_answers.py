@@ -23,7 +23,7 @@ from .responses_samples import (
 )
 from .translations import context, use
 
-TARGETS = ("messages", "chat", "responses")
+TARGETS = ("messages", "chat", "responses", "gemini")
 
 
 def page(at):

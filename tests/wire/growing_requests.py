@@ -121,7 +121,54 @@ def from_responses(count):
     yield "definitions", gpt5(go, text={"format": shape})
 
 
-REQUESTS = {"chat": from_chat, "messages": from_messages, "responses": from_responses}
+def from_gemini(count):
+    """Contents of Google's API."""
+    go, part = content("user", {"text": "go"}), {"text": "a"}
+    calls = [{"functionCall": {"id": f"c{at}", "name": "look", "args": {"at": at}}} for at in range(count)]
+    bare = [{"functionCall": {"name": "look"}}] * count
+    results = [
+        {"functionResponse": {"id": f"c{at}", "name": "look", "response": {"output": "ok"}}} for at in range(count)
+    ]
+    loose = [{"functionResponse": {"name": "look", "response": {"output": "ok"}}}] * count
+    image = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    signed = [{**one, "thoughtSignature": "cnRyMS4A"} for one in calls]
+    tools = [{"name": f"f{at}", "parametersJsonSchema": {"type": "object"}} for at in range(count)]
+    named = {"mode": "ANY", "allowedFunctionNames": [one["name"] for one in tools]}
+    tall = {"type": "OBJECT", "properties": {f"a{at}": {"type": "STRING", "nullable": True} for at in range(count)}}
+    ordered = {**tall, "propertyOrdering": list(tall["properties"])}
+    yield "turns", gemini(go, *[content("model", part), go] * count)
+    yield "contents of one role", gemini(*[go] * count)
+    yield "contents of one answer", gemini(go, *[content("model", part)] * count, go)
+    yield "parts", gemini(content("user", *[part] * count))
+    yield "images", gemini(content("user", *[image] * count))
+    yield "thoughts", gemini(go, content("model", *[{"text": "a", "thought": True}, part] * count), go)
+    yield "signatures", gemini(go, content("model", *[{"text": "a", "thoughtSignature": "cnRyMS4A"}] * count), go)
+    yield "calls", gemini(go, content("model", *calls), content("user", *results))
+    yield "calls with signatures", gemini(go, content("model", *signed), content("user", *results))
+    yield "calls without ids", gemini(go, content("model", *bare), content("user", *loose))
+    yield "calls without results", gemini(go, content("model", *calls), go)
+    yield "responses without calls", gemini(go, content("user", *loose))
+    yield "calls in turns", gemini(go, *[content("model", bare[0]), content("user", loose[0])] * count)
+    yield "images behind responses", gemini(go, content("model", *calls), content("user", *results, *[image] * count))
+    yield "tools", gemini(go, tools=[{"functionDeclarations": tools}])
+    yield "entries of tools", gemini(go, tools=[{"functionDeclarations": [one]} for one in tools])
+    yield "names", gemini(go, tools=[{"functionDeclarations": tools}], toolConfig={"functionCallingConfig": named})
+    yield "properties", gemini(go, tools=[{"functionDeclarations": [{"name": "f", "parameters": ordered}]}])
+    yield "system texts", gemini(go, systemInstruction={"parts": [part] * count})
+    yield "unknown fields", gemini(go, **{f"x{at}": 1 for at in range(count)})
+
+
+def content(role, *parts):
+    """A content."""
+    return {"role": role, "parts": list(parts)}
+
+
+def gemini(*contents, **fields):
+    """A request of Google's API."""
+    return {"contents": list(contents), **fields}
+
+
+REQUESTS = {"chat": from_chat, "messages": from_messages, "responses": from_responses, "gemini": from_gemini}
 
 
 @functools.cache

@@ -273,4 +273,5 @@ def test_the_dialects_have_their_names():
         "messages": "messages",
         "chat": "chat",
         "responses": "responses",
+        "gemini": "gemini",
     }

@@ -55,7 +55,7 @@ def test_a_further_protocol_is_known_everywhere_until_it_is_taken_away(toy):
     assert calls.call("/v1/toy/m:stream").entry is toy
     assert calls.operation("/v1/toy/m") == "chat"
     assert protocol_of(peek(b'{"turns":[]}'), {}) == "toy"
-    assert usual_protocols("m") == ["chat", "messages", "responses", "toy"]
+    assert usual_protocols("m") == ["chat", "messages", "responses", "gemini", "toy"]
     assert "turns" in protocols.conversations()
     fields = {b"toy-limit-tokens-limit": b"4", b"toy-limit-tokens-remaining": b"1"}
     assert rate_limits.billing_and_usage(fields).used == 0.75

@@ -8,11 +8,13 @@ import time
 
 import msgspec
 
-from router.backends import Backend, changes
+from router.backends import Backend, Known, changes
 from router.backends.changes import Outcome, Wish
-from router.backends.known import KNOWN, OTHER_NAMES, known, same_host
+from router.backends.known import KNOWN, OTHER_NAMES, known, same_host, vendor_of
+from router.backends.old_roots import RETIRED
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key as backend_key
+from router.cli.backend import variables as backend_variables
 from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
 from router.cli.backend.commands import find_near_name
 from router.cli.common.layout import note, say
@@ -108,6 +110,9 @@ def _build_parser() -> Parser:
             "fairlead backend add groq --key-env GROQ_API_KEY",
             "fairlead backend add openai --key-cmd 'pass show openai'",
             "fairlead backend add ollama",
+            "fairlead backend add bedrock --region us-east-1",
+            "fairlead backend add vertex --project my-project-123 --location global",
+            "fairlead backend add azure --resource my-resource --key-stdin < key.txt",
             "fairlead backend add office --base-url http://10.0.0.7:8000 --protocols chat --no-key",
             "fairlead backend add openrouter --key-stdin --header X-Title=fairlead < key.txt",
         ],
@@ -120,6 +125,7 @@ def _build_parser() -> Parser:
     )
     backend_key.add_options(parser)
     add_options(parser)
+    backend_variables.add_options(parser)
     backend_headers.add_options(parser, removing=False)
     return parser
 
@@ -127,15 +133,22 @@ def _build_parser() -> Parser:
 def _assemble(options: argparse.Namespace, name: str, before: Backend | None, own: OwnKeys, key: str | None) -> Outcome:
     check_flags(options)
     wish = build_wish(options, f"fairlead backend add {name}", insecure=options.insecure_http)
+    found = backend_variables.choose_variables(options, name, wish.root, before)
+    wish = msgspec.structs.replace(wish, variables=found)
     root = changes.root_for(name, wish, before)
     if root is None:
         raise _make_unknown_error(name)
+    entry = changes.known_at(name, root, wish.variables)
+    if before is None and entry is not None and entry.key_needs and wish.auth is None:
+        note(f"note: {entry.key_needs}.")
     # Last, because choosing a key may write it to a keyring, and the checks above may fail.
     wish = msgspec.structs.replace(wish, key=key or _choose_key(options, name, wish, root, before, own))
     return changes.add_backend(name, wish, root, before, now=time.time())
 
 
 def _make_unknown_error(name: str) -> CommandError:
+    if name.lower() in RETIRED:
+        return CommandError(f"{name} cannot be added: {RETIRED[name.lower()]}.")
     near = OTHER_NAMES.get(name.lower()) or find_near_name(name, KNOWN)
     meant = f"Did you mean {near}? " if near else ""
     return CommandError(
@@ -152,7 +165,7 @@ def _choose_key(
     if wish.auth is not None:
         return None
     key = backend_key.choose_key(options, name, own)
-    entry = changes.known_at(name, root)
+    entry = changes.known_at(name, root, wish.variables)
     if (
         key is not None
         or changes.unchanged_keys(before, root) is not None
@@ -160,18 +173,23 @@ def _choose_key(
     ):
         return key
     # A key for one place is not offered for another.
-    official = entry is not None and same_host(root, entry.root)
+    official = entry is not None and (same_host(root, entry.root) or vendor_of(root) == entry.name)
     variable = find_key_variable(entry, os.environ, own) if entry is not None and official else ""
-    return _ask_key(name, own, variable, optional=entry is None) or None
+    return _ask_key(name, own, variable, entry) or None
 
 
-def _ask_key(name: str, own: OwnKeys, variable: str, *, optional: bool) -> str:
-    """The key that is typed, or the variable that holds one. variable: "" for none."""
+def _ask_key(name: str, own: OwnKeys, variable: str, entry: Known | None) -> str:
+    """The key that is typed, or the variable that holds one. variable: "" for none. entry: the provider, None where it
+    is not known, which may need no key."""
+    optional, command = entry is None, entry.key_command if entry is not None else ""
+    cloud = entry.key_cloud if entry is not None else ""
     if not backend_key.has_terminal():
         raise CommandError(
             f"{name} needs a key.",
             f"From a variable:   fairlead backend add {name} --key-env {variable or 'VAR'}\n"
             f"From a file:       fairlead backend add {name} --key-stdin < key.txt"
+            + (f"\nFrom a command:    fairlead backend add {name} --key-cmd '{command}'" if command else "")
+            + (f"\nFrom credentials:  fairlead backend add {name} --key-cloud {cloud}" if cloud else "")
             + ("\nWithout one:       --no-key" if optional else ""),
         )
     empty = f", empty for ${variable}" if variable else ", empty for none" if optional else ""

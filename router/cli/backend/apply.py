@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from router.backends import PROTOCOLS, Account, Backend, changes
+from router.backends import AUTH_HEADERS, PROTOCOLS, Account, AuthHeader, Backend, changes
 from router.backends.changes import NeedsPermission, Outcome, Wish
 from router.cli.backend import key
 from router.cli.backend.commands import print_indented, print_summary
@@ -29,6 +29,11 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--no-key", action="store_true", help="send no key")
     parser.add_argument("--auth", metavar="client", help="pass on each tool's own login instead of a key")
     parser.add_argument("--base-url", metavar="URL", help="where it is, with or without a trailing /v1")
+    parser.add_argument(
+        "--auth-header",
+        metavar="FORM",
+        help=f"how the key is sent, where not as its provider has it: {', '.join(AUTH_HEADERS)}",
+    )
     parser.add_argument("--protocols", metavar="LIST", help=f"what it speaks, of {','.join(PROTOCOLS)}")
     parser.add_argument(
         "--insecure-http",
@@ -46,7 +51,16 @@ def build_wish(options: argparse.Namespace, command: str, *, insecure: bool) -> 
         protocols=None if options.protocols is None else parse_protocols(options.protocols),
         auth="client" if options.auth is not None else "none" if options.no_key else None,
         insecure_http=options.insecure_http,
+        auth_header=_read_auth_header(options.auth_header),
     )
+
+
+def _read_auth_header(form: str | None) -> AuthHeader | None:
+    """The form of the key's header that --auth-header names. Raises UsageError."""
+    try:
+        return None if form is None else changes.auth_header_of(form)
+    except ValueError as problem:
+        raise UsageError(f'--auth-header is "{form}"; expected {problem}.') from None
 
 
 def parse_root(url: str, command: str, *, insecure: bool) -> str:

@@ -99,8 +99,9 @@ def _print_key_problems(listed: Iterable[Backend], keys: RunningKeys) -> None:
 
 
 def _format_extras(backend: Backend, headers: Sequence[str]) -> str:
-    """The last column of the list: `disabled`, and the headers that are set."""
+    """The last column of the list: `disabled`, how the key is sent where that was chosen, and which headers are set."""
     said = [] if backend.enabled else ["disabled"]
+    said += [f"key as {backend.auth_header}"] if backend.auth_header else []
     return "   ".join([*said, *([f"sets {', '.join(headers)}"] if headers else [])])
 
 

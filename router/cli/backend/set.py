@@ -50,7 +50,7 @@ def _build_parser() -> Parser:
 
 
 def _build_change(options: argparse.Namespace, before: Backend, own: OwnKeys) -> Outcome:
-    named = (options.base_url, options.protocols)
+    named = (options.base_url, options.protocols, options.auth_header)
     if not (
         check_flags(options) or any(one is not None for one in named) or options.insecure_http or has_options(options)
     ):

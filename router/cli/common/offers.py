@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from router.backends import APIS, Backend, Known
 from router.backends.known import KNOWN, find_foreign, host_of
+from router.backends.variables import WrongVariable, read_variables
 from router.cli.common.layout import find_width, format_table
 from router.errors import CommandError
 from router.host.event_loop import run_async
@@ -81,14 +82,23 @@ def offer_keys(home: Home, settings: Settings | None, environ: Mapping[str, str]
     own = read_own_keys(home, settings)
     found: list[Offer] = []
     for entry in KNOWN.values():
-        variable = (
-            "" if entry.name in names or _has_vendor(stored, entry.name) else find_key_variable(entry, environ, own)
-        )
+        if entry.name in names or _has_vendor(stored, entry.name) or not _has_variables(entry, environ):
+            continue
+        variable = find_key_variable(entry, environ, own)
         if variable:
             found.append(
                 Offer(entry.name, f"{entry.title}: a key is in ${variable}", (entry.name, "--key-env", variable))
             )
     return found
+
+
+def _has_variables(entry: Known, environ: Mapping[str, str]) -> bool:
+    """True where nothing more has to be asked for the provider's URLs."""
+    try:
+        read_variables(entry, {}, environ)
+    except WrongVariable:
+        return False
+    return True
 
 
 def _has_vendor(stored: Iterable[Backend], name: str) -> bool:

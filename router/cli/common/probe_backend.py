@@ -9,7 +9,8 @@ import msgspec
 import trio
 
 from router.backends import PROTOCOLS, Backend
-from router.backends.advice import Advice, advise, guess_root
+from router.backends.advice import Advice, advise, advise_error, guess_root
+from router.backends.endpoints import find_protocols
 from router.backends.known import known, text_model
 from router.cli.common.output import format_count
 from router.errors import CommandError
@@ -22,7 +23,7 @@ from router.store.keys.own_keys import OwnKeyRefused
 from router.store.keys.references import source
 from router.store.keys.secrets import VariableUnset
 from router.upstream.configured_headers import set_headers
-from router.upstream.credentials import Credentials
+from router.upstream.credentials import Credentials, find_reference
 from router.watch.amounts import format_seconds
 
 # The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
@@ -67,7 +68,7 @@ async def fetch_key(backend: Backend, keys: Credentials) -> Secret | None:
         raise CommandError(
             f"{backend.name} has no key.", f"Give one:   fairlead backend set {backend.name} --key-stdin"
         )
-    return await keys.key(backend.accounts[0].key)
+    return await keys.key(find_reference(backend.accounts[0], backend.root))
 
 
 def build_outbound(home: Home, backend: Backend, settings: Settings | None = None) -> Outbound:
@@ -132,7 +133,7 @@ async def _probe_without_list(
         return ProbeResult(ok=False, text=_add_advice(text, advise(error.cause, backend)), fix="again")
     entry = known(backend.vendor)
     model = entry.models[0] if entry and entry.models else PLACEHOLDER_MODEL
-    trial = await probe_protocol(backend, key, model, backend.protocols[0], way)
+    trial = await probe_protocol(backend, key, model, find_protocols(backend, model)[0], way)
     if trial.ok or (trial.status in (400, 404, 422) and "model" in trial.text.lower()):
         accepted = ", key accepted" if key else ""
         return ProbeResult(
@@ -164,15 +165,16 @@ async def probe_protocol(
     try:
         text = await probe(backend, key, model, protocol, outbound=way)
     except ControlError as error:
-        return ProtocolProbe(
-            protocol=protocol, ok=False, text=_format_reason(error), ms=_measure_ms(started), status=error.status
-        )
+        hint = advise_error(backend, str(error))
+        text = f"{_format_reason(error)} ({hint})" if hint else _format_reason(error)
+        return ProtocolProbe(protocol=protocol, ok=False, text=text, ms=_measure_ms(started), status=error.status)
     return ProtocolProbe(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_measure_ms(started))
 
 
 async def probe_protocols(backend: Backend, key: Secret | None, model: str, way: Outbound) -> list[ProtocolProbe]:
     """Send one tiny request in each protocol of the backend, one after the other, because small servers queue them."""
-    return [await probe_protocol(backend, key, model, protocol, way) for protocol in backend.protocols]
+    spoken = find_protocols(backend, model)
+    return [await probe_protocol(backend, key, model, protocol, way) for protocol in spoken]
 
 
 async def probe_all(

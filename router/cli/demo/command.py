@@ -41,8 +41,8 @@ def run(argv: list[str]) -> int:
     """Run the demo; exit code 1 when an answer was wrong."""
     parser = Parser(
         "demo",
-        "Serve with a built-in backend that needs no key and no network, send one request through each protocol and "
-        "through each translation, print the answers, and keep serving.",
+        "Serve with a built-in backend that needs no key and no network, send one request for each pair of protocols, "
+        "that of the request and that of the backend, print what came of each, and keep serving.",
         examples=["fairlead demo", "fairlead demo --once", "fairlead demo --replay bugs"],
     )
     parser.add_argument("--port", metavar="PORT", help="port to listen on (default 3456, else a free one)")

@@ -1,5 +1,5 @@
-"""The demo's requests: one in each protocol, a tool call, and each pair of protocols that is translated; streamed over
-real sockets, each answer checked."""
+"""The demo's requests: one for each pair of a caller's protocol and a backend's, and a tool call; streamed over real
+sockets, each answer checked."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -25,14 +25,21 @@ _TOOL = {
 class Outcome(NamedTuple):
     """The result of one request of the demo."""
 
-    label: str
+    #: The protocols of the caller and of the backend; "" for the round with a tool.
+    asked: str
+    spoken: str
     ok: bool
-    #: What is told of it beside its counts: the tool that was called, or the error.
+    #: What is told of it beside its time: the tool that was called, or the error.
     said: str
-    #: Number of events of the stream.
-    events: int
     #: Seconds until the first byte of the answer.
     first_byte: float
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        if not self.asked:
+            return "tools"
+        return self.asked if self.asked == self.spoken else f"{self.asked} -> {self.spoken}"
 
 
 class WrongAnswer(Exception):
@@ -50,11 +57,9 @@ async def send_requests(
     """Send all requests to the proxy at `url`, one after the other. prefix: of the models of a demo backend with all
     protocols. restricted: protocol -> prefix of the models of one with that protocol only, so that requests in another
     protocol are translated."""
-    found = [await _send_echo(url, key, spec, f"{prefix}demo", f"over {spec.title}") for spec in _PROTOCOLS]
+    found = [await _send_echo(url, key, spec, spec, f"{prefix}demo") for spec in _PROTOCOLS]
     for asked, spoken in pair_protocols(restricted):
-        about = f"from {asked.title} to {spoken.title}"
-        translation = f"{asked.label}->{spoken.label}"
-        found.append(await _send_echo(url, key, asked, f"{restricted[spoken.label]}demo", about, translation))
+        found.append(await _send_echo(url, key, asked, spoken, f"{restricted[spoken.label]}demo"))
     found.append(await _send_tool_call(url, key, f"{prefix}demo-tools"))
     return found
 
@@ -65,47 +70,54 @@ def pair_protocols(protocols: Collection[str]) -> list[tuple["_Protocol", "_Prot
     return [(asked, spoken) for asked in able for spoken in able if asked is not spoken]
 
 
-async def _send_echo(
-    url: str, key: Secret | None, spec: "_Protocol", model: str, about: str, translation: str = ""
-) -> Outcome:
-    text = f"Hello from fairlead, {about}"
-    label = translation.replace("->", " -> ") or spec.label
-    count, first_byte = 0, 0.0
+async def _send_echo(url: str, key: Secret | None, asked: "_Protocol", spoken: "_Protocol", model: str) -> Outcome:
+    same = asked is spoken
+    text = f"Hello from fairlead, over {asked.title}" if same else f"Hello from {asked.title} to {spoken.title}"
+    translation = "" if same else f"{asked.label}->{spoken.label}"
+    first_byte = 0.0
     try:
-        found, first_byte = await _send(url + spec.path, key, _build_request(spec.label, model, text), translation)
-        count = len(found)
-        said = spec.read(found)
+        found, first_byte = await _send(url + asked.path.format(model), key, asked.build(model, text), translation)
+        said = asked.read(found)
         if said != text:
             raise WrongAnswer(f'expected "{text}", got "{clean(said)}"')
     except _ERRORS as error:
-        return Outcome(label, False, str(error), count, first_byte)
-    return Outcome(label, True, "", count, first_byte)
+        return Outcome(asked.label, spoken.label, False, str(error), first_byte)
+    return Outcome(asked.label, spoken.label, True, "", first_byte)
 
 
 async def _send_tool_call(url: str, key: Secret | None, model: str) -> Outcome:
     """Have the model call a tool, send the tool's result, and read the final answer."""
     turns: list[dict[str, Any]] = [{"role": "user", "content": f"What is the weather in {_CITY}?"}]
-    count, first_byte = 0, 0.0
+    first_byte = 0.0
     try:
         found, first_byte = await _send(f"{url}/v1/messages", key, _build_tool_request(model, turns))
         call = _read_tool_call(found)
         result = {"type": "tool_result", "tool_use_id": call["id"], "content": "Sunny, 24 degrees"}
         turns += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
         after, _ = await _send(f"{url}/v1/messages", key, _build_tool_request(model, turns))
-        count = len(found) + len(after)
         if not _read_messages_text(after):
             raise WrongAnswer("no text came after the tool's result")
     except _ERRORS as error:
-        return Outcome("tools", False, str(error), count, first_byte)
+        return Outcome("", "", False, str(error), first_byte)
     arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in call["input"].items())
-    return Outcome("tools", True, f"{call['name']}({arguments}), then an answer", count, first_byte)
+    return Outcome("", "", True, f"{call['name']}({arguments}), then an answer", first_byte)
 
 
-def _build_request(label: str, model: str, text: str) -> dict[str, Any]:
-    if label == "responses":
-        return {"model": model, "stream": True, "store": False, "input": text}
-    body = {"model": model, "stream": True, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
-    return body if label == "messages" else {**body, "stream_options": {"include_usage": True}}
+def _build_messages(model: str, text: str) -> dict[str, Any]:
+    return {"model": model, "stream": True, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
+
+
+def _build_chat(model: str, text: str) -> dict[str, Any]:
+    return {**_build_messages(model, text), "stream_options": {"include_usage": True}}
+
+
+def _build_responses(model: str, text: str) -> dict[str, Any]:
+    return {"model": model, "stream": True, "store": False, "input": text}
+
+
+def _build_gemini(model: str, text: str) -> dict[str, Any]:
+    """The model stands in the path."""
+    return {"contents": [{"role": "user", "parts": [{"text": text}]}], "generationConfig": {"maxOutputTokens": 64}}
 
 
 def _build_tool_request(model: str, turns: list[dict[str, Any]]) -> dict[str, Any]:
@@ -179,15 +191,36 @@ def _read_responses_text(found: list[Event]) -> str:
     return "".join(_decode_data(event)["delta"] for event in found if event.name == "response.output_text.delta")
 
 
+def _read_gemini_text(found: list[Event]) -> str:
+    chunks = [_decode_data(event) for event in found]
+    candidates = [candidate for chunk in chunks for candidate in chunk["candidates"]]
+    if not candidates or candidates[-1].get("finishReason") != "STOP":
+        raise WrongAnswer("the last chunk has no finishReason")
+    if not chunks[-1].get("usageMetadata"):
+        raise WrongAnswer("the last chunk has no usage")
+    return "".join(part.get("text", "") for candidate in candidates for part in candidate["content"]["parts"])
+
+
 class _Protocol(NamedTuple):
     label: str
     title: str
+    #: {} stands for the model's name.
     path: str
+    build: Callable[[str, str], dict[str, Any]]
     read: Callable[[list[Event]], str]
 
 
 _PROTOCOLS = (
-    _Protocol("messages", "Anthropic Messages", "/v1/messages", _read_messages_text),
-    _Protocol("chat", "OpenAI Chat", "/v1/chat/completions", _read_chat_text),
-    _Protocol("responses", "OpenAI Responses", "/v1/responses", _read_responses_text),
+    _Protocol("messages", "Anthropic Messages", "/v1/messages", _build_messages, _read_messages_text),
+    _Protocol("chat", "OpenAI Chat", "/v1/chat/completions", _build_chat, _read_chat_text),
+    _Protocol("responses", "OpenAI Responses", "/v1/responses", _build_responses, _read_responses_text),
+    _Protocol(
+        "gemini",
+        "Google Gemini",
+        "/v1beta/models/{}:streamGenerateContent?alt=sse",
+        _build_gemini,
+        _read_gemini_text,
+    ),
 )
+#: The protocols in the order in which they are shown.
+PROTOCOLS = tuple(spec.label for spec in _PROTOCOLS)

@@ -2,11 +2,12 @@
 
 from router import __version__
 from router.cli.common.layout import wrap
-from router.cli.demo.requests import Outcome
+from router.cli.demo.requests import PROTOCOLS, Outcome
 from router.watch.amounts import format_seconds
 
 #: Columns that every line keeps to where the terminal has them.
 WIDTH = 72
+_LEGEND = "Down: the request's protocol. Across: the backend's. ok: translated."
 
 
 def format_head(url: str, about: str, width: int | None) -> list[str]:
@@ -16,12 +17,18 @@ def format_head(url: str, about: str, width: int | None) -> list[str]:
 
 
 def format_outcomes(outcomes: list[Outcome], width: int | None) -> list[str]:
-    """One line per request, with aligned counts; two where the terminal is too narrow, or the answer was wrong."""
-    labels = max(len(outcome.label) for outcome in outcomes)
-    told = _describe([outcome for outcome in outcomes if outcome.ok])
-    lines: list[str] = []
-    for outcome in outcomes:
-        details = told.get(outcome.label, outcome.said)
+    """A table of the callers' protocols and the backends', with the time of each answer, and then a line for what is
+    in none: the tool call, and what was wrong. Where the terminal is too narrow, a line for each."""
+    pairs = [outcome for outcome in outcomes if outcome.asked]
+    others = [outcome for outcome in outcomes if not outcome.asked or not outcome.ok]
+    table = _format_table(pairs)
+    if all(_fits(line, width) for line in table):
+        lines = [*table, *_wrap(_LEGEND, width, "  "), ""]
+    else:
+        others, lines = outcomes, []
+    labels = max((len(outcome.label) for outcome in others), default=0)
+    for outcome in others:
+        details = outcome.said or _format_cell(outcome)
         line = f"  ok  {outcome.label.ljust(labels)}   {details}"
         if outcome.ok and _fits(line, width):
             lines.append(line)
@@ -31,16 +38,21 @@ def format_outcomes(outcomes: list[Outcome], width: int | None) -> list[str]:
     return lines
 
 
-def _describe(outcomes: list[Outcome]) -> dict[str, str]:
-    """Label -> what is told of it, with right-aligned counts."""
-    counted = [outcome for outcome in outcomes if not outcome.said]
-    events = max((len(str(outcome.events)) for outcome in counted), default=0)
-    times = {outcome.label: format_seconds(max(1, outcome.first_byte * 1000)) for outcome in counted}
-    wide = max(map(len, times.values()), default=0)
-    told = {o.label: f"{o.events:>{events}} events   {times[o.label]:>{wide}}" for o in counted}
-    if counted:
-        told[counted[0].label] += " to first byte"
-    return told
+def _format_table(outcomes: list[Outcome]) -> list[str]:
+    """A row for each caller's protocol, a column for each backend's."""
+    cells = {(outcome.asked, outcome.spoken): _format_cell(outcome) for outcome in outcomes}
+    names = [name for name in PROTOCOLS if any(name in pair for pair in cells)]
+    rows = [["asked in", *names]]
+    rows += [[asked, *(cells.get((asked, spoken), "") for spoken in names)] for asked in names]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "   ".join(cell.ljust(size) for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]
+
+
+def _format_cell(outcome: Outcome) -> str:
+    if not outcome.ok:
+        return "wrong"
+    done = "same" if outcome.asked == outcome.spoken else "ok"
+    return f"{done} {format_seconds(max(1, outcome.first_byte * 1000))}"
 
 
 def format_next_steps(width: int | None, notice: str) -> list[str]:
@@ -49,6 +61,7 @@ def format_next_steps(width: int | None, notice: str) -> list[str]:
         *_wrap("The demo keeps this terminal. Open a second one to try your own tool:", width),
         "  fairlead run --model demo -- claude",
         "  fairlead run --model demo -- codex",
+        "  fairlead run --model demo -- gemini",
         *_wrap("For good, or by variables:   fairlead setup, fairlead env", width),
         *_wrap("Add real backends:   fairlead init", width),
         *(_wrap(notice, width) if notice else []),

@@ -8,7 +8,7 @@ on (`auth = client`): its `keys` are then left out.
 
 from typing import NamedTuple
 
-from router.backends import ANTHROPIC, OPENAI, Api
+from router.backends import ANTHROPIC, GOOGLE, OPENAI, Api
 
 
 class Part(NamedTuple):
@@ -21,6 +21,8 @@ class Part(NamedTuple):
     removed: tuple[str, ...] = ()
     #: The variable with further headers, which carry fairlead's key beside a login; "" where the tool has none.
     headers: str = ""
+    #: What stands between two of them.
+    between: str = "\n"
 
 
 class Tool(NamedTuple):
@@ -57,6 +59,12 @@ _MESSAGES = Part(
 _KEYED_MESSAGES = Part(
     ANTHROPIC, urls=(("ANTHROPIC_BASE_URL", "{url}"),), keys=(("ANTHROPIC_API_KEY", "{key}"),), removed=()
 )
+#: Google's SDKs prefer GOOGLE_API_KEY where both keys are set; scripts use that one for its other services too.
+GEMINI = Part(
+    GOOGLE,
+    urls=(("GOOGLE_GEMINI_BASE_URL", "{url}"),),
+    keys=(("GEMINI_API_KEY", "{key}"),),
+)
 _COMMON = Part(OPENAI, urls=(("OPENAI_BASE_URL", "{url}/v1"),), keys=(("OPENAI_API_KEY", "{key}"),))
 # Apart from the provider that `fairlead setup` writes: Codex refuses one with two ways to get its key.
 _CODEX = "fairlead-session"
@@ -65,9 +73,9 @@ _MODELS = "Choose one of the models that this lists:   fairlead models"
 #: What SDKs and most tools read; printed where no tool is named.
 SDK = Tool(
     "sdk",
-    "the Anthropic and OpenAI SDKs",
-    "anthropic 2.14 and openai 3.57 for Python, tried",
-    parts=(_MESSAGES, _COMMON),
+    "the SDKs of Anthropic, OpenAI and Google",
+    "anthropic 2.14, openai 3.57 and google-genai 3.6 for Python, tried",
+    parts=(_MESSAGES, _COMMON, GEMINI),
 )
 
 TOOLS = (
@@ -139,6 +147,17 @@ TOOLS = (
         "1.18.33, tried; https://opencode.ai/docs/providers",
         parts=(_KEYED_MESSAGES, _COMMON),
         notes=("A baseURL in opencode.json has precedence over these variables: remove it there.",),
+    ),
+    Tool(
+        "gemini",
+        "Gemini CLI",
+        "0.61.0, tried; https://geminicli.com/docs/reference/configuration",
+        parts=(GEMINI._replace(headers="GEMINI_CLI_CUSTOM_HEADERS", between=", "),),
+        notes=(
+            "Gemini CLI must be set to use a key. fairlead setup gemini writes that; by hand, in "
+            '~/.gemini/settings.json: {"security": {"auth": {"selectedType": "gemini-api-key"}}}',
+        ),
+        other_names=("gemini-cli",),
     ),
     Tool(
         "qwen",

@@ -76,13 +76,15 @@ def _add_part(changes: Changes, part: Part, target: Target, environ: Mapping[str
     ours = {NO_KEY, _reveal(target)}
     changes.update((name, None) for name in (*dict(part.keys), *part.removed) if environ.get(name) in ours)
     if target.key is not None and part.headers:
-        changes[part.headers] = _add_header(environ.get(part.headers, ""), target.key.reveal())
+        there = environ.get(part.headers, "")
+        changes[part.headers] = _add_header(there, part.between, target.key.reveal())
 
 
-def _add_header(lines: str, key: str) -> str:
-    """The lines of a variable with headers, with fairlead's key as the last one."""
-    others = [line for line in lines.splitlines() if line.partition(":")[0].strip().lower() != _KEY_HEADER]
-    return "\n".join([*filter(str.strip, others), f"{_KEY_HEADER}: {key}"])
+def _add_header(text: str, between: str, key: str) -> str:
+    """The text of a variable with headers, with fairlead's key as the last one. between: what parts two headers."""
+    given = text.splitlines() if between == "\n" else text.split(between.strip())
+    others = [one.strip() for one in given if one.partition(":")[0].strip().lower() != _KEY_HEADER]
+    return between.join([*filter(None, others), f"{_KEY_HEADER}: {key}"])
 
 
 def bypass_proxies(url: str, environ: Mapping[str, str], *, windows: bool) -> Changes:

@@ -17,8 +17,7 @@ _HOSTS = """\
 Register it once, then restart the agent:
   Claude Code    claude mcp add --scope user fairlead -- fairlead mcp
   Codex          fairlead setup codex --mcp
-  opencode, Qwen Code, Copilot, VS Code    the same by their names
-  Gemini CLI     gemini mcp add --scope user fairlead fairlead mcp
+  opencode, Gemini CLI, Qwen Code, Copilot, VS Code    the same by their names
   others         command "fairlead", argument "mcp", transport stdio"""
 
 

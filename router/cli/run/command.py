@@ -1,12 +1,11 @@
 """`fairlead run`: start a program that reaches its models through the proxy, and say what it used."""
 
-import contextlib
 import os
 import shutil
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from router.cli.common.layout import note, say
 from router.cli.common.output import collect_login_protocols, read_settings
@@ -16,6 +15,7 @@ from router.cli.env.variables import build_arguments, fill_remedy, lacks_key
 from router.cli.run import environment
 from router.cli.run.environment import VARIABLE, build_environment, find_changes
 from router.cli.run.plan import Plan, has_flag
+from router.cli.run.private_files import private_files
 from router.cli.run.programs import COMMON, OTHER, Program, Recognised, chooses_provider, is_refused, recognise
 from router.errors import CommandError, UsageError
 from router.host.foreground import Ended, end_as, find_program, run_in_foreground
@@ -25,10 +25,8 @@ from router.settings import Secret, Settings
 from router.settings.fields import TAG
 from router.settings.kinds import BUDGET, InvalidValue, clean, display
 from router.store.config import backends
-from router.store.home import processes
 from router.store.home.home import Home, open_home
 
-_FOLDER = "children"
 #: Models that a tool's own list gets at most.
 _MODELS = 200
 _DEMO = "demo"
@@ -53,9 +51,9 @@ def run(argv: list[str]) -> int:
     with run_program(home, options, words) as session:
         models = session.list_models(settings) if found.program.lists_models else []
         plan = make_plan(home, settings, options, words, found, session.target, models)
-        with _private_files(home, plan) as arguments:
+        with private_files(home, plan) as (arguments, variables):
             _announce(plan, found.program, options)
-            changes = {**plan.changes, VARIABLE: session.mark}
+            changes = {**plan.changes, **variables, VARIABLE: session.mark}
             started = time.time()
             ended = _wait_for(path, arguments, build_environment(os.environ, changes))
         session.conclude(plan, words, ended, started)
@@ -228,7 +226,10 @@ def _show(home: Home, settings: Settings, options: Namespace, words: list[str], 
     plan = make_plan(home, settings, options, words, found, target, [])
     where = url if server else "a proxy of its own, since none runs; its port differs"
     say(f"{clean(os.path.basename(words[0]))} -> {where}")
+    folder = plan.folder
     for name, value in plan.changes.items():
+        if folder is not None and name == folder.variable:
+            value = f"<a private folder with {folder.name}>"
         print(f"  unset {name}" if value is None else f"  {name}={environment.mask(name, value, target)}")
     shown = [environment.mask("", word, target) for word in plan.words]
     for name in plan.files:
@@ -261,38 +262,3 @@ def _announce(plan: Plan, program: Program, options: Namespace) -> None:
     )
     for line in plan.notes:
         note(f"note: {line}")
-
-
-@contextlib.contextmanager
-def _private_files(home: Home, plan: Plan) -> Generator[list[str]]:
-    """The command line with the private files in it, which are there until the end."""
-    _remove_abandoned(home)
-    words, names = [*plan.words], list[str]()
-    try:
-        for name, data in plan.files.items():
-            stored = f"{_FOLDER}/{os.getpid()}-{time.time_ns()}.{name}"
-            names.append(stored)
-            path = os.path.abspath(home.at(stored))
-            _create(home, stored, data)
-            words = [word.replace(plan.file_word(name), path) for word in words]
-        yield words
-    finally:
-        for stored in names:
-            with contextlib.suppress(CommandError):
-                home.remove(stored)
-
-
-def _create(home: Home, name: str, data: bytes) -> None:
-    try:
-        home.create(name, data)
-    except OSError as error:
-        raise CommandError(f"{home.at(name)} cannot be written: {error.strerror or error}.") from None
-
-
-def _remove_abandoned(home: Home) -> None:
-    """Remove the private files of processes that were killed; their keys have ended with them."""
-    with contextlib.suppress(CommandError):
-        for name in home.names(_FOLDER, ""):
-            pid = name.partition("-")[0]
-            if pid.isdecimal() and not processes.alive(int(pid)):
-                home.remove(f"{_FOLDER}/{name}")

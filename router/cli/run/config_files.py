@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from router.backends import ANTHROPIC, OPENAI, Api, speaks_api
 from router.cli.env import by_file
-from router.cli.run.plan import Plan
+from router.cli.run.plan import Plan, PrivateFolder
 from router.errors import CommandError, UsageError
 from router.net.loopback import LOCALHOST
 from router.settings.kinds import NO_KEY, clean
@@ -18,7 +18,7 @@ from router.setup.formats.document import InvalidDocument, make_invalid_error
 from router.setup.formats.json_edit import JSONC
 from router.setup.state import parse_file, read_base
 from router.setup.tool import ENTRY, Tool, dig_text, list_entries
-from router.setup.tools import claude_code, continue_dev, llm, qwen
+from router.setup.tools import claude_code, continue_dev, gemini_cli, llm, qwen
 from router.store.home.permissions import FILE_LIMIT
 
 #: Characters of the configuration that opencode gets in a variable: a system bounds these.
@@ -110,6 +110,33 @@ def add_continue_config(plan: Plan) -> None:
     own["models"] = [model, *(cast("list[object]", others) if isinstance(others, list) else [])]
     plan.files["config.yaml"] = yaml.safe_dump(own, sort_keys=False).encode()  # pyright: ignore[reportUnknownMemberType]
     plan.insert("--config", plan.file_word("config.yaml"))
+
+
+def choose_gemini_login(plan: Plan) -> None:
+    """Gemini CLI takes from its settings alone that it uses a key. Where they do not say so, it gets a folder with a
+    copy of them that does, and with everything else that its own folder has."""
+    path = gemini_cli.find_settings(plan.place)[0]
+    settings = _parse(_read(path), str(path))
+    *tables, last = gemini_cli.LOGIN
+    if dig_text(settings, *gemini_cli.LOGIN) != gemini_cli.BY_KEY:
+        inner = settings
+        for name in tables:
+            inner = _table(inner, name)
+        inner[last] = gemini_cli.BY_KEY
+        plan.folder = PrivateFolder(
+            variable="GEMINI_CLI_HOME",
+            name=path.parent.name,
+            files={path.name: json.dumps(settings).encode()},
+            own=path.parent,
+            left_out=gemini_cli.LOGIN_FILES,
+        )
+        plan.changes[plan.folder.variable] = plan.folder.word
+        plan.notes.append(f"{path} does not choose a key, so it runs with a copy that does: what it changes in its")
+        plan.notes.append("settings ends with the run. To have it use its own ones:   fairlead setup gemini")
+    project = Path(".gemini", path.name)
+    chosen = dig_text(_parse(_read(project), str(project)), *gemini_cli.LOGIN)
+    if chosen not in ("", gemini_cli.BY_KEY) and project.resolve() != path.resolve():
+        plan.notes.append(f"{project} of this folder chooses the login {clean(chosen)}, which comes before that.")
 
 
 def check_qwen_settings(plan: Plan) -> None:

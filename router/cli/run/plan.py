@@ -5,10 +5,30 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from router.cli.env.target import Target
 from router.cli.env.variables import Changes
 from router.setup.tool import Place
+
+
+class PrivateFolder(NamedTuple):
+    """A folder that stands in the place of one of the tool's own while the program runs."""
+
+    #: The variable that names what it is in.
+    variable: str
+    name: str
+    #: Name -> content of its files.
+    files: Mapping[str, bytes]
+    #: The tool's own folder, of which it has everything else by links.
+    own: Path
+    #: Names of that folder that are not linked.
+    left_out: frozenset[str]
+
+    @property
+    def word(self) -> str:
+        """What stands for the path of what it is in, in the variable."""
+        return "{" + self.name + "}"
 
 
 @dataclass
@@ -34,6 +54,8 @@ class Plan:
     changes: Changes = field(default_factory=dict[str, str | None])
     #: Name -> content of the files that exist while the program runs; {NAME} in an argument stands for the path.
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    #: The folder that the program gets, None for none.
+    folder: PrivateFolder | None = None
     notes: list[str] = field(default_factory=list[str])
 
     @property

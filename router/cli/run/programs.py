@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from router.backends import ANTHROPIC, OPENAI
 from router.cli.env import by_file
-from router.cli.env.tools import BY_NAME, Part, Tool
+from router.cli.env.tools import BY_NAME, GEMINI, Part, Tool
 from router.cli.run import config_files
 from router.cli.run.plan import Plan, has_flag
 from router.setup.tools import cline, pi
@@ -21,7 +21,7 @@ from router.setup.tools import cline, pi
 COMMON = Tool(
     "program",
     "a program",
-    "anthropic 2.14 and openai 3.57 for Python and JavaScript, tried",
+    "anthropic 2.14, openai 3.57 and google-genai 3.6 for Python and JavaScript, tried",
     parts=(
         Part(
             ANTHROPIC,
@@ -34,12 +34,14 @@ COMMON = Tool(
             urls=(("OPENAI_BASE_URL", "{url}/v1"), ("OPENAI_API_BASE", "{url}/v1")),
             keys=(("OPENAI_API_KEY", "{key}"),),
         ),
+        GEMINI,
     ),
 )
 #: Variables that lead a program past the proxy, or name somebody else's account there.
 BYPASSING = (
     *("ANTHROPIC_API_KEY", "ANTHROPIC_UNIX_SOCKET", "OPENAI_ORG_ID", "OPENAI_PROJECT", "OPENAI_PROJECT_ID"),
     *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"),
+    *("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE", "GOOGLE_GENAI_USE_GCA"),
 )
 
 
@@ -97,6 +99,13 @@ PROGRAMS = (
         packages=("aider-chat",),
         model_arguments=("--model", "openai/{model}"),
         model_flags=("--model", "--opus", "--sonnet", "--haiku", "--4o", "--mini", "--deepseek"),
+    ),
+    Program(
+        BY_NAME["gemini"],
+        packages=("@google/gemini-cli",),
+        model_variables=("GEMINI_MODEL",),
+        model_flags=("-m", "--model"),
+        prepare=config_files.choose_gemini_login,
     ),
     Program(
         BY_NAME["qwen"],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from router.backends import PROTOCOLS
 from router.cli.common.layout import note, print_json, say
 from router.cli.common.parser import Parser, find_nearest
 from router.cli.env.target import find_target
@@ -53,9 +54,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("tool", metavar="TOOL", nargs="?", help=f"one of {', '.join(tool.name for tool in TOOLS)}")
     parser.add_argument("--all", action="store_true", help="each tool on PATH; with --undo or --check, each set up")
     parser.add_argument("--model", metavar="NAME", help="the model that the tool begins with")
-    parser.add_argument(
-        "--protocol", choices=["messages", "chat", "responses"], metavar="NAME", help="messages, chat or responses"
-    )
+    parser.add_argument("--protocol", choices=[*PROTOCOLS], metavar="NAME", help="one of those that the tool speaks")
     parser.add_argument("--print", action="store_true", help="only show what would be written")
     parser.add_argument("--yes", action="store_true", help="write without asking")
     parser.add_argument("--check", action="store_true", help="run the tool once, and find its request in the history")
@@ -243,7 +242,7 @@ def _announce(command: _Command, target: Target) -> None:
         base = ""
     if base and base != target.url and not base.startswith(f"{target.url}/"):
         note(f"note: {tool.title} points at {base} now; --undo will bring that back.")
-    if target.no_proxy and tool.name not in ("claude-code", "qwen"):
+    if target.no_proxy and not tool.sets_no_proxy:
         note("warning: a proxy is set here, and NO_PROXY lacks this machine. Where the tool starts:")
         note(f"         export NO_PROXY={target.no_proxy}")
 

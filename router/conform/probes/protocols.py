@@ -5,11 +5,13 @@ from functools import partial
 import msgspec
 
 from router.backends import PROTOCOLS
+from router.backends.endpoints import find_endpoint
 from router.conform import catalog
 from router.conform.bench import Bench
 from router.conform.probe import Group, Probe
 from router.conform.probes.asking import is_answer
 from router.conform.record import Finding, Unknown
+from router.wire.paths.upstream import build_path
 from router.wire.protocols import BY_NAME
 
 _OTHER_CAP = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -42,7 +44,9 @@ async def _check_count(name: str, bench: Bench) -> Finding:
         raise Unknown("the protocol has no such path")
     request = bench.make_request(name)
     body = {field: value for field, value in request.items() if field in count.fields}
-    reply = await bench.ask(name, body, path=count.path.removeprefix("/v1"))
+    endpoint = find_endpoint(bench.backend, name)
+    path = build_path(endpoint, BY_NAME[name], count.path, bench.model, stream=False)
+    reply = await bench.ask(name, body, path=path)
     found = reply.read_json().get(count.answer_field)
     if not reply.ok:
         return Finding("no")

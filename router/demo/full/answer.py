@@ -1,6 +1,7 @@
 """Decides what demo-full answers."""
 
 import re
+from dataclasses import replace
 
 from router.demo.body import as_object, as_text, tokens
 from router.demo.full.memory import Memory
@@ -31,6 +32,8 @@ def decide(request: Request, memory: Memory) -> Reply:
     thoughts = (Part(kind="thought", text=_THOUGHT, proof=seal(_THOUGHT)),) if request.thinks else ()
     calls = _choose_calls(request)
     if calls:
+        if request.signs_calls:
+            calls[0] = replace(calls[0], proof=seal(calls[0].text))
         return Reply(parts=(*thoughts, *calls), finish="tool_calls", usage=usage)
     question = _find_question(request.turns)
     searches = request.searches and ("search" in question.lower() or _is_forced(request))
@@ -131,6 +134,8 @@ def _format_overflow(protocol: str, count: int) -> str:
     """The error of a prompt that is too long, in the words of the protocol's vendor."""
     if protocol == "messages":
         return f"prompt is too long: {count} tokens > {WINDOW} maximum"
+    if protocol == "gemini":
+        return f"The input token count ({count}) exceeds the maximum number of tokens allowed ({WINDOW})."
     return (
         f"This model's maximum context length is {WINDOW} tokens. However, your messages resulted in {count} tokens. "
         "Please reduce the length of the messages."

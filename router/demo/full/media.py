@@ -45,6 +45,11 @@ def describe_data(data: str, kind: str) -> str:
         raw = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest(f"The {kind} is not valid base64.") from None
+    return describe_bytes(raw, kind)
+
+
+def describe_bytes(raw: bytes, kind: str) -> str:
+    """The colour of an image, the text of a PDF, the format of audio. Raises BadRequest."""
     if raw.startswith(_PNG):
         return _name_colour(raw)
     if raw.startswith(b"%PDF-"):

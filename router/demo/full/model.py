@@ -4,9 +4,11 @@ from router.demo.body import Object, as_json, as_text, objects
 from router.demo.full.answer import decide
 from router.demo.full.memory import Memory
 from router.demo.full.read_chat import read_chat
+from router.demo.full.read_gemini import read_gemini
 from router.demo.full.read_messages import read_messages
 from router.demo.full.read_responses import read_responses
 from router.demo.full.request import require_objects
+from router.demo.gemini.dialect import Gemini
 from router.demo.messages import Messages
 from router.demo.reply import Reply
 from router.demo.responses import Responses, read_turns
@@ -24,6 +26,8 @@ class Model:
         """The reply to a request. Raises BadRequest."""
         if isinstance(dialect, Responses):
             return self._respond(body, dialect)
+        if isinstance(dialect, Gemini):
+            return decide(read_gemini(body), self._memory)
         if isinstance(dialect, Messages):
             return decide(read_messages(body), self._memory)
         # The old completions and embeddings have none of its features.

@@ -53,6 +53,8 @@ class Request:
     #: It may call several tools at once.
     parallel: bool = True
     thinks: bool = False
+    #: The first of its calls must come back with a signature.
+    signs_calls: bool = False
     #: Tokens of the answer.
     limit: int | None = None
     stops: list[str] = field(default_factory=list[str])

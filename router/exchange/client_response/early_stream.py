@@ -7,7 +7,7 @@ so the client gets the head of a stream at the commit point, and pings from then
 import trio
 
 from router.exchange.attempt import Attempt
-from router.exchange.client_response.head import begin_response, own_headers
+from router.exchange.client_response.head import JSON, begin_response, own_headers
 from router.exchange.client_response.relay import PING_SECONDS
 from router.exchange.request.send import COMMIT_SECONDS
 from router.wire.tap import Tap
@@ -33,7 +33,7 @@ class EarlyStream:
         connection, call = attempt.context.connection, attempt.context.call
         self.wakes_at = trio.current_time() + PING_SECONDS
         if self.committed:
-            await connection.write(connection.frame_data(call.dialect.ping(False)))
+            await connection.write(attempt.context.frames.frame_data(call.dialect.ping(False)))
             return
         self.committed = True
         # No other attempt may follow, and nothing of the answer need be held for one.
@@ -42,7 +42,8 @@ class EarlyStream:
             from router.exchange.client_response.tool_context import declare_stream
 
             declare_stream(attempt)
-        await connection.write(begin_response(attempt, 200, [_EVENTS, *own_headers(attempt.context, attempt)], b"OK"))
+        kind = JSON if call.array else _EVENTS
+        await connection.write(begin_response(attempt, 200, [kind, *own_headers(attempt.context, attempt)], b"OK"))
 
     def make_tap(self) -> Tap:
         """What an error event needs to know of a stream of which nothing came."""

@@ -10,6 +10,7 @@ from router.exchange.request.overflow import reword_error
 from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.exchange.usage import note_error_usage
+from router.net.headers import Lines
 from router.wire import dialect
 from router.wire.errors import texts
 from router.wire.errors.history_text import find_title, is_markup
@@ -18,6 +19,8 @@ from router.wire.raw.json import json_values
 
 #: Bytes of the largest error that is passed on.
 ERROR_LIMIT = 1 << 20
+# Of the seconds until a request may be repeated.
+_DIGITS = 9
 #: Said of an error that cannot be searched for keys.
 TOO_LARGE = "an error that is too long, or coded too often, to be passed on"
 
@@ -49,11 +52,21 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
             await respond_without_json(attempt, response, readable, coding)
             return
         sent = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
+    told = _tell_wait(attempt, lines, readable)
+    if told is not readable:
+        sent = readable = told
     if sent is not body:
         lines = [line for line in lines if line[1] != b"content-encoding"]
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, sent, response.reason, readable=readable)
+
+
+def _tell_wait(attempt: Attempt, lines: Lines, body: bytes) -> bytes:
+    """The error's body, with the seconds of `retry-after` in it where the caller's protocol has them there."""
+    tell = attempt.context.call.entry.tell_wait
+    wait = next((line[2] for line in lines if line[1] == b"retry-after"), b"")
+    return tell(body, int(wait)) if tell is not None and wait.isdigit() and len(wait) < _DIGITS else body
 
 
 async def respond_without_json(

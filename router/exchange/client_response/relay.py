@@ -7,13 +7,14 @@ sent after the scope was left. Deadlines move at most once a second.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import trio
 
 from router.errors import BadGateway, Unavailable
+from router.exchange.body.frames import Frames, close_broken
 from router.exchange.client_response.pause import ENDED, Pause
+from router.exchange.client_response.stream_timeouts import StreamTimeouts
 from router.exchange.redaction import AT_ONCE, hide_key_in_events
 from router.exchange.upstream_response.content_coding import READ_LIMIT, decode_read, decode_stepwise
 from router.exchange.upstream_response.large_work import is_large, run_large
@@ -38,18 +39,6 @@ _SENT = 1 << 20
 _LONGEST_CHARACTER = 4
 
 
-@dataclass(slots=True, kw_only=True)
-class StreamTimeouts:
-    """Times of one stream, in seconds of trio's clock."""
-
-    #: When a 2xx stream is committed, whatever has come of it.
-    commit_by: float
-    #: When the whole answer has taken too long.
-    end_by: float
-    #: How long the upstream may be silent.
-    idle: float
-
-
 class Relay:
     """Relays one stream from an upstream's answer to the client's connection.
 
@@ -59,11 +48,13 @@ class Relay:
 
     __slots__ = (
         "_begin",
+        "_breaks_off",
         "_capture_limit",
         "_connection",
         "_counted",
         "_decoder",
         "_dialect",
+        "_frames",
         "_held",
         "_hold",
         "_impatient",
@@ -94,6 +85,8 @@ class Relay:
         hold: Callable[[int], None],
         *,
         decoder: content_coding.Decoder | None,
+        frames: Frames | None = None,
+        breaks_off: bool = False,
         impatient: bool = False,
         committed: bool = False,
         redactor: Redactor = NO_SECRETS,
@@ -102,6 +95,8 @@ class Relay:
         capture_limit: int = 0,
     ):
         self._connection = connection
+        self._frames = connection if frames is None else frames
+        self._breaks_off = breaks_off
         self._upstream = upstream
         self._dialect = dialect
         self._timeouts = timeouts
@@ -223,7 +218,7 @@ class Relay:
             if self._unjudged:
                 self._look_at_preamble(batch)
             batch = self._read_events(batch) if batch else b""
-            return self._connection.frame_data(batch) if batch else None
+            return self._frames.frame_data(batch) if batch else None
         return self._judge_preamble(batch)
 
     async def _process_large(self, batch: bytes) -> Pause:
@@ -244,7 +239,7 @@ class Relay:
         # In pieces: what a socket does not take at once is copied.
         whole = memoryview(batch)
         for at in range(0, len(whole), _SENT):
-            await self._connection.write(begun + self._connection.frame_data(whole[at : at + _SENT]))
+            await self._connection.write(begun + self._frames.frame_data(whole[at : at + _SENT]))
             begun = []
         return self._pause_for(begun)
 
@@ -339,7 +334,7 @@ class Relay:
 
     def _commit(self) -> list[Bytes]:
         batch = self._read_events(bytes(self._held))
-        return self._begin_answer() + (self._connection.frame_data(batch) if batch else [])
+        return self._begin_answer() + (self._frames.frame_data(batch) if batch else [])
 
     def _begin_answer(self) -> list[Bytes]:
         """The head of the answer; what was held is sent behind it."""
@@ -355,7 +350,7 @@ class Relay:
             return self._commit()
         if self.tap.ended is not None:
             return []  # nothing may follow the last event
-        return self._connection.frame_data(self._dialect.ping(self.tap.begun))
+        return self._frames.frame_data(self._dialect.ping(self.tap.begun))
 
     async def _finish(self) -> Failure | None:
         """End the client's stream after the upstream's body ended. Raises UpstreamDisconnected unless the protocol's
@@ -376,15 +371,20 @@ class Relay:
             parts += out or []
         elif tail and self.committed and not tail.strip(b"\r\n"):
             # The LF of the last CR LF, when it is read by itself.
-            parts += self._connection.frame_data(tail)
+            parts += self._frames.frame_data(tail)
         if self._dialect.has_terminal and self.tap.ended is None:
             if parts:
                 await self._connection.write(parts)
             raise UpstreamDisconnected("ended the stream before its last event")
         if not self.committed:
             parts += self._commit()
-        await self._connection.write([*parts, *self._connection.frame_end()])
+        await self._connection.write([*parts, *self.frame_end()])
         return None
+
+    def frame_end(self) -> list[Bytes]:
+        """The end of the client's answer behind the last event."""
+        breaks = self.tap.ended is False and self._breaks_off
+        return close_broken(self._connection, self._frames) if breaks else self._frames.frame_end()
 
 
 def _is_whole(tail: bytes) -> bool:

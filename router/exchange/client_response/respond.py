@@ -17,7 +17,8 @@ from router.exchange.client_response.errors import (
     respond_without_json,
 )
 from router.exchange.client_response.head import JSON, begin_response, relayed_headers, send_response
-from router.exchange.client_response.relay import Relay, StreamTimeouts
+from router.exchange.client_response.relay import Relay
+from router.exchange.client_response.stream_timeouts import StreamTimeouts
 from router.exchange.redaction import hide_key, key_of, redactor_of
 from router.exchange.request import resource_affinity
 from router.exchange.request.overflow import reword_events
@@ -83,6 +84,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         if context.connection.started:
             return []
         headers = relayed_headers(attempt, drop=(b"content-encoding",) if decoder else ())
+        if context.call.array:
+            headers = [JSON, *(line for line in headers if line[1] != b"content-type")]
         return begin_response(attempt, status, headers, response.reason)
 
     context.record.stream = True
@@ -104,6 +107,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool, committed: bool = False) ->
         begin,
         attempt.memory.hold,
         decoder=decoder,
+        frames=context.frames,
+        breaks_off=context.call.entry.breaks_off,
         impatient=attempt.movable,
         committed=committed,
         redactor=redactor_of(attempt),

@@ -20,10 +20,7 @@ from router.policy.accounts.session_key import derive_session, find_family
 from router.policy.routing.fallback import build_chain
 from router.policy.routing.routes import Route
 from router.upstream.services import Service
-from router.wire.conversation.sealed_state import PREFIX
 from router.wire.protocols import BY_NAME
-
-_SEALED_PREFIX = PREFIX.encode()
 
 
 class Candidates:
@@ -224,7 +221,7 @@ def _is_sealed(context: RequestContext, route: Route) -> bool:
     if not any(BY_NAME[name].sealed for name in route.backend.protocols):
         return False
     if needs_translation(context.call, route):
-        return _SEALED_PREFIX in context.body.data
+        return context.call.entry.own_state in context.body.data
     mark = context.call.entry.sealed
     if not mark or mark not in context.body.data:
         return False

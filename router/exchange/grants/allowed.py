@@ -12,14 +12,13 @@ from router.exchange.context import Arrival
 from router.policy.grants.grant import Grant, allows, allows_backend, allows_model, describe_models
 from router.policy.routing.routes import Route
 from router.settings.kinds import clean
-from router.wire import resource_ids
+from router.wire import calls, resource_ids
 from router.wire.calls import Call
 from router.wire.protocols import MESSAGES
 from router.wire.raw.json.top_level import Top
 
 # Collections whose objects run no model by themselves.
 _NO_MODEL = frozenset(("responses", "conversations", "files", "uploads", "containers", "vector_stores"))
-_MODELS = "/v1/models"
 # Fields of gateways' own that name models to use in the place of `model`.
 _FURTHER_MODELS = ("models", "fallbacks", "fallback_models")
 
@@ -27,17 +26,16 @@ _FURTHER_MODELS = ("models", "fallbacks", "fallback_models")
 def check_path(grant: Grant, call: Call, method: str) -> None:
     """Refuse a path that the key may not use. Raises Forbidden."""
     for one in grant.line:
-        if one.paths == "all" or is_models(call.path) or (one.paths == "inference" and _is_inference(call)):
+        if (
+            one.paths == "all"
+            or calls.find_listed(call.path) is not None
+            or (one.paths == "inference" and _is_inference(call))
+        ):
             continue
         what = "the list of models alone" if one.paths == "models" else "what a model answers alone"
         change = f" Whoever runs this fairlead can change that:   fairlead keys set {one.name} --paths all"
         hint = "" if one.is_child else change
         raise Forbidden(f"The key {one.name} may use {what}, not {method} {call.path[:200]}.{hint}")
-
-
-def is_models(path: str) -> bool:
-    """True for the list of models, and for one of it."""
-    return path == _MODELS or path.startswith(_MODELS + "/")
 
 
 def _is_inference(call: Call) -> bool:

@@ -20,7 +20,7 @@ from router.wire.protocols import BY_NAME
 Values = Mapping[bytes, list[bytes]]
 
 #: Headers in which callers send a credential of their own.
-HEADERS = frozenset((b"authorization", b"x-api-key"))
+HEADERS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
 
 
 class Obstacle(NamedTuple):

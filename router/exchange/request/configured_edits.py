@@ -8,6 +8,7 @@ Body fields change where the body names a model. The notes name each change, and
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -16,7 +17,9 @@ from router.settings.tables import Edits
 from router.wire import protocol
 from router.wire.calls import Call
 from router.wire.openai import find_nearest_effort
+from router.wire.raw.json.json_values import MOST_TOKENS, Json
 from router.wire.raw.json.splice import Splice
+from router.wire.raw.whole_numbers import parse_whole
 
 # Fields that routing and the relay decide.
 _NOT_EDITED = ("model", "stream")
@@ -43,12 +46,13 @@ def change_body(
             _note(notes, f"field {path} set", _put(splice, path, value))
     efforts = [edits.effort for edits in all_edits if edits.effort is not None]
     if efforts and call.writes and call.entry.effort is not None:
-        effort = _fit_effort(splice, call.entry.effort, efforts[-1], taken)
+        model = str(call.model or splice.value("model"))
+        effort = _fit_effort(model, call.entry.effort, efforts[-1], taken)
         if effort:
             text = (
                 f"effort {effort}" if effort == efforts[-1] else f"effort {efforts[-1]} fitted to the model: {effort}"
             )
-            _note(notes, text, _put_effort(splice, call.entry.effort, effort))
+            _note(notes, text, _put_effort(splice, call.entry.effort, effort, model))
         else:
             notes.append("effort left alone: the model does not take it")
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
@@ -142,17 +146,17 @@ def _delete(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 # Effort and output cap
 
 
-def _fit_effort(splice: Splice, form: protocol.Effort, effort: str, taken: tuple[str, ...] | None) -> str:
+def _fit_effort(model: str, form: protocol.Effort, effort: str, taken: tuple[str, ...] | None) -> str:
     """The effort itself where the model takes it, or turns its thinking off by other fields; else the nearest, '' for
     none."""
-    if taken is None or effort in taken or (effort == "none" and form.off(str(splice.value("model")))):
+    if taken is None or effort in taken or (effort == "none" and form.off(model)):
         return effort
     return find_nearest_effort(effort, taken)
 
 
-def _put_effort(splice: Splice, form: protocol.Effort, effort: str) -> str | None:
+def _put_effort(splice: Splice, form: protocol.Effort, effort: str, model: str) -> str | None:
     """Put the effort where the protocol has it, with the protocol's name for it."""
-    off: Mapping[str, object] = form.off(str(splice.value("model"))) if effort == "none" else {}
+    off: Mapping[str, object] = form.off(model) if effort == "none" else {}
     if not off:
         return _put(splice, form.field, form.words.get(effort, effort))
     _remove(splice, form.field)
@@ -170,13 +174,24 @@ def _cap_output(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[s
     """
     names = call.entry.output_caps if call.generates else ()
     default = call.entry.cap_for(newest=refuses_max_tokens(vendor)) if names and call.writes else ""
-    given = [name for name in names if splice.value(name) is not None]
+    given = [name for name in names if _find_value(splice, name) is not None]
     for name in given:
-        value = splice.value(name)
+        value = _find_value(splice, name)
+        if isinstance(value, str) and "." in name:
+            value = parse_whole(value, 0, MOST_TOKENS)
         # The upstream refuses a limit that is no number.
         if isinstance(value, int | float) and not isinstance(value, bool) and not value <= cap:
-            splice.put(name, b"%d" % cap)
+            _put(splice, name, cap)
             yield f"{name} lowered to {cap}"
     if not given and default:
-        splice.put(default, b"%d" % cap)
-        yield f"{default} set to {cap}"
+        problem = _put(splice, default, cap)
+        yield f"{default} left alone: {problem}" if problem else f"{default} set to {cap}"
+
+
+def _find_value(splice: Splice, path: str) -> object:
+    """The value under a dotted path, None for none."""
+    name, *below = path.split(".")
+    value = splice.value(name)
+    for step in below:
+        value = cast("Json", value).get(step) if isinstance(value, dict) else None
+    return value

@@ -14,7 +14,6 @@ from router.exchange.upstream_response.error_peek import peek_body
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.wire import count_tokens
 from router.wire.neutral.losses import Loss
-from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json import json_values
 from router.wire.raw.json.top_level import Top
@@ -30,7 +29,7 @@ async def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     plan = _make_plan(attempt)
     counting = BY_NAME[plan.spoken].count
     if counting is not None:
-        plan.path = fill_model(counting.path, plan.ctx.model)
+        plan.path = BY_NAME[plan.spoken].fill_path(counting.path, plan.ctx.model)
         arguments = (body, plan, context.call, attempt.route, attempt.target)
         large = is_much(body)
         edited, _, notes = await context.run_in_thread(rewrite, *arguments) if large else rewrite(*arguments)

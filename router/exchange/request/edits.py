@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from router.backends.endpoints import PLAIN, find_endpoint
 from router.exchange.request.configured_edits import change_body, touches
 from router.net.stream import Bytes
 from router.policy.routing.routes import Route
@@ -11,6 +12,7 @@ from router.settings import tables
 from router.upstream.configured_headers import Changes, header_changes
 from router.upstream.targets import Target
 from router.wire.calls import Call
+from router.wire.paths.upstream import fit_splice
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top
 
@@ -36,16 +38,20 @@ def edit(
     target: Target,
     probe: bool,
     notes: list[str],
+    fields: Mapping[bytes, bytes] | None = None,
     taken: Callable[[], tuple[str, ...] | None] = lambda: None,
 ) -> Edited:
-    """The body with the model's new name, the configured edits of rule and backend, the usage probe, a cache mark, and
-    without the billing line of another vendor. taken: finds the efforts that the model takes; called only where one is
-    set. Raises BadRequest when a doubled key leaves open what is to change."""
+    """The body with the model's new name, the configured edits of rule and backend, the usage probe, a cache mark, what
+    the provider needs, and without the billing line of another vendor. fields: the caller's headers by lower-case name.
+    taken: finds the efforts that the model takes; called only where one is set. Raises BadRequest when a doubled key
+    leaves open what is to change."""
     splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:
         if not call.template:
             splice.put("model", _encode(route.model))
+        elif call.entry.rename_model is not None and route.model is not None:
+            call.entry.rename_model(splice, route.model)
         notes.append(route.note_renaming())
     all_edits = edits_of(route, target)
     if all_edits and route.model is not None:
@@ -61,6 +67,9 @@ def edit(
         notes.append("attribution stripped")
     if target.cache_marks and call.writes and entry.mark_cache is not None and entry.mark_cache(splice):
         notes.append("cache mark added")
+    endpoint = find_endpoint(target.backend, call.protocol)
+    if endpoint is not PLAIN:
+        notes += fit_splice(splice, endpoint, entry, call.path, fields)
     edited.parts = splice.parts()
     return edited
 

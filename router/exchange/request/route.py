@@ -97,7 +97,8 @@ def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those available.')
     writes = call.generates and call.path != "/v1/embeddings"
     stream = call.generates and (call.stream if call.entry.stream_path else wants_stream(top))
-    return RoutingFacts(call.protocol, model, stream=stream, generates=writes)
+    bound = call.entry.find_bound(top) if writes else ""
+    return RoutingFacts(call.protocol, model, stream=stream, generates=writes, bound=bound)
 
 
 async def _resolve_route(arrival: Arrival, facts: RoutingFacts, body: bytes, top: Top | None) -> Route:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from router.backends.endpoints import find_endpoint
 from router.exchange import admission
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.body import THREAD_BYTES
@@ -23,11 +24,13 @@ from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.recorded import RecordedExchange
 from router.net.headers import Lines, apply_changes, filter_request, parse_connection
-from router.net.query import filter_query
+from router.net.query import filter_query, replace_parameter
 from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
+from router.wire.paths.upstream import build_url
+from router.wire.protocols import BY_NAME
 from router.wire.raw.json.top_level import Top, peek
 
 if TYPE_CHECKING:
@@ -125,6 +128,7 @@ def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
         target=target,
         probe=probe,
         notes=notes,
+        fields=attempt.context.request.fields,
         taken=lambda: facts.find(route.backend.name, route.model or "").facts.efforts,
     )
     if notes:
@@ -248,16 +252,26 @@ async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) 
 
 
 def _build_target(attempt: Attempt) -> bytes:
-    context, prefix = attempt.context, attempt.target.prefix
-    if attempt.plan is not None:
-        return prefix + attempt.plan.path[3:].encode("ascii")
+    """The path to send the request to, with the query. Raises BadRequest for a model that cannot stand in a path."""
+    context, plan, backend = attempt.context, attempt.plan, attempt.target.backend
+    if plan is not None:
+        entry, root = BY_NAME[plan.spoken], attempt.target.prefix_for(plan.spoken).decode("ascii")
+        endpoint = find_endpoint(backend, plan.spoken)
+        return build_url(root, endpoint, entry, plan.path, plan.ctx.model, stream=plan.stream).encode("ascii")
+    call, route = context.call, attempt.route
     _, mark, query = context.request.target.partition(b"?")
-    path = context.call.path_with(attempt.route.model if attempt.route.renamed else None)
+    if call.array:
+        query = replace_parameter(query, ("alt", "$alt"), call.entry.stream_query.encode("ascii"))
     if query:
         mark = filter_query(query)
         if len(mark) <= len(query):
             context.record.note("query parameters left out that name a credential or another method")
-    return prefix + path[3:].encode("ascii") + mark
+    path = call.path_with(route.model if route.renamed else None)
+    endpoint, root = find_endpoint(backend, call.protocol), attempt.target.prefix_for(call.protocol).decode("ascii")
+    url = build_url(
+        root, endpoint, call.entry, path, route.model or context.facts.model, stream=context.facts.stream, query=False
+    )
+    return url.encode("ascii") + mark
 
 
 def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:
@@ -307,13 +321,21 @@ def _build_headers(attempt: Attempt) -> Lines:
         drop |= parse_connection(connection)
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
+    foreign = {line[1] for line in request.lines if line[1].startswith(target.drop_prefixes)}
+    if foreign:
+        drop |= foreign
+    endpoint = find_endpoint(target.backend, context.call.protocol)
+    if endpoint.drop_headers:
+        drop |= {name.encode() for name in endpoint.drop_headers}
     if TURN_STATE in fields and is_foreign_state(attempt):
         drop |= {TURN_STATE}
     if keep:
         keep = keep & find_passed_headers(context, target.backend)
     lines = filter_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
+    lines += target.set_headers
     if attempt.changes:
         lines = apply_changes(lines, attempt.changes)
-    if target.auth is not None:
-        lines.append(target.auth)
+    auth = target.auth_for(context.call.protocol)
+    if auth is not None:
+        lines.append(auth)
     return lines

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from router import __version__
-from router.backends import Backend
+from router.backends.endpoints import find_endpoint, find_protocols
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
@@ -21,6 +21,7 @@ from router.exchange.request.overflow import complete_fault, find_limit, find_un
 from router.exchange.upstream_response.large_work import run_on_loop
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
+from router.policy.facts.model_facts import CATALOG, HARD_SOURCES
 from router.policy.routing.routes import Route
 from router.settings.tables import BackendOptions
 from router.upstream.search import engine_of
@@ -39,13 +40,15 @@ from router.wire.translate import Plan, Sent
 _THREADS = trio.CapacityLimiter(2)
 # Forms of reasoning that name an effort.
 _BY_EFFORT = ("reasoning_effort", "openrouter")
+# Where a limit stands that the backend itself has told, or the user.
+_OF_BACKEND = HARD_SOURCES | {CATALOG}
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 JSON = (b"Content-Type", b"content-type", b"application/json")
 
 
 def needs_translation(call: Call, route: Route) -> bool:
     """True for a call that its backend gets in another protocol."""
-    spoken = route.backend.protocols
+    spoken = find_protocols(route.backend, route.model)
     if call.protocol is None or call.protocol in spoken or not (call.writes or call.counts):
         return False
     return translate.target_of(call.protocol, spoken) is not None
@@ -66,14 +69,15 @@ def plan_translation(
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
-    efforts = snapshot.facts.find(backend.name, model).facts.efforts
+    known = snapshot.facts.find(backend.name, model)
+    efforts, written = known.facts.efforts, known.origin_of("max_output")
     profile = _fit_efforts(habits_of(backend, options, model), efforts, options)
     if route.for_tool:
         # The user sends such requests there for the tool, forced or not.
         profile = msgspec.structs.replace(profile, offered_search=True)
     spoken = call.protocol
-    if not call.compacts or spoken not in backend.protocols:
-        spoken = _choose_protocol(call, backend, profile, searches=searches)
+    if not call.compacts or spoken not in find_protocols(backend, route.model):
+        spoken = _choose_protocol(call, route, profile, searches=searches)
     if call.protocol is None or spoken is None:
         raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -90,6 +94,8 @@ def plan_translation(
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
         efforts=efforts,
+        # Notes of others are no reason to ask for less.
+        max_output=known.facts.max_output if written is not None and written.source in _OF_BACKEND else None,
     )
     if call.entry.compaction is not None and call.path == call.entry.compaction.path:
         ctx.compaction = "object"
@@ -98,10 +104,10 @@ def plan_translation(
     return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
-def _choose_protocol(call: Call, backend: Backend, profile: Profile, *, searches: bool) -> str | None:
+def _choose_protocol(call: Call, route: Route, profile: Profile, *, searches: bool) -> str | None:
     """The protocol to translate a call to; None for one that is not translated."""
     prefers = "responses" if searches and profile.search_tool in IN_RESPONSES else profile.prefers
-    return translate.target_of(call.protocol, backend.protocols, prefers)
+    return translate.target_of(call.protocol, find_protocols(route.backend, route.model), prefers)
 
 
 def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
@@ -109,10 +115,10 @@ def has_web_search(call: Call, route: Route, snapshot: Snapshot) -> bool:
     backend = route.backend
     options = snapshot.settings.backends.get(backend.name, BackendOptions())
     profile = habits_of(backend, options, route.model or "")
-    if call.protocol in backend.protocols:
+    if call.protocol in find_protocols(backend, route.model):
         # Of its own form of the tool only Anthropic's is known; a caller of Responses gets what the profile has.
         return profile.search_tool in IN_RESPONSES if call.entry is RESPONSES else "web_search" in profile.hosted
-    spoken = _choose_protocol(call, backend, profile, searches=True) if needs_translation(call, route) else None
+    spoken = _choose_protocol(call, route, profile, searches=True) if needs_translation(call, route) else None
     return spoken is not None and BY_NAME[spoken].searches(profile)
 
 
@@ -252,7 +258,11 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
         (b"Accept-Encoding", b"accept-encoding", b"identity"),
         JSON,
     ]
-    out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
+    left_out = find_endpoint(target.backend, plan.spoken).drop_headers
+    told = {name: value for name, value in plan.headers.items() if name.lower() not in left_out}
+    out += [(name.encode(), name.encode(), value.encode()) for name, value in told.items()]
+    out += target.set_headers
     if attempt.changes:
         out = apply_changes(out, attempt.changes)
-    return [*out, target.auth] if target.auth is not None else out
+    auth = target.auth_for(plan.spoken)
+    return [*out, auth] if auth is not None else out

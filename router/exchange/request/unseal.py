@@ -1,4 +1,5 @@
-"""Restores the conversations that fairlead compacted, in requests that are passed through."""
+"""Restores what fairlead put into answers and callers send back, in requests that are passed through: the conversations
+that it compacted, and signatures."""
 
 from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD_BYTES
@@ -10,6 +11,8 @@ from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top, peek
 
 NOTE = "fairlead's summary of the conversation sent as a message"
+
+SIGNATURES = "fairlead's own signatures replaced"
 
 
 async def unseal_compactions(attempt: Attempt, body: bytes, top: Top) -> tuple[bytes, Top]:
@@ -23,22 +26,27 @@ async def unseal_compactions(attempt: Attempt, body: bytes, top: Top) -> tuple[b
     # Tools and instructions are a third of an agent's body: they hold no items.
     if not (await contains(body, mark) if large else body.find(mark, *top.span(name)) >= 0):
         return body, top
-    arguments = (body, top, context.call, target, context.snapshot)
+    model = attempt.route.model or context.facts.model or ""
+    arguments = (body, top, context.call, target, context.snapshot, model)
     changed, place = await context.run_in_thread(unseal, *arguments) if large else unseal(*arguments)
     if changed is not body:
-        context.record.note(NOTE)
+        context.record.note(NOTE if context.call.entry.compaction is not None else SIGNATURES)
         attempt.memory.hold(len(changed) if large else 0)
     return changed, place
 
 
-def unseal(body: bytes, top: Top, call: Call, target: Target, snapshot: Snapshot) -> tuple[bytes, Top]:
+def unseal(body: bytes, top: Top, call: Call, target: Target, snapshot: Snapshot, model: str = "") -> tuple[bytes, Top]:
     """As `unseal_compactions`, of a body that may hold such items; the same object when it holds none."""
-    compaction, name = call.entry.compaction, call.entry.conversation
-    raw = top.raw(name)
-    if compaction is None or raw is None or _find_mark(call, target) not in body:
+    compaction, state, name = call.entry.compaction, call.entry.restored, call.entry.conversation
+    raw, mark = top.raw(name), _find_mark(call, target)
+    if raw is None or not mark or mark not in body:
         return body, top
-    backend, compacts = target.backend.name, target.profile.compacts
-    changed = compaction.unseal_items(raw, snapshot.translation_state.seal(backend, ""), backend, compacts=compacts)
+    backend, changed = target.backend.name, raw
+    if compaction is not None:
+        sealer, compacts = snapshot.translation_state.seal(backend, ""), target.profile.compacts
+        changed = compaction.unseal_items(raw, sealer, backend, compacts=compacts)
+    elif state is not None:
+        changed = state.restore(raw, snapshot.translation_state.seal(backend, model), model)
     if changed is raw:
         return body, top
     splice = Splice(body, top)
@@ -49,7 +57,7 @@ def unseal(body: bytes, top: Top, call: Call, target: Target, snapshot: Snapshot
 
 def _find_mark(call: Call, target: Target) -> bytes:
     """What is in every body that holds an item to look at; b"" for calls that hold none."""
-    compaction = call.entry.compaction
+    compaction, state = call.entry.compaction, call.entry.restored
     if compaction is None:
-        return b""
+        return b"" if state is None or not call.writes else state.mark
     return compaction.own_mark if target.profile.compacts else compaction.mark

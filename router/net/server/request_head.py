@@ -31,7 +31,7 @@ class Request:
 
     def __init__(self, event: h11.Request):
         self.method = event.method.decode("ascii")
-        self.target = event.target
+        self.target: bytes = event.target
         path, _, query = event.target.partition(b"?")
         self.path = path.decode("ascii")
         self.query = query.decode("ascii")
@@ -44,6 +44,14 @@ class Request:
         self.signature = ""
         #: On trio's clock.
         self.arrived = trio.current_time()
+
+    def move_key(self, key: bytes, query: bytes, header: bytes) -> None:
+        """Take the caller's key out of the target: as a header, unless it has sent that. query: without the key."""
+        path = self.target.partition(b"?")[0]
+        self.target, self.query = path + (b"?" + query if query else b""), query.decode("ascii")
+        if key and header not in self.fields:
+            self.lines.append((header, header, key))
+            self.fields[header] = key
 
 
 async def collect_head(ahead: ReadAhead, on_begun: Callable[[], None]) -> bytes | None:

@@ -14,8 +14,9 @@ PATH_LIMIT = 4096
 # Most paths have nothing that need be looked at.
 _SUSPECT = re.compile(rb"[%;\\#]|/\.")
 _DOTS = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
-# Paths that never reach an upstream and end in one name, which clients escape as a whole: a model's may hold anything.
-_ENDS_IN_NAME = re.compile(rb"/+(?:v1/+)*models/")
+# Paths that end in one name, which clients escape as a whole, and which is read and written anew before it reaches an
+# upstream: a model's may hold anything.
+_ENDS_IN_NAME = re.compile(rb"/+(?:v1(?:alpha|beta)?/+)*(?:models|tunedModels)/")
 _SLASH = re.compile(rb"%2[fF]")
 _BACKSLASH = re.compile(rb"\\|%5[cC]")
 _REFUSED = (

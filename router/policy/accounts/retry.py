@@ -13,8 +13,9 @@ false, so none follows itself.
                  invalid, since another upstream wrote it
     SEARCHES     400 about the results of earlier web           yes    yes              no
                  searches, which another upstream made
-    KEY          401 to a key that was fetched (by a command,   yes    yes              no
-                 from a keyring, of a login), once a request
+    KEY          401, or 403 that says that it has expired, to  yes    yes              no
+                 a key that was fetched (by a command, from a
+                 keyring, of a login or cloud), once a request
 
 Then, where no change applies or it did not help, the fault of the attempt decides:
 
@@ -53,6 +54,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from router.wire.gemini import foreign_signatures
 from router.wire.messages import foreign_thinking
 
 REPEATS = 2
@@ -77,7 +79,7 @@ class ResendChange(enum.Enum):
 
 class SendResult(NamedTuple):
     """What came of sending a request once, as far as the first table asks. Make it when a send broke off or was
-    answered with 400 or 401: for everything else no change applies."""
+    answered with 400, 401 or 403: for everything else no change applies."""
 
     #: HTTP status of the response; 0 when the connection broke off before a head came.
     status: int = 0
@@ -95,6 +97,8 @@ class SendResult(NamedTuple):
     searches: bool = False
     #: The key was fetched from where a reference points, and not yet fetched anew for this request.
     fetched_key: bool = False
+    #: The answer says that the key, or what it was made of, has expired.
+    key_expired: bool = False
 
 
 class Resend(NamedTuple):
@@ -128,10 +132,11 @@ def _may_reject_searches(sent: SendResult) -> bool:
 
 
 def _has_old_key(sent: SendResult) -> bool:
-    return sent.status == 401 and sent.fetched_key
+    return sent.fetched_key and (sent.status == 401 or (sent.status == 403 and sent.key_expired))
 
 
-_USAGE, _THINKING = re.compile(rb"stream_options"), foreign_thinking.REFUSED
+_USAGE = re.compile(rb"stream_options")
+_THINKING = re.compile(b"|".join(one.REFUSED.pattern for one in (foreign_thinking, foreign_signatures)))
 RESENDS = (
     Resend(ResendChange.CONNECTION, _broke_while_idle, None, "stale_connection"),
     Resend(ResendChange.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),

@@ -40,6 +40,9 @@ PATTERNS = (
     Pattern("anthropic-sdk", ((b"x-stainless-lang", b""), (b"anthropic-version", b""))),
     Pattern("openai-sdk", ((b"x-stainless-lang", b""), (b"user-agent", b"openai/"))),
     Pattern("openai-sdk", ((b"x-stainless-lang", b""), (b"user-agent", b"asyncopenai/"))),
+    # Gemini CLI is made with Google's SDK, which calls itself by one name in both headers.
+    Pattern("gemini-cli", ((b"x-goog-api-client", b"google-genai-sdk/"), (b"user-agent", b"geminicli"))),
+    Pattern("google-genai", ((b"x-goog-api-client", b"google-genai-sdk/"), (b"user-agent", b"google-genai-sdk/"))),
     # Of the AI SDK's own there is nothing but the name; the rest is Node's fetch.
     Pattern("ai-sdk", ((b"sec-fetch-mode", b"cors"), (b"accept-language", b"*"), (b"user-agent", b"ai/"))),
     Pattern("ai-sdk", ((b"sec-fetch-mode", b"cors"), (b"accept-language", b"*"), (b"user-agent", b"ai-sdk/"))),

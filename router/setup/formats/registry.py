@@ -1,6 +1,7 @@
 """The formats by the names that records use."""
 
 from router.setup.formats.document import Format
+from router.setup.formats.dotenv_edit import DOTENV
 from router.setup.formats.json_edit import JSON, JSONC
 from router.setup.formats.text_edit import LINE, SCRIPT, WHOLE
 from router.setup.formats.toml_edit import TOML
@@ -13,5 +14,6 @@ FORMATS: dict[str, Format] = {
     "yaml": YAML,
     "script": SCRIPT,
     "line": LINE,
+    "dotenv": DOTENV,
     "whole": WHOLE,
 }

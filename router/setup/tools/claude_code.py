@@ -61,6 +61,7 @@ TOOL = Tool(
     find_main=find_main,
     make_changes=make_changes,
     read_base=read_base,
+    sets_no_proxy=True,
     project_files=(".claude/settings.local.json", ".claude/settings.json"),
     managed_files={
         "linux": ("/etc/claude-code/managed-settings.json",),

@@ -62,6 +62,7 @@ TOOL = Tool(
     find_main=find_main,
     make_changes=make_changes,
     read_base=read_base,
+    sets_no_proxy=True,
     project_files=(".qwen/settings.json",),
     managed_files={
         "linux": ("/etc/qwen-code/settings.json",),

@@ -12,7 +12,7 @@ import msgspec
 
 from router import __version__
 from router.backends import PROTOCOLS, Backend
-from router.backends.known import clean_url, find_risk
+from router.backends.known import clean_url, find_risk, same_host
 from router.errors import CommandError
 from router.settings.kinds import display
 from router.store.home.home import Home
@@ -215,9 +215,19 @@ def _find_fault(backend: Backend, name: str) -> str:
     if risk:
         what = "http:// to a public address" if risk == "http" else "a link-local address"
         return f"root is {what}, and insecure_http is not set"
+    for name, other in backend.roots.items():
+        if not _is_clean(other) or not same_host(other, root):
+            return f"roots.{name} is not a URL on the host of root"
     if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
         return f"protocols must be some of {', '.join(PROTOCOLS)}"
     return _find_account_fault(backend)
+
+
+def _is_clean(root: str) -> bool:
+    try:
+        return clean_url(root) == root
+    except ValueError:
+        return False
 
 
 def _find_account_fault(backend: Backend) -> str:

@@ -31,7 +31,7 @@ LOOK_SECONDS = 0.5
 CHILDREN_LIMIT = 1000
 #: Seconds that such a key is valid without being renewed: the default, and the most.
 CHILD_SECONDS = 86_400.0
-_FIRST, _SECOND, _THIRD = KEY_HEADERS
+_FIRST, _SECOND, _THIRD, _FOURTH = KEY_HEADERS
 
 
 class Identity(NamedTuple):
@@ -106,8 +106,9 @@ class ClientKeys:
         """What the keys in these headers (lower-case name -> value) say; None when there is none of their form."""
         # For each request, most of which have one of the headers and no key of this form.
         first, second, third = fields.get(_FIRST), fields.get(_SECOND), fields.get(_THIRD)
-        if first is not None or (second is not None and third is not None):
-            return self._identify_by_any((first, second, third))
+        fourth = fields.get(_FOURTH)
+        if first is not None or fourth is not None or (second is not None and third is not None):
+            return self._identify_by_any((first, second, third, fourth))
         value = third if second is None else second
         if value is None or MARK not in value:
             return None

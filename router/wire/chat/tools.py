@@ -134,10 +134,10 @@ def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
     tool = request.tools[at]
     function: Json = {"name": ctx.names.encode(tool.name, ctx.profile.name_limit)}
     if freeform_tools.has_grammar(tool):
-        ctx.note_weakened(f"tools[{at}].format")
+        ctx.note_weakened(f"{ctx.tool_path(at)}.format")
     if description := freeform_tools.describe(tool):
         function["description"] = description
-    path = f"tools[{at}].{ctx.caller_path('parameters')}"
+    path = f"{ctx.tool_path(at)}.{ctx.caller_path('parameters')}"
     schema = tool.schema
     if tool.name in ctx.union_tools:
         ctx.note_weakened(f"{path}.{find_union(schema)}")
@@ -146,12 +146,12 @@ def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
     if tool.strict and ctx.profile.strict_tools and is_enforced(schema, ctx):
         function["strict"] = True
     elif tool.strict:
-        ctx.note_weakened(f"tools[{at}].strict")
+        ctx.note_weakened(f"{ctx.tool_path(at)}.strict")
     entry: Json = {"type": "function", "function": function}
     if tool.cache and ctx.profile.cache == "cache_control":
         entry["cache_control"] = build_mark(tool.cache)
     elif tool.cache and ctx.profile.cache:
-        ctx.note_dropped(f"tools[{at}].cache_control")
+        ctx.note_dropped(f"{ctx.tool_path(at)}.cache_control")
     return entry
 
 
@@ -161,14 +161,14 @@ def encode_choice(request: Request, ctx: Context) -> object:
     if choice is None:
         return None
     if choice.mode in ("any", "tool") and not profile.forced_choice:
-        raise ctx.refuse("tool_choice", "a call of a tool cannot be forced there")
+        raise ctx.refuse(ctx.caller_path("tool_choice"), "a call of a tool cannot be forced there")
     if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
         raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
     if choice.mode == "tool" and profile.named_choice:
         name = ctx.names.encode(choice.name, profile.name_limit)
         return {"type": "function", "function": {"name": name}}
     if choice.mode == "tool" and len(request.tools) > 1:
-        raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
+        raise ctx.refuse(ctx.caller_path("tool_choice"), "a certain tool cannot be forced there")
     return {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
 
 

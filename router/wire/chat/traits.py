@@ -27,9 +27,9 @@ def asks_thinking(top: Top) -> bool:
     return isinstance(effort, str) and effort not in ("", "none")
 
 
-def tiny_request(model: str, cap: str) -> Json:
+def tiny_request(model: str, cap: str, text: str = "hi", tokens: int = 16) -> Json:
     """The smallest request. cap: name of the output limit."""
-    return {"model": model, cap: 16, "messages": [{"role": "user", "content": "hi"}]}
+    return {"model": model, cap: tokens, "messages": [{"role": "user", "content": text}]}
 
 
 def ask_usage(splice: Splice) -> bool:

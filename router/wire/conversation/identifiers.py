@@ -22,12 +22,15 @@ class ToolNames:
         self._sent: dict[str, str] = {}
         self._original: dict[str, str] = {}
 
-    def encode(self, name: str, limit: int) -> str:
-        """The name for the upstream: of legal characters, at most `limit` long, unique in the request."""
+    def encode(self, name: str, limit: int, *, word: bool = False) -> str:
+        """The name for the upstream: of legal characters, at most `limit` long, unique in the request. word: it must
+        begin with a letter or an underscore."""
         known = self._sent.get(name)
         if known is not None:
             return known
         legal = _ILLEGAL.sub("_", name)
+        if word and legal[:1] != "_" and not legal[:1].isalpha():
+            legal = f"_{legal}"
         digest = _digest(name)
         size = 8
         if legal != name or len(legal) > limit or legal in self._original:

@@ -19,7 +19,7 @@ PREFIX = "rtr1."
 #: Every body is searched for it; so long a word, in letters that are rare, is found five times as fast as a short one.
 SUMMARY_PREFIX = "FAIRLEAD-CONVERSATION-SUMMARY-1."
 _TAG = 16
-Kind = Literal["signature", "redacted", "text", "summary"]
+Kind = Literal["signature", "redacted", "text", "summary", "thoughts"]
 
 
 def _sign_without_key(data: bytes) -> bytes:
@@ -60,10 +60,9 @@ class StateSealer:
         """The content of sealed state; None unless it was sealed here for this upstream and model, and its text is
         unchanged."""
         found = self._unpack(sealed, PREFIX)
-        if found is None or found.kind == "summary":
+        if found is None or found.kind in ("summary", "thoughts"):
             return None
-        mine = (found.upstream, found.model, found.print) == (self._upstream, self._model, _fingerprint(text))
-        return found if mine else None
+        return found if self.owns(found, text) else None
 
     def seal_summary(self, text: str) -> str:
         """Seal the summary of a conversation."""
@@ -74,19 +73,31 @@ class StateSealer:
         found = self._unpack(sealed, SUMMARY_PREFIX)
         return found.data if found is not None and found.kind == "summary" else None
 
-    def _pack(self, kind: Kind, data: str, text: str) -> str:
+    def seal_bytes(self, kind: Kind, data: str, text: str) -> bytes:
+        """Seal `data` that belongs to the visible `text`, for a form that writes bytes by itself."""
         held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
-        return base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
+        return self._mac(held) + held
+
+    def unseal_bytes(self, raw: bytes) -> SealedState | None:
+        """The content of `seal_bytes`, for whichever upstream and model; None unless it was sealed with this key."""
+        tag, held = raw[:_TAG], raw[_TAG:]
+        try:
+            return msgspec.json.decode(held, type=SealedState) if hmac.compare_digest(tag, self._mac(held)) else None
+        except ValueError:
+            return None
+
+    def owns(self, found: SealedState, text: str) -> bool:
+        """True for state of this upstream and model, whose text is unchanged."""
+        return (found.upstream, found.model, found.print) == (self._upstream, self._model, _fingerprint(text))
+
+    def _pack(self, kind: Kind, data: str, text: str) -> str:
+        return base64.urlsafe_b64encode(self.seal_bytes(kind, data, text)).decode("ascii")
 
     def _unpack(self, sealed: str, prefix: str) -> SealedState | None:
         if not sealed.startswith(prefix):
             return None
         try:
-            raw = base64.urlsafe_b64decode(sealed[len(prefix) :].encode("ascii"))
-            tag, held = raw[:_TAG], raw[_TAG:]
-            if not hmac.compare_digest(tag, self._mac(held)):
-                return None
-            return msgspec.json.decode(held, type=SealedState)
+            return self.unseal_bytes(base64.urlsafe_b64decode(sealed[len(prefix) :].encode("ascii")))
         except (binascii.Error, UnicodeEncodeError, ValueError):
             return None
 

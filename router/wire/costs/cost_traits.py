@@ -8,6 +8,7 @@ from router.wire.costs.extras import CHEAPER, read_tier
 from router.wire.protocols import COMPLETIONS, EMBEDDINGS
 from router.wire.raw.json.json_values import MOST_TOKENS, Json, as_count
 from router.wire.raw.json.top_level import Top
+from router.wire.raw.whole_numbers import parse_whole
 
 #: Web searches that are expected of a request that allows them without a bound of its own.
 TYPICAL_SEARCHES = 10
@@ -70,7 +71,7 @@ def read_limit(call: Call, top: Top | None) -> int | None:
         limit = found if found > limit else limit
     if not limit:
         return None
-    if call.entry is COMPLETIONS or "n" in top:
+    if call.entry is COMPLETIONS or any(name.partition(".")[0] in top for name in call.entry.choices):
         limit *= _count_choices(call, top)
     return limit if limit < MOST_TOKENS else MOST_TOKENS
 
@@ -109,7 +110,7 @@ def _read_tier(top: Top) -> str:
 
 
 def _count_choices(call: Call, top: Top) -> int:
-    count = max(1, _read_whole(top, "n"))
+    count = max(1, *(_read_whole(top, name) for name in call.entry.choices))
     if call.entry is COMPLETIONS:
         count = max(count, _read_whole(top, "best_of"))
         count *= _count_prompts(top)
@@ -130,13 +131,18 @@ def _count_prompts(top: Top) -> int:
 
 
 def _read_whole(top: Top, name: str) -> int:
-    """A whole number of tokens or answers, 0 for anything else."""
+    """A whole number of tokens or answers, 0 for anything else. name: dotted where it stands below the top level."""
+    name, *below = name.split(".")
     raw = top.raw(name)
     if raw is None:
         return 0
     if raw.isdigit() and len(raw) < 19:
         return min(int(raw), MOST_TOKENS)
     value = top.value(name)
+    for step in below:
+        value = cast("Json", value).get(step) if isinstance(value, dict) else None
+    if below and isinstance(value, str):
+        value = parse_whole(value, 0, MOST_TOKENS)  # Google's servers read numbers in texts too
     if isinstance(value, float) and 0 < value < float("inf"):
         return int(min(value, MOST_TOKENS))
     # A larger number may be a limit too: that of the model.

@@ -1,5 +1,6 @@
 """The texts by which the clients of each API know the error of a request that is too long, with its numbers.
 
+Google      The input token count (213462) exceeds the maximum number of tokens allowed (200000).
 Anthropic   prompt is too long: 213462 tokens > 200000 maximum
             input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease ...
 OpenAI      This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens. ...
@@ -17,6 +18,8 @@ from router.wire.raw.json.json_values import Json
 
 #: What the message begins with in Anthropic's API.
 PHRASE = "prompt is too long"
+#: What the message says in Google's API, in lower case.
+GOOGLE = "exceeds the maximum number of tokens allowed"
 # Anthropic's own messages, with their numbers.
 _NUMBERED = re.compile(r"prompt is too long: [0-9]{1,16} tokens > |input length and .{0,12}max_tokens.{0,4} exceed ")
 # The messages that clients of Anthropic's API know, which some compare from their beginning: Anthropic's, and Amazon
@@ -87,6 +90,16 @@ def say_to_openai(found: Overflow, said: str) -> str:
         )
     resulted = "more" if requested is None else f"{requested} tokens"
     return _add(f"{begin} However, your messages resulted in {resulted}. {_REMEDY}", said)
+
+
+def say_to_google(found: Overflow, said: str) -> str:
+    """The message for a caller of Google's API. said: the upstream's."""
+    if GOOGLE in said[: overflow.READ_LIMIT].lower():
+        return said
+    limit, requested = found.limit, found.requested
+    count = "" if requested is None else f" ({requested})"
+    bound = "" if limit is None else f" ({limit})"
+    return _add(f"The input token count{count} {GOOGLE}{bound}.", said)
 
 
 def _add(message: str, said: str) -> str:

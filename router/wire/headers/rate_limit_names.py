@@ -17,12 +17,14 @@ _LONGEST = 32 * 86400.0
 _DIGITS = 18
 
 
-def rename_limits(lines: Sequence[_Line], names: LimitNames, now: int) -> list[_Line]:
+def rename_limits(lines: Sequence[_Line], names: LimitNames | None, now: int) -> list[_Line]:
     """Header lines with the limits under the names that callers look for; other lines stay.
 
     Only requests and tokens have a name in every protocol. Some write resets as timestamps, others as durations; a
-    reset that cannot be read is left out. now: seconds since 1970.
+    reset that cannot be read is left out. names: None for callers that look for none. now: seconds since 1970.
     """
+    if names is None:
+        return [*lines]
     out: list[_Line] = []
     for line in lines:
         found = _read_name(line[1], names)

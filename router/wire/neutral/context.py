@@ -89,6 +89,8 @@ class Context:
     profile: Profile
     #: The reasoning efforts that the model takes, the weakest first; None where they are not known.
     efforts: tuple[str, ...] | None = None
+    #: The most tokens that the model writes, as its backend's own list of models says; None where it does not.
+    max_output: int | None = None
     #: The backend's name.
     upstream: str = ""
     #: The model's name at the upstream.
@@ -121,6 +123,8 @@ class Context:
     single_call: bool = False
     #: The caller asked for the log probabilities of the answer's tokens.
     logprobs: bool = False
+    #: The caller asked to read the model's reasoning; only in protocols that leave it out otherwise.
+    shows_reasoning: bool = False
     #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
     #: results by id over a whole conversation.
     call_ids: frozenset[str] = frozenset()
@@ -139,6 +143,8 @@ class Context:
     union_tools: frozenset[str] = frozenset()
     #: The caller's paths of fields that the neutral request names differently.
     paths: dict[str, str] = field(default_factory=dict[str, str])
+    #: The caller's paths of the tools, where they are not those of a list `tools`.
+    tool_paths: tuple[str, ...] = ()
     #: Fields of a Responses request that its answers repeat.
     request_fields: Json = field(default_factory=dict[str, object])
     #: The forms of a Responses caller's tools that are not plain functions, by their neutral names.
@@ -186,6 +192,10 @@ class Context:
     def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""
         return self.paths.get(name, name)
+
+    def tool_path(self, at: int) -> str:
+        """The caller's path of a tool of the neutral request."""
+        return self.tool_paths[at] if at < len(self.tool_paths) else f"tools[{at}]"
 
     def refuse(self, path: str, why: str) -> BadRequest:
         """Build the error for a field that cannot be translated without changing the meaning of the request."""

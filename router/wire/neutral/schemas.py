@@ -19,9 +19,10 @@ DEPTH_LIMIT = 60
 #: How many schemas a schema may hold once its references are replaced by what they refer to.
 SIZE_LIMIT = 5000
 _NAME_LIMIT = 40
-_MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
-_LISTS = frozenset(("anyOf", "oneOf", "allOf", "prefixItems"))
-_SINGLE = frozenset(
+#: Keywords that hold schemas: by name, in a list, and one by itself.
+MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
+LISTS = frozenset(("anyOf", "oneOf", "allOf", "prefixItems"))
+SINGLES = frozenset(
     ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties")
 )
 # Keywords that say nothing about values, and are of no use to a model.
@@ -115,7 +116,7 @@ class _Fitter:
             raise _UnfitError
         if rules.root_object:
             root = self._resolve_root(root)
-            if root.get("type") != "object" or not _LISTS.isdisjoint(root):
+            if root.get("type") != "object" or not LISTS.isdisjoint(root):
                 raise _UnfitError
         found = self._fit(root)
         for where in self._notes:
@@ -187,7 +188,7 @@ class _Fitter:
 
     def _fit_keyword(self, key: str, value: object, said: dict[str, object]) -> object:
         """The value of a keyword that is taken. said: gets the descriptions that references cannot hold."""
-        if key in _MAPS and isinstance(value, dict):
+        if key in MAPS and isinstance(value, dict):
             entries: Json = {}
             for name, one in cast("Json", value).items():
                 entries[name] = self._fit_at((key, name), one)
@@ -196,9 +197,9 @@ class _Fitter:
                     if isinstance(about, str) and about and entries[name].keys() == {"$ref"}:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
                         said[name] = about
             return entries
-        if key in _LISTS and isinstance(value, list):
+        if key in LISTS and isinstance(value, list):
             return [self._fit_at((key, str(at)), one) for at, one in enumerate(cast("list[object]", value))]
-        if key in _SINGLE and isinstance(value, dict):
+        if key in SINGLES and isinstance(value, dict):
             return self._fit_at((key,), cast("object", value))
         return value
 
@@ -362,3 +363,5 @@ GEMINI = SchemaRules(
     references=False,
     type_lists=False,
 )
+#: Gemini's own API, where JSON Schema may stand beside its schema objects: only references must stand alone.
+GEMINI_JSON = SchemaRules(ref_siblings=False)

@@ -181,7 +181,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
             entry["parameters"] = tool.schema
             entry["strict"] = tool.strict is True and is_strict_schema(tool.schema)
             if tool.strict and not entry["strict"]:
-                ctx.note_weakened(f"tools[{at}].strict")
+                ctx.note_weakened(f"{ctx.tool_path(at)}.strict")
         tools.append(entry)
     return tools
 

@@ -62,9 +62,9 @@ def asks_thinking(top: Top) -> bool:
     return bool(reasoning) and reasoning.get("effort") != "none"
 
 
-def tiny_request(model: str, cap: str) -> Json:
+def tiny_request(model: str, cap: str, text: str = "hi", tokens: int = 16) -> Json:
     """The smallest request. cap: name of the output limit."""
-    return {"model": model, "input": "hi", cap: 16, "store": False}
+    return {"model": model, "input": text, cap: tokens, "store": False}
 
 
 def issues(top: Top | None) -> bool:

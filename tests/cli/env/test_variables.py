@@ -47,6 +47,8 @@ def test_a_login_keeps_its_variables():
         "ANTHROPIC_BASE_URL": URL,
         "ANTHROPIC_API_KEY": None,
         "OPENAI_BASE_URL": f"{URL}/v1",
+        "GOOGLE_GEMINI_BASE_URL": URL,
+        "GEMINI_API_KEY": "fairlead",
     }
     assert build_changes(SDK, KEYED_LOGIN, own) == {
         "ANTHROPIC_BASE_URL": URL,
@@ -54,6 +56,8 @@ def test_a_login_keeps_its_variables():
         "ANTHROPIC_CUSTOM_HEADERS": "x-fairlead-key: fl-key",
         "OPENAI_BASE_URL": f"{URL}/v1",
         "OPENAI_API_KEY": None,
+        "GOOGLE_GEMINI_BASE_URL": URL,
+        "GEMINI_API_KEY": "fl-key",
     }
     assert not lacks_key(SDK, LOGIN)
     assert lacks_key(SDK, KEYED_LOGIN)
@@ -137,3 +141,14 @@ def test_overwritten_keys():
     """Each variable once, with all backends that use it."""
     sources = (("ANTHROPIC_API_KEY", "a"), ("ANTHROPIC_API_KEY", "a"), ("ANTHROPIC_API_KEY", "b"), ("OTHER", "c"))
     assert list_overwritten_keys(build_changes(SDK, OPEN, {}), sources) == [("ANTHROPIC_API_KEY", ["a", "b"])]
+
+
+def test_headers_that_a_comma_parts():
+    """Gemini CLI has its further headers on one line: the user's stay, an older key goes, fairlead's is the last."""
+    login = Target(URL, Secret("fl-key"), frozenset({"gemini"}))
+    own = {"GEMINI_CLI_CUSTOM_HEADERS": "x-own: 1, 2, X-Fairlead-Key: old", "GEMINI_API_KEY": "AIza-mine"}
+    assert build_changes(BY_NAME["gemini"], login, own) == {
+        "GOOGLE_GEMINI_BASE_URL": URL,
+        "GEMINI_CLI_CUSTOM_HEADERS": "x-own: 1, 2, x-fairlead-key: fl-key",
+    }
+    assert not lacks_key(BY_NAME["gemini"], login)

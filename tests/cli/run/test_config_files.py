@@ -201,3 +201,54 @@ def test_json_that_is_not_valid(text):
     """Everything else is an error of the text, however it is broken."""
     with pytest.raises(CommandError, match=r"x\.json"):
         _parse(text, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, {"security": {"auth": {"selectedType": "gemini-api-key"}}}),
+        (
+            '{"security": {"auth": {"selectedType": "oauth-personal"}, "folderTrust": {}}} // mine',
+            {"security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {}}},
+        ),
+    ],
+)
+def test_gemini_settings_without_a_key(monkeypatch, home, tmp_path, text, expected):
+    """Settings that do not choose a key are not changed: a private copy does, and it is said what that costs."""
+    folder = tmp_path / ".gemini"
+    folder.mkdir()
+    if text is not None:
+        (folder / "settings.json").write_text(text)
+    plan = plan_for(monkeypatch, ["gemini", "-p", "x"], ["--model", "m"], home)
+    assert (plan.folder.name, plan.folder.own) == (".gemini", folder)
+    assert json.loads(plan.folder.files["settings.json"]) == expected
+    assert (plan.changes["GEMINI_CLI_HOME"], plan.changes["GEMINI_MODEL"]) == (plan.folder.word, "m")
+    assert plan.words == ["gemini", "-p", "x"]
+    assert "fairlead setup gemini" in "".join(plan.notes)
+
+
+def test_gemini_settings_with_a_key(monkeypatch, home, tmp_path):
+    """Settings that choose a key need nothing; a project's file that chooses another login is told of."""
+    chosen = '{"security": {"auth": {"selectedType": "gemini-api-key"}}}'
+    for folder in (tmp_path, tmp_path / "work", tmp_path / "elsewhere"):
+        (folder / ".gemini").mkdir(parents=True)
+        (folder / ".gemini/settings.json").write_text(chosen)
+    plan = plan_for(monkeypatch, ["gemini"], (), home)
+    assert (plan.folder, plan.notes, plan.changes["GOOGLE_GEMINI_BASE_URL"]) == (None, [], URL)
+    assert "GEMINI_CLI_HOME" not in plan.changes
+    (tmp_path / ".gemini/settings.json").write_text("{}")
+    moved = plan_for(monkeypatch, ["gemini"], (), {**home, "GEMINI_CLI_HOME": str(tmp_path / "elsewhere")})
+    assert moved.folder is None
+    (tmp_path / "work/.gemini/settings.json").write_text(chosen.replace("gemini-api-key", "vertex-ai"))
+    (tmp_path / ".gemini/settings.json").write_text(chosen)
+    monkeypatch.chdir(tmp_path / "work")
+    [note] = plan_for(monkeypatch, ["gemini"], (), home).notes
+    assert "chooses the login vertex-ai" in note
+
+
+def test_gemini_settings_that_are_not_valid(monkeypatch, home, tmp_path):
+    """They are named with the line, and nothing is started with settings that would lack the user's."""
+    (tmp_path / ".gemini").mkdir()
+    (tmp_path / ".gemini/settings.json").write_text('{"a": }')
+    with pytest.raises(CommandError, match=r"settings\.json line 1"):
+        plan_for(monkeypatch, ["gemini"], (), home)

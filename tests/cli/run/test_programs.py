@@ -55,6 +55,7 @@ def home(tmp_path, monkeypatch):
         ("bunx --bun @qwen-code/qwen-code", "qwen", 3),
         ("bun x cline", "cline", 3),
         ("pipx run llm", "llm", 3),
+        ("npx -y @google/gemini-cli@0.61.0 -p x", "gemini", 3),
         ("npx cowsay", "program", 1),
         ("npm install @openai/codex", "program", 1),
         ("python claude", "program", 1),
@@ -71,7 +72,7 @@ def test_every_tool_of_the_table_is_started_or_refused():
     """Each tool that `fairlead env` knows has a row here, and those that nothing leads here are refused."""
     assert {*BY_NAME} == {tool.name for tool in (*TOOLS, *by_file.TOOLS)} - {"sdk"}
     refused = {name for name, program in BY_NAME.items() if is_refused(program)}
-    assert refused == {"gemini", "crush", "zed", "code", "cursor", "jetbrains"}
+    assert refused == {"crush", "zed", "code", "cursor", "jetbrains"}
 
 
 @pytest.mark.parametrize("program", [*PROGRAMS, OTHER], ids=lambda program: program.tool.name)
@@ -82,6 +83,10 @@ def test_no_key_of_the_user_is_left(program):
         **dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_AUTH_TOKEN"), "sk-theirs"),
         **dict.fromkeys(("OPENAI_ORG_ID", "OPENAI_PROJECT", "OPENAI_PROJECT_ID", "ANTHROPIC_UNIX_SOCKET"), "sk-theirs"),
         **dict.fromkeys(("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"), "sk-theirs"),
+        **dict.fromkeys(
+            ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"),
+            "sk-theirs",
+        ),
         **dict.fromkeys(("FAIRLEAD_API_KEY", "FAIRLEAD_STARTED_BY", "NOTIFY_SOCKET"), "sk-theirs"),
         **dict.fromkeys(("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"), "https://elsewhere.test"),
         "FAIRLEAD_HOME": "/home/x/.fairlead",
@@ -91,7 +96,8 @@ def test_no_key_of_the_user_is_left(program):
     assert "sk-theirs" not in found.values()
     assert found["ANTHROPIC_BASE_URL"] == URL
     assert found["OPENAI_BASE_URL"] == found["OPENAI_API_BASE"] == f"{URL}/v1"
-    assert found["OPENAI_API_KEY"] == KEY
+    assert found["OPENAI_API_KEY"] == found["GEMINI_API_KEY"] == KEY
+    assert found["GOOGLE_GEMINI_BASE_URL"] == URL
     assert (found["OTHER"], found["FAIRLEAD_HOME"]) == ("stays", "/home/x/.fairlead")
 
 

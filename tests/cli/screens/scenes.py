@@ -53,7 +53,7 @@ ON_EMPTY_HOME = [
     Scene("completions powershell --install"),
     Scene("demo --once"),
     *(Scene(f"conform {line}") for line in ("demo --probes protocols,money", "box", "demo --probes strems")),
-    *(Scene(line) for line in ("run", "run claude", "run -- no-such-program", "run -- gemini", "run --dry-run -- sh")),
+    *(Scene(line) for line in ("run", "run claude", "run -- no-such-program", "run -- cursor", "run --dry-run -- sh")),
     # Without the tools that may be on this machine.
     *(Scene(line, environ=(("PATH", ""),)) for line in ("setup", "setup codex", "setup codx", "setup cursor")),
     *(Scene(f"setup {line}", environ=(("PATH", ""),)) for line in ("jetbrains", "claude-code --print", "pi --undo")),
@@ -102,7 +102,7 @@ BEFORE = [
     Scene("why -"),
     Scene("why req_0000000000000000000b"),
     Scene("history export"),
-    *(Scene(f"env --tool {name}") for name in ("claude-code", "codex", "opencode", "gemini-cli")),
+    *(Scene(f"env --tool {name}") for name in ("claude-code", "codex", "opencode", "gemini", "gemini-clj")),
 ]
 RUNNING = [
     *(Scene(line) for line in ("status", "models", "models model", "explain fast", "env", "accounts list", "resume")),

@@ -328,7 +328,8 @@ def test_where_it_pointed_before(fairlead, claude):
     [
         (["setup", "cursr"], 2, "Did you mean cursor?"),
         (["setup", "cursor"], 1, "cannot reach a proxy on your machine"),
-        (["setup", "gemini"], 1, "speaks Google's own API only"),
+        (["setup", "gemini"], 1, "What would be written:   fairlead setup gemini --print"),
+        (["setup", "gemini", "--protocol", "chat", "--print"], 2, "Gemini CLI does not speak chat"),
         (["setup", "copilot"], 0, "fairlead env --tool copilot"),
         (["setup", "jetbrains"], 0, "URL http://localhost:3456/v1"),
         (["setup", "codex", "--protocol", "chat", "--print"], 2, "Codex does not speak chat"),

@@ -13,6 +13,7 @@ from router.setup.tool import Place
 FILES = {
     "codex": b'# mine\nmodel = "gpt-5"\r\n\n[mcp_servers.other]\ncommand = "other" # kept\n',
     "opencode": b'\xef\xbb\xbf{\n  // mine\n  "mcp": {"other": {"type": "local", "command": ["o"]}},\n}\n',
+    "gemini": b'{\n  // mine\n  "security": {"auth": {"selectedType": "gemini-api-key"}}\n}\n',
     "qwen": b'{"mcpServers": {}, "model": {"name": "m"}}',
     "copilot": b'{\n\t"mcpServers": {\n\t\t"other": {"type": "local", "command": "o", "tools": ["*"]}\n\t}\n}',
     "vscode": b'{\n  "servers": {},\n  // mine\n  "inputs": [],\n}\n',
@@ -20,6 +21,7 @@ FILES = {
 SERVER = {
     "codex": ("command", "args", "env"),
     "opencode": ("command", None, "environment"),
+    "gemini": ("command", "args", "env"),
     "qwen": ("command", "args", "env"),
     "copilot": ("command", "args", "env"),
     "vscode": ("command", "args", "env"),

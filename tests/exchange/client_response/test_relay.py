@@ -9,7 +9,8 @@ import brotli
 import pytest
 
 from router.errors import BadGateway
-from router.exchange.client_response.relay import PREAMBLE_LIMIT, Relay, StreamTimeouts
+from router.exchange.client_response.relay import PREAMBLE_LIMIT, Relay
+from router.exchange.client_response.stream_timeouts import StreamTimeouts
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.wire.dialect import Failure

@@ -1,5 +1,7 @@
 """The accounts that one request may be sent to: sessions, sealed input, ids of one account, the chain."""
 
+import json
+
 import pytest
 import trio
 
@@ -254,6 +256,20 @@ def test_sealed_state_binds_at_a_responses_backend(made, protocols):
     ]
     answer = good(protocols[0])
     played = playing(runtime, MESSAGES, message(messages=said), UNREADABLE, answer)
+    assert played.asked == (["a0", "a1"] if protocols == ("responses",) else ["a0"])
+
+
+@pytest.mark.parametrize("protocols", [("responses",), ("chat",)])
+def test_state_in_signatures_binds_too(made, protocols):
+    """Callers of Google's API send the sealed reasoning back as signatures."""
+    runtime = made(box("box", "a0", "a1", protocols=protocols), settings=in_order())
+    said = [
+        {"role": "user", "parts": [{"text": "hi"}]},
+        {"role": "model", "parts": [{"text": "so", "thoughtSignature": "cnRyMS4AYWJj"}]},
+        {"role": "user", "parts": [{"text": "go on"}]},
+    ]
+    path, body = "/v1beta/models/box%3Am:generateContent", json.dumps({"contents": said}).encode()
+    played = playing(runtime, path, body, UNREADABLE, good(protocols[0]))
     assert played.asked == (["a0", "a1"] if protocols == ("responses",) else ["a0"])
 
 

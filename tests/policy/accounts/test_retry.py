@@ -47,6 +47,7 @@ def test_what_may_be_sent_again(safety, faults):
 
 
 BODY_OF_400 = b'{"error":{"message":"Unknown parameter: stream_options"}}'
+MISSING_SIGNATURE = b'{"error":{"message":"Function call is missing a thought_signature in functionCall parts."}}'
 BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature` in `thinking` block"}}'
 
 
@@ -62,6 +63,7 @@ BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature`
         (SendResult(400, answered=True, probed=True), b"other words", None),
         (SendResult(422, answered=True, probed=True), BODY_OF_400, None),
         (SendResult(400, answered=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
+        (SendResult(400, answered=True, thinking=True), MISSING_SIGNATURE, ResendChange.THINKING),
         (SendResult(400, answered=True, thinking=True), BODY_OF_400, None),
         (SendResult(400, answered=True, probed=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
         (SendResult(400, answered=True), BAD_SIGNATURE, None),
@@ -70,6 +72,8 @@ BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature`
         (SendResult(401, answered=True, fetched_key=True), b"", ResendChange.KEY),
         (SendResult(401, answered=True), b"", None),
         (SendResult(403, answered=True, fetched_key=True), b"", None),
+        (SendResult(403, answered=True, fetched_key=True, key_expired=True), b"", ResendChange.KEY),
+        (SendResult(403, answered=True, key_expired=True), b"", None),
     ],
 )
 def test_the_same_account_again(sent, body, change):

@@ -50,6 +50,23 @@ CODEX = {b"originator": b"codex_exec", b"session-id": b"1", b"thread-id": b"2", 
         ),
         ({b"content-type": b"application/json", b"user-agent": b"Mistral-Vibe/3.0.3"}, "vibe"),
         ({b"content-type": b"application/json", b"user-agent": b"mistral-client-python/Mistral-Vibe/3.0.3"}, "vibe"),
+        (
+            {
+                b"x-goog-api-client": b"google-genai-sdk/1.30.0 gl-node/v20.20.2",
+                b"user-agent": b"GeminiCLI-tui/0.61.0/gemini-3.8-flash (linux; x64; terminal)",
+                b"sec-fetch-mode": b"cors",
+                b"accept-language": b"*",
+            },
+            "gemini-cli",
+        ),
+        (
+            {
+                b"x-goog-api-client": b"google-genai-sdk/3.6.1 gl-python/3.11.2",
+                b"user-agent": b"google-genai-sdk/3.6.1 gl-python/3.11.2",
+            },
+            "google-genai",
+        ),
+        ({b"user-agent": b"GeminiCLI-tui/0.61.0/gemini-3.8-flash (linux; x64; terminal)"}, ""),
         ({b"anthropic-version": b"2023-06-01", b"user-agent": b"litellm/1.81.10"}, "litellm"),
         (
             {

@@ -19,11 +19,18 @@ POPULATED = {
     "cline": '{\n  "version": 1,\n  "lastUsedProvider": "cline",\n  "providers": {\n    "cline": {\n      "settings": {"provider": "cline"}\n    }\n  }\n}\n',
     "zed": '// Zed settings\n{\n  "theme": "One Dark",\n  "agent": {\n    "default_model": {"provider": "zed.dev", "model": "claude"},\n  },\n}\n',
     "vscode": '[\n\t{\n\t\t"name": "mine",\n\t\t"vendor": "ollama"\n\t}\n]\n',
+    "gemini": "# mine\nexport FOO=1 # one\nGEMINI_API_KEY='AIza-mine'   # the key\nOTHER=\"two\nlines\"\n",
     "goose": "GOOSE_PROVIDER: openai\nGOOSE_MODEL: gpt-5 # mine\nextensions:\n  developer:\n    enabled: true\n",
     "crush": "# mine\nexport A=1\nmodel large anthropic/claude\n",
 }
 WITHOUT_MEMBERS = {"json": "{}", "jsonc": "{\n}\n"}
-COMMENT = {"jsonc": "// only this\n{}\n", "toml": "# only this\n", "yaml": "# only this\n", "script": "# only this"}
+COMMENT = {
+    "jsonc": "// only this\n{}\n",
+    "toml": "# only this\n",
+    "yaml": "# only this\n",
+    "script": "# only this",
+    "dotenv": "# only this\n",
+}
 
 
 def list_cases(tool, form):

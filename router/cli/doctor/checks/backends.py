@@ -10,8 +10,9 @@ import trio
 
 from router.backends import Backend
 from router.backends.advice import Advice, advise
+from router.backends.endpoints import find_endpoint, find_key_header, find_root, list_set_headers
 from router.backends.hosts import find_nearness
-from router.backends.known import api_of, host_of
+from router.backends.known import host_of
 from router.cli.common.output import format_count
 from router.cli.common.probe_backend import ProbeResult, build_outbound, fetch_key, probe_all, probe_backend
 from router.cli.doctor.row import Row, Run
@@ -28,6 +29,7 @@ from router.settings import Secret
 from router.store.config.redacted import advise_key
 from router.store.home.home import Home
 from router.watch.amounts import format_seconds
+from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
 
 #: Seconds of each step to a backend.
@@ -216,11 +218,15 @@ async def check_protocols(situation: Situation, home: Home, backend: Backend) ->
 
 
 async def _is_missing(backend: Backend, key: Secret | None, protocol: str, way: Outbound) -> bool:
-    entry, api = BY_NAME[protocol], api_of(backend)
-    url = backend.root + entry.path_for("x", stream=False).removeprefix("/v1")
-    headers = {**dict(entry.api.headers), **dict(way.headers), "content-type": "application/json"}
+    entry = BY_NAME[protocol]
+    url = build_url(
+        find_root(backend, protocol), find_endpoint(backend, protocol), entry, entry.path_for("x", stream=False), "x"
+    )
+    headers = {**dict(entry.api.headers), **list_set_headers(backend), **dict(way.headers)}
+    headers["content-type"] = "application/json"
     if key is not None:
-        headers[api.key_header.lower()] = api.key_prefix + key.reveal()
+        name, prefix = find_key_header(backend, protocol)
+        headers[name.lower()] = prefix + key.reveal()
     try:
         answer = await send("POST", url, headers, b"{}", _STEP, way)
     except ControlError:

@@ -116,7 +116,7 @@ def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Jso
             messages.append({"role": turn.role, "content": content})
         last = turn.role
     if not messages or messages[0]["role"] == "assistant":
-        ctx.note_weakened("messages")
+        ctx.note_weakened(ctx.caller_path("messages"))
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": _START}]})
     _check_prefill(messages, claude, ctx)
     return messages
@@ -153,9 +153,10 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
     """Check a last assistant message: in Chat it is history, in Messages the beginning of the answer."""
     if messages[-1]["role"] != "assistant":
         return
+    path = ctx.caller_path("messages")
     if not claude.prefill:
-        raise ctx.refuse("messages", "the last message is the assistant's, and the model does not continue one")
-    ctx.note_weakened("messages")
+        raise ctx.refuse(path, "the last message is the assistant's, and the model does not continue one")
+    ctx.note_weakened(path)
     content = cast("list[Json]", messages[-1]["content"])
     text = content[-1].get("text")
     if isinstance(text, str):

@@ -192,7 +192,7 @@ def encode_tools(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     for at, tool in enumerate(request.tools):
         entry: Json = {"name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if freeform_tools.has_grammar(tool):
-            ctx.note_weakened(f"tools[{at}].format")
+            ctx.note_weakened(f"{ctx.tool_path(at)}.format")
         if description := freeform_tools.describe(tool):
             entry["description"] = description
         schema = _encode_schema(tool, at, ctx)
@@ -202,7 +202,7 @@ def encode_tools(request: Request, claude: Claude, ctx: Context) -> list[Json]:
             strict += 1
             entry["strict"] = True
         elif tool.strict:
-            ctx.note_weakened(f"tools[{at}].strict")
+            ctx.note_weakened(f"{ctx.tool_path(at)}.strict")
         if tool.cache:
             entry["cache_control"] = build_mark(tool.cache)
         tools.append(entry)
@@ -214,7 +214,7 @@ def _encode_schema(tool: Tool, at: int, ctx: Context) -> Json:
     union = find_union(tool.schema)
     if not union:
         return tool.schema
-    ctx.note_weakened(f"tools[{at}].{ctx.caller_path('parameters')}.{union}")
+    ctx.note_weakened(f"{ctx.tool_path(at)}.{ctx.caller_path('parameters')}.{union}")
     return wrap_schema(tool.schema)
 
 
@@ -222,7 +222,7 @@ def _fit_strict(schema: Json, at: int, claude: Claude, ctx: Context) -> Json | N
     """The schema in the form that the model enforces, None where there is none."""
     if not claude.schemas:
         return None
-    path = f"tools[{at}].{ctx.caller_path('parameters')}"
+    path = f"{ctx.tool_path(at)}.{ctx.caller_path('parameters')}"
     return fit_schema(schema, ANTHROPIC, lambda where: ctx.note_weakened(f"{path}.{where}"))
 
 
@@ -233,7 +233,7 @@ def encode_choice(request: Request, claude: Claude, ctx: Context) -> Json | None
         return None
     chosen = chosen or Choice("auto")
     if claude.forced == "never" and chosen.mode in ("any", "tool"):
-        ctx.note_weakened("tool_choice")
+        ctx.note_weakened(ctx.caller_path("tool_choice"))
         chosen = Choice("auto")
     found: Json = {"type": chosen.mode}
     if chosen.mode == "tool":

@@ -6,8 +6,10 @@ The protocols of an entry are those the provider documents under its root; a sec
 Properties that the documentation leaves open have the value that causes an error rather than a silent loss.
 """
 
-from router.backends import ANTHROPIC, Known
+from router.backends import ANTHROPIC, Endpoint, Known
 from router.backends.profile import LOCAL_SAMPLING, OPENAI_SAMPLING, Profile
+from router.backends.providers.clouds import CLOUD_PROVIDERS
+from router.backends.providers.hosted import HOSTED_PROVIDERS
 
 #: Day on which the `models` tuples below were written.
 MODELS_DATE = "2026-11-20"
@@ -163,15 +165,26 @@ PROVIDERS = (
     Known(
         name="gemini",
         title="Google Gemini",
+        # Its endpoint for OpenAI's clients, and its own API, which can express more.
         root="https://generativelanguage.googleapis.com/v1beta/openai",
-        protocols=("chat",),
+        protocols=("chat", "gemini"),
+        endpoints={
+            "gemini": Endpoint(root="https://generativelanguage.googleapis.com/v1beta", auth_header="x-goog-api-key"),
+        },
+        source="https://ai.google.dev/gemini-api/docs/openai",
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
-        own_headers=("x-goog-user-project",),
+        own_headers=("x-server-timeout", "x-gemini-api-privileged-user-id"),
+        caller_headers=("x-gemini-api-privileged-user-id",),
+        own_prefixes=("x-goog-", "x-vertex-ai-llm-"),
         model_prefix="models/",
         profile=Profile(
-            efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False, schemas="gemini"
+            efforts=("none", "minimal", "low", "medium", "high"),
+            stop_max=5,
+            remote_images=False,
+            schemas="gemini",
+            prefers="gemini",
         ),
     ),
     Known(
@@ -296,4 +309,6 @@ PROVIDERS = (
         start="litellm --config FILE",
         profile=Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
     ),
+    *HOSTED_PROVIDERS,
+    *CLOUD_PROVIDERS,
 )

@@ -34,12 +34,4 @@ TOOLS = (
         obstacle="Cursor's requests come from its own servers, which cannot reach a proxy on your machine.",
         remedy=("Use another tool. What can be set up:   fairlead setup",),
     ),
-    Tool(
-        "gemini",
-        "Gemini CLI",
-        "0.61.0, tried",
-        program="gemini",
-        obstacle="Gemini CLI speaks Google's own API only, which fairlead does not serve.",
-        remedy=("For Gemini models use a tool that speaks OpenAI's API, for instance:   fairlead setup opencode",),
-    ),
 )

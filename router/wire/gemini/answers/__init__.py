@@ -1,0 +1,1 @@
+"""Answers of the Gemini API, whole and streamed, in and out."""

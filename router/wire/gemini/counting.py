@@ -1,0 +1,58 @@
+"""Requests to count tokens, and the model's name in bodies of requests whose path names it.
+
+    {"contents": […]}
+    {"generateContentRequest": {"model": "models/NAME", "contents": […], "systemInstruction": …, "tools": […]}}
+
+Only the second form counts the system prompt and the tools (https://ai.google.dev/api/tokens).
+"""
+
+from typing import cast
+
+import msgspec
+
+from router.wire.gemini.names import get, to_snake
+from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.splice import Splice
+
+_REQUEST = "generateContentRequest"
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+
+
+def read_counted(data: Json) -> Json:
+    """The request for text that a request to count is about."""
+    found = get(data, _REQUEST)
+    return cast("Json", found) if isinstance(found, dict) else data
+
+
+def write_counted(data: Json, model: str) -> Json:
+    """The request to count a request for text. model: its name in the path."""
+    return {_REQUEST: {"model": f"models/{model}", **data}}
+
+
+def rename_model(splice: Splice, model: str) -> None:
+    """Put a model's new name where a body repeats it: Google refuses one that is not the path's. Raises BadRequest for
+    a doubled key."""
+    name = msgspec.Raw(msgspec.json.encode(f"models/{model}"))
+    if splice.raw("model") is not None:
+        splice.put("model", bytes(name))
+    for place in (_REQUEST, to_snake(_REQUEST)):
+        raw = splice.raw(place)
+        if raw is None:
+            continue
+        try:
+            held = _object.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if "model" in held:
+            splice.put(place, msgspec.json.encode({**held, "model": name}))
+    raw = splice.raw("requests")
+    if raw is None:
+        return
+    try:
+        entries = _objects.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    if any("model" in one for one in entries):
+        renamed = [{**one, "model": name} if "model" in one else one for one in entries]
+        splice.put("requests", msgspec.json.encode(renamed))

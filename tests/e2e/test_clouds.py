@@ -1,0 +1,189 @@
+"""Clouds on loopback: what leaves for each protocol of a provider that has paths, key headers and fields of its own."""
+
+import itertools
+import json
+
+import pytest
+
+from .processes import Threaded, backend
+from .samples import PROTOCOLS
+from .traffic import answer_of, events_of
+from .upstream import Upstream, plain, stream
+from .wire import ask
+
+SAMPLES = {one.name: one for one in PROTOCOLS}
+USAGE = {
+    "messages": {"input_tokens": 10, "output_tokens": 5},
+    "chat": {"prompt_tokens": 10, "completion_tokens": 5},
+    "responses": {"input_tokens": 10, "output_tokens": 5},
+}
+TURNS = {
+    "messages": {"max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]},
+    "chat": {"max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]},
+    "responses": {"max_output_tokens": 50, "input": "Hi", "store": False},
+}
+PLACE = "/v1/projects/p-1/locations/global"
+KEY = "cloud-key-0123456789"
+
+
+@pytest.fixture(scope="module")
+def listening():
+    found = Upstream()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory, listening):
+    """A proxy with clouds that stand on one loopback port."""
+    place = listening.root.removesuffix("/v1")
+
+    def cloud(name, root, protocols, **more):
+        made = backend(name, place + root, protocols=protocols, vendor=name, auth="key", key=KEY)
+        return made | {
+            key: {one: place + path for one, path in value.items()} if key == "roots" else value
+            for key, value in more.items()
+        }
+
+    backends = [
+        cloud(
+            "vertex",
+            f"{PLACE}/endpoints/openapi",
+            ["messages", "chat", "responses"],
+            roots={"messages": f"{PLACE}/publishers/anthropic", "responses": f"{PLACE}/publishers/openai/v1"},
+            variables={"project": "p-1", "location": "global"},
+        ),
+        cloud("foundry", "/openai/v1", ["messages", "chat", "responses"], roots={"messages": "/anthropic/v1"}),
+        cloud("claude-aws", "/v1", ["messages"], variables={"region": "us-east-1", "workspace": "w1"}),
+        cloud("azure", "/openai/v1", ["chat", "responses"], auth_header="api-key"),
+    ]
+    with Threaded(tmp_path_factory.mktemp("clouds"), backends=backends, echo_model="off") as running:
+        yield running
+
+
+@pytest.fixture
+def upstream(listening):
+    listening.clear()
+    return listening
+
+
+def answer_in(spoken, *, streamed):
+    """What an upstream answers."""
+    sample = SAMPLES[spoken]
+    return stream(events_of(sample, USAGE[spoken])) if streamed else plain(answer_of(sample, USAGE[spoken]))
+
+
+def send(proxy, upstream, caller, model, spoken, *, streamed=False, headers=()):
+    """Send a request; what its upstream got: path, body and request."""
+    upstream.script(answer_in(spoken, streamed=streamed))
+    body = {"model": model, **TURNS[caller], **({"stream": True} if streamed else {})}
+    answer = ask(proxy.port, SAMPLES[caller].path, json.dumps(body).encode(), *headers)
+    assert (answer.status, answer.whole) == (200, True), answer.body
+    [seen] = upstream.seen
+    return seen.line.split()[1].decode(), json.loads(seen.body), seen
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("caller", ["messages", "chat", "responses"])
+def test_claude_on_vertex(proxy, upstream, caller, streamed):
+    """Its model stands in the path and not in the body, beside the version of the API; the header of the version stays
+    behind. Relayed and translated are alike."""
+    path, body, seen = send(
+        proxy,
+        upstream,
+        caller,
+        "vertex:claude-opus-4-5@20251101",
+        "messages",
+        streamed=streamed,
+        headers=[(b"anthropic-version", b"2023-06-01"), (b"anthropic-beta", b"b1")] if caller == "messages" else [],
+    )
+    verb = "streamRawPredict" if streamed else "rawPredict"
+    assert path == f"{PLACE}/publishers/anthropic/models/claude-opus-4-5@20251101:{verb}"
+    assert "model" not in body
+    assert body["anthropic_version"] == "vertex-2023-10-16"
+    assert body.get("stream", False) is streamed
+    assert seen.field(b"anthropic-version") is None
+    assert seen.field(b"anthropic-beta") == (b"b1" if caller == "messages" else None)
+    assert seen.field(b"authorization") == b"Bearer " + KEY.encode()
+    assert seen.field(b"x-api-key") is None
+
+
+def test_a_count_on_vertex(proxy, upstream):
+    """A count names the model in its body, at a path without one."""
+    upstream.script(plain(b'{"input_tokens":7}'))
+    body = {"model": "vertex:claude-opus-5", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = ask(proxy.port, "/v1/messages/count_tokens", json.dumps(body).encode())
+    assert answer.json() == {"input_tokens": 7}
+    [seen] = upstream.seen
+    assert seen.line.split()[1].decode() == f"{PLACE}/publishers/anthropic/models/count-tokens:rawPredict"
+    assert json.loads(seen.body)["model"] == "claude-opus-5"
+
+
+@pytest.mark.parametrize(
+    "model", ["vertex:claude-a/b", "vertex:claude-..:x", "vertex:claude-a?x=1", "vertex:claude-a#b"]
+)
+def test_a_model_that_would_change_the_path(proxy, upstream, model):
+    """It is refused in the caller's form before anything is sent."""
+    body = {"model": model, **TURNS["messages"]}
+    answer = ask(proxy.port, "/v1/messages", json.dumps(body).encode())
+    assert answer.status == 400
+    assert "cannot stand in the path" in answer.json()["error"]["message"]
+    assert upstream.seen == []
+
+
+CASES = [
+    ("vertex:google/gemini-3-pro", "chat", f"{PLACE}/endpoints/openapi/chat/completions"),
+    ("vertex:gpt-5.6", "responses", f"{PLACE}/publishers/openai/v1/responses"),
+    ("foundry:claude-opus-5", "messages", "/anthropic/v1/messages"),
+    ("claude-aws:claude-opus-5", "messages", "/v1/messages"),
+]
+
+
+@pytest.mark.parametrize(("caller", "case"), [*itertools.product(TURNS, CASES)])
+def test_each_model_in_its_protocol(proxy, upstream, caller, case):
+    """A cloud serves a model in its own protocol, whatever the caller's is, and under that protocol's root."""
+    model, spoken, expected = case
+    path, body, _ = send(proxy, upstream, caller, model, spoken)
+    assert path == expected
+    assert body["model"] == model.partition(":")[2]
+
+
+def test_keys_in_their_headers(proxy, upstream):
+    """The key goes in the header of the protocol, or in the one that the user chose, and in no other."""
+    names = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+    bare, bearer = KEY.encode(), b"Bearer " + KEY.encode()
+    for model, caller, spoken, wanted in (
+        ("foundry:claude-opus-5", "messages", "messages", (None, bare, None, None)),
+        ("foundry:gpt-x", "chat", "chat", (bearer, None, None, None)),
+        ("azure:gpt-x", "chat", "chat", (None, None, bare, None)),
+        ("azure:gpt-x", "messages", "responses", (None, None, bare, None)),
+        ("claude-aws:claude-opus-5", "messages", "messages", (bearer, None, None, None)),
+    ):
+        upstream.clear()
+        _, _, seen = send(proxy, upstream, caller, model, spoken, headers=[(b"api-key", b"callers-own")])
+        assert tuple(seen.field(name) for name in names) == wanted
+
+
+def test_headers_go_to_their_vendor_alone(proxy, upstream):
+    """A header of one cloud is not passed on to another, and a needed one is the backend's and not the caller's."""
+    own = [
+        (b"x-ms-client-request-id", b"1"),
+        (b"x-amzn-bedrock-trace", b"1"),
+        (b"x-vertex-ai-llm-request-type", b"shared"),
+        (b"x-goog-user-project", b"1"),
+        (b"cf-aig-gateway-id", b"1"),
+        (b"x-hf-bill-to", b"1"),
+        (b"anthropic-workspace-id", b"callers"),
+    ]
+    kept = {
+        "vertex:google/m": {b"x-vertex-ai-llm-request-type", b"x-goog-user-project"},
+        "foundry:m": {b"x-ms-client-request-id"},
+    }
+    for model, expected in kept.items():
+        upstream.clear()
+        _, _, seen = send(proxy, upstream, "chat", model, "chat", headers=own)
+        assert {name for name, _ in own if seen.field(name) is not None} == expected
+    upstream.clear()
+    _, _, seen = send(proxy, upstream, "messages", "claude-aws:claude-opus-5", "messages", headers=own)
+    assert seen.field(b"anthropic-workspace-id") == b"w1"
+    assert seen.field(b"x-amzn-bedrock-trace") == b"1"
