@@ -183,8 +183,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     error_hints: tuple[tuple[str, str], ...] = ()
     #: The public document that this entry follows; '' for entries older than this field.
     source: str = ""
-    #: Its roots in other regions, and its former roots.
+    #: Its roots in other regions, and its former ones, which still answer.
     other_roots: tuple[str, ...] = ()
+    #: Those of them that it advises to leave for `root`.
+    former_roots: tuple[str, ...] = ()
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True

@@ -43,6 +43,8 @@ async def read_request(arrival: Arrival) -> RequestContext:
     # All of them have to be the key's own.
     limit = resource_ids.NAMED_LIMIT if arrival.grant is None else resource_ids.CHECKED_LIMIT
     names = resource_affinity.named_ids(call, top, limit)
+    if call.entry.resources is not None:
+        names += call.entry.resources.in_body(body.data)[:limit]
     if top is not None and (arrival.grant is not None or arrival.runtime.resource_owners.attached):
         in_depth = resource_ids.in_depth if arrival.grant is None else resource_ids.in_escaped_depth
         large = len(body.data) > THREAD_BYTES
