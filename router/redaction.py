@@ -33,9 +33,12 @@ _PASSES = 4
 # What looks like a key of any provider.
 KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk|flk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
-    # Bedrock's keys, access tokens of Google, signed tokens.
-    r"|(?:bedrock-api-key-|(?<![A-Za-z0-9+/])ABSK)[A-Za-z0-9+/]{12,}={0,2}|ya29\.[A-Za-z0-9_\-.]{12,}"
+    # Of clouds: keys of Bedrock and ids of AWS's keys, tokens of Google, JWTs, and the parts of a presigned URL. Inside
+    # of long base64, as images are, the letters of some are an accident.
+    r"|(?<![A-Za-z0-9+/])ABSK[A-Za-z0-9+/]{12,}={0,2}|bedrock-api-key-[A-Za-z0-9+/_\-]{12,}={0,2}"
+    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|ya29\.[A-Za-z0-9_.\-]{12,}|nvapi-[A-Za-z0-9_\-]{12,}|hf_[A-Za-z0-9]{12,}"
     r"|(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]+)?"
+    r"|X-Amz-(?:Signature|Credential|Security-Token)=[A-Za-z0-9%/+=_.\-]{8,}"
 )
 _DIGIT = re.compile(r"[0-9]")
 

@@ -51,6 +51,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/cache_rules.py": {
         "pattern": NAME,
     },
+    "backends/endpoints.py": {
+        "_VERSION": HEAD,
+        "endpoint.models": NAME,
+    },
     "backends/hosts.py": {
         "_NAME": SETTING,
         "_NUMBER": SETTING,
@@ -71,6 +75,18 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
+    },
+    "backends/old_roots.py": {
+        "_AZURE": SETTING,
+    },
+    "backends/variables.py": {
+        "_NAME": OWN,
+        "pieces": OWN,
+        "one.pattern": SETTING,
+        "values": SETTING,
+        "one": SETTING,
+        "_express(entry, template)": SETTING,
+        "pattern": SETTING,
     },
     "demo/full/answer.py": {
         "_CODE_WORD": BODY,
@@ -258,6 +274,23 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/gemini/models.py": {
         "pattern": NAME,
     },
+    "wire/gemini/requests/resource_names.py": {
+        "'(?:/upload)?/v1(?:alpha|beta)/files(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/cachedContents(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/interactions(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)/batches(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/operations(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/tunedModels(?:/|$)'": HEAD,
+        "'(?:/upload)?/v1(?:alpha|beta)?/fileSearchStores(?:/|$)'": HEAD,
+        "_IN_PATH": HEAD,
+        "_WHOLE": BODY,
+        "_FILE": BODY,
+        "_CACHE": BODY,
+        "_EARLIER": BODY,
+    },
+    "wire/gemini/traits.py": {
+        "_MEDIA_TYPE": BODY,
+    },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,
     },
@@ -308,6 +341,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/paths/tables.py": {
         "_CLOSED": HEAD,
         "'/v1/(?:' + '|'.join((one.replace('*', '[^/]+') for one in patterns)) + ')'": HEAD,
+    },
+    "wire/paths/upstream.py": {
+        "_UNFIT": NAME,
     },
     "wire/protocols.py": {
         "b'\"image\"|\\\\\\\\u00[67]'": BODY,

@@ -177,10 +177,16 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
+    #: The source of keys that are made from the user's own credentials of the cloud, '' for none.
+    key_cloud: str = ""
+    #: What its errors say, in lower case, and what to do then, as the end of a sentence.
+    error_hints: tuple[tuple[str, str], ...] = ()
     #: The public document that this entry follows; '' for entries older than this field.
     source: str = ""
-    #: Its roots in other regions, and its former roots.
+    #: Its roots in other regions, and its former ones, which still answer.
     other_roots: tuple[str, ...] = ()
+    #: Those of them that it advises to leave for `root`.
+    former_roots: tuple[str, ...] = ()
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True

@@ -31,6 +31,9 @@ class RoutingFacts(msgspec.Struct, frozen=True):
     stream: bool
     #: A model is to write text.
     generates: bool = False
+    #: The field that only a backend which speaks the protocol itself can serve, such as a tool of its vendor's; '' for
+    #: none.
+    bound: str = ""
     #: Name of the backend that issued an id the request names, None when there is none or it is not remembered.
     owner: str | None = None
     #: Alias of the account there.

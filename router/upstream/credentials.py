@@ -32,6 +32,8 @@ from router.upstream.keys.fetched_key import FetchedKey
 from router.upstream.keys.sources import Sources
 
 CACHED_SECONDS = 300.0
+#: Also of a key that lives longer, so that another one in its place is noticed.
+LONGEST_CACHED_SECONDS = 86_400.0
 # Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
 #: How long a command, keyring or issuer is left alone after it gave a refused key again: doubled each time up to the
@@ -139,8 +141,8 @@ class _Fetch:
         else:
             from router.login.refresh import find_due
 
-            self.ends = now + key.ends_in
-            self.due = self.ends - find_due(key.ends_in)
+            life = min(key.ends_in, LONGEST_CACHED_SECONDS)
+            self.ends, self.due = now + life, now + life - find_due(life)
         self.parts, self.secret = key.parts, key.secret
 
 

@@ -104,6 +104,21 @@ def test_all_at_once_are_one_renewal(use):
     assert len(issuer.asked) == 2
 
 
+def test_a_key_that_lives_for_years_is_fetched_once_a_day(use):
+    """Another one may have taken its place."""
+    issuer = Issuer(10 * 365 * 86_400.0)
+
+    async def main(credentials):
+        await credentials.key(REFERENCE)
+        await trio.sleep(86_000 * 0.5)
+        assert (await credentials.key(REFERENCE)).reveal() == "key-1"
+        for _ in range(2):
+            await trio.sleep(86_000 * 0.51)
+        assert (await credentials.key(REFERENCE)).reveal() == "key-2"
+
+    use(issuer, main)
+
+
 def test_an_idle_key_is_not_renewed(use):
     """Without requests nothing is asked; the first one after the end waits for a new key."""
     issuer = Issuer(3600.0)

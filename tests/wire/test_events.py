@@ -15,7 +15,7 @@ from router.wire.raw.json import json_values
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
 
-MESSAGES, CHAT, RESPONSES = (entry.dialect for entry in BY_NAME.values())
+MESSAGES, CHAT, RESPONSES, GEMINI = (BY_NAME[name].dialect for name in ("messages", "chat", "responses", "gemini"))
 
 
 def chunk(finish=None, **delta):
@@ -69,6 +69,17 @@ MEANINGS = [
     (RESPONSES, "response.created", {"response": {}}, H, None),
     (RESPONSES, "response.completed", {"response": {}}, C, True),
     (RESPONSES, "", None, H, None),
+    (GEMINI, "", {"candidates": [{"content": {"role": "model", "parts": [{"text": "a"}]}}]}, C, None),
+    (GEMINI, "", {"candidates": [{"content": {"role": "model"}}]}, H, None),
+    (GEMINI, "", {"candidates": [{"content": {"parts": [{"text": ""}]}, "finishReason": "STOP"}]}, C, True),
+    (GEMINI, "", {"candidates": [{"finishReason": "SAFETY"}]}, C, True),
+    (GEMINI, "", {"candidates": []}, H, None),
+    (GEMINI, "", {"candidates": [None, 1], "usageMetadata": {}}, H, None),
+    (GEMINI, "", {"usageMetadata": {"trafficType": "ON_DEMAND"}}, H, None),
+    (GEMINI, "", {"promptFeedback": {"blockReason": "SAFETY"}}, C, True),
+    (GEMINI, "", {"error": {"code": 503}}, E, False),
+    (GEMINI, "error", {"message": "no form"}, E, False),
+    (GEMINI, "", None, H, None),
     (PLAIN, "", {"anything": 1}, C, None),
     (PLAIN, "", None, C, None),
 ]
@@ -208,4 +219,4 @@ def test_token_counts_are_read(dialect, found, wanted):
 
 def test_every_protocol_has_a_dialect():
     """There is a dialect for each protocol that a backend can speak."""
-    assert sorted(BY_NAME) == ["chat", "messages", "responses"]
+    assert sorted(BY_NAME) == ["chat", "gemini", "messages", "responses"]

@@ -5,6 +5,7 @@ import contextlib
 import getpass
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.backends import Account, Backend
@@ -79,7 +80,7 @@ def open_credentials(home: Home, settings: Settings | None = None) -> "Credentia
     from router.upstream.credentials import Credentials
 
     found = settings or toml.load(home, os.environ).settings
-    way = lambda: read_outbound(found, os.environ)  # noqa: E731
+    way = partial(read_outbound, found, os.environ)
     return Credentials(os.environ, read_own_keys(home, found), logins=Logins(home, way), outbound=way)
 
 

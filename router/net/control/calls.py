@@ -13,8 +13,8 @@ from router.backends.known import api_of, host_of, known, refuses_max_tokens
 from router.errors import BadRequest
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.control.model_pages import Page, decode_page, iter_names
-from router.net.control.request import SHOWN, Answer, ControlError, clean, send
-from router.redaction import NO_SECRETS, Redactor
+from router.net.control.refusals import check_not_html, read_refusal
+from router.net.control.request import Answer, ControlError, clean, send
 from router.settings import Secret
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
@@ -188,7 +188,7 @@ async def probe_stream(
         raise read_refusal(answer, url, key)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/event-stream":
-        _check_not_html(answer, url)
+        check_not_html(answer, url)
         said = f"{urlsplit(url).netloc} was asked for a stream and sent {clean(kind, 60) or 'an answer without a type'}"
         raise ControlError(said, status=answer.status, code="no_stream")
     events = [line.removeprefix(b"data:") for line in answer.body.splitlines() if line.startswith(b"data:")]
@@ -277,7 +277,7 @@ def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     """The decoded body of a success. Raises ControlError for everything else."""
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)
-    _check_not_html(answer, url)
+    check_not_html(answer, url)
     try:
         data = cast("object", msgspec.json.decode(answer.body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -312,49 +312,6 @@ def _read_page(
     page, whole = _decode_page(backend, answer, url, key)
     named = iter_names(backend, zip(page.data or [], whole, strict=True))
     return page, [(name, None if read_entry is None else read_entry(entry)) for name, entry in islice(named, MODELS)]
-
-
-def _check_not_html(answer: Answer, url: str) -> None:
-    if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
-        why = "a login page or proxy may be intercepting the connection, or the base URL is wrong"
-        if answer.status in (404, 405):
-            why = "the path of the base URL is probably wrong"
-        raise ControlError(f"{urlsplit(url).netloc} sent a web page, not an API's answer: {why}", status=answer.status)
-
-
-def read_refusal(answer: Answer, url: str, key: Secret | None, *, limit: int = SHOWN) -> ControlError:
-    """The error for an unsuccessful answer, in the provider's words, cut at `limit` and without the key."""
-    host = urlsplit(url).netloc
-    hidden = NO_SECRETS if key is None else Redactor([key.reveal()])
-    if 300 <= answer.status < 400:
-        target = clean(hidden.redact_text(urlsplit(answer.headers.get("location", "")).netloc)) or "another path"
-        said = f"{host} redirects to {target} ({answer.status})"
-        return ControlError(said, status=answer.status, code="redirect", cause="redirect")
-    try:
-        _check_not_html(answer, url)
-        message, code = _read_error(msgspec.json.decode(answer.body))
-    except ControlError as error:
-        message, code = str(error), ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        message, code = answer.body[: SHOWN * 4].decode("utf-8", "replace"), ""
-    if key is not None:
-        message = message.replace(key.reveal(), "(key)")
-        code = code.replace(key.reveal(), "(key)")
-    message, code = hidden.redact_text(message[: SHOWN * 4]), hidden.redact_text(code[: SHOWN * 4])
-    said = clean(message, limit) or f"{host} answered {answer.status} and gave no reason"
-    return ControlError(said, status=answer.status, code=clean(code, 60))
-
-
-def _read_error(data: object) -> tuple[str, str]:
-    """Message and code from the forms providers use: {"error": {…}}, {"error": "…"}, {"message": "…"}."""
-    entry = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-    inner = entry.get("error", entry)
-    if isinstance(inner, str):
-        return inner, ""
-    fields = cast("dict[str, object]", inner) if isinstance(inner, dict) else entry
-    message = fields.get("message") or fields.get("detail")
-    code = next((value for name in ("code", "type") if isinstance(value := fields.get(name), str) and value), "")
-    return (message if isinstance(message, str) else ""), code
 
 
 def _find_text(value: object) -> str:

@@ -11,20 +11,23 @@ The steps in order; the one that finds the backend is the last:
 4 catalog, 5 family, 6 default, 7 nothing: 404. A name of a vendor's models, and a shortcut for them, is for that
            vendor's backends alone where there are any (vendor_names). Where 404 would follow, what a tool asks beside
            the conversation, for a model of its own choice, goes where the shortcut of the model's family leads
+
+What only a backend of the request's own protocol can serve, such as a tool that runs at the vendor, goes to one that
+serves the model that was asked for, also where an alias or a rule leads elsewhere.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from router.backends import COMMON, Backend, speaks_api
+from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
 from router.ir import RoutingFacts
+from router.policy.routing.bound_requests import OWNER, find_owner, make_speaks, prefer_native, route_to_native
 from router.policy.routing.family_shortcuts import LONG, parse_shortcut, parse_version, strip_long
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
-from router.policy.routing.resource_owner import find_owner
 from router.policy.routing.rules import PreparedRule
 from router.policy.routing.suggestions import describe_configured, find_nearest_models, join_names, make_refusal
 from router.policy.routing.table import DEMO, Route, Table, format_rule
@@ -74,12 +77,13 @@ def decide(facts: RoutingFacts, table: Table, traits: RequestTraits = NO_TRAITS,
     Raises UnknownModel, or BadRequest when nothing says where the request should go.
     """
     try:
-        return _decide_by_name(facts, table, traits, trace)
+        route = _decide_by_name(facts, table, traits, trace)
     except UnknownModel:
-        route = _route_to_relative(facts, table, traits, trace)
-        if route is None:
+        relative = _route_to_relative(facts, table, traits, trace)
+        if relative is None:
             raise
-        return route
+        route = relative
+    return route_to_native(route, facts, table, trace) if facts.bound else route
 
 
 def _decide_by_name(facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None) -> Route:
@@ -145,7 +149,7 @@ def _route_to_owner(
         trace.append(Step("owner", True, f"the request names an id that {owner.name} issued"))
     sent = name.text or None
     by = name.describe() if sent != model else ""
-    return Route(owner, sent, "owner of an id", sent != model, name.alias, floats=name.floats, renamed_by=by)
+    return Route(owner, sent, OWNER, sent != model, name.alias, floats=name.floats, renamed_by=by)
 
 
 # Steps 0 and 1
@@ -328,7 +332,7 @@ def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
     if owners:
         if trace is not None:
             trace.append(Step("catalog", True, f"{bare} is listed by {join_names(owners)}"))
-        return _Found(_prefer_native(owners, facts), bare, "catalog")
+        return _Found(prefer_native(owners, facts), bare, "catalog")
     gap = table.find_gap(text.partition(":")[0]) if ":" in text else None
     owners = table.of_family(bare) if gap is None else ()
     if trace is not None:
@@ -337,7 +341,7 @@ def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
         said = f"a model of the family of {join_names(owners)}" if owners else "no provider's family matches"
         trace.append(Step("family", bool(owners), said))
     if owners:
-        return _Found(_prefer_native(owners, facts), bare, "family")
+        return _Found(prefer_native(owners, facts), bare, "family")
     fallback = _find_default(table) if gap is None else None
     if trace is not None:
         trace.append(Step("default", fallback is not None, fallback.name if fallback else _explain_no_default(table)))
@@ -353,22 +357,12 @@ def _explain_no_default(table: Table) -> str:
     return f"default_backend {table.default} {gap.why if gap else 'is not configured'}"
 
 
-def _prefer_native(owners: Sequence[Backend], facts: RoutingFacts) -> Backend:
-    """The first that speaks the caller's protocol, else the first that could get a translated request: a login of the
-    caller's is not passed along with one."""
-    if len(owners) == 1:
-        return owners[0]
-    speaks = _make_speaks(facts)
-    native = next((backend for backend in owners if speaks(backend)), None)
-    return native or next((backend for backend in owners if backend.auth != "client"), owners[0])
-
-
 def _find_default(table: Table) -> Backend | None:
     return table.named.get(table.default) if table.default is not None else None
 
 
 def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None) -> Route:
-    speaks = _make_speaks(facts)
+    speaks = make_speaks(facts)
     able = [backend for backend in table.backends if speaks(backend)]
     real = [backend for backend in able if backend.name != DEMO]
     fallback = _find_default(table)
@@ -388,9 +382,3 @@ def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None)
     if trace is not None:
         trace.append(Step("default", True, f"the request names no model; {route.backend.name} is the {route.why}"))
     return route
-
-
-def _make_speaks(facts: RoutingFacts) -> Callable[[Backend], bool]:
-    if facts.protocol is None:
-        return lambda backend: speaks_api(backend.protocols, COMMON)
-    return lambda backend: facts.protocol in backend.protocols

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 StepName = Literal[
-    "forced", "alias", "shortcut", "vendor", "prefix", "owner", "rule", "catalog", "family", "default", "none"
+    "forced", "alias", "shortcut", "vendor", "prefix", "owner", "rule", "catalog", "family", "default", "bound", "none"
 ]
 
 # The text of a rule behind the one that applied, or behind a prefix, which decides before rules.

@@ -59,10 +59,12 @@ class TextBinding:
     """What a signature on a text is bound to: all text of the answer since its last call. Clients trim it, and join and
     split it anew, so its blanks do not count."""
 
-    __slots__ = ("_hash", "empty")
+    __slots__ = ("_hash", "_pieces", "empty")
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
+        # What is not in the hash yet: most texts are never asked for theirs.
+        self._pieces: list[str] = []
         #: True while there is no text.
         self.empty: bool = True
 
@@ -70,10 +72,13 @@ class TextBinding:
         """Add a piece of the text."""
         if text:
             self.empty = False
-            self._hash.update("".join(text.split()).encode("utf-8", "surrogatepass"))
+            self._pieces.append(text)
 
     def bind(self) -> str:
         """The words for the text so far."""
+        for piece in self._pieces:
+            self._hash.update("".join(piece.split()).encode("utf-8", "surrogatepass"))
+        self._pieces.clear()
         return f"text {self._hash.copy().hexdigest()}"
 
 

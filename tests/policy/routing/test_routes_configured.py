@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from router.backends import Backend
@@ -235,3 +236,46 @@ def test_a_name_that_is_served_needs_no_relative():
     catalogs = {"router": ("anthropic/claude-sonnet-4.6", "claude-sonnet-5"), "gpt": ("oss",)}
     assert auxiliary("claude-sonnet-5", [ROUTER, GPT], catalogs)[:2] == ("router", "claude-sonnet-5")
     assert auxiliary("claude-haiku-4-5", [ROUTER, GPT], catalogs, default="gpt")[:2] == ("gpt", "claude-haiku-4-5")
+
+
+GEMINI = Backend(name="gemini", root="https://g/v1beta", protocols=("chat", "gemini"), vendor="gemini")
+COMPATIBLE = Backend(name="google", root="https://g/v1beta/openai", protocols=("chat",), vendor="gemini")
+SEARCH = RoutingFacts("gemini", "gemini-3-flash-preview", stream=False, generates=True, bound="tools[0].googleSearch")
+
+
+@pytest.mark.parametrize(
+    ("facts", "backends", "expected"),
+    [
+        (SEARCH, (CLAUDE, GEMINI), ("gemini", "gemini-3-flash-preview", "bound to the protocol")),
+        (SEARCH, (CLAUDE, COMPATIBLE, GEMINI), ("gemini", "gemini-3-flash-preview", "bound to the protocol")),
+        (SEARCH, (CLAUDE, COMPATIBLE), ("claude", "claude-opus-5", "catalog")),
+        ({"bound": ""}, (CLAUDE, GEMINI), ("claude", "claude-opus-5", "catalog")),
+        ({"model": "claude:claude-opus-5"}, (CLAUDE, GEMINI), ("claude", "claude-opus-5", "prefix")),
+        ({"model": "claude-opus-5"}, (CLAUDE, GEMINI), ("claude", "claude-opus-5", "catalog")),
+        ({"model": "gemini-x"}, (CLAUDE, GEMINI), ("gemini", "gemini-x", "family")),
+    ],
+)
+def test_what_only_one_protocol_can_have(facts, backends, expected):
+    """A tool that runs at the vendor goes to a backend that has it for the model that was asked for, whatever its alias
+    says; not where the caller names the backend, nor where there is none."""
+    if isinstance(facts, dict):
+        facts = msgspec.structs.replace(SEARCH, **facts)
+    families = {**FAMILIES, "gemini": (r"gemini-.*",)}
+    aliases = {"gemini-3-flash-preview": "claude-opus-5"}
+    found = Table(backends, {"claude": ("claude-opus-5",)}, families, aliases=aliases)
+    trace = []
+    for steps in (None, trace):
+        route = decide(facts, found, trace=steps)
+        assert (route.backend.name, route.model, route.why) == expected
+    bound = [step for step in trace if step.step == "bound"]
+    assert [step.took for step in bound] == ([expected[2].startswith("bound")] if bound else [])
+
+
+def test_a_rule_is_passed_over_for_a_tool_of_the_vendor():
+    """A rule that leads the model elsewhere is passed over too, and a forced model."""
+    families = {**FAMILIES, "gemini": (r"gemini-.*",)}
+    rule = Rule(name="all", when=Condition(model="gemini-*"), backend="claude", model="claude-opus-5")
+    for options in ({"routes": [rule]}, {"model": "claude-opus-5"}):
+        found = Table((CLAUDE, GEMINI), {"claude": ("claude-opus-5",)}, families, **options)
+        assert decide(SEARCH, found).backend is GEMINI
+        assert decide(msgspec.structs.replace(SEARCH, bound=""), found).backend is CLAUDE

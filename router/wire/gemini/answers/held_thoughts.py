@@ -20,7 +20,8 @@ class HeldThoughts:
 
     def say(self, text: str) -> None:
         """Text was written; it ends the open block."""
-        self.end_block()
+        if self._text or self._signature:
+            self.end_block()
         self._said.add(text)
 
     def think(self, text: str) -> None:
@@ -53,19 +54,21 @@ class HeldThoughts:
     def sign_call(self, call_id: str) -> str:
         """The signature of a call that begins; '' where no reasoning stands in front of it. Text in front of it is not
         bound to any other signature."""
-        return self._pack(bind_call(call_id))
+        self.end_block()
+        found = self._pack(bind_call(call_id)) if self._held else ""
+        self.begin_text()
+        return found
 
     def sign_text(self) -> str:
         """The signature of the text that ends the answer; '' where no reasoning is left."""
-        return self._pack(self._said.bind())
+        self.end_block()
+        return self._pack(self._said.bind()) if self._held else ""
 
     def begin_text(self) -> None:
         """A call was written: text that follows stands behind it."""
         self._said = TextBinding()
 
     def _pack(self, bound: str) -> str:
-        self.end_block()
-        found = pack(tuple(self._held), bound, self._ctx.sealer) if self._held else ""
+        found = pack(tuple(self._held), bound, self._ctx.sealer)
         self._held.clear()
-        self._said = TextBinding()
         return found
