@@ -38,6 +38,9 @@ COMMANDS = (
 
 #: Names of organisations and projects: meant for one vendor, and no secret in an answer of that one.
 NAMES = {label(name) for name, vendor in CARRIERS.items() if vendor}
+#: Google's name of an installation, for a caller's own login at Google alone.
+INSTALLATION = label("x-gemini-api-privileged-user-id")
+NAMES.add(INSTALLATION)
 
 
 class Cell(NamedTuple):
@@ -138,7 +141,7 @@ class Rig:
             google = cell.call.name.startswith(("gemini", "upload"))
             allowed |= {label("x-goog-api-key")} if google else set()
         if (kind.vendor, kind.auth) == ("gemini", "client"):
-            allowed.add(label("x-gemini-api-privileged-user-id"))
+            allowed.add(INSTALLATION)
             if mine and not labels & {label(name) for name in mine}:
                 self.leaks.append((cell, kind.name, "did not get the caller's credential"))
         if kind.auth == "key" and f"key{kind.name}" not in labels:
