@@ -9,6 +9,9 @@ from router.backends.profile import LOCAL_SAMPLING, Profile
 
 _CLAUDE = r"(?:.*[./])?claude.*"
 _NOT_CLAUDE = r"(?!(?:.*[./])?claude).*"
+# Where users name their deployments.
+_NAMED_CLAUDE = r".*claude.*"
+_NOT_NAMED_CLAUDE = r"(?!.*claude).*"
 _REGION = Variable(
     about="AWS region",
     pattern=r"[a-z]{2,8}(?:-[a-z0-9]{1,16}){1,4}-\d{1,2}",
@@ -253,10 +256,12 @@ CLOUD_PROVIDERS = (
         variables={"resource": _RESOURCE},
         endpoints={
             "messages": Endpoint(
-                root="https://{resource}.services.ai.azure.com/anthropic/v1", auth_header="x-api-key", models=_CLAUDE
+                root="https://{resource}.services.ai.azure.com/anthropic/v1",
+                auth_header="x-api-key",
+                models=_NAMED_CLAUDE,
             ),
-            "chat": Endpoint(models=_NOT_CLAUDE),
-            "responses": Endpoint(models=_NOT_CLAUDE),
+            "chat": Endpoint(models=_NOT_NAMED_CLAUDE),
+            "responses": Endpoint(models=_NOT_NAMED_CLAUDE),
         },
         own_prefixes=_MICROSOFT,
         models_path="",
