@@ -45,7 +45,7 @@ LISTS = [
     ("why -- ", ["-", "req_0000000000000000000b"]),
     ("why req_0000000000000000000b ", JSON),
     ("explain ", [*NAMED[:2], *SERVED, *NAMED[3:], *DEMO]),
-    ("explain demo --protocol ", ["messages", "chat", "responses"]),
+    ("explain demo --protocol ", ["messages", "chat", "responses", "gemini"]),
     ("proxy --loss ", ["warn", "strict", "silent"]),
     ("proxy --port ", []),
     ("config set loss ", ["warn", "strict", "silent"]),
