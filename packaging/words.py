@@ -47,6 +47,7 @@ _ARGUMENTS = {
     ("backend", "name"): "backend",
     ("accounts add", "alias"): "",
     ("backend", "auth"): ("client",),
+    ("backend", "auth_header"): ("bearer", "x-api-key", "api-key", "x-goog-api-key"),
     ("config set", "key"): "key",
     ("config set", "value"): "value",
     ("config get", "key"): "key",
@@ -73,6 +74,7 @@ _ARGUMENTS = {
     ("setup", "tool"): "tool to set up",
     ("setup", "model"): "model",
 }
+_KEY_SOURCE = re.compile(r'\s*Option\(\("--key')
 _SETTINGS = {entry.attribute: entry for entry in DECLARATIONS}
 _KINDS = {"model": "model", "default_backend": "backend", "backend": "backend", "fast_model": "model"}
 
@@ -103,22 +105,40 @@ def _format_commands() -> str:
     ]
     tree = read_tree()
     lines += [f"    {_quote(entry.name)}: {_quote(entry.about)}," for entry in tree if isinstance(entry, Group)]
-    lines += ["}", "#: In the order of the overview.", "COMMANDS = {"]
-    for entry in tree:
-        for leaf in entry.leaves if isinstance(entry, Group) else [entry]:
-            lines += _format_command(leaf)
+    leaves = [leaf for entry in tree for leaf in (entry.leaves if isinstance(entry, Group) else [entry])]
+    sources = _list_key_sources(leaves)
+    lines += ["}", "#: Where a key is taken from, of each command that stores one.", "KEY_SOURCES = ("]
+    lines += [row.removeprefix("    ") for row in sources]
+    lines += [")", "#: In the order of the overview.", "COMMANDS = {"]
+    for leaf in leaves:
+        lines += _format_command(leaf, sources)
     return "\n".join([*lines, "}", ""])
 
 
-def _format_command(leaf: Leaf) -> list[str]:
+def _list_key_sources(leaves: Iterable[Leaf]) -> list[str]:
+    """The rows of the options that several commands share, and which are written once."""
+    rows = next(_format_options(leaf) for leaf in leaves if leaf.name == "accounts add")
+    return [row for row in rows if _KEY_SOURCE.match(row)]
+
+
+def _format_command(leaf: Leaf, sources: list[str]) -> list[str]:
     kinds = ", ".join(_format_value(_find_kind(leaf.name, action)) for action in leaf.positionals)
     lines = [f"    {_quote(leaf.name)}: Command({_quote(leaf.about)}, ({kinds}{',' * bool(kinds)}), ("]
+    rows = _format_options(leaf)
+    first = rows.index(sources[0]) if sources[0] in rows else 0
+    if rows[first : first + len(sources)] == sources:
+        rows[first : first + len(sources)] = ["        *KEY_SOURCES,"]
+    return [*lines, *rows, "    )),"]
+
+
+def _format_options(leaf: Leaf) -> list[str]:
+    lines: list[str] = []
     for action in leaf.options[:-1]:  # all have --help
         kind = None if action.nargs == 0 else _find_kind(leaf.name, action)
         again = ", again=True" if _repeats(action) else ""
         names = ", ".join(map(_quote, action.option_strings))
         lines.append(f"        Option(({names},), {_format_value(kind)}, {_quote(shorten(_clean(action)))}{again}),")
-    return [*lines, "    )),"]
+    return lines
 
 
 def _repeats(action: argparse.Action) -> bool:

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html.entities import html5
+from urllib.parse import unquote
 
 from router.settings.secret_headers import SHORTEST
 
@@ -32,6 +33,12 @@ _PASSES = 4
 # What looks like a key of any provider.
 KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk|flk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+    # Of clouds: keys of Bedrock and ids of AWS's keys, tokens of Google, JWTs, and the parts of a presigned URL. Inside
+    # of long base64, as images are, the letters of some are an accident.
+    r"|(?<![A-Za-z0-9+/])ABSK[A-Za-z0-9+/]{12,}={0,2}|bedrock-api-key-[A-Za-z0-9+/_\-]{12,}={0,2}"
+    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|ya29\.[A-Za-z0-9_.\-]{12,}|nvapi-[A-Za-z0-9_\-]{12,}|hf_[A-Za-z0-9]{12,}"
+    r"|(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]+)?"
+    r"|X-Amz-(?:Signature|Credential|Security-Token)=[A-Za-z0-9%/+=_.\-]{8,}"
 )
 _DIGIT = re.compile(r"[0-9]")
 
@@ -49,6 +56,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{11,}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{16,}")
 _LINE_ENDS = {b"n": b"\n", b"r": b"\r"}
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+_PRESIGNED = "bedrock-api-key-"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*[ \t]+(\S+)")
 
 
@@ -149,7 +157,20 @@ def _list_parts(secret: str) -> Iterator[str]:
         if secret[:6].lower() == "basic ":
             login = _decode_base64(scheme[1].encode())
             found += [login, login.partition(":")[2]]
+    if secret.startswith(_PRESIGNED):
+        found += _list_presigned(secret)
     return (one for one in found if len(one) >= SHORTEST)
+
+
+def _list_presigned(key: str) -> Iterator[str]:
+    """The URL that a short-term Bedrock key is in base64, and the session and signature in it: AWS repeats these in
+    errors about signatures."""
+    url = _decode_base64(key.removeprefix(_PRESIGNED).encode())
+    yield url
+    for field in url.partition("?")[2].split("&"):
+        name, _, value = field.partition("=")
+        if name in ("X-Amz-Security-Token", "X-Amz-Signature"):
+            yield from (value, unquote(value))
 
 
 def _decode_base64(data: bytes) -> str:

@@ -3,6 +3,7 @@ write, and examples of the expressions that are made when the code runs."""
 
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 
 class Input(NamedTuple):
@@ -180,6 +181,7 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
         "_CODE": HEAD,
     },
     "store/keys/references.py": {
+        "_CLIENT_ID": SETTING,
         "_LOGIN": SETTING,
         "_VARIABLE": SETTING,
         "_FORM": SETTING,
@@ -241,7 +243,7 @@ def list_made():
     """Expressions that are made of what is known only when the code runs: the file, and each of them or examples."""
     from genai_prices.data import providers
 
-    from router.backends import cache_rules, output_limits
+    from router.backends import cache_rules, output_limits, variables
     from router.backends.profile import Profile
     from router.backends.providers import PROVIDERS
     from router.policy.grants.grant import compile_globs
@@ -255,6 +257,16 @@ def list_made():
     yield from (("backends/cache_rules.py", one) for one, _ in cache_rules._RULES)
     yield from (("backends/output_limits.py", one) for one, _ in output_limits._LIMITS)
     yield from (("wire/gemini/models.py", one) for one, _ in models._MODELS)
+    for entry in PROVIDERS:
+        yield from (("backends/endpoints.py", re.compile(one.models)) for one in entry.endpoints.values())
+        if entry.variables:
+            made = [*variables._compile(entry), *map(re.compile, variables._compile_hosts(entry))]
+            made += [re.compile(one.pattern) for one in entry.variables.values()]
+            made += [re.compile(pattern) for pattern, _ in entry.hosts]
+            made += [
+                re.compile(variables._express(entry, urlsplit(one).path)) for one in variables._list_templates(entry)
+            ]
+            yield from (("backends/variables.py", one) for one in made)
     families = [re.compile(one) for entry in PROVIDERS for one in entry.families]
     yield from (("policy/routing/vendor_names.py", one) for one in families)
     published = [re.compile(one) for entry in PROVIDERS for one in entry.published]

@@ -8,6 +8,13 @@ import time
 
 from .patience import PATIENCE
 
+
+def find_free_port():
+    """A port that no program has, as text: the usual one may be another's on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
 #: What each server answers: path -> (status, further header lines, body).
 OLLAMA = {
     "/": (200, "", b"Ollama is running"),

@@ -55,9 +55,10 @@ def tables() -> str:
 
 def providers() -> str:
     """The table of known providers."""
-    rows = ["| name | speaks | key |", "|---|---|---|"]
+    rows = ["| name | speaks | key | asks for |", "|---|---|---|---|"]
     for known in KNOWN.values():
-        rows.append(f"| `{known.name}` | {', '.join(known.protocols)} | {'needed' if known.needs_key else 'none'} |")
+        key, asked = "needed" if known.needs_key else "none", ", ".join(known.variables)
+        rows.append(f"| `{known.name}` | {', '.join(known.protocols)} | {key} | {asked} |")
     return "\n".join(rows)
 
 

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from router.redaction import MARK, SEARCH_LIMIT, Redactor, remove_controls
+from router.redaction import KEYS, MARK, SEARCH_LIMIT, Redactor, remove_controls
+from router.settings.secret_names import is_secret_name
 
 from .growth import grows_evenly
 from .spellings import SPELLINGS, leaks
@@ -98,6 +99,57 @@ def test_the_parts_of_a_header_are_secrets(value, parts):
         assert redactor.redact(f"no {part} here".encode()) == b"no [redacted] here"
 
 
+PRESIGNED = (
+    "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Credential=AKIA0%2F20261201%2Fus-east-1%2Fbedrock"
+    "&X-Amz-SignedHeaders=host&X-Amz-Security-Token=IQoJb3JpZ2luX2VjE%2FRandom%2Bsession%3D%3D"
+    "&X-Amz-Signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef&Version=1"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (PRESIGNED, "X-Amz-Security-Token=IQ"),
+        ("POST\n/\nX-Amz-Security-Token=IQoJb3JpZ2luX2VjE%2FRandom%2Bsession%3D%3D\nhost", "IQoJb3JpZ2luX2VjE"),
+        ("the session IQoJb3JpZ2luX2VjE/Random+session== has expired", "IQoJb3JpZ2luX2VjE"),
+        ("signature 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef is wrong", "0123456789abcdef"),
+    ],
+)
+def test_what_a_bedrock_key_holds_is_secret_by_itself(text, secret):
+    """It is a presigned URL in base64, whose session and signature AWS repeats in errors."""
+    key = "bedrock-api-key-" + base64.b64encode(PRESIGNED.encode()).decode()
+    assert secret in text
+    found = Redactor([key]).redact_text(json.dumps({"message": text}))
+    assert secret not in found
+    assert MARK.decode() in found
+
+
+def test_a_bedrock_key_that_is_none_is_one_secret():
+    """What cannot be decoded is looked for as it is."""
+    assert Redactor(["bedrock-api-key-***"]).secrets == ("bedrock-api-key-***",)
+    assert "bedrock-api-key-YWJjZGVmZ2g=" in Redactor(["bedrock-api-key-YWJjZGVmZ2g="]).secrets
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29tLz9B",
+        "ABSKQmVkcm9ja0FQSUtleS0w+/abcdef0123456789==",
+        "ya29.a0AfH6SMBx-y_z0123456789",
+        "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE3MDAwMDAwMDB9.c2lnbmF0dXJl-_",
+    ],
+)
+def test_keys_of_clouds_are_known_by_their_form(key):
+    """Where nothing else is known of them."""
+    assert KEYS.sub("X", f'{{"a": "{key}", "b": 1}}') == '{"a": "X", "b": 1}'
+
+
+def test_an_image_is_no_key_of_a_cloud():
+    """Four letters inside of a long base64 are an accident."""
+    text = "iVBORw0KGgo" + "AAABSKAAAAAAAAAAAAAAAA" * 3
+    assert KEYS.sub("X", text) == text
+
+
 def test_a_key_across_line_ends():
     """In the halves of an event's data, in base64 of mails, in UTF-16."""
     redactor = Redactor([KEY])
@@ -183,3 +235,31 @@ def test_the_quick_look_passes_ids():
     """Of keys as providers issue them: a usual head costs no search."""
     assert not Redactor([f"sk-ant-api03-{'a1' * 40}"]).suspects([b"req_011CSHoEeqs5C35K2UUqR7Fy", b"8f" * 18])
     assert not Redactor([]).suspects([b"8f" * 18])
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ABSKQmVkcm9ja0FQSUtleS1leGFtcGxl==",
+        "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ya29.a0AfH6SMB-example_token",
+        "nvapi-abcdefghijklmnop",
+        "hf_abcdefghijklmnop",
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
+        "X-Amz-Signature=0123456789abcdef",
+        "X-Amz-Security-Token=IQoJb3JpZ2luX2Vj%2Fexample",
+    ],
+)
+def test_credentials_of_clouds_look_like_keys(secret):
+    """A cloud's key, token, JWT or presigned query in a log is removed by its look, and the words around it stay."""
+    assert KEYS.sub("[redacted]", f"it said {secret} twice") == "it said [redacted] twice"
+    assert KEYS.sub("", "an eyJe, a hf_word and X-Amz-Date=20260801") == "an eyJe, a hf_word and X-Amz-Date=20260801"
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature", "api-key", "refresh_token", "assertion"]
+)
+def test_credentials_of_clouds_have_secret_names(name):
+    """The names by which clouds are sent credentials say that their values are secret."""
+    assert is_secret_name(name)

@@ -51,10 +51,18 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "backends/cache_rules.py": {
         "pattern": NAME,
     },
+    "backends/endpoints.py": {
+        "_VERSION": HEAD,
+        "endpoint.models": NAME,
+    },
     "backends/hosts.py": {
         "_NAME": SETTING,
         "_NUMBER": SETTING,
         "_ZONE": SETTING,
+    },
+    "backends/regions.py": {
+        "_FORM": SETTING,
+        "_HOST": NAME,
     },
     "backends/key_forms.py": {
         "_WORD": HEAD,
@@ -67,6 +75,18 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "backends/output_limits.py": {
         "f'(?:^|/)~?{name}'": NAME,
+    },
+    "backends/old_roots.py": {
+        "_AZURE": SETTING,
+    },
+    "backends/variables.py": {
+        "_NAME": OWN,
+        "pieces": OWN,
+        "one.pattern": SETTING,
+        "values": SETTING,
+        "one": SETTING,
+        "_express(entry, template)": SETTING,
+        "pattern": SETTING,
     },
     "demo/full/answer.py": {
         "_CODE_WORD": BODY,
@@ -173,6 +193,12 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "upstream/configured_headers.py": {
         "_NAME": SETTING,
         "_VALUE": SETTING,
+    },
+    "upstream/keys/expiry.py": {
+        "_JWT": SETTING,
+    },
+    "upstream/keys/metadata.py": {
+        "_HOST": SETTING,
     },
     "upstream/keys/commands.py": {
         "_NAMED": OUTPUT,
@@ -315,6 +341,9 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "wire/paths/tables.py": {
         "_CLOSED": HEAD,
         "'/v1/(?:' + '|'.join((one.replace('*', '[^/]+') for one in patterns)) + ')'": HEAD,
+    },
+    "wire/paths/upstream.py": {
+        "_UNFIT": NAME,
     },
     "wire/protocols.py": {
         "b'\"image\"|\\\\\\\\u00[67]'": BODY,

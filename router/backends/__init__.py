@@ -23,10 +23,13 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...] = ()
     #: The header in which callers look for the id of a refused request.
     request_id_header: str = "x-request-id"
-    #: Where its list of models comes in pages: the query of the first one, and the parameter by which the next is asked
-    #: for; '' where it has none, and does not know them.
-    pages: str = ""
-    next_page: str = ""
+    #: Its list of models comes in pages.
+    paged: bool = False
+    #: The parameters of that list for the size of a page, and for where one begins.
+    page_size: str = "limit"
+    page_after: str = "after_id"
+    #: The field of that list that holds the models; where it is another one, their names have another form too.
+    models_field: str = "data"
     #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key. Claude Code asks
     #: before it uses a key of ANTHROPIC_API_KEY, and advises against it; a token it takes as it is.
     url_variable: str = ""
@@ -40,8 +43,7 @@ ANTHROPIC = Api(
     key_prefix="",
     headers=(("anthropic-version", "2023-06-01"),),
     request_id_header="request-id",
-    pages="?limit=1000",
-    next_page="after_id",
+    paged=True,
     url_variable="ANTHROPIC_BASE_URL",
     key_variable="ANTHROPIC_AUTH_TOKEN",
 )
@@ -57,8 +59,10 @@ GOOGLE = Api(
     key_header="x-goog-api-key",
     key_prefix="",
     marks=("x-goog-api-key", "x-goog-api-client"),
-    pages="?pageSize=1000",
-    next_page="pageToken",
+    paged=True,
+    page_size="pageSize",
+    page_after="pageToken",
+    models_field="models",
     url_variable="GOOGLE_GEMINI_BASE_URL",
     key_variable="GEMINI_API_KEY",
 )
@@ -173,10 +177,16 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
+    #: The source of keys that are made from the user's own credentials of the cloud, '' for none.
+    key_cloud: str = ""
+    #: What its errors say, in lower case, and what to do then, as the end of a sentence.
+    error_hints: tuple[tuple[str, str], ...] = ()
     #: The public document that this entry follows; '' for entries older than this field.
     source: str = ""
-    #: Its roots in other regions, and its former roots.
+    #: Its roots in other regions, and its former ones, which still answer.
     other_roots: tuple[str, ...] = ()
+    #: Those of them that it advises to leave for `root`.
+    former_roots: tuple[str, ...] = ()
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True

@@ -58,6 +58,13 @@ def advise(cause: str, backend: Backend, *, verb: Literal["add", "set"] = "set")
     return None
 
 
+def advise_error(backend: Backend, said: str) -> str:
+    """What to do about an error of a backend's provider, '' where nothing is known. said: its message."""
+    entry = known(backend.vendor)
+    lowered = said.lower()
+    return next((hint for words, hint in entry.error_hints if words in lowered), "") if entry is not None else ""
+
+
 def guess_root(root: str) -> str:
     """Where the API of a server probably is that has none at this root: at the root of the known provider on its host,
     else at /v1; '' when that is this root."""

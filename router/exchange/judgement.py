@@ -1,12 +1,13 @@
 """What became of an attempt, as the answer of its upstream says: its fault, and what the client may get of it."""
 
+import time
+
 from router.errors import BadGateway, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange.attempt import Attempt
+from router.exchange.client_response.errors import describe_refusal
 from router.exchange.client_response.respond import error_of_200, read_error, respond
 from router.exchange.client_response.translation import translate_error, translate_response
-from router.exchange.error_text import describe_body
 from router.exchange.failover.failure import AttemptFailure
-from router.exchange.redaction import redactor_of
 from router.exchange.request.overflow import note_overflow
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
@@ -15,7 +16,8 @@ from router.exchange.upstream_response.translated import TranslatedResponse
 from router.exchange.usage import note_error_usage
 from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import find_family
-from router.policy.accounts.verdict import classify_answer, read_cooldown
+from router.policy.accounts.verdict import classify_answer, read_cooldown, says_expired
+from router.upstream.keys.clock import describe_skew
 from router.wire.dialect import Failure
 from router.wire.tap import failure_of
 
@@ -80,11 +82,27 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     if fault is Fault.LIMITED:
         model = attempt.route.model or ""
         hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
-    text = describe_body(attempt.context, failure.body, redactor_of(attempt))
+    text = describe_refusal(attempt, failure.body)
+    if fault is Fault.AUTH_REJECTED and attempt.target.reference is not None:
+        _note_skew(attempt, fields.get(b"date", b""))
     note_overflow(attempt, failure.status, failure.body)
     return AttemptFailure(
-        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text
+        attempt=attempt,
+        fault=fault,
+        status=failure.status,
+        outcome=outcome,
+        fields=fields,
+        hold=hold,
+        key_expired=says_expired(failure.status, failure.body),
+        text=text,
     )
+
+
+def _note_skew(attempt: Attempt, date: bytes) -> None:
+    """Note that this machine's clock is off, where that may be why a key was refused: many hold the time."""
+    skew = describe_skew(date.decode("latin-1"), time.time())
+    if skew:
+        attempt.context.record.note(f"this machine's clock is {skew}, by that of {attempt.route.backend.name}")
 
 
 def classify_error(error: RouterError, *, sent: bool) -> Fault:

@@ -164,10 +164,11 @@ def _is_token(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= KEY_LIMIT and value.isascii() and value.isprintable()
 
 
-def read_seconds(value: object) -> float | None:
-    """A number of seconds, which some issuers write as a string; None for none, and for one that means nothing."""
+def read_seconds(value: object, *, limit: float = LONGEST_LIFE) -> float | None:
+    """A number of seconds, which some issuers write as a string; None for none, and for one that means nothing. limit:
+    longer ones are cut."""
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         return None
-    return min(number, LONGEST_LIFE) if number > 0 else None
+    return min(number, limit) if number > 0 else None

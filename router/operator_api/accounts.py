@@ -43,7 +43,7 @@ class ListedAccount(msgspec.Struct, kw_only=True):
     backend: str
     #: Its name within its backend.
     alias: str
-    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring` or `login`.
+    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring`, `login`, `aws`, `google` or `azure`.
     source: str
     #: The same in words.
     credentials: str

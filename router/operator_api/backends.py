@@ -15,7 +15,7 @@ class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Its name within its backend.
     alias: str
-    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring` or `login`.
+    #: Where its key is: `stored`, `env`, `file`, `cmd`, `keyring`, `login`, `aws`, `google` or `azure`.
     source: str
     #: The same in words.
     credentials: str

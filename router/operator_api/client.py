@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from router.net.control.calls import read_refusal
+from router.net.control.refusals import read_refusal
 from router.net.control.request import Answer as Response
 from router.net.control.request import ControlError, clean, send
 from router.net.control.signatures import (

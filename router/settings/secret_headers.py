@@ -6,7 +6,10 @@ from router.settings.secret_names import may_be_secret_name
 
 #: Characters. A shorter secret is not redacted in texts, because it would match ordinary words.
 SHORTEST = 8
-_VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
+_VALUE = re.compile(
+    r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|ABSK|bedrock-api-key-|nvapi-|ya29\.|AKIA|ASIA|"
+    r"Bearer |Basic )|[A-Za-z0-9_-]{40}"
+)
 # One long word with letters and digits that is no URL: not a value that is written by hand.
 _WORD = re.compile(r"(?!https?://)(?=\S*\d)(?=\S*[A-Za-z])\S{16,}")
 _ORDINARY = re.compile(r"[A-Za-z]+(?:[ ._/-][A-Za-z]+)*")

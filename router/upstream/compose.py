@@ -48,7 +48,9 @@ def compose(
     notifier = Notifier(lambda: _list_notices(live.current))
     guard = Guard(store.shared_budgets, log.add, notifier)
     logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add)
-    credentials = Credentials(environ, configuration.own_keys, log.hide, logins=logins)
+    credentials = Credentials(
+        environ, configuration.own_keys, log.hide, logins=logins, outbound=lambda: runtime.snapshot.outbound
+    )
     state = translation_state or TranslationState()
     learned = (store.learned_limits, store.seen_lifetimes)
     snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, *learned)

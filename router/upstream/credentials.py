@@ -1,11 +1,11 @@
-"""Keys that must be fetched: from a file, a command, a keyring or a login; once for all requests that wait, and cached.
+"""Keys that must be fetched: from a file, a command, a keyring, a login or a cloud's credentials; once for all requests
+that wait, and cached.
 
 Rules of this file: one fetch at a time for a reference, however many requests wait, and it goes on when they are
-cancelled; a key is cached for CACHED_SECONDS or until an upstream refuses it; a command or keyring, which may ask its
-user for a password, is left alone for a while when the key that it gave after a refusal is refused too, and so is the
-issuer of a login; each kind has a limit of its own, so that a keyring that waits for its user does not delay commands.
-The token of a login is cached until it ends, and renewed before while requests go on with it. No message contains what
-was fetched or printed.
+cancelled; a key is cached until it ends, or for CACHED_SECONDS where what gives it does not say when that is, or until
+an upstream refuses it; one that ends is renewed before, while requests go on with it; what may ask its user for a
+password, or an issuer, is left alone for a while when the key that it gave after a refusal is refused too. No message
+contains what was fetched or printed.
 """
 
 import contextlib
@@ -17,29 +17,37 @@ import trio
 
 from router.backends import Account, Backend
 from router.backends.endpoints import find_key_header
+from router.backends.regions import find_region
 from router.errors import CommandError
 from router.host.clock import boot_time
 from router.login.ended import LoginEnded
 from router.login.tokens import Logins, Token
+from router.net.client.outbound import DIRECT, Outbound
 from router.settings import Secret
-from router.store.keys import keyring, secrets
+from router.store.keys import secrets
 from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
-from router.store.keys.references import Kind, describe, find_login, parse
-from router.upstream.keys.commands import FETCH_SECONDS, run_command
+from router.store.keys.references import add_region, describe, find_login, parse
+from router.upstream.keys.commands import FETCH_SECONDS
+from router.upstream.keys.fetched_key import FetchedKey
+from router.upstream.keys.sources import Sources
 
 CACHED_SECONDS = 300.0
+#: Also of a key that lives longer, so that another one in its place is noticed.
+LONGEST_CACHED_SECONDS = 86_400.0
 # Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
 #: How long a command, keyring or issuer is left alone after it gave a refused key again: doubled each time up to the
 #: longest, as accounts cool.
 REST_SECONDS, LONGEST_REST_SECONDS = 60.0, 1800.0
-_AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1, "login": 4}
-#: When a login is looked at again that has ended, or whose renewal failed without a word of when. Its issuer is not
+#: When a login is looked at again that has ended, and a key is renewed again whose renewal failed. Its issuer is not
 #: asked for one that has ended: the file may be of a new login.
 _LOOK_AGAIN_SECONDS = 60.0
 
 # References that may ask their user, or an issuer; reading a file costs nobody anything.
-_ASKING = ("cmd:", "keyring:", "login:")
+_ASKING = ("cmd:", "keyring:", "login:", "aws:", "google:", "azure:")
+# Those of them that are asked over the network: a failure is told for a moment to all who come, without asking again.
+_REMOTE = ("google:", "azure:")
+FAILED_SECONDS = 5.0
 
 
 class Credential(NamedTuple):
@@ -65,15 +73,21 @@ def credentials_of(backend: Backend, keys: "Credentials") -> list[Credential]:
         return [Credential(None, None, "client")]
     if backend.auth == "none" or not backend.accounts:
         return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
-    return [_find_credential(account, keys) for account in backend.accounts]
+    return [_find_credential(account, keys, backend.root) for account in backend.accounts]
 
 
-def _find_credential(account: Account, keys: "Credentials") -> Credential:
+def _find_credential(account: Account, keys: "Credentials", root: str) -> Credential:
     try:
         secret = keys.look_up(account.key)
     except CommandError as error:
         return Credential(None, str(error), account.alias, login_ended=isinstance(error, LoginEnded))
-    return Credential(secret, None, account.alias, account.key if secret is None else None)
+    return Credential(secret, None, account.alias, find_reference(account, root) if secret is None else None)
+
+
+def find_reference(account: Account, root: str) -> str:
+    """What is stored as an account's key, with the AWS region of the backend where the key hangs on it. root: the
+    backend's URL."""
+    return add_region(account.key, find_region(root))
 
 
 def auth_header(
@@ -93,26 +107,43 @@ class _Fetch:
     def __init__(self) -> None:
         self.done = trio.Event()
         self.secret: Secret | None = None
+        #: What the key was made of or holds.
+        self.parts: tuple[Secret, ...] = ()
         self.problem = CommandError("fetching it was interrupted.")
+        #: Until when its failure is told again, on the clock that runs on during sleep.
+        self.failed_until = 0.0
         #: It was begun because the key before was refused.
         self.anew = False
         #: Its own key was refused as well.
         self.refused = False
-        #: When the key is too old, on trio's clock.
+        #: When a key that tells of no end is too old, on trio's clock.
         self.until = math.inf
-        #: Of a login's token, when it ends, and when it is to be renewed, on the clock that runs on during sleep.
+        #: When the key ends, and when it is to be renewed, on the clock that runs on during sleep.
         self.ends = self.due = math.inf
 
     def usable(self, now: float) -> bool:
         """True while it runs, and while its key is fresh. now: on the clock that runs on during sleep."""
         if not self.done.is_set():
             return True
-        return self.secret is not None and trio.current_time() < self.until and now < self.ends
+        if self.secret is None:
+            return now < self.failed_until
+        return trio.current_time() < self.until and now < self.ends
 
     def fill(self, token: Token, now: float) -> None:
         """Take the token of a login. now: as for `usable`."""
         self.ends, self.due = now + token.ends_in, now + token.due_in
         self.secret = token.secret
+
+    def fill_fetched(self, key: FetchedKey, now: float) -> None:
+        """Take a key that was fetched. now: as for `usable`."""
+        if key.ends_in is None:
+            self.until = trio.current_time() + CACHED_SECONDS
+        else:
+            from router.login.refresh import find_due
+
+            life = min(key.ends_in, LONGEST_CACHED_SECONDS)
+            self.ends, self.due = now + life, now + life - find_due(life)
+        self.parts, self.secret = key.parts, key.secret
 
 
 class _Rest:
@@ -133,8 +164,9 @@ class _Rest:
 class Credentials:
     """The keys of one proxy, or of one command. own: fairlead's own secrets, which are never given out; a reload
     replaces them. hide: called with each key before it is given out. clock: seconds, on a clock that runs on while the
-    machine sleeps. logins: those of the home, None where there are none. on_login: called with the error when a login
-    turns out to have ended, and with None when one that had is there again."""
+    machine sleeps. logins: those of the home, None where there are none. outbound: how token endpoints are reached.
+    on_login: called with the error when a login turns out to have ended, and with None when one that had is there
+    again."""
 
     def __init__(
         self,
@@ -143,6 +175,7 @@ class Credentials:
         hide: Callable[[Iterable[Secret]], None] = lambda _: None,
         clock: Callable[[], float] = boot_time,
         logins: Logins | None = None,
+        outbound: Callable[[], Outbound] = lambda: DIRECT,
     ):
         self.own = own
         self.on_login: Callable[[CommandError | None], None] = lambda _: None
@@ -159,7 +192,7 @@ class Credentials:
         self._fetches: dict[str, _Fetch] = {}
         # The last key of each reference that an upstream refused.
         self._refused: dict[str, Secret] = {}
-        self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
+        self._sources = Sources(environ, outbound)
 
     def look_up(self, text: str) -> Secret | None:
         """The key that an account's `key` is or refers to, None when it must be fetched. Raises CommandError."""
@@ -176,6 +209,8 @@ class Credentials:
         fetch = self._fetches.get(text)
         if fetch is None or not (fetch.usable(self._clock()) or self._rests_with(text, fetch)):
             fetch = self._begin(text)
+        else:
+            self._renew_soon(text, fetch)
         with trio.move_on_after(PATIENCE_SECONDS):
             await fetch.done.wait()
         if fetch.secret is not None:
@@ -199,8 +234,8 @@ class Credentials:
     def list_fetched(self, texts: Collection[str]) -> list[Secret]:
         """The keys that were fetched from these references, as far as they are still cached, and the last one of each
         that was refused: an upstream may repeat that too."""
-        found = [self._fetches.get(text) for text in texts]
-        cached = [fetch.secret for fetch in found if fetch is not None and fetch.secret is not None]
+        found = [fetch for text in texts if (fetch := self._fetches.get(text)) is not None]
+        cached = [secret for fetch in found if fetch.secret is not None for secret in (fetch.secret, *fetch.parts)]
         return cached + [self._refused[text] for text in texts if text in self._refused]
 
     def _rests_with(self, text: str, fetch: _Fetch) -> bool:
@@ -242,7 +277,7 @@ class Credentials:
 
     def wake(self) -> None:
         """Fetch anew at the next refusal, whatever was refused before: the user may have changed what gives the key."""
-        for text in self._rests:
+        for text in (*self._rests, *(text for text, fetch in self._fetches.items() if fetch.failed_until)):
             self._fetches.pop(text, None)
         self._rests.clear()
         self._ended.clear()
@@ -266,13 +301,18 @@ class Credentials:
             fetch = self._fetches.get(text)
             if fetch is None:
                 self._begin(text)
-            elif fetch.secret is not None and fetch.due <= now:
-                fetch.due = math.inf
-                trio.lowlevel.spawn_system_task(self._renew, text, fetch)
+            else:
+                self._renew_soon(text, fetch)
         if self._ended_due <= now:
             self._ended_due = now + _LOOK_AGAIN_SECONDS
             for text in self._ended:
                 trio.lowlevel.spawn_system_task(self._look_again, text)
+
+    def _renew_soon(self, text: str, fetch: _Fetch) -> None:
+        """Begin to renew a key that is due, once; returns at once."""
+        if fetch.secret is not None and fetch.due <= self._clock():
+            fetch.due = math.inf
+            trio.lowlevel.spawn_system_task(self._renew, text, fetch)
 
     async def _renew(self, text: str, fetch: _Fetch) -> None:
         """Put a renewed token in the place of one that is in use."""
@@ -296,11 +336,14 @@ class Credentials:
                 self.on_login(None)
 
     async def _fetch_renewed(self, text: str) -> _Fetch:
-        assert self._logins is not None
         renewed = _Fetch()
-        token = await self._logins.fetch(find_login(text), self._refused.get(text), renew=True)
-        self._hide([token.secret])
-        renewed.fill(token, self._clock())
+        if find_login(text):
+            assert self._logins is not None
+            token = await self._logins.fetch(find_login(text), self._refused.get(text), renew=True)
+            self._hide([token.secret])
+            renewed.fill(token, self._clock())
+        else:
+            await self._fetch_key(text, renewed)
         renewed.anew = text in self._rests
         renewed.done.set()
         return renewed
@@ -320,15 +363,11 @@ class Credentials:
 
     async def _run(self, text: str, fetch: _Fetch) -> None:
         try:
-            if find_login(text):
-                await self._fetch_token(text, fetch)
-            else:
-                secret = await self._fetch(text)
-                self._hide([secret])
-                fetch.until = trio.current_time() + CACHED_SECONDS
-                fetch.secret = secret
+            await (self._fetch_token if find_login(text) else self._fetch_key)(text, fetch)
         except CommandError as error:
             fetch.problem = error
+            if text.startswith(_REMOTE):
+                fetch.failed_until = self._clock() + FAILED_SECONDS
             if isinstance(error, LoginEnded):
                 self._note_ended(text, error)
         except Exception as error:
@@ -343,29 +382,10 @@ class Credentials:
         self._hide([token.secret])
         fetch.fill(token, self._clock())
 
-    async def _fetch(self, text: str) -> Secret:
+    async def _fetch_key(self, text: str, fetch: _Fetch) -> None:
         reference = parse(text)
         if reference is None:
             raise CommandError("it is not a reference to a key.")
-        words, limit = reference.words, self._limits[reference.kind]
-        if reference.kind == "cmd":
-            async with limit:
-                return await run_command(words, self._environ)
-        if reference.kind == "file":
-            return await _run_in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
-        service, user = words
-        return await _run_in_thread(lambda: _look_up_entry(service, user), limit, "the keyring")
-
-
-def _look_up_entry(service: str, user: str) -> Secret:
-    secret = keyring.look_up(service, user)
-    if secret is None:
-        raise CommandError(f"the keyring has no entry {service}/{user}.", f"Add it:   keyring set {service} {user}")
-    return secret
-
-
-async def _run_in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter, what: str) -> Secret:
-    with trio.move_on_after(FETCH_SECONDS):
-        # A thread that hangs (a dead mount, an unanswered dialog) is abandoned, and keeps its place in the limit.
-        return await trio.to_thread.run_sync(function, limiter=limit, abandon_on_cancel=True)
-    raise CommandError(f"{what} did not answer within {FETCH_SECONDS:g} s.")
+        key = await self._sources.fetch(reference)
+        self._hide([key.secret, *key.parts])
+        fetch.fill_fetched(key, self._clock())

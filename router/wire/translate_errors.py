@@ -43,7 +43,7 @@ def read_fault(body: bytes | bytearray, status: int, source: str) -> Fault | Non
     if fault is not None:
         return fault
     # Some servers put the message into another field.
-    text = data.get("message") or data.get("detail") or bytes(body).decode("utf-8", "replace")
+    text = data.get("message") or data.get("Message") or data.get("detail") or bytes(body).decode("utf-8", "replace")
     error = {name: data[name] for name in ("type", "code", "param") if isinstance(data.get(name), str)}
     return BY_NAME[source].codec.decode_error({"type": "error", "error": {**error, "message": _shorten(text)}}, status)
 

@@ -46,6 +46,7 @@ TABLE = [
             "messages": (f"{VERTEX}/publishers/anthropic/models/m:rawPredict", BEARER),
             "chat": (f"{VERTEX}/endpoints/openapi/chat/completions", BEARER),
             "responses": (f"{VERTEX}/publishers/openai/v1/responses", BEARER),
+            "gemini": (f"{VERTEX}/publishers/google/models/m:generateContent", BEARER),
         },
     ),
     (
@@ -344,7 +345,8 @@ def test_a_needed_header_is_sent():
         ("foundry", "claude-opus-5", ("messages",)),
         ("foundry", "my-deployment", ("chat", "responses")),
         ("azure", "my-claude", ("chat", "responses")),
-        ("vertex", None, ("messages", "chat", "responses")),
+        ("vertex", "gemini-3.5-flash", ("gemini",)),
+        ("vertex", None, ("messages", "chat", "responses", "gemini")),
     ],
 )
 def test_a_model_has_its_protocols(name, model, protocols):

@@ -14,6 +14,7 @@ import pytest
 
 from ..command_server import find_server, takes
 from ..commands import run_command
+from ..local_servers import find_free_port
 from ..patience import PATIENCE
 
 ANSWERS = {
@@ -94,6 +95,12 @@ def fairlead(tmp_path):
     command = Command(tmp_path)
     yield command
     command.close()
+
+
+@pytest.fixture
+def free_port():
+    """For tests of what is on the port of the settings."""
+    return find_free_port()
 
 
 #: Of a stream.

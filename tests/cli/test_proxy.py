@@ -137,9 +137,9 @@ def test_backend_is_used_at_once(fairlead, provider):
     assert json.loads(fairlead("models", "--json").out)["models"] == []
 
 
-def test_stop(fairlead):
+def test_stop(fairlead, free_port):
     """Stopping ends the proxy in good order; where none runs, there is nothing to do."""
-    assert fairlead("stop") == (0, "No proxy of this home is running.\n", "")
+    assert fairlead("stop", FAIRLEAD_PORT=free_port) == (0, "No proxy of this home is running.\n", "")
     process = fairlead.start("proxy", "--port", "0")
     port = port_of(fairlead)
     assert fairlead("stop", "--port", "1").out == "No proxy of this home runs on port 1.\n"

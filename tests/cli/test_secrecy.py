@@ -1,5 +1,6 @@
 """A key stays where it was put: for each kind of source it works, and no output, file or argument holds it."""
 
+import base64
 import json
 import os
 import stat
@@ -74,6 +75,31 @@ def given(request, fairlead, shelf):
     }[request.param]
     fairlead.environ["CANARY_KEY"] = CANARY
     return request.param, options, stdin
+
+
+def test_a_key_made_of_aws_credentials_is_nowhere(fairlead, provider):
+    """Neither it nor what it is made of and holds: in lists, tests, files, or when the provider repeats it."""
+    seen = []
+    secret, session = "secret-canary/0123456789+abcdef", "session-canary/0123456789+abcdef=="
+    environ = {"AWS_ACCESS_KEY_ID": "AKIAX", "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": session}
+    fairlead.environ |= environ
+
+    def answer(path, key):
+        seen.append(key)
+        url = base64.b64decode((key or "").removeprefix("bedrock-api-key-")).decode()
+        return 403, {"error": {"message": f"Incorrect {session} in {url} of {key}", "code": str(key)}}
+
+    provider.answer = answer
+    said = [add(fairlead, provider, "--protocols", "chat", "--key-cloud", "aws:bedrock@us-east-1")]
+    said += [fairlead(*command) for command in (*LISTS, *TESTS, ("doctor",), ("backend", "test", "office"))]
+    made = [key for key in seen if key and key.startswith("bedrock-api-key-")]
+    assert made
+    text = str(said) + json.dumps(fairlead.backend("office"))
+    assert "Incorrect" in text
+    for hidden in ("canary", "bedrock-api-key-", "X-Amz-Signature", *made):
+        assert hidden not in text
+    assert fairlead.backend("office")["accounts"][0]["key"] == "aws:bedrock@us-east-1"
+    assert json.loads(said[1].out)["accounts"][0]["source"] == "aws"
 
 
 LISTS = [

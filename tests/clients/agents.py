@@ -200,6 +200,17 @@ def _cline(home, root, model, wire):
     return Setup(["-P", provider, "-m", model, "--timeout", "100", PROMPT], {"CLINE_TELEMETRY_DISABLED": "1"})
 
 
+def _gemini(home, root, model, wire):
+    settings = {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"disableAutoUpdate": True},
+    }
+    _write(home / ".gemini" / "settings.json", settings)
+    environ = {"GOOGLE_GEMINI_BASE_URL": root, "GEMINI_API_KEY": KEY, "GEMINI_CLI_HOME": str(home)}
+    return Setup(["-p", PROMPT, "-m", model, "--approval-mode", "yolo", "--skip-trust"], environ)
+
+
 AGENTS = {
     "claude-code": Agent("claude", ("messages",), _claude_code, "claude-sonnet-4-5"),
     "codex": Agent("codex", ("responses",), _codex, "gpt-5"),
@@ -209,4 +220,5 @@ AGENTS = {
     "aider": Agent("aider", ("chat", "messages"), _aider),
     "continue": Agent("cn", ("chat", "messages"), _continue),
     "cline": Agent("cline", ("chat", "messages"), _cline),
+    "gemini-cli": Agent("gemini", ("gemini",), _gemini, "gemini-3.8-flash"),
 }

@@ -18,7 +18,7 @@ from .agents import AGENTS, find, run
 pytestmark = pytest.mark.slow
 RUNS = [(name, wire) for name, agent in AGENTS.items() for wire in agent.wires]
 #: The backend that speaks only what the agent does not.
-FOREIGN = {"messages": "chat-only", "chat": "messages-only", "responses": "messages-only"}
+FOREIGN = {"messages": "chat-only", "chat": "messages-only", "responses": "messages-only", "gemini": "messages-only"}
 FAULTS = (
     "err-429-x1-ra1",
     "err-500-x1",
@@ -30,8 +30,9 @@ FAULTS = (
     "stall-headers-x1",
     "stall-mid-stream-x1",
 )
-#: Agents that take any error behind a first text as final; directly, a cut overtakes the text in front of it.
-CUT_ONLY = {"cline"}
+#: Agents that take any error behind a first text as final; directly, a cut overtakes the text in front of it, and the
+#: mock sends Gemini CLI the whole answer at once.
+CUT_ONLY = {"cline", "gemini-cli"}
 TWO = ("sk-first-0123456789", "sk-second-0123456789")
 EVERY = os.environ.get("FAIRLEAD_CLIENT_RUNS") == "all"
 _direct = {}

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from .processes import Threaded, backend
+from .processes import Threaded, backend, until
 from .samples import PROTOCOLS
 from .traffic import answer_of, events_of
 from .upstream import Upstream, plain, stream
@@ -55,9 +55,12 @@ def proxy(tmp_path_factory, listening):
         ),
         cloud("foundry", "/openai/v1", ["messages", "chat", "responses"], roots={"messages": "/anthropic/v1"}),
         cloud("claude-aws", "/v1", ["messages"], variables={"region": "us-east-1", "workspace": "w1"}),
+        cloud("bedrock", "/openai/v1", ["messages", "chat"], roots={"messages": "/anthropic/v1"}),
         cloud("azure", "/openai/v1", ["chat", "responses"], auth_header="api-key"),
     ]
     with Threaded(tmp_path_factory.mktemp("clouds"), backends=backends, echo_model="off") as running:
+        running.entries = []
+        running.call(lambda: running.serving.runtime.recorder.listeners.add(running.entries.append))
         yield running
 
 
@@ -187,3 +190,21 @@ def test_headers_go_to_their_vendor_alone(proxy, upstream):
     _, _, seen = send(proxy, upstream, "messages", "claude-aws:claude-opus-5", "messages", headers=own)
     assert seen.field(b"anthropic-workspace-id") == b"w1"
     assert seen.field(b"x-amzn-bedrock-trace") == b"1"
+
+
+@pytest.mark.parametrize("caller", ["messages", "chat"])
+def test_an_error_of_aws(proxy, upstream, caller):
+    """Its message comes in the caller's form; the history has its kind, which stands in a header alone, and what to do
+    where the name is one of another service."""
+    said = "The provided model identifier is invalid."
+    kind = (b"x-amzn-ErrorType", b"ValidationException:http://internal.amazon.com/coral/x/")
+    upstream.script(plain(json.dumps({"message": said}).encode(), b"400 Bad Request", kind))
+    body = {"model": "bedrock:anthropic.claude-opus-5", **TURNS[caller]}
+    answer = ask(proxy.port, SAMPLES[caller].path, json.dumps(body).encode())
+    assert answer.status == 400
+    assert said in answer.body.decode()
+    name = answer.field(b"x-fairlead-request-id").decode()
+    assert until(lambda: any(one.id == name for one in list(proxy.entries)))
+    entry = next(one for one in proxy.entries if one.id == name)
+    assert f"ValidationException: {said}" in str(entry.tries)
+    assert "bedrock-mantle" in str(entry.notes)

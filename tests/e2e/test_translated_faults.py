@@ -1,8 +1,9 @@
-"""A mock upstream misbehaves in each of its ways, and a client of the other protocol is told: no answer hangs, and none
-that failed looks whole.
+"""A mock upstream misbehaves in each of its ways, and a client of each protocol is told: no answer hangs, and none that
+failed looks whole.
 
-The mock is not part of the project: it speaks all protocols, and the name of a model says what it does to it. The tests
-are skipped where it is not there (FAIRLEAD_CLIENTS names its folder). A few ways stand for all; the others are slow.
+The mock is not part of the project: it speaks three protocols, and the name of a model says what it does to it.
+Google's API is spoken by a fake that knows the same words. The tests are skipped where the mock is not there
+(FAIRLEAD_CLIENTS names its folder). A few ways stand for all; the others are slow.
 """
 
 import itertools
@@ -17,18 +18,21 @@ from pathlib import Path
 
 import pytest
 
+from ..providers import gemini
+from ..providers.gemini import GeminiUpstream
 from .processes import Proxy, backend, until
-from .samples import MESSAGES, PROTOCOLS, RESPONSES
+from .samples import MESSAGES, PROTOCOLS, RESPONSES, Protocol
 from .wire import ask
 
 MOCK = Path(os.environ.get("FAIRLEAD_CLIENTS") or Path(__file__).parents[3] / "shared" / "clients") / "mock_upstream.py"
 pytestmark = pytest.mark.skipif(not MOCK.exists(), reason="needs the mock upstream: FAIRLEAD_CLIENTS names its folder")
 
+GEMINI = Protocol("gemini", "/v1beta/models/", b"", b"", (), 0)
 PAIRS = [
     pytest.param(asked, spoken, id=f"{asked.name}-{spoken.name}")
-    for asked, spoken in itertools.permutations(PROTOCOLS, 2)
+    for asked, spoken in itertools.product((*PROTOCOLS, GEMINI), repeat=2)
 ]
-ENDS = {"messages": (b"message_stop",), "chat": (b"[DONE]",)}
+ENDS = {"messages": (b"message_stop",), "chat": (b"[DONE]",), "gemini": (b'"finishReason":"', b'"finishReason": "')}
 ENDS["responses"] = (b"response.completed", b"response.incomplete")
 ANSWER = b"MOCK-ANSWER"
 #: Seconds after which no answer comes in time, and after which the mock goes on when it stalls. The proxy's own limits
@@ -52,6 +56,8 @@ ODD = (
     *("crlf", "onebyte", "oneblob", "ping", "slow", "think", "empty", "max-tokens", "refusal"),
     *("nonstream-sse", "ignore-stream", "omit-usage", "null-usage", "omit-id", "null-id", "omit-model", "ping-gap-1"),
 )
+# Whole answers that a caller of the same protocol gets as they are, whatever is in them.
+RELAYED = ("badjson", "nonstream-sse", "ignore-stream")
 SHORT = ("err-529", "drop-mid-stream", "sse-error", "no-terminal", "stall-mid-stream", "badjson", "onebyte")
 
 
@@ -69,8 +75,11 @@ def mocked(tmp_path_factory):
         assert until(lambda: _listens(port))
         root = f"http://127.0.0.1:{port}/v1"
         backends = [backend(name, root, protocols=[name]) for name in ("chat", "messages", "responses")]
-        with Proxy(tmp_path_factory.mktemp("mocked"), backends=backends, settings=LIMITS) as proxy:
-            yield proxy
+        with GeminiUpstream(stall=STALL) as google:
+            backends.append(backend("gemini", google.root, protocols=["gemini"], auth="key", key=gemini.KEY))
+            with Proxy(tmp_path_factory.mktemp("mocked"), backends=backends, settings=LIMITS) as proxy:
+                yield proxy
+            assert not google.broken
     finally:
         mock.kill()
         mock.wait()
@@ -83,14 +92,20 @@ def _listens(port):
 
 def asked_of(proxy, asked, spoken, way, streamed):
     """The answer to one request, and how long it took."""
-    body = {
-        "model": f"{spoken.name}:mock-{way}",
-        **({"input": "hi"} if asked is RESPONSES else {"messages": [{"role": "user", "content": "hi"}]}),
-        **({} if asked is RESPONSES else {"max_tokens": 50}),
-        **({"stream": True} if streamed else {}),
-    }
+    model = f"gemini:gemini-3.8-flash-{way}" if spoken is GEMINI else f"{spoken.name}:mock-{way}"
+    if asked is GEMINI:
+        path = f"{asked.path}{model}:{'streamGenerateContent?alt=sse' if streamed else 'generateContent'}"
+        body = {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 50}}
+    else:
+        path = asked.path
+        body = {
+            "model": model,
+            **({"input": "hi"} if asked is RESPONSES else {"messages": [{"role": "user", "content": "hi"}]}),
+            **({} if asked is RESPONSES else {"max_tokens": 50}),
+            **({"stream": True} if streamed else {}),
+        }
     begun = time.monotonic()
-    return ask(proxy.port, asked.path, json.dumps(body).encode()), time.monotonic() - begun
+    return ask(proxy.port, path, json.dumps(body).encode()), time.monotonic() - begun
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +138,9 @@ def test_a_failure_is_told(answers, asked, spoken, way, streamed):
     """As an error of the caller's protocol, in time, and never as an answer that looks whole."""
     answer, seconds = answers[asked, spoken, way, streamed].result()
     assert seconds < LATE
+    if asked is spoken and way in RELAYED:
+        assert (answer.status, answer.whole) == (200, True)
+        return
     if way in (_IN_WHOLES if streamed else _IN_STREAMS):
         assert looks_whole(asked, answer, streamed=streamed)
         return
@@ -130,7 +148,8 @@ def test_a_failure_is_told(answers, asked, spoken, way, streamed):
     if answer.status == 200:
         # Begun before it failed: the last event says so, or the connection is cut in the middle.
         assert streamed
-        last = json.loads(answer.body.rstrip().rpartition(b"data: ")[2])
+        # Google's clients get the error once more, by itself, in front of the cut.
+        last, _ = json.JSONDecoder().raw_decode(answer.body.rpartition(b"data: ")[2].decode())
         assert (last["response"] if asked is RESPONSES else last)["error"]["message"]
     else:
         error = answer.json()
@@ -145,6 +164,9 @@ def test_an_odd_answer_is_an_answer(answers, asked, spoken, way, streamed):
     """In time, whole, and with its text where it has one."""
     answer, seconds = answers[asked, spoken, way, streamed].result()
     assert seconds < LATE
+    if asked is spoken and way in RELAYED:
+        assert (answer.status, answer.whole) == (200, True)
+        return
     assert looks_whole(asked, answer, streamed=streamed), answer.body
     said = answer.body.replace(b"\n", b"")
     assert way in ("empty", "refusal") or ANSWER in said or _pieced(asked, answer, streamed=streamed)
@@ -158,7 +180,9 @@ def _pieced(asked, answer, *, streamed):
     for line in answer.body.splitlines():
         if line.startswith(b"data: {"):
             one = json.loads(line[6:])
-            if asked is MESSAGES:
+            if asked is GEMINI:
+                found += [part["text"] for choice in one["candidates"] for part in choice["content"]["parts"]]
+            elif asked is MESSAGES:
                 found.append(one.get("delta", {}).get("text", ""))
             elif asked is RESPONSES:
                 found.append(one["delta"] if one["type"] == "response.output_text.delta" else "")

@@ -36,7 +36,7 @@ access_token auth_token id_token client_secret refresh_token apiKey accessToken 
 ApiKEY userAuthToken dbPassword xkey authtoken sessiontoken usertoken secretkey masterkey userpassword dbpass
 basicauth myjwt key2 token_1 x-api-key-b64 x-token-bin auth-header token.value x.api.key api~key x|secret
 AWSAccessKeyId aws_secret_key GoogleAccessId SAMLResponse client_assertion a[key] connection_string x-mcp-auth
-x-api-keys
+x-api-keys SecretAccessKey SessionToken assertion AWSSessionToken
 """
 )
 HARMLESS = words(

@@ -110,10 +110,9 @@ def _build_parser() -> Parser:
             "fairlead backend add groq --key-env GROQ_API_KEY",
             "fairlead backend add openai --key-cmd 'pass show openai'",
             "fairlead backend add ollama",
-            "fairlead backend add bedrock --region us-east-1 --key-env AWS_BEARER_TOKEN_BEDROCK",
-            "fairlead backend add vertex --project my-project-123 --location global --key-cmd 'gcloud auth "
-            "print-access-token'",
-            "fairlead backend add azure --resource my-resource --key-env AZURE_OPENAI_API_KEY",
+            "fairlead backend add bedrock --region us-east-1",
+            "fairlead backend add vertex --project my-project-123 --location global",
+            "fairlead backend add azure --resource my-resource --key-stdin < key.txt",
             "fairlead backend add office --base-url http://10.0.0.7:8000 --protocols chat --no-key",
             "fairlead backend add openrouter --key-stdin --header X-Title=fairlead < key.txt",
         ],
@@ -140,6 +139,8 @@ def _assemble(options: argparse.Namespace, name: str, before: Backend | None, ow
     if root is None:
         raise _make_unknown_error(name)
     entry = changes.known_at(name, root, wish.variables)
+    if entry is not None and root in entry.former_roots:
+        note(f"note: {entry.title} has moved to {entry.root}, and this address may end.")
     if before is None and entry is not None and entry.key_needs and wish.auth is None:
         note(f"note: {entry.key_needs}.")
     # Last, because choosing a key may write it to a keyring, and the checks above may fail.
@@ -183,12 +184,14 @@ def _ask_key(name: str, own: OwnKeys, variable: str, entry: Known | None) -> str
     """The key that is typed, or the variable that holds one. variable: "" for none. entry: the provider, None where it
     is not known, which may need no key."""
     optional, command = entry is None, entry.key_command if entry is not None else ""
+    cloud = entry.key_cloud if entry is not None else ""
     if not backend_key.has_terminal():
         raise CommandError(
             f"{name} needs a key.",
             f"From a variable:   fairlead backend add {name} --key-env {variable or 'VAR'}\n"
             f"From a file:       fairlead backend add {name} --key-stdin < key.txt"
             + (f"\nFrom a command:    fairlead backend add {name} --key-cmd '{command}'" if command else "")
+            + (f"\nFrom credentials:  fairlead backend add {name} --key-cloud {cloud}" if cloud else "")
             + ("\nWithout one:       --no-key" if optional else ""),
         )
     empty = f", empty for ${variable}" if variable else ", empty for none" if optional else ""

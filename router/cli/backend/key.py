@@ -5,6 +5,7 @@ import contextlib
 import getpass
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.backends import Account, Backend
@@ -16,7 +17,7 @@ from router.settings import Secret, Settings
 from router.store.config import redacted, toml
 from router.store.home.home import Home
 from router.store.keys.own_keys import OwnKeys, read_own_keys
-from router.store.keys.references import to_command, to_entry, to_file, to_variable
+from router.store.keys.references import to_cloud, to_command, to_entry, to_file, to_variable
 from router.store.keys.secrets import KEY_LIMIT, check_entered
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ def add_options(parser: Parser) -> None:
         "--key-cmd", metavar="CMD", help="take it from what this command prints (run without a shell, for 30 s at most)"
     )
     parser.add_argument(
+        "--key-cloud",
+        metavar="SOURCE",
+        help="make it from a cloud's own credentials: aws:bedrock, google:adc, google:FILE, google:metadata or "
+        "azure:metadata",
+    )
+    parser.add_argument(
         "--keyring",
         nargs="?",
         const="",
@@ -53,6 +60,7 @@ def list_given(options: argparse.Namespace) -> list[str]:
         "--key-env": options.key_env is not None,
         "--key-file": options.key_file is not None,
         "--key-cmd": options.key_cmd is not None,
+        "--key-cloud": options.key_cloud is not None,
         "--key": options.key is not None,
     }
     return [flag for flag, named in used.items() if named]
@@ -72,8 +80,8 @@ def open_credentials(home: Home, settings: Settings | None = None) -> "Credentia
     from router.upstream.credentials import Credentials
 
     found = settings or toml.load(home, os.environ).settings
-    logins = Logins(home, lambda: read_outbound(found, os.environ))
-    return Credentials(os.environ, read_own_keys(home, found), logins=logins)
+    way = partial(read_outbound, found, os.environ)
+    return Credentials(os.environ, read_own_keys(home, found), logins=Logins(home, way), outbound=way)
 
 
 def choose_key(options: argparse.Namespace, entry: str, own: OwnKeys) -> str | None:
@@ -85,6 +93,8 @@ def choose_key(options: argparse.Namespace, entry: str, own: OwnKeys) -> str | N
         return to_file(options.key_file)
     if options.key_cmd is not None:
         return to_command(options.key_cmd)
+    if options.key_cloud is not None:
+        return to_cloud(options.key_cloud)
     if options.keyring is not None:
         return _use_keyring(options, options.keyring or f"{SERVICE}/{entry}", own)
     if options.key is not None:

@@ -16,20 +16,19 @@ _DESTINATION = "variable_{}"
 
 
 def _list_names() -> dict[str, str]:
-    """The variables of all providers, by name, each with what it is."""
+    """The variables of all providers, by name, each with what it is and whose."""
     found: dict[str, str] = {}
     for entry in KNOWN.values():
         for name, one in entry.variables.items():
-            found.setdefault(name, one.about)
+            takers = ", ".join(other.name for other in KNOWN.values() if name in other.variables)
+            found.setdefault(name, f"{one.about}, for {takers}")
     return found
 
 
 def add_options(parser: Parser) -> None:
     """Add the options."""
     for name, about in _list_names().items():
-        parser.add_argument(
-            f"--{name}", dest=_DESTINATION.format(name), metavar=name.upper(), help=f"the {about}, for its URL"
-        )
+        parser.add_argument(f"--{name}", dest=_DESTINATION.format(name), metavar=name.upper(), help=f"the {about}")
 
 
 def choose_variables(

@@ -9,8 +9,8 @@ import msgspec
 import trio
 
 from router.backends import PROTOCOLS, Backend
-from router.backends.advice import Advice, advise, guess_root
-from router.backends.endpoints import find_protocols
+from router.backends.advice import Advice, advise, advise_error, guess_root
+from router.backends.endpoints import find_key_header, find_protocols
 from router.backends.known import known, text_model
 from router.cli.common.output import format_count
 from router.errors import CommandError
@@ -23,7 +23,7 @@ from router.store.keys.own_keys import OwnKeyRefused
 from router.store.keys.references import source
 from router.store.keys.secrets import VariableUnset
 from router.upstream.configured_headers import set_headers
-from router.upstream.credentials import Credentials
+from router.upstream.credentials import Credentials, find_reference
 from router.watch.amounts import format_seconds
 
 # The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
@@ -68,7 +68,7 @@ async def fetch_key(backend: Backend, keys: Credentials) -> Secret | None:
         raise CommandError(
             f"{backend.name} has no key.", f"Give one:   fairlead backend set {backend.name} --key-stdin"
         )
-    return await keys.key(backend.accounts[0].key)
+    return await keys.key(find_reference(backend.accounts[0], backend.root))
 
 
 def build_outbound(home: Home, backend: Backend, settings: Settings | None = None) -> Outbound:
@@ -154,7 +154,13 @@ def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, t
     code = f"{error.status} {error.code}".strip()
     if key is None:
         return ProbeResult(ok=False, text=f"reached in {took}, but it asks for a key ({code})", fix="key")
-    return ProbeResult(ok=False, text=f"reached in {took}, key refused ({code})", fix="key")
+    text = f"reached in {took}, key refused ({code})"
+    header, prefix = find_key_header(backend, backend.protocols[0])
+    if error.status == 401 and (backend.auth_header or not (backend.vendor or prefix)):
+        # The form was chosen by the user, or guessed from the protocol.
+        advice = f"Where it wants another: fairlead backend set {backend.name} --auth-header FORM"
+        text += f"\nthe key was sent as {header}: {prefix}KEY. {advice}"
+    return ProbeResult(ok=False, text=text, fix="key")
 
 
 async def probe_protocol(
@@ -165,9 +171,9 @@ async def probe_protocol(
     try:
         text = await probe(backend, key, model, protocol, outbound=way)
     except ControlError as error:
-        return ProtocolProbe(
-            protocol=protocol, ok=False, text=_format_reason(error), ms=_measure_ms(started), status=error.status
-        )
+        hint = advise_error(backend, str(error))
+        text = f"{_format_reason(error)} ({hint})" if hint else _format_reason(error)
+        return ProtocolProbe(protocol=protocol, ok=False, text=text, ms=_measure_ms(started), status=error.status)
     return ProtocolProbe(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_measure_ms(started))
 
 

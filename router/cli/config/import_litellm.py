@@ -12,13 +12,14 @@ import msgspec
 
 from router.backends import Account, Backend
 from router.backends.known import KNOWN, host_of
+from router.cli.config import import_clouds
 from router.cli.config.import_plan import Plan, assemble_backend, make_backend_name, parse_reference
 from router.errors import CommandError
 
 _VARIABLE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 # LiteLLM's name of a provider -> fairlead's name.
 _PROVIDERS = {
-    **{name: name for name in KNOWN},
+    **{name: name for name, entry in KNOWN.items() if not entry.variables},
     "ollama_chat": "ollama",
     "together_ai": "together",
     "fireworks_ai": "fireworks",
@@ -32,6 +33,7 @@ _PROVIDERS = {
 }
 _USED = {"model", "api_base", "base_url", "api_key"}
 _LEFT = {
+    **import_clouds.LEFT,
     "rpm": "limits per minute are set for a whole backend:   fairlead config set backends.NAME.rpm NUMBER",
     "tpm": "limits per minute are set for a whole backend:   fairlead config set backends.NAME.tpm NUMBER",
     "timeout": "timeouts are set for a whole backend:   fairlead config set backends.NAME.timeouts.total TIME",
@@ -109,9 +111,10 @@ class _Reader:
             return
         if backend is not None:
             self._plan_name(what, name, backend, served)
+        used = _USED | import_clouds.USED if import_clouds.find_cloud(model.partition("/")[0].lower()) else _USED
         for key in params:
-            if key not in _USED:
-                self.plan.skip(f"{what} {key}", _LEFT.get(key, _PARAMETER))
+            if key not in used:
+                self.plan.skip(f"{what} {key}", _LEFT.get(key, _PARAMETER).replace("NAME", backend or "NAME"))
 
     def _backend(self, what: str, model: str, params: dict[str, Any]) -> tuple[str | None, str]:
         """The backend of a deployment, None when the plan skipped it, and the backend's name of the model."""
@@ -119,15 +122,20 @@ class _Reader:
         url = params.get("api_base") or params.get("base_url")
         if not slash:
             provider, served = _guess_provider(model), model
-        known = _PROVIDERS.get(provider.lower())
-        if known is None:
-            raise CommandError(f"{provider} has no API of a protocol that fairlead knows")
         if isinstance(url, str) and _VARIABLE.fullmatch(url.strip()):
             raise CommandError(
                 "its URL is a variable; add the backend with it:   fairlead backend add NAME --base-url …"
             )
         key = params.get("api_key")
         stored = parse_reference(key, _VARIABLE) if isinstance(key, str) and key.strip() else ""
+        cloud = import_clouds.find_cloud(provider.lower())
+        if cloud is not None:
+            found = import_clouds.read_cloud(cloud, served, params, stored, _VARIABLE)
+            backend = msgspec.structs.replace(found.backend, name=self._free_name(found.backend))
+            return self._plan_backend(what, backend, stored), found.model
+        known = _PROVIDERS.get(provider.lower())
+        if known is None:
+            raise CommandError(f"{provider} has no API of a protocol that fairlead knows")
         backend = self._assemble(known, url if isinstance(url, str) and url.strip() else None, stored)
         return self._plan_backend(what, backend, stored), served
 

@@ -19,6 +19,7 @@ from router.settings.secret_names import is_secret_name
 from router.store.home.home import TOKEN
 from router.store.keys import logins
 from router.store.keys.references import parse
+from router.upstream.credentials import find_reference
 
 _MARK = MARK.decode()
 _URL = re.compile(r"://([^\s\"'\\<>]*+)")
@@ -52,7 +53,8 @@ def iter_secrets(situation: Situation) -> Iterator[str]:
     texts = [account.key for backend in situation.backends for account in backend.accounts]
     for text in texts:
         yield from _iter_stored(text, situation.environ)
-    yield from (secret.reveal() for secret in situation.credentials.list_fetched(texts))
+    fetched = [find_reference(account, backend.root) for backend in situation.backends for account in backend.accounts]
+    yield from (secret.reveal() for secret in situation.credentials.list_fetched(fetched))
     for name, value in situation.environ.items():
         if is_secret_name(name):
             yield value

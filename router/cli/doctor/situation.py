@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -206,7 +207,8 @@ def _make_credentials(home: Home | None, settings: Settings, environ: Mapping[st
 
     if home is None:
         return Credentials(environ, own)
-    return Credentials(environ, own, logins=Logins(home, lambda: read_outbound(settings, environ)))
+    way = partial(read_outbound, settings, environ)
+    return Credentials(environ, own, logins=Logins(home, way), outbound=way)
 
 
 async def _find_proxies(home: Home) -> list[FoundProxy]:

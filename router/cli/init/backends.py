@@ -164,6 +164,6 @@ def read_key(prompt: str, own: OwnKeys, *, optional: bool = False) -> str:
 
 def fill_options(add_options: argparse.Namespace, options: argparse.Namespace) -> argparse.Namespace:
     """The options of `backend add` with the source of the key that the options of `init` name."""
-    for name in ("key_stdin", "key_env", "key_file", "key_cmd", "keyring", "key"):
+    for name in ("key_stdin", "key_env", "key_file", "key_cmd", "key_cloud", "keyring", "key"):
         setattr(add_options, name, getattr(options, name))
     return add_options

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from router.cli.common.layout import wrap
 from router.cli.tui.keys import BINDINGS, list_keys
-from router.cli.tui.line_list import Band
+from router.cli.tui.line_list import Band, fold
 from router.cli.tui.messages import Failed, Pictured, Told
 from router.cli.tui.panes.accounts import AccountsPane
 from router.cli.tui.panes.analytics import AnalyticsPane
@@ -22,7 +22,7 @@ from router.cli.tui.panes.pane import Pane
 from router.cli.tui.panes.requests import RequestsPane
 from router.cli.tui.panes.status import StatusPane
 from router.cli.tui.picture import Line, Picture, Setting, Source
-from router.cli.tui.reader import Reader
+from router.cli.tui.reader import Question, Reader
 from router.cli.tui.setting_change import SettingChange
 from router.cli.tui.top_line import find_tab, format_halts, format_tabs, format_top
 from router.cli.tui.watcher import Watcher
@@ -62,8 +62,8 @@ class FairleadApp(App[None]):
         self._paused = self._reads_on = False
         self._top, self._tabs, self._halts = Band("top"), Band("tabs"), Band("halts")
         self._keys = Band("keys")
-        self._reader = Reader(copy=self.copy, leave=self.leave)
-        self._ask = Input(id="ask")
+        self._reader = Reader(copy=self.copy, leave=self.action_leave)
+        self._ask = Question()
         self.panes: list[Pane] = [
             *(StatusPane(), RequestsPane(), AnalyticsPane(), AccountsPane(), BackendsPane(), ConfigPane())
         ]
@@ -183,21 +183,20 @@ class FairleadApp(App[None]):
     def ask(self, question: str, value: str, answer: Callable[[str], bool]) -> None:
         """Ask for a line of text. answer: takes it, and is True when it can be taken."""
         self._answer = answer
-        self._ask.placeholder = question
-        self._ask.value = value
+        self._ask.ask(question, value)
         self._ask.display = True
         self._focus(self._ask)
 
     def _focus(self, widget: Widget) -> None:
-        # At once: what is typed on is for it. Textual's own `focus` waits for its turn.
+        # What is typed on is for it. Textual's own `focus` waits for its turn.
         self.screen.set_focus(widget)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Hand the answer over."""
         if self._answer(event.value):
-            self.leave()
+            self.action_leave()
 
-    def leave(self) -> None:
+    def action_leave(self) -> None:
         """Back to the pane, from a question or a text; there, from the filter to all."""
         if self._ask.display:
             self._ask.display = False
@@ -207,9 +206,9 @@ class FairleadApp(App[None]):
         elif self.pane.FILTERS:
             self.pane.filter("")
 
-    def action_leave(self) -> None:
-        """The key for it."""
-        self.leave()
+    def action_leave_or_quit(self) -> None:
+        """Back from a text; elsewhere, end."""
+        self.action_leave() if self._reader.display else self.exit()
 
     # Keys
 
@@ -218,7 +217,7 @@ class FairleadApp(App[None]):
         if self._ask.display:
             return action in ("quit", "leave")
         if self._reader.display:
-            return action in ("quit", "leave", "pane", "next_pane")
+            return action in ("quit", "leave", "leave_or_quit", "pane", "next_pane", "keys", "detail")
         return True
 
     def action_pane(self, number: int) -> None:
@@ -245,8 +244,8 @@ class FairleadApp(App[None]):
         self.action_pane((self._active + step) % len(self.panes))
 
     def action_keys(self) -> None:
-        """Show what the keys do."""
-        self._read("Keys", list_keys)
+        """Show what the keys do, or leave that."""
+        self.action_leave() if self._reader.display else self._read("Keys", list_keys)
 
     def action_filter(self) -> None:
         """Ask for a filter."""
@@ -271,14 +270,16 @@ class FairleadApp(App[None]):
         self._draw_frame()
 
     def action_detail(self) -> None:
-        """More on what is below the cursor."""
+        """More on what is below the cursor, or back from it."""
         chosen = self.pane.chosen
-        if isinstance(chosen, RecordedRequest):
+        if self._reader.display:
+            self.action_leave()
+        elif isinstance(chosen, RecordedRequest):
             self._explain(chosen)
         elif isinstance(chosen, Setting):
             self._change.ask_value(chosen)
         elif lines := self.pane.describe():
-            self._read(self.pane.TITLE, lambda width: [Line(part) for one in lines for part in wrap(one.text, width)])
+            self._read(self.pane.TITLE, fold(lines))
 
     def action_why(self) -> None:
         """Why, of the request below the cursor or of the one that ended last."""
@@ -299,10 +300,16 @@ class FairleadApp(App[None]):
         width = self.size.width - 1
         self.watcher.ask(lambda source: source.explain_request(found, width), show)
 
-    def _read(self, title: str, lines: Callable[[int], Sequence[Line]], ask: Callable[[], None] | None = None) -> None:
+    def _read(
+        self,
+        title: str,
+        lines: Callable[[int], Sequence[Line]],
+        ask: Callable[[], None] | None = None,
+        address: str = "",
+    ) -> None:
         self.pane.display = False
         self._reader.display = True
-        self._reader.open(title, lines, ask)
+        self._reader.open(title, lines, ask, address)
         self._focus(self._reader)
         self._end_saying()
 
@@ -314,17 +321,18 @@ class FairleadApp(App[None]):
 
     def action_copy(self) -> None:
         """Copy the id below the cursor."""
-        chosen = self.pane.chosen
-        if isinstance(chosen, RecordedRequest | RunningRequest):
-            self.copy(chosen.id)
-        else:
-            self.say("Nothing to copy here: y copies the id of a request.")
+        self._copy_chosen(lambda one: one.id)
 
     def action_copy_all(self) -> None:
         """Copy the request below the cursor as JSON."""
+        self._copy_chosen(lambda one: msgspec.json.encode(one).decode())
+
+    def _copy_chosen(self, write: Callable[[RecordedRequest | RunningRequest], str]) -> None:
         chosen = self.pane.chosen
         if isinstance(chosen, RecordedRequest | RunningRequest):
-            self.copy(msgspec.json.encode(chosen).decode())
+            self.copy(write(chosen))
+        else:
+            self.say("Nothing to copy here: y copies the id of a request, Y all of it as JSON.")
 
     def action_resume(self) -> None:
         """Ask whether to end the halts."""
@@ -337,10 +345,7 @@ class FairleadApp(App[None]):
         self._decide("Resume", lines, lambda: self.watcher.ask(lambda source: source.resume(), self.say))
 
     def _decide(self, title: str, lines: Sequence[Line], then: Callable[[], None]) -> None:
-        def lay_out(width: int) -> list[Line]:
-            return [Line(part, one.kind) for one in lines for part in wrap(one.text, width)]
-
-        self._read(title, lay_out, then)
+        self._read(title, fold(lines), then)
 
     def action_window(self) -> None:
         """Show the sums of the next window."""
@@ -357,6 +362,18 @@ class FairleadApp(App[None]):
         """Take the setting below the cursor out of the file."""
         if isinstance(chosen := self.pane.chosen, Setting):
             self._change.plan(chosen.key, None)
+
+    def action_open_page(self) -> None:
+        """Open the local page in the browser."""
+        self.say("Opening the page …")
+        self.watcher.ask(lambda source: source.open_page(), self._show_address)
+
+    def _show_address(self, came: tuple[list[str], str]) -> None:
+        said, address = came
+        if not address:
+            self.say(" ".join(said))
+            return
+        self._read("Local page", fold([Line(text) for text in (address, "", *said)]), address=address)
 
     def action_start(self) -> None:
         """Start a proxy in the background."""

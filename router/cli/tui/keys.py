@@ -8,13 +8,14 @@ from router.cli.tui.picture import Line
 # With priority: what changes where the next key goes. Without, it goes by way of the pane, and keys that are typed
 # at once overtake it.
 BINDINGS: list[BindingType] = [
-    Binding("q,ctrl+q", "quit"),
+    Binding("q", "leave_or_quit", priority=True),
+    Binding("ctrl+q", "quit"),
     Binding("ctrl+z", "suspend_process"),
     Binding("ctrl+c", "quit", priority=True),
     *(Binding(str(number + 1), f"pane({number})", priority=True) for number in range(6)),
     Binding("tab", "next_pane(1)", priority=True),
     Binding("shift+tab", "next_pane(-1)", priority=True),
-    Binding("question_mark", "keys"),
+    Binding("question_mark", "keys", priority=True),
     Binding("slash", "filter", priority=True),
     Binding("enter", "detail", priority=True),
     Binding("w", "why"),
@@ -24,7 +25,8 @@ BINDINGS: list[BindingType] = [
     Binding("R", "resume"),
     Binding("s", "start"),
     Binding("t", "window"),
-    Binding("u", "unset"),
+    Binding("u", "open_page"),
+    Binding("d,delete", "unset"),
     Binding("n", "new", priority=True),
     Binding("escape", "leave", priority=True),
 ]
@@ -40,7 +42,8 @@ _KEYS = (
     ("y Y", "copy the id, or the whole request as JSON; in a detail, its text"),
     ("p", "pause, and go on"),
     ("t", "Analytics: the last hour, today, 7 days, 30 days"),
-    ("n u", "Config: set a key that has no line yet; take one out of config.toml"),
+    ("n d", "Config: set a key that has no line yet; take one out of config.toml"),
+    ("u", "open the local page in the browser, as `fairlead ui`"),
     ("s", "start a proxy in the background, where none runs"),
     ("R", "resume traffic that the guard halted"),
     ("q, Ctrl-C", "leave; the proxy goes on"),

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from router.cli.common.layout import make_printable
+from router.cli.common.layout import make_printable, wrap
 from router.cli.tui.picture import Line
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ def make_strip(line: Line, width: int, *, chosen: bool = False) -> Strip:
     if chosen:
         style += Style(reverse=True)
     return Strip([Segment(set_cell_size(make_printable(line.text), width), style)], width)
+
+
+def fold(lines: Sequence[Line]) -> Callable[[int], list[Line]]:
+    """What folds these lines for a width."""
+    return lambda width: [Line(part, line.kind) for line in lines for part in wrap(line.text, width)]
 
 
 class Band(Widget):

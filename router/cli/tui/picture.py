@@ -141,6 +141,11 @@ class Source(Protocol):
         """Start a proxy in the background; what came of it in words."""
         ...
 
+    def open_page(self) -> tuple[list[str], str]:
+        """Open the local page in the browser; what came of it, and the address where the user has to open it, else
+        ''."""
+        ...
+
     def plan(self, key: str, value: str | None) -> Plan:
         """Check a change of a setting as `fairlead config set` and `unset` do."""
         ...

@@ -1,9 +1,10 @@
-"""A text to read in the place of the pane, such as the detail of a request, or a question that is answered with yes."""
+"""What stands in the place of the pane: a text, a question that is answered with yes; and a line to type into."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from router.cli.tui.line_list import LineList
 from router.cli.tui.picture import Line
@@ -16,7 +17,7 @@ class Reader(LineList[Line]):
     """Shows a text, and tells its owner when it is left or answered."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,enter,question_mark,backspace", "leave"),
+        Binding("backspace", "leave"),
         Binding("y", "yes"),
     ]
 
@@ -26,15 +27,23 @@ class Reader(LineList[Line]):
         self._title = ""
         self._make: Callable[[int], Sequence[Line]] = lambda width: ()
         self._ask: Callable[[], None] | None = None
+        self._address = ""
 
     @property
     def hints(self) -> str:
         """Its keys."""
         return "y yes   Esc no" if self._ask else "y copy   Esc back"
 
-    def open(self, title: str, make: Callable[[int], Sequence[Line]], ask: Callable[[], None] | None = None) -> None:
-        """Show a text. make: its lines for a width. ask: for a question, what is done where the answer is yes."""
-        self._title, self._make, self._ask = title, make, ask
+    def open(
+        self,
+        title: str,
+        make: Callable[[int], Sequence[Line]],
+        ask: Callable[[], None] | None = None,
+        address: str = "",
+    ) -> None:
+        """Show a text. make: its lines for a width. ask: for a question, what is done where the answer is yes. address:
+        what is copied in the place of the text."""
+        self._title, self._make, self._ask, self._address = title, make, ask, address
         self.top = 0
         self._lay_out()
 
@@ -58,4 +67,26 @@ class Reader(LineList[Line]):
             self._leave()
             ask()
         else:
-            self._copy("\n".join(line.text for line in self._make(10_000)))
+            self._copy(self._address or "\n".join(line.text for line in self._make(10_000)))
+
+
+class Question(Input):
+    """A line to type into."""
+
+    def __init__(self) -> None:
+        # Selected when the focus comes, what was typed until then would be replaced.
+        super().__init__(id="ask", select_on_focus=False)
+
+    def ask(self, question: str, value: str) -> None:
+        """Ask for another value, which takes the place of this one as soon as something is typed."""
+        self.placeholder = question
+        self.value = value
+        self.select_all()
+
+    async def on_key(self, event: "events.Key") -> None:
+        """Do what a key is for in its turn. By itself the app does so later, when letters that were typed behind it are
+        there already."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            event.stop()
+            event.prevent_default()
+            await self.run_action(binding.action)

@@ -235,6 +235,12 @@ class HomeSource:
         self._ask.reset()
         return text
 
+    def open_page(self) -> tuple[list[str], str]:
+        """As `fairlead ui` does."""
+        from router.cli.watch.ui import open_in_browser
+
+        return open_in_browser(self._home)
+
     def plan(self, key: str, value: str | None) -> Plan:
         """Check a change."""
         from router.cli.tui.config_change import plan

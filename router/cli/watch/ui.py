@@ -15,6 +15,7 @@ from router.store.home.client_key import has_other_users
 from router.store.home.home import Home, open_home
 
 UI_SCHEMA = 1
+_OPENS = "The page opens in your browser."
 
 
 def run(argv: list[str]) -> int:
@@ -29,18 +30,34 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--no-open", action="store_true", help="print the address, and open no browser")
     parser.add_argument("--json", action="store_true", help="print the address as JSON, and open no browser")
     options = parser.read(argv)
-    url, seconds = run_async(_make_address, open_home(os.environ))
-    if options.json:
-        print_json({"schema": UI_SCHEMA, "url": url, "expires_s": seconds})
-        return 0
-    if not options.no_open and not has_other_users() and has_browser(os.environ):
-        if run_async(open_page, url, os.environ):
-            say("The page opens in your browser.")
+    home = open_home(os.environ)
+    if not (options.no_open or options.json):
+        notes, url = open_in_browser(home)
+        if not url:
+            say("\n".join(notes))
             return 0
-        note("No browser could be started here.")
+    else:
+        url, seconds = run_async(_make_address, home)
+        if options.json:
+            print_json({"schema": UI_SCHEMA, "url": url, "expires_s": seconds})
+            return 0
+        notes = [_explain(asked=True, seconds=seconds)]
     print(url)
-    note(_explain(asked=options.no_open, seconds=seconds))
+    for line in notes:
+        note(line)
     return 0
+
+
+def open_in_browser(home: Home) -> tuple[list[str], str]:
+    """Open the page of the running proxy. Returns what to say, and the address for the user to open; '' where a browser
+    opens it. Raises CommandError."""
+    url, seconds = run_async(_make_address, home)
+    failed: list[str] = []
+    if not has_other_users() and has_browser(os.environ):
+        if run_async(open_page, url, os.environ):
+            return [_OPENS], ""
+        failed = ["No browser could be started here."]
+    return [*failed, _explain(asked=False, seconds=seconds)], url
 
 
 def _explain(*, asked: bool, seconds: float) -> str:

@@ -217,7 +217,7 @@ class Failover:
         if self._refused_key is not None and found.secret == self._refused_key.secret:
             if context.runtime.forget_key(found):
                 self._note_rest(found)
-            raise found.unusable("it was refused (401), and fetching it again gave the same key.")
+            raise found.unusable("it was refused, and fetching it again gave the same key.")
 
     # After an attempt
 
@@ -362,7 +362,7 @@ class Failover:
     def _fetches_key_anew(self, failure: AttemptFailure) -> bool:
         """True when a fetched key was refused and is to be fetched anew, which a request does once."""
         target = failure.attempt.target
-        if failure.status != 401 or target.reference is None:
+        if target.reference is None or not (failure.status == 401 or failure.key_expired):
             return False
         rests = self._context.runtime.forget_key(target)
         fetched = self._refused_key is None and not rests
@@ -371,7 +371,7 @@ class Failover:
         if not fetched:
             return False
         self._refused_key = target
-        sent = retry.SendResult(status=401, fetched_key=fetched)
+        sent = retry.SendResult(status=failure.status, fetched_key=fetched, key_expired=failure.key_expired)
         return retry.choose_resend(sent, self._judge_safety(failure.attempt)) is not None
 
     def _note_rest(self, target: "Target") -> None:

@@ -49,6 +49,8 @@ class AttemptFailure:
     hold: Cooldown | None = None
     #: True when the answer was cut off.
     broke: bool = False
+    #: True when the upstream says by something else than a 401 that the key has expired.
+    key_expired: bool = False
     #: What the upstream's answer says, for the history.
     text: str = ""
 

@@ -1,6 +1,6 @@
 """The control plane: catalogs of backends, and small test requests."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -12,9 +12,9 @@ from router.backends.endpoints import find_endpoint, find_key_header, find_root,
 from router.backends.known import api_of, host_of, known, refuses_max_tokens
 from router.errors import BadRequest
 from router.net.client.outbound import DIRECT, Outbound
-from router.net.control.google_list import to_common
-from router.net.control.request import SHOWN, Answer, ControlError, clean, send
-from router.redaction import NO_SECRETS, Redactor
+from router.net.control.model_pages import Page, decode_page, iter_names
+from router.net.control.refusals import check_not_html, read_refusal
+from router.net.control.request import Answer, ControlError, clean, send
 from router.settings import Secret
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
@@ -51,16 +51,6 @@ class StreamTimes(NamedTuple):
     spread: float
 
 
-class _Entry(msgspec.Struct):
-    id: str
-
-
-class _Page(msgspec.Struct):
-    data: list[_Entry] | None
-    has_more: bool | None = None
-    last_id: str | None = None
-
-
 async def fetch_models(
     backend: Backend, key: Secret | None, *, outbound: Outbound = DIRECT, timeout: float = 10.0
 ) -> list[str]:
@@ -81,7 +71,9 @@ async def fetch_catalog(
     found: dict[str, object] = {}
     size = 0
     api = api_of(backend)
-    query = api.pages
+    # OpenAI's form has no pages and does not know `limit`.
+    first = f"?{api.page_size}=1000"
+    query = first if api.paged else ""
     entry = known(backend.vendor)
     path = "/models" if entry is None else entry.models_path
     if not path:
@@ -100,9 +92,9 @@ async def fetch_catalog(
             if size > NAMES_BYTES or len(found) >= MODELS:
                 return Listing(list(found), found)
             found.setdefault(name, entry)
-        if not page.has_more or not page.last_id or not api.pages:
+        if not page.has_more or not page.last_id:
             break
-        query = f"{api.pages}&{api.next_page}={quote(page.last_id, safe='')}"
+        query = f"{first}&{api.page_after}={quote(page.last_id, safe='')}"
     return Listing(list(found), found)
 
 
@@ -187,15 +179,16 @@ async def probe_stream(
 
     entry = BY_NAME[protocol]
     cap = entry.cap_for(newest=refuses_max_tokens(backend.vendor))
-    asked = entry.tiny_request(model, cap, _STREAM_TEXT, _STREAM_TOKENS)
-    body = asked if entry.stream_path else {**asked, "stream": True}
+    body = entry.tiny_request(model, cap, _STREAM_TEXT, _STREAM_TOKENS)
+    # Where a stream has a path of its own, the body does not ask for it.
+    body |= {} if entry.stream_path else {"stream": True}
     url, body = _fit(backend, entry, model, body, stream=True)
     answer = await _post(backend, key, protocol, url, body, timeout, outbound)
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/event-stream":
-        _check_not_html(answer, url)
+        check_not_html(answer, url)
         said = f"{urlsplit(url).netloc} was asked for a stream and sent {clean(kind, 60) or 'an answer without a type'}"
         raise ControlError(said, status=answer.status, code="no_stream")
     events = [line.removeprefix(b"data:") for line in answer.body.splitlines() if line.startswith(b"data:")]
@@ -284,7 +277,7 @@ def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     """The decoded body of a success. Raises ControlError for everything else."""
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)
-    _check_not_html(answer, url)
+    check_not_html(answer, url)
     try:
         data = cast("object", msgspec.json.decode(answer.body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -297,16 +290,15 @@ def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     return cast("object", data)
 
 
-def _decode_page(answer: Answer, url: str, key: Secret | None) -> tuple[_Page, list[Mapping[str, object]]]:
+def _decode_page(
+    backend: Backend, answer: Answer, url: str, key: Secret | None
+) -> tuple[Page, list[Mapping[str, object]]]:
     """A page, and its entries with all that they hold."""
     data = _decode_json(answer, url, key)
-    # Together answers with the bare list.
-    shape = to_common(cast("dict[str, Any]", {"data": data} if isinstance(data, list) else data))
     try:
-        page = msgspec.convert(shape, type=_Page)
+        return decode_page(data, api_of(backend))
     except msgspec.ValidationError:
         raise ControlError(f"{urlsplit(url).netloc} did not send a list of models", status=answer.status) from None
-    return page, shape["data"] or []
 
 
 def _read_page(
@@ -315,73 +307,11 @@ def _read_page(
     url: str,
     key: Secret | None,
     read_entry: Callable[[Mapping[str, object]], object] | None,
-) -> tuple[_Page, list[tuple[str, object]]]:
+) -> tuple[Page, list[tuple[str, object]]]:
     """A page, and the names in it with their entries as they were read."""
-    page, whole = _decode_page(answer, url, key)
-    named = _iter_names(backend, zip(page.data or [], whole, strict=True))
+    page, whole = _decode_page(backend, answer, url, key)
+    named = iter_names(backend, zip(page.data or [], whole, strict=True))
     return page, [(name, None if read_entry is None else read_entry(entry)) for name, entry in islice(named, MODELS)]
-
-
-def _iter_names(
-    backend: Backend, entries: Iterable[tuple[_Entry, Mapping[str, object]]]
-) -> Iterator[tuple[str, Mapping[str, object]]]:
-    vendor = known(backend.vendor)
-    for entry, whole in entries:
-        name = entry.id.removeprefix(vendor.model_prefix) if vendor is not None else entry.id
-        if name and len(name) <= 256 and (_is_plain(name) or _is_clean(name)):
-            yield name, whole
-
-
-def _is_plain(name: str) -> bool:
-    """True for nearly all names: of letters, digits and signs that need no look at each."""
-    return name.isascii() and name.isprintable() and " " not in name
-
-
-def _is_clean(name: str) -> bool:
-    return len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256)
-
-
-def _check_not_html(answer: Answer, url: str) -> None:
-    if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
-        why = "a login page or proxy may be intercepting the connection, or the base URL is wrong"
-        if answer.status in (404, 405):
-            why = "the path of the base URL is probably wrong"
-        raise ControlError(f"{urlsplit(url).netloc} sent a web page, not an API's answer: {why}", status=answer.status)
-
-
-def read_refusal(answer: Answer, url: str, key: Secret | None, *, limit: int = SHOWN) -> ControlError:
-    """The error for an unsuccessful answer, in the provider's words, cut at `limit` and without the key."""
-    host = urlsplit(url).netloc
-    hidden = NO_SECRETS if key is None else Redactor([key.reveal()])
-    if 300 <= answer.status < 400:
-        target = clean(hidden.redact_text(urlsplit(answer.headers.get("location", "")).netloc)) or "another path"
-        said = f"{host} redirects to {target} ({answer.status})"
-        return ControlError(said, status=answer.status, code="redirect", cause="redirect")
-    try:
-        _check_not_html(answer, url)
-        message, code = _read_error(msgspec.json.decode(answer.body))
-    except ControlError as error:
-        message, code = str(error), ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        message, code = answer.body[: SHOWN * 4].decode("utf-8", "replace"), ""
-    if key is not None:
-        message = message.replace(key.reveal(), "(key)")
-        code = code.replace(key.reveal(), "(key)")
-    message, code = hidden.redact_text(message[: SHOWN * 4]), hidden.redact_text(code[: SHOWN * 4])
-    said = clean(message, limit) or f"{host} answered {answer.status} and gave no reason"
-    return ControlError(said, status=answer.status, code=clean(code, 60))
-
-
-def _read_error(data: object) -> tuple[str, str]:
-    """Message and code from the forms providers use: {"error": {…}}, {"error": "…"}, {"message": "…"}."""
-    entry = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-    inner = entry.get("error", entry)
-    if isinstance(inner, str):
-        return inner, ""
-    fields = cast("dict[str, object]", inner) if isinstance(inner, dict) else entry
-    message = fields.get("message") or fields.get("detail")
-    code = next((value for name in ("code", "type") if isinstance(value := fields.get(name), str) and value), "")
-    return (message if isinstance(message, str) else ""), code
 
 
 def _find_text(value: object) -> str:
@@ -392,6 +322,6 @@ def _find_text(value: object) -> str:
         return next((text for item in cast("list[object]", value) if (text := _find_text(item))), "")
     if isinstance(value, dict):
         entry = cast("dict[str, object]", value)
-        names = ("choices", "output", "message", "content", "text")
+        names = ("choices", "output", "candidates", "message", "content", "parts", "text")
         return next((text for name in names if (text := _find_text(entry.get(name)))), "")
     return ""

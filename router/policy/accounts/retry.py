@@ -13,8 +13,9 @@ false, so none follows itself.
                  invalid, since another upstream wrote it
     SEARCHES     400 about the results of earlier web           yes    yes              no
                  searches, which another upstream made
-    KEY          401 to a key that was fetched (by a command,   yes    yes              no
-                 from a keyring, of a login), once a request
+    KEY          401, or 403 that says that it has expired, to  yes    yes              no
+                 a key that was fetched (by a command, from a
+                 keyring, of a login or cloud), once a request
 
 Then, where no change applies or it did not help, the fault of the attempt decides:
 
@@ -78,7 +79,7 @@ class ResendChange(enum.Enum):
 
 class SendResult(NamedTuple):
     """What came of sending a request once, as far as the first table asks. Make it when a send broke off or was
-    answered with 400 or 401: for everything else no change applies."""
+    answered with 400, 401 or 403: for everything else no change applies."""
 
     #: HTTP status of the response; 0 when the connection broke off before a head came.
     status: int = 0
@@ -96,6 +97,8 @@ class SendResult(NamedTuple):
     searches: bool = False
     #: The key was fetched from where a reference points, and not yet fetched anew for this request.
     fetched_key: bool = False
+    #: The answer says that the key, or what it was made of, has expired.
+    key_expired: bool = False
 
 
 class Resend(NamedTuple):
@@ -129,7 +132,7 @@ def _may_reject_searches(sent: SendResult) -> bool:
 
 
 def _has_old_key(sent: SendResult) -> bool:
-    return sent.status == 401 and sent.fetched_key
+    return sent.fetched_key and (sent.status == 401 or (sent.status == 403 and sent.key_expired))
 
 
 _USAGE = re.compile(rb"stream_options")

@@ -30,6 +30,12 @@ _ABOUT_REQUEST = (
     *(b"location is not supported", b"available in your country", b"available in your region"),
     *(b"supported in your country", b"supported in your region", b"request not allowed"),
 )
+# A 403 that says that the key has reached its end: AWS (its sessions, signatures and Bedrock keys), Azure's gateways.
+_EXPIRED = (
+    *(b"expiredtoken", b"expired_token", b"token expired", b"token has expired", b"token is expired"),
+    *(b"token included in the request is expired", b"signature expired", b"signature has expired"),
+    *(b"key has expired", b"credentials have expired", b"credentials are expired"),
+)
 # A 402 that is about the size of the request: the money that is left is enough for smaller ones.
 _TOO_DEAR = (b"can only afford",)
 
@@ -52,6 +58,12 @@ def classify_answer(status: int, body: bytes | bytearray = b"") -> Fault | None:
     if status < 500 or (body and _is_too_long(status, body)):
         return None
     return Fault.FAILED
+
+
+def says_expired(status: int, body: bytes | bytearray) -> bool:
+    """True for a 403 that says that the key has reached its end, which other providers tell by a 401. body: without
+    content coding, or its beginning."""
+    return status == 403 and says_itself(body, _EXPIRED)
 
 
 def _classify_too_large(body: bytes | bytearray) -> Fault | None:

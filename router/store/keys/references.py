@@ -7,6 +7,16 @@ Forms, as they stand in `backends/NAME.json`:
     cmd:["WORD", …]        the output of a command; a JSON list, since no shell splits it
     keyring:SERVICE/USER   an entry of the system's keyring
     login:NAME             the token of a login (`fairlead login NAME`)
+    aws:bedrock            a short-term Bedrock key made here from the AWS credentials of the environment, or of the
+                           profile that it names; aws:bedrock/PROFILE from those of a profile
+    google:FILE            an access token for the service account whose key is in this file; google:adc where
+                           Google's application default credentials name the file, google:metadata from the metadata
+                           server of Google Cloud
+    azure:metadata         an access token of this machine's managed identity in Azure; azure:metadata/CLIENT_ID of one
+                           of several
+
+A Bedrock key is for one AWS region, which `@REGION` at the end of an aws: or cmd: reference names; without it, it is
+that of the backend's URL.
 
 Any other text is the key itself. Messages here show a command by its first word only.
 """
@@ -19,17 +29,24 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
+from router.backends.regions import is_region
 from router.errors import CommandError
 
-Kind = Literal["env", "file", "cmd", "keyring", "login"]
+Kind = Literal["env", "file", "cmd", "keyring", "login", "aws", "google", "azure"]
 LENGTH = 4096
 WORDS = 256
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORM = re.compile(r"(env|file|cmd|keyring|login):(.*)", re.DOTALL)
+_FORM = re.compile(r"(env|file|cmd|keyring|login|aws|google|azure):(.*)", re.DOTALL)
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # References of other tools, and misspelled forms: URLs such as op://vault/item. None of them can be a key.
-_LOOKALIKE = re.compile(r"(?:env|file|cmd|command|keyring|login|exec|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE)
+_LOOKALIKE = re.compile(
+    r"(?:env|file|cmd|command|keyring|login|exec|aws|google|azure|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE
+)
+_CLIENT_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+# The kinds whose key may hang on the region.
+_REGIONAL = ("aws:", "cmd:")
+_METADATA = "metadata"
 _SHELL = set("|&;<>()$`\n")
 
 
@@ -37,8 +54,11 @@ class Reference(NamedTuple):
     """The parts of a reference."""
 
     kind: Kind
-    #: By kind: the variable; the path; the command's words; service and user; the login's name.
+    #: By kind: the variable; the path; the command's words; service and user; the login's name; `bedrock` and the
+    #: profile, '' for none; `adc`, `metadata` or the path; `metadata` and the client id, '' for none.
     words: tuple[str, ...]
+    #: The AWS region that it names, '' without one.
+    region: str = ""
 
     def __repr__(self) -> str:
         # A command's words may hold secrets.
@@ -53,7 +73,8 @@ def parse(text: str) -> Reference | None:
     kind, rest = cast("Kind", match[1]), match[2]
     if len(rest) > LENGTH:
         raise CommandError(f"the {kind}: reference is longer than {LENGTH} characters.")
-    return Reference(kind, _READERS[kind](rest))
+    rest, region = _split_region(rest) if text.startswith(_REGIONAL) else (rest, "")
+    return Reference(kind, _READERS[kind](rest), region)
 
 
 def looks_like_one(text: str) -> bool:
@@ -85,6 +106,25 @@ def to_entry(entry: str) -> str:
 def to_login(name: str) -> str:
     """`login:NAME`. Raises CommandError when no login can have that name."""
     return f"login:{_check_login(name)[0]}"
+
+
+def to_cloud(source: str) -> str:
+    """The reference of a cloud's own credentials, which is what the user names. Raises CommandError for another one."""
+    if not source.startswith(("aws:", "google:", "azure:")):
+        raise CommandError(
+            f"{_quote(source)} is no source of a cloud's keys.",
+            "Known: aws:bedrock, aws:bedrock/PROFILE, google:FILE, google:adc, google:metadata, azure:metadata.",
+        )
+    parse(source)
+    return source
+
+
+def add_region(text: str, region: str) -> str:
+    """The reference with the AWS region that a Bedrock key made by it is for. Keys that hang on none, and a reference
+    that names its own, stay as they are. region: '' for none."""
+    if not region or not text.startswith(_REGIONAL) or _split_region(text)[1]:
+        return text
+    return f"{text}@{region}"
 
 
 def find_login(text: str) -> str:
@@ -120,11 +160,24 @@ def describe(text: str, environ: Mapping[str, str], where: str = "") -> str:
         return f"key from command {found.words[0]}"
     if found.kind == "login":
         return f"key from login {found.words[0]}"
+    if found.kind in ("aws", "google", "azure"):
+        return f"key from {_describe_cloud(found)}"
     return f"key from keyring {'/'.join(found.words)}"
 
 
+def _describe_cloud(found: Reference) -> str:
+    if found.kind == "aws":
+        return f"AWS credentials of the profile {found.words[1]}" if found.words[1] else "AWS credentials"
+    if found.words[0] == _METADATA:
+        return f"the metadata server of {found.kind.capitalize()}"
+    if found.words[0] == "adc":
+        return "Google's application default credentials"
+    missing = "" if os.path.lexists(os.path.expanduser(found.words[0])) else " (missing)"
+    return f"Google service account {found.words[0]}{missing}"
+
+
 def source(text: str) -> str:
-    """The kind of a key for JSON: `stored`, `env`, `file`, `cmd`, `keyring` or `login`."""
+    """The kind of a key for JSON: `stored`, `env`, `file`, `cmd`, `keyring`, `login`, `aws`, `google` or `azure`."""
     match = _FORM.match(text)
     return match[1] if match else "stored"
 
@@ -222,6 +275,36 @@ def _check_login(name: str) -> tuple[str, ...]:
     return (name,)
 
 
+def _split_region(text: str) -> tuple[str, str]:
+    """A reference, or the end of one, without the region behind it, and that region, '' without one."""
+    rest, _, region = text.rpartition("@")
+    return (rest, region) if rest and is_region(region) else (text, "")
+
+
+def _read_aws(text: str) -> tuple[str, ...]:
+    named, slash, profile = text.partition("/")
+    if named != "bedrock" or (slash and not profile.strip()) or not text.isprintable():
+        raise CommandError(
+            f"the aws: reference names {_quote(text)}; expected bedrock, or bedrock/PROFILE.",
+            "Of a profile:   aws:bedrock/PROFILE",
+        )
+    return named, profile
+
+
+def _read_google(text: str) -> tuple[str, ...]:
+    return (text,) if text in ("adc", _METADATA) else _check_path(text)
+
+
+def _read_azure(text: str) -> tuple[str, ...]:
+    named, slash, client = text.partition("/")
+    if named != _METADATA or (slash and not _CLIENT_ID.fullmatch(client)):
+        raise CommandError(
+            f"the azure: reference names {_quote(text)}; expected metadata, or metadata/CLIENT_ID.",
+            "A login of the command az:   --key-cmd 'az account get-access-token --resource https://ai.azure.com'",
+        )
+    return named, client
+
+
 def _quote(text: str) -> str:
     """A user's text for a message: on one line, at most 80 characters, in quotes."""
     cut = text if len(text) <= 80 else text[:79] + "…"
@@ -234,4 +317,7 @@ _READERS = {
     "cmd": _parse_list,
     "keyring": _split_entry,
     "login": _check_login,
+    "aws": _read_aws,
+    "google": _read_google,
+    "azure": _read_azure,
 }

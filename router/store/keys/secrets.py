@@ -13,6 +13,9 @@ from router.store.keys.references import looks_like_one, parse
 
 KEY_LIMIT = 16384
 
+# Characters.
+_ACCESS_KEY_ID = 20
+
 _BEARER = re.compile(r"(?:authorization:\s*)?bearer\s+", re.IGNORECASE)
 # A line of a shell or of an .env file. The name must say that it holds a secret: keys may have a = of their own.
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET))\s*=", re.IGNORECASE)
@@ -34,7 +37,7 @@ def check_key(text: str, where: str = "the key") -> str:
     if looks_like_one(key):
         raise CommandError(
             f"{where} is a reference to a key, not a key.",
-            "A reference has an option of its own: --key-env, --key-file, --key-cmd, --keyring.",
+            "A reference has an option of its own: --key-env, --key-file, --key-cmd, --key-cloud, --keyring.",
         )
     if len(key) > KEY_LIMIT:
         raise CommandError(f"{where} is longer than {KEY_LIMIT} characters.")
@@ -68,6 +71,11 @@ def check_entered(text: str, where: str = "the key") -> str:
         )
     if _PLACEHOLDER.fullmatch(key):
         raise CommandError(f"{where} is a placeholder, not a key.", "Give the key that your provider shows you.")
+    if len(key) == _ACCESS_KEY_ID and key.startswith(("AKIA", "ASIA")) and key.isalnum() and key.isupper():
+        raise CommandError(
+            f"{where} is an AWS access key id, which is no key for requests.",
+            "Have Bedrock keys made from AWS credentials:   --key-cloud aws:bedrock",
+        )
     return check_key(key, where)
 
 

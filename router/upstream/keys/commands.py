@@ -1,12 +1,15 @@
 """Keys that a command prints. No message here contains what it printed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
-from router.settings import Secret
-from router.store.keys import secrets
+
+if TYPE_CHECKING:
+    from router.upstream.keys.aws_credentials import AwsCredentials
+    from router.upstream.keys.fetched_key import FetchedKey
 
 FETCH_SECONDS = 30.0
 OUTPUT_LIMIT = 65536
@@ -18,8 +21,12 @@ _WORD = re.compile(r"[^\s\"'`:;,()<>\[\]{}|]{16,}")
 _LONG = 24
 
 
-async def run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
-    """The key that a command prints. Raises CommandError."""
+async def run_command(
+    words: tuple[str, ...], environ: Mapping[str, str], now: Callable[[], float]
+) -> "FetchedKey | AwsCredentials":
+    """The key, or the AWS credentials, that a command prints. now: seconds since 1970. Raises CommandError."""
+    from router.upstream.keys.printed import read_printed
+
     name = f"the command {words[0]}"
     try:
         ended = await run_program(words, environ, seconds=FETCH_SECONDS, limit=OUTPUT_LIMIT)
@@ -31,7 +38,7 @@ async def run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Sec
         how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
         quoted = quote_error(ended)
         raise CommandError(f"{name} {how}{f': {quoted}' if quoted else '.'}")
-    return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
+    return read_printed(ended.out.decode("utf-8", "replace"), f"what {name} prints", now())
 
 
 def quote_error(ended: CompletedProgram) -> str:

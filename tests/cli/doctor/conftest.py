@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -66,13 +65,6 @@ def examine(fairlead):
         return Report(done.code, json.loads(done.out)["rows"])
 
     return run
-
-
-@pytest.fixture
-def free_port():
-    """A port that no program has, as text: the usual one may be another's here."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
 
 
 @pytest.fixture

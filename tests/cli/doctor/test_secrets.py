@@ -75,6 +75,45 @@ def test_one_key_of_two_accounts(add, fairlead, examine):
     assert fix == "Remove one: fairlead accounts remove box second"
 
 
+AWS = {"AWS_ACCESS_KEY_ID": "AKIAX", "AWS_SECRET_ACCESS_KEY": "secret-canary-01234567890123456789"}
+
+
+def test_a_key_of_a_cloud_that_can_be_had(add, fairlead, examine):
+    """Bedrock's is made on the spot; nothing that it was made of is shown."""
+    add("box", "--key-cloud", "aws:bedrock/work@us-east-1")
+    (fairlead.folder / ".aws").mkdir()
+    file = fairlead.folder / ".aws" / "credentials"
+    file.write_text("[work]\naws_access_key_id = AKIAX\naws_secret_access_key = secret-canary-0123456789\n")
+    file.chmod(0o600)
+    assert judge(examine) == [("ok", "1 key can be had", None)]
+
+
+@pytest.mark.parametrize(
+    ("source", "environ", "said", "fix"),
+    [
+        ("aws:bedrock", AWS, "names no AWS region", "--key-cloud aws:bedrock@REGION"),
+        ("aws:bedrock@us-east-1", {}, "no profile default in ~/.aws/credentials", "aws configure"),
+        ("aws:bedrock/work@us-east-1", AWS, "no profile work", "export-credentials --format process --profile work"),
+        ("google:adc", {}, "does not exist", "gcloud auth application-default print-access-token"),
+        (
+            "google:/nowhere/robot.json",
+            {},
+            "/nowhere/robot.json does not exist",
+            "gcloud auth application-default login",
+        ),
+    ],
+)
+def test_a_key_of_a_cloud_that_cannot_be_had(add, examine, source, environ, said, fix):
+    """The reason, and the command that repairs it."""
+    add("box", "--key-cloud", source)
+    ((status, text, advice),) = judge(examine, **environ)
+    assert status == "fail"
+    assert text.startswith("box/default: ")
+    assert said in text
+    assert fix in advice
+    assert "canary" not in text + advice
+
+
 @needs_modes
 def test_a_file_that_others_can_read(add, fairlead, examine):
     """It is refused, with the command that closes it."""

@@ -14,22 +14,17 @@ from router.store.config import backends
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 
+from ...local_servers import find_free_port
 from ..terminals import on_terminal
 
 ANTHROPIC = Backend(name="anthropic", root="https://api.anthropic.com/v1", protocols=("messages",), auth="client")
 NOT_RUNNING = "warning: no proxy is running. Start it:   fairlead proxy\n"
 
 
-def free_port():
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
-
-
 def test_lines_for_a_machine_of_ones_own(fairlead):
     """The lines point the SDKs here; the key is a placeholder when none is asked for. Where nothing serves,
     stderr says so."""
-    port = free_port()
+    port = find_free_port()
     code, out, err = fairlead("env", "--shell", "sh", FAIRLEAD_PORT=port)
     assert (code, err) == (0, NOT_RUNNING)
     assert out.splitlines() == [
@@ -56,7 +51,7 @@ def test_required_key_is_in_the_lines(fairlead):
 def test_tools_that_no_line_helps(fairlead):
     """Why, and what helps, and nothing before that. One that is told the URL is told where the key is, and at the end
     that nothing serves there."""
-    required = {"FAIRLEAD_REQUIRE_KEY": "on", "FAIRLEAD_PORT": free_port()}
+    required = {"FAIRLEAD_REQUIRE_KEY": "on", "FAIRLEAD_PORT": find_free_port()}
     code, out, err = fairlead("env", "--tool", "pi", **required)
     assert (code, out) == (1, "")
     assert err == (
@@ -109,7 +104,7 @@ def test_broken_settings_without_a_proxy(fairlead):
 
 def test_proxy_that_does_not_answer(fairlead):
     """A proxy whose process lives and whose port is closed: its lines, and a word on stderr."""
-    home, port = open_home(fairlead.environ), int(free_port())
+    home, port = open_home(fairlead.environ), int(find_free_port())
     run_files.write(
         home, run_files.Run(pid=os.getpid(), url=f"http://localhost:{port}", port=port, version="0", started=1.0)
     )
@@ -160,7 +155,7 @@ def test_own_login_is_not_replaced(fairlead):
     """No key variable where a backend passes on the tool's own login: it would replace that login. Where clients must
     send a key, it goes into a header beside the login, and the user's own headers stay."""
     backends.save(Home(open_home(fairlead.environ).path), ANTHROPIC)
-    port = free_port()
+    port = find_free_port()
     code, out, err = fairlead("env", "--json", FAIRLEAD_PORT=port)
     assert (code, err) == (0, NOT_RUNNING)
     others = {"OPENAI_BASE_URL", "OPENAI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY"}

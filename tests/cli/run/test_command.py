@@ -83,10 +83,10 @@ def test_the_running_proxy_serves(fairlead):
     assert run_files(fairlead) == [run]
 
 
-def test_a_proxy_of_one_program_is_not_for_others(fairlead):
+def test_a_proxy_of_one_program_is_not_for_others(fairlead, free_port):
     """Another run, and `fairlead env`, do not use the proxy of a program, with which it ends."""
     inner = [sys.executable, "-m", "router", "env"]
-    outer = fairlead("run", "--", "sh", "-c", f"echo $OPENAI_BASE_URL; {' '.join(inner)} 2>&1")
+    outer = fairlead("run", "--", "sh", "-c", f"echo $OPENAI_BASE_URL; {' '.join(inner)} 2>&1", FAIRLEAD_PORT=free_port)
     own, *told = outer.out.splitlines()
     assert "no proxy is running" in " ".join(told)
     assert not any(own in line for line in told)

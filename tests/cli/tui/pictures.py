@@ -319,6 +319,8 @@ class FakeSource:
     def __init__(self, picture):
         self.picture = picture
         self.asked = []
+        #: What comes of opening the page.
+        self.opened = (["The page opens in your browser."], "")
 
     def look(self, width):
         return self.picture
@@ -342,6 +344,10 @@ class FakeSource:
     def start_proxy(self):
         self.asked.append(("start",))
         return "fairlead 0.1.0   http://localhost:3456"
+
+    def open_page(self):
+        self.asked.append(("page",))
+        return self.opened
 
     def plan(self, key, value):
         self.asked.append(("plan", key, value))

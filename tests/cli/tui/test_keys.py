@@ -55,6 +55,22 @@ def test_a_filter_shows_what_fits(tmp_path):
     drive(press, STATES["busy"](make_home(tmp_path), 80), (120, 24))
 
 
+def test_keys_that_leave_a_text_are_taken_in_order(tmp_path):
+    """Typed at once: what leaves a text does not end the program because another pane was chosen meanwhile."""
+
+    async def press(screen):
+        for back in ("q", "enter", "question_mark", "escape"):
+            await screen.press("question_mark")
+            assert " Keys" in screen.frame()
+            await screen.press(back, "2")
+            assert "[2 Requests]" in screen.frame()
+            assert " Keys" not in screen.frame()
+        await screen.press("question_mark", "3", "q")
+        assert not screen.app.is_running
+
+    drive(press, STATES["busy"](make_home(tmp_path), 80))
+
+
 def test_letters_in_a_filter_are_letters(tmp_path):
     """q, p and numbers typed into it neither leave nor pause nor change the pane."""
 
@@ -220,11 +236,28 @@ def test_a_setting_is_changed_after_its_diff_was_seen(tmp_path):
         assert '- timeouts.idle = "120s"' in screen.frame()
         await screen.press("escape")
         assert screen.source.asked == [("plan", "timeouts.idle", "2m")]
-        await screen.press("u")
+        await screen.press("d")
         await screen.until_shown("y saves it")
         await screen.press("y")
         await screen.until_shown("Saved timeouts.idle.")
         assert screen.source.asked[-2:] == [("plan", "timeouts.idle", None), ("save", "timeouts.idle", None)]
+
+    drive(press, STATES["empty"](make_home(tmp_path), 80))
+
+
+def test_the_page_is_opened(tmp_path):
+    """u opens it in the browser, from any pane; where there is none its address is shown, and y copies just that."""
+
+    async def press(screen):
+        await screen.press("6", "u")
+        await screen.until_shown("The page opens in your browser.")
+        screen.source.opened = (["Open this address within 60 s."], "http://localhost:3456/ui/#code")
+        await screen.press("3", "u")
+        await screen.until_shown("http://localhost:3456/ui/#code")
+        assert "within 60 s" in screen.frame()
+        await screen.press("y")
+        assert screen.app.clipboard == "http://localhost:3456/ui/#code"
+        assert screen.source.asked == [("page",), ("page",)]
 
     drive(press, STATES["empty"](make_home(tmp_path), 80))
 
@@ -363,5 +396,11 @@ def test_keys_that_are_typed_at_once(tmp_path):
         for key in "/idle":
             screen.app.post_message(events.Key("slash" if key == "/" else key, key))
         await screen.until_shown("\nidle")
+        screen.app.post_message(events.Key("enter", None))
+        await screen.until_shown("/ idle")
+        # What is typed takes the place of the value that is asked for, from its first letter on.
+        for key in ("enter", "backspace", *"20m", "enter"):
+            screen.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await screen.until_shown('+ timeouts.idle = "20m"')
 
     drive(press, STATES["empty"](make_home(tmp_path), 80))

@@ -1,5 +1,8 @@
 """What answers change in the state of their accounts, and keys that are fetched."""
 
+import time
+from email.utils import formatdate
+
 import pytest
 import trio
 
@@ -8,7 +11,7 @@ from router.settings import Secret
 
 from ...upstream.runtimes import backend
 from ..playbook import on_stage, play, playing
-from ..upstreams import Break
+from ..upstreams import Break, says
 from ..worlds import (
     CHAT,
     box,
@@ -161,9 +164,45 @@ def test_the_same_key_fetched_anew_is_not_tried(fetching):
     assert states(fetching) == ["cooling"]
 
 
+EXPIRED = (
+    refuses(403, message="The security token included in the request is expired"),
+    refuses(403, code="ExpiredTokenException"),
+    says(403, {"message": "Signature expired: 20261201T000000Z is now earlier than 20261201T000500Z"}),
+    says(403, {"type": "error", "error": {"type": "permission_error", "message": "Bearer Token has expired"}}),
+)
+
+
+@pytest.mark.parametrize("expired", EXPIRED)
+def test_a_key_that_has_expired_is_fetched_anew(fetching, expired):
+    """Clouds tell it by a 403 that says so: one new key, and the account stays ready."""
+    fetching.credentials = keys = Keys(*(one.decode() for one in NEWER.values()))
+    played = playing(fetching, CHAT, chat(), expired, good(), keys=NEWER)
+    assert (played.asked, played.status) == (["old", "new"], 200)
+    assert keys.dropped == ["sk-old-0123456789"]
+    assert states(fetching) == ["ready"]
+
+
+def test_a_new_key_that_has_expired_too_is_given_up(fetching):
+    """As after a 401."""
+    fetching.credentials = Keys(*(one.decode() for one in NEWER.values()))
+    played = playing(fetching, CHAT, chat(), EXPIRED[0], EXPIRED[0], keys=NEWER)
+    assert (played.asked, played.status) == (["old", "new"], 403)
+
+
+def test_a_clock_that_is_off_is_noted_at_a_refused_key(fetching):
+    """By the time that the upstream's answer tells: keys that are made here hold the time."""
+    fetching.credentials = Keys(*(one.decode() for one in NEWER.values()))
+    date = formatdate(time.time() + 600, usegmt=True).encode()
+    played = playing(fetching, CHAT, chat(), refuses(401, (b"date", date)), good(), keys=NEWER)
+    assert "this machine's clock is 10 min behind, by that of box" in played.record.notes
+    now = formatdate(time.time(), usegmt=True).encode()
+    played = playing(fetching, CHAT, chat(), refuses(403, (b"date", now)), good(), keys=NEWER)
+    assert not any("clock" in note for note in played.record.notes)
+
+
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_a_fetched_key_that_was_not_refused_stays(fetching, status):
-    """Only a 401 says that a newer one may help."""
+    """Only a 401, or a 403 that says that it has expired, says that a newer one may help."""
     fetching.credentials = keys = Keys(*(one.decode() for one in NEWER.values()))
     played = playing(fetching, CHAT, chat(), refuses(status), keys=NEWER)
     assert (played.asked, played.status, keys.dropped) == (["old"], status, [])

@@ -17,10 +17,13 @@ from router.net.control.calls import (
     is_catalog_public,
     post_json,
     probe,
+    probe_stream,
 )
 from router.net.control.request import BODY_LIMIT
 from router.settings import Secret
 
+from ...providers import gemini
+from ...providers.gemini import GeminiUpstream
 from ...spellings import SPELLINGS, leaks
 from ..peers import KEY, backend, failure, listed, models
 
@@ -61,6 +64,49 @@ def test_catalog_in_anthropic_form_has_pages(peer):
         assert headers["x-api-key"] == "sk-very-secret"
         assert headers["anthropic-version"] == "2023-06-01"
         assert "authorization" not in headers
+
+
+def test_catalog_in_googles_form_has_pages(peer):
+    """Google's catalog is read with its header, page after page; names come without what stands in front of them, and
+    models that answer no request are left out."""
+    answers = {"supportedGenerationMethods": ["generateContent", "countTokens"]}
+    entries = [
+        {"name": "models/gemini-a", "inputTokenLimit": 1048576, **answers},
+        {"name": "models/answers-questions", "supportedGenerationMethods": ["generateAnswer"]},
+        {"name": "models/embedding-a", "supportedGenerationMethods": ["embedContent"]},
+        {"displayName": "nameless"},
+        "none",
+    ]
+    first = {"models": entries, "nextPageToken": "a b&c"}
+    last = {"models": [{"name": "models/gemini-a"}, {"name": "gemini-b"}]}
+    peer.answers["/v1/models?pageSize=1000"] = (200, {}, json.dumps(first).encode())
+    peer.answers["/v1/models?pageSize=1000&pageToken=a%20b%26c"] = (200, {}, json.dumps(last).encode())
+    assert models(backend(peer.root, "", ("gemini",))) == ["gemini-a", "embedding-a", "gemini-b"]
+    for _, _, headers, _ in peer.seen:
+        assert headers["x-goog-api-key"] == "sk-very-secret"
+        assert "authorization" not in headers
+
+
+@pytest.mark.parametrize("entries", [{}, "none", 7])
+def test_what_is_no_list_in_googles_form(peer, entries):
+    """Models that are no list are no catalog."""
+    peer.answers["/v1/models?pageSize=1000"] = (200, {}, json.dumps({"models": entries}).encode())
+    with pytest.raises(ControlError, match="did not send a list of models"):
+        models(backend(peer.root, "", ("gemini",)))
+
+
+def test_probes_in_googles_form():
+    """A test request and a test of a stream go to the paths of Google's API, in its form."""
+    with GeminiUpstream() as up:
+        target = backend(up.root, "", ("gemini",))
+        key = Secret(gemini.KEY)
+        assert "gemini-3.8-flash" in trio.run(fetch_models, target, key)
+        assert trio.run(lambda: probe(target, key, "gemini-3.8-flash", "gemini")) == gemini.ANSWER
+        assert trio.run(lambda: probe_stream(target, key, "gemini-3.8-flash", "gemini")).events > 1
+        with pytest.raises(ControlError, match="API key not valid"):
+            trio.run(lambda: probe(target, KEY, "gemini-3.8-flash", "gemini"))
+        with pytest.raises(ControlError, match="overloaded"):
+            trio.run(lambda: probe_stream(target, key, "gemini-3.8-flash-sse-error-first", "gemini"))
 
 
 def test_catalog_that_never_ends_is_cut(peer):

@@ -72,6 +72,8 @@ BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature`
         (SendResult(401, answered=True, fetched_key=True), b"", ResendChange.KEY),
         (SendResult(401, answered=True), b"", None),
         (SendResult(403, answered=True, fetched_key=True), b"", None),
+        (SendResult(403, answered=True, fetched_key=True, key_expired=True), b"", ResendChange.KEY),
+        (SendResult(403, answered=True, key_expired=True), b"", None),
     ],
 )
 def test_the_same_account_again(sent, body, change):

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from router.errors import CommandError
 from router.store.keys.references import (
     Reference,
+    add_region,
     describe,
     looks_like_one,
     parse,
     source,
+    to_cloud,
     to_command,
     to_entry,
     to_file,
@@ -31,12 +33,23 @@ from router.store.keys.references import (
         ('cmd:["~/bin/key", "|", "$X", ""]', ("cmd", ("~/bin/key", "|", "$X", ""))),
         ("keyring:fairlead/groq", ("keyring", ("fairlead", "groq"))),
         ("keyring:https://x.example/api/me", ("keyring", ("https://x.example/api", "me"))),
+        ("login:work", ("login", ("work",))),
+        ("aws:bedrock", ("aws", ("bedrock", ""))),
+        ("aws:bedrock@us-east-1", ("aws", ("bedrock", ""), "us-east-1")),
+        ("aws:bedrock/me@corp", ("aws", ("bedrock", "me@corp"))),
+        ("aws:bedrock/me@corp@us-gov-west-1", ("aws", ("bedrock", "me@corp"), "us-gov-west-1")),
+        ("google:adc", ("google", ("adc",))),
+        ("google:metadata", ("google", ("metadata",))),
+        ("google:~/keys/robot@us-east-1", ("google", ("~/keys/robot@us-east-1",))),
+        ("azure:metadata", ("azure", ("metadata", ""))),
+        ("azure:metadata/0f-1e", ("azure", ("metadata", "0f-1e"))),
+        ('cmd:["aws", "x@us-east-1"]@eu-west-2', ("cmd", ("aws", "x@us-east-1"), "eu-west-2")),
         ("sk-literal", None),
         ("id:secret", None),
     ],
 )
 def test_each_form_is_taken_apart(text, found):
-    """Four forms are references; any other text is a key."""
+    """The forms of references; any other text is a key."""
     assert parse(text) == (Reference(*found) if found else None)
 
 
@@ -51,7 +64,17 @@ def test_each_form_is_taken_apart(text, found):
         ("file:./key.txt", "expected an absolute one"),
         ("file:/a\nb", "control character"),
         ("file:/a\0b", "control character"),
+        ("aws:", "expected bedrock"),
+        ("aws:default", "expected bedrock"),
+        ("aws:bedrock/", "expected bedrock"),
+        ("aws:bedrock/a\nb", "expected bedrock"),
+        ("google:", "path is empty"),
+        ("google:key.json", "expected an absolute one"),
+        ("azure:", "expected metadata"),
+        ("azure:metadata/", "expected metadata"),
+        ("azure:metadata/x&y", "expected metadata"),
         ("cmd:pass show x | head -1", "not a JSON list of words"),
+        ('cmd:["pass"]@nowhere', "not a JSON list of words"),
         ("cmd:", "not a JSON list of words"),
         ('cmd:"pass"', "not a JSON list of words"),
         ('cmd:{"a": 1}', "not a JSON list of words"),
@@ -152,10 +175,41 @@ def test_words_come_back_as_they_were(words):
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     """No text breaks the reader, and a list can show every one."""
-    for prefix in ("", "env:", "file:", "cmd:", "keyring:"):
+    for prefix in ("", "env:", "file:", "cmd:", "keyring:", "aws:", "aws:bedrock/", "google:", "azure:metadata/"):
         with contextlib.suppress(CommandError):
             parse(prefix + text)
         assert describe(prefix + text, {}).startswith("key ")
+
+
+@given(st.text(max_size=30), st.sampled_from(["us-east-1", "eusc-de-east-1", "ap-southeast-2"]))
+def test_a_region_is_added_once(profile, region):
+    """To the references whose key hangs on it, unless they name their own; nothing else changes."""
+    for text in (f"aws:bedrock/{profile}", f'cmd:["{"".join(filter(str.isalnum, profile))}x"]', "env:X", "google:adc"):
+        with contextlib.suppress(CommandError):
+            before, after = parse(text), parse(add_region(text, region))
+            assert after is not None
+            assert before is not None
+            assert after.words == before.words
+            assert after.region == (before.region or (region if before.kind in ("aws", "cmd") else ""))
+            assert add_region(add_region(text, region), "us-west-9") == add_region(text, region)
+            assert add_region(text, "") == text
+
+
+@pytest.mark.parametrize("text", ["aws:bedrock", "google:~/robot.json", "google:adc", "azure:metadata"])
+def test_what_a_user_names_is_the_reference(text):
+    """--key-cloud takes it as it is stored."""
+    assert to_cloud(text) == text
+    assert describe(text, {}).startswith("key from ")
+    assert source(text) == text.partition(":")[0]
+    assert looks_like_one(text)
+
+
+@pytest.mark.parametrize("text", ["", "aws", "bedrock", "env:X", "aws:", "azure:key", "google:robot.json", "cmd:[]"])
+def test_another_source_is_no_cloud_s(text):
+    """It is refused with the forms that are known."""
+    with pytest.raises(CommandError) as refused:
+        to_cloud(text)
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize(

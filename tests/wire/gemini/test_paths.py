@@ -132,6 +132,10 @@ def test_any_name_comes_back(name, verb):
         ("https://g.example/base/v1beta/", "https://g.example/base/v1/models/m:x"),
         ("https://g.example/gateway", "https://g.example/gateway/v1/models/m:x"),
         ("/v1beta", "/v1/models/m:x"),
+        (
+            "https://v.example/v1/projects/p/publishers/google",
+            "https://v.example/v1/projects/p/publishers/google/models/m:x",
+        ),
         ("", "/v1/models/m:x"),
     ],
 )

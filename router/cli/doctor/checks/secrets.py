@@ -13,6 +13,7 @@ from router.settings import Secret
 from router.settings.kinds import clean
 from router.store.config.redacted import advise_key
 from router.store.keys.references import find_variable, source
+from router.upstream.credentials import find_reference
 
 _ID = "secrets"
 
@@ -55,7 +56,7 @@ async def _judge(
 ) -> tuple[Secret | None, Row | None]:
     """The key, None where it cannot be had here; and a row for what is wrong."""
     name = f"{backend.name}/{account.alias}"
-    secret, problem = await _fetch(situation, account)
+    secret, problem = await _fetch(situation, backend, account)
     variable = find_variable(account.key)
     remote = clean(there.key_problem, 300) if there is not None and there.key_problem else ""
     if remote and problem is None:
@@ -85,11 +86,11 @@ def _advise_restart(backend: Backend, situation: Situation) -> str:
     return "Start the proxy anew from this shell: fairlead stop, then fairlead proxy --detach"
 
 
-async def _fetch(situation: Situation, account: Account) -> tuple[Secret | None, CommandError | None]:
-    """The key, or why it cannot be had here. In offline mode no issuer of a login is asked."""
-    if situation.offline and source(account.key) == "login":
+async def _fetch(situation: Situation, backend: Backend, account: Account) -> tuple[Secret | None, CommandError | None]:
+    """The key, or why it cannot be had here. In offline mode no issuer is asked."""
+    if situation.offline and source(account.key) in ("login", "google", "azure"):
         return None, None
     try:
-        return await situation.credentials.key(account.key), None
+        return await situation.credentials.key(find_reference(account, backend.root)), None
     except CommandError as error:
         return None, error

@@ -11,7 +11,7 @@ class ConfigPane(Pane):
     """The settings."""
 
     TITLE = "Config"
-    HINTS = "/ filter   Enter change   n new   u unset   ? keys   q leave"
+    HINTS = "/ filter   Enter change   n new   d unset   ? keys   q leave"
     FILTERS = True
 
     def __init__(self) -> None:

@@ -14,16 +14,16 @@ class StatusPane(Pane):
     """How the proxy is, and what runs."""
 
     TITLE = "Status"
-    HINTS = "w why the last   p pause   ? keys   q leave"
+    HINTS = "w why the last   u local page   p pause   ? keys   q leave"
 
     def __init__(self) -> None:
         super().__init__(cursor=False)
 
     @property
     def hints(self) -> str:
-        """The keys, with the one that starts a proxy where none runs."""
+        """The keys; where no proxy runs, the one that starts it in the place of the one that opens its page."""
         absent = self.picture is not None and not self.picture.proxies and not self.picture.silent_s
-        return f"s start a proxy   {self.HINTS}" if absent else self.HINTS
+        return self.HINTS.replace("u local page", "s start a proxy") if absent else self.HINTS
 
     def draw(self, picture: Picture) -> None:
         """Put the lines."""

@@ -7,9 +7,9 @@ Properties that the documentation leaves open have the value that causes an erro
 """
 
 from router.backends import ANTHROPIC, Endpoint, Known
-from router.backends.cloud_providers import CLOUD_PROVIDERS
-from router.backends.hosted_providers import HOSTED_PROVIDERS
 from router.backends.profile import LOCAL_SAMPLING, OPENAI_SAMPLING, Profile
+from router.backends.providers.clouds import CLOUD_PROVIDERS
+from router.backends.providers.hosted import HOSTED_PROVIDERS
 
 #: Day on which the `models` tuples below were written.
 MODELS_DATE = "2026-11-20"
@@ -175,7 +175,7 @@ PROVIDERS = (
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         key_prefixes=("AIza",),
         families=(r"gemini-.*",),
-        own_headers=("x-server-timeout", "x-gemini-api-privileged-user-id"),
+        own_headers=("x-goog-user-project", "x-server-timeout", "x-gemini-api-privileged-user-id"),
         caller_headers=("x-gemini-api-privileged-user-id",),
         own_prefixes=("x-goog-", "x-vertex-ai-llm-"),
         models=("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-3.1-pro-preview"),

@@ -40,12 +40,18 @@ _ANTHROPIC = ("anthropic-workspace-id", "anthropic-organization-id", "anthropic-
 _BEDROCK_KEYS = ("AWS_BEARER_TOKEN_BEDROCK",)
 _AZURE_COMMAND = "az account get-access-token --resource https://ai.azure.com --query accessToken -o tsv"
 
+_BARE = "here names have no region in front, as in anthropic.claude-opus-5; the name may be one of bedrock"
+_PROFILE = (
+    "on-demand throughput isn",
+    "this model is asked for by an inference profile, which has a region in front: us., eu. or global.",
+)
+
 CLOUD_PROVIDERS = (
     Known(
         name="vertex",
         title="Google Vertex AI",
         root="https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
-        protocols=("messages", "chat", "responses"),
+        protocols=("messages", "chat", "responses", "gemini"),
         variables={"project": _PROJECT, "location": _LOCATION},
         host_variable="location",
         hosts=(
@@ -78,6 +84,7 @@ CLOUD_PROVIDERS = (
                 models=r"gemini-.*",
             ),
         },
+        own_headers=("x-goog-user-project",),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs=(
@@ -85,6 +92,7 @@ CLOUD_PROVIDERS = (
             "(aiplatform.endpoints.predict) in the project, and models of partners must be enabled there"
         ),
         key_command="gcloud auth print-access-token",
+        key_cloud="google:adc",
         profile=Profile(),
         source="https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude",
     ),
@@ -109,6 +117,7 @@ CLOUD_PROVIDERS = (
         own_prefixes=_AMAZON,
         models_path="",
         key_variables=_BEDROCK_KEYS,
+        key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
         no_keys=("AKIA", "ASIA"),
         key_needs=(
@@ -116,6 +125,14 @@ CLOUD_PROVIDERS = (
             "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
         ),
         profile=Profile(),
+        error_hints=(
+            _PROFILE,
+            (
+                "model identifier is invalid",
+                "here models are inference profiles, such as us.anthropic.claude-opus-5; the name may be one of "
+                "bedrock-mantle, which has no region in front",
+            ),
+        ),
         source="https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html",
     ),
     Known(
@@ -134,6 +151,7 @@ CLOUD_PROVIDERS = (
         auth_header="bearer",
         own_prefixes=_AMAZON,
         key_variables=_BEDROCK_KEYS,
+        key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
         no_keys=("AKIA", "ASIA"),
         key_needs=(
@@ -141,6 +159,17 @@ CLOUD_PROVIDERS = (
             "bedrock-mantle:CallWithBearerToken and bedrock-mantle:CreateInference"
         ),
         profile=Profile(),
+        error_hints=(
+            _PROFILE,
+            (
+                "supported on this route",
+                "some models are served at another root: add a backend with --base-url "
+                "https://bedrock-mantle.REGION.api.aws/openai/v1",
+            ),
+            ("model identifier is invalid", _BARE),
+            ("does not exist", _BARE),
+            ("not found", _BARE),
+        ),
         source="https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",
     ),
     Known(
@@ -183,11 +212,12 @@ CLOUD_PROVIDERS = (
         },
         api=ANTHROPIC,
         auth_header="bearer",
-        own_headers=_ANTHROPIC,
+        own_headers=("x-goog-user-project", *_ANTHROPIC),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs="Its key is an access token of Google Cloud, which lasts an hour; its account must be let in there",
         key_command="gcloud auth print-access-token",
+        key_cloud="google:adc",
         source="https://docs.claude.com/en/api/claude-on-google-cloud",
     ),
     Known(
@@ -205,6 +235,7 @@ CLOUD_PROVIDERS = (
             "Cognitive Services OpenAI User. Models are asked for by the names of your deployments"
         ),
         key_command=_AZURE_COMMAND,
+        key_cloud="azure:metadata",
         refuses_max_tokens=True,
         profile=Profile(
             prefers="responses",
@@ -235,6 +266,7 @@ CLOUD_PROVIDERS = (
             "Models are asked for by the names of your deployments"
         ),
         key_command=_AZURE_COMMAND,
+        key_cloud="azure:metadata",
         profile=Profile(),
         source="https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude",
     ),
