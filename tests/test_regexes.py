@@ -60,7 +60,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NUMBER": SETTING,
         "_ZONE": SETTING,
     },
-    "backends/regions.py": {
+    "store/keys/regions.py": {
         "_FORM": SETTING,
         "_HOST": NAME,
     },

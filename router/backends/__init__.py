@@ -135,6 +135,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     stream_path: str = ""
     count_path: str = ""
+    #: The root includes the version, though not at its end: that of the protocol's paths is left out.
+    has_version: bool = False
     #: How the key is sent, None as for the provider's other protocols.
     auth_header: AuthHeader | None = None
     #: Regular expression (whole match) of the names of the models that are served in this protocol; '' for all.
@@ -173,8 +175,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     models_path: str = "/models"
     #: What a key of it must be allowed, as a sentence; '' where every key may ask for text.
     key_needs: str = ""
-    #: How values begin that users take for a key of it and that are none.
-    no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
     #: The source of keys that are made from the user's own credentials of the cloud, '' for none.
