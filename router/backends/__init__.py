@@ -135,8 +135,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     stream_path: str = ""
     count_path: str = ""
-    #: The root includes the version, though not at its end: that of the protocol's paths is left out.
-    has_version: bool = False
     #: How the key is sent, None as for the provider's other protocols.
     auth_header: AuthHeader | None = None
     #: Regular expression (whole match) of the names of the models that are served in this protocol; '' for all.

@@ -73,14 +73,6 @@ class ResponseCollector(Protocol):
         ...
 
 
-class TinyRequest(Protocol):
-    """Makes a small request, from a model and the name of the output limit."""
-
-    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ...) -> Json:
-        """The request. tokens: the limit."""
-        ...
-
-
 class Codec(NamedTuple):
     """Translates one protocol to and from the neutral form."""
 
@@ -207,6 +199,14 @@ class ResourceNames(NamedTuple):
     in_body: Callable[[bytes], list[str]]
     #: The names that an answer gives out, each with its collection.
     issued: Callable[[bytes | bytearray], list[tuple[str, str]]]
+
+
+class TinyRequest(Protocol):
+    """Makes the smallest request of a protocol."""
+
+    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ..., /) -> Json:
+        """The body. cap: the name of the output limit."""
+        ...
 
 
 class ModelList(NamedTuple):

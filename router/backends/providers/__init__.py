@@ -178,6 +178,7 @@ PROVIDERS = (
         own_headers=("x-goog-user-project", "x-server-timeout", "x-gemini-api-privileged-user-id"),
         caller_headers=("x-gemini-api-privileged-user-id",),
         own_prefixes=("x-goog-", "x-vertex-ai-llm-"),
+        models=("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-3.1-pro-preview"),
         model_prefix="models/",
         profile=Profile(
             efforts=("none", "minimal", "low", "medium", "high"),

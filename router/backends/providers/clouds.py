@@ -84,7 +84,6 @@ CLOUD_PROVIDERS = (
             ),
             "gemini": Endpoint(
                 root="https://{host}/v1/projects/{project}/locations/{location}/publishers/google",
-                has_version=True,
                 models=r"gemini-.*",
             ),
         },

@@ -59,7 +59,7 @@ def build_url(
     is asked for by. Raises BadRequest for a model's name that cannot stand in a path."""
     template = find_template(endpoint, entry, path, stream=stream)
     if not template:
-        url = root + below_version(path) if endpoint.has_version else entry.join_root(root, path)
+        url = entry.join_root(root, path)
     else:
         url = root + (place_model(template, model) if MODEL in template else template)
     return f"{url}?{entry.stream_query}" if query and stream and entry.stream_query and "?" not in url else url

@@ -39,7 +39,7 @@ LISTS = [
     ("usage --by ", ["model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache", "answers"]),
     ("usage --since ", ["60m", "24h", "7d", "today"]),
     ("usage --by day ", ["--since", *JSON]),
-    ("backend add x --protocols ", ["messages", "chat", "responses"]),
+    ("backend add x --protocols ", ["messages", "chat", "responses", "gemini"]),
     ("backend add x --protocols chat,", ["chat,messages", "chat,responses"]),
     ("why ", ["-", "req_0000000000000000000b"]),
     ("why -- ", ["-", "req_0000000000000000000b"]),
