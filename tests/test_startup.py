@@ -109,6 +109,16 @@ def test_no_command_loads_what_draws_the_screen(ran, arguments):
     assert not [name for name in modules if name.startswith("router.cli.tui.") and not name.endswith(".command")]
 
 
+def test_the_first_frame_waits_for_no_protocol():
+    """The full-screen view draws its first frame without what knows the protocols, sends requests, or reads a file."""
+    program = "import sys, router.cli.tui.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=PATIENCE)
+    modules = set(done.stdout.decode().split())
+    assert "textual" in modules
+    assert not {"trio", "h11", "httpx", "sqlite3", "tomlkit"} & tops(modules)
+    assert not {"router.wire.protocols", "router.policy.routing.table", "router.cli.tui.source"} & modules
+
+
 def test_the_server_for_agents_starts_light(ran):
     """Every start of an agent waits for it: no parser, no network, none of the forms that its lists are made from."""
     _, code, modules = ran("mcp")

@@ -276,7 +276,7 @@ COMMANDS = {
     )),
     "conform": Command("find out by tiny requests what a backend really does", ("backend",), (
         Option(("--model",), "model", "the model to ask"),
-        Option(("--probes",), ("reach", "protocols", "money", "stream", "roles", "output", "tools", "input", "thinking", "cache", "server_tools", "limits"), "only these groups and probes, by commas"),
+        Option(("--probes",), ("reach", "protocols", "money", "stream", "roles", "output", "tools", "input", "thinking", "cache", "server_tools", "gemini", "limits"), "only these groups and probes, by commas"),
         Option(("--budget",), "", "at most so much"),
         Option(("--show",), None, "send nothing: show the card that was made before"),
         Option(("--apply",), None, "write what its profile lacks to config.toml"),
