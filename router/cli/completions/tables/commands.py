@@ -1,6 +1,7 @@
 """The commands. Written by `python packaging/words.py`."""
 
 from router.cli.completions.rows import Command, Option
+from router.cli.completions.tables.proxy_options import PROXY_OPTIONS
 
 # fmt: off
 # ruff: noqa: E501
@@ -29,56 +30,7 @@ KEY_SOURCES = (
 #: In the order of the overview.
 COMMANDS = {
     "proxy": Command("serve every backend on one local URL", (), (
-        Option(("--detach",), None, "start it in the background and return once it serves"),
-        Option(("-v",), None, "as --verbose 1", again=True),
-        Option(("--host",), "", "address to listen on"),
-        Option(("--port",), "", "port to listen on"),
-        Option(("--require-key",), ("auto", "on", "off"), "require the key"),
-        Option(("--allowed-hosts",), "", "additional Host names to accept, separated by commas"),
-        Option(("--cors-origin",), "", "browser origins to accept, separated by commas"),
-        Option(("--model",), "model", "send every generation request to this model"),
-        Option(("--fast-model",), "model", "when `model` is set: the model for requests of the haiku ..."),
-        Option(("--default-backend",), "backend", "backend for models that no backend lists"),
-        Option(("--timeouts-connect",), "", "timeout for connecting to an upstream"),
-        Option(("--timeouts-first-byte",), "", "timeout for the response headers of a stream"),
-        Option(("--timeouts-idle",), "", "timeout between two reads of a stream"),
-        Option(("--timeouts-total",), "", "timeout for a whole request"),
-        Option(("--pool-strategy",), ("headroom", "fill-first", "round-robin"), "which of a backend's accounts gets a new conversation: the ..."),
-        Option(("--queue-max-concurrent",), "", "maximum concurrent requests per backend"),
-        Option(("--queue-max-queued",), "", "maximum waiting requests per backend"),
-        Option(("--queue-timeout",), "", "maximum wait for a backend, its accounts and a budget"),
-        Option(("--usage-probe",), ("on", "off"), "ask Chat streams for usage where a provider reports it only ..."),
-        Option(("--ask-identity",), ("on", "off"), "ask upstreams for uncompressed answers"),
-        Option(("--strip-attribution",), ("on", "off"), "remove Claude Code's billing line for backends other than ..."),
-        Option(("--auto-cache",), ("on", "off"), "for translated requests: add Anthropic cache breakpoints or ..."),
-        Option(("--echo-model",), ("on", "off"), "translated answers have the model name of the request"),
-        Option(("--loss",), ("warn", "strict", "silent"), "what a translation loses: warn lists it in x-fairlead-loss, ..."),
-        Option(("--passthrough",), ("api", "all"), "`all` also forwards organisation, admin, key and billing ..."),
-        Option(("--log-file",), "file", "append an access log"),
-        Option(("--verbose",), ("0", "1", "2"), "1 prints a line per request, 2 redacted bodies too"),
-        Option(("--history-retention",), "", "how long requests are kept in history.db, such as 30d"),
-        Option(("--history-max-size",), "", "how large history.db may grow"),
-        Option(("--history-capture",), ("on", "off"), "keep the bodies of requests and answers for 24 h, in ..."),
-        Option(("--upstream-proxy",), "", "HTTP or SOCKS5 proxy for upstream traffic"),
-        Option(("--tls-ca-file",), "file", "PEM file of CAs to trust besides the system's, such as a ..."),
-        Option(("--guard-enabled",), ("on", "off"), "enforce budgets and allowed billing classes"),
-        Option(("--guard-behavior",), ("halt", "warn"), "on a used-up budget or a billing class that is not allowed: ..."),
-        Option(("--guard-cooldown",), "", "how long a halt lasts"),
-        Option(("--guard-notify",), ("on", "off"), "notify of halts and budgets: on the desktop, or by the ..."),
-        Option(("--notify",), "", "desktop notifications: all, off, or some of halt, budget"),
-        Option(("--guard-unpriced",), ("allow", "refuse"), "under a budget in US dollars: allow or refuse requests ..."),
-        Option(("--guard-billing",), "", "billing classes that are allowed, such as ..."),
-        Option(("--guard-day-usd",), "", "US dollars per day, in local time"),
-        Option(("--guard-month-usd",), "", "US dollars per calendar month"),
-        Option(("--guard-day-tokens",), "", "tokens per day: input, output and cached"),
-        Option(("--guard-month-tokens",), "", "tokens per calendar month"),
-        Option(("--upgrade-url",), "", "where `fairlead upgrade` finds releases, in the place of ..."),
-        Option(("--search-provider",), ("brave", "tavily", "exa", "perplexity", "searxng"), "search engine to ask where a backend has no web search of ..."),
-        Option(("--search-base-url",), "", "address of the engine"),
-        Option(("--search-usd-per-1000",), "", "US dollars for 1,000 searches"),
-        Option(("--context-fill",), ("on", "off"), "fill session, request, channel and user ids and the time ..."),
-        Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
-        Option(("--ui",), ("on", "off"), "serve the local page at /ui"),
+        *PROXY_OPTIONS,
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
         Option(("--port",), "", "port to listen on"),
