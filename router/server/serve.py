@@ -196,7 +196,7 @@ async def running(
         for listener in listeners:
             stack.enter_context(listener)
         reserve = stack.enter_context(contextlib.closing(Reserve()))
-        log = stack.enter_context(contextlib.closing(_open_log(settings, [key, token])))
+        log = stack.enter_context(contextlib.closing(_open_log(settings, [key, token, configuration.metrics_token])))
         async with trio.open_nursery() as background:
             root = await _start_demo(background, demo) if settings.demo else None
             state = TranslationState(home.token(translation_state.KEY))
@@ -204,7 +204,7 @@ async def running(
                 configuration, home, log, demo_root=root, listening=ours, translation_state=state, open_store=open_store
             )
             stack.callback(runtime.close)
-            gate = Gate(settings, key, token, bound=bound, url=url)
+            gate = Gate(settings, key, token, metrics_token=configuration.metrics_token, bound=bound, url=url)
             run_file = make_run_file(home, url, ours[0], log, origin)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))

@@ -38,6 +38,8 @@ def list_needed(backends: Iterable[Backend], settings: Settings) -> list[Needed]
     ]
     if settings.search_key is not None and (variable := find_variable(settings.search_key.reveal())):
         found.append(Needed(variable, "search.key", "fairlead config set search.key file:PATH"))
+    if settings.metrics_token is not None and (variable := find_variable(settings.metrics_token.reveal())):
+        found.append(Needed(variable, "metrics.token", "fairlead config set metrics.token file:PATH"))
     return found
 
 
