@@ -31,6 +31,7 @@ COMMANDS = {
     "proxy": Command("serve every backend on one local URL", (), (
         Option(("--detach",), None, "start it in the background and return once it serves"),
         Option(("-v",), None, "as --verbose 1", again=True),
+        Option(("--config-dir",), "file", "folder with config.toml and backends that is only read, ..."),
         Option(("--host",), "", "address to listen on"),
         Option(("--port",), "", "port to listen on"),
         Option(("--require-key",), ("auto", "on", "off"), "require the key"),
@@ -47,6 +48,8 @@ COMMANDS = {
         Option(("--queue-max-concurrent",), "", "maximum concurrent requests per backend"),
         Option(("--queue-max-queued",), "", "maximum waiting requests per backend"),
         Option(("--queue-timeout",), "", "maximum wait for a backend, its accounts and a budget"),
+        Option(("--drain-delay",), "", "how long a proxy that was told to stop still accepts ..."),
+        Option(("--drain-time",), "", "how long open answers then have to end before they get an ..."),
         Option(("--usage-probe",), ("on", "off"), "ask Chat streams for usage where a provider reports it only ..."),
         Option(("--ask-identity",), ("on", "off"), "ask upstreams for uncompressed answers"),
         Option(("--strip-attribution",), ("on", "off"), "remove Claude Code's billing line for backends other than ..."),
