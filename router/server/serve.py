@@ -47,7 +47,7 @@ from router.store.home import client_key
 from router.store.home.home import OPERATOR_TOKEN, Home
 from router.store.interfaces import OpenStore
 from router.store.keys import client_keys
-from router.store.shared.sqlite import open_sqlite
+from router.store.opening import open_store as open_chosen_store
 from router.telemetry.accesslog import AccessLog
 from router.upstream import translation_state
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
@@ -176,7 +176,7 @@ async def running(
     load_settings: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float | None = None,
-    open_store: OpenStore = open_sqlite,
+    open_store: OpenStore = open_chosen_store,
     origin: Origin = FOREGROUND,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
