@@ -8,6 +8,7 @@ next process's already, and a connection ends by an answer that tells its client
 
 import contextlib
 import gc
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal
@@ -44,12 +45,12 @@ from router.server.signals import Signals
 from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
-from router.store.home.home import OPERATOR_TOKEN, Home
+from router.store.home.home import Home
 from router.store.interfaces import OpenStore
 from router.store.keys import client_keys
 from router.store.opening import open_store as open_chosen_store
+from router.store.own_tokens import read_operator_token, read_seal_key
 from router.telemetry.accesslog import AccessLog
-from router.upstream import translation_state
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.upstream.client_keys.minutes import count_last_minute
 from router.upstream.compose import compose
@@ -185,7 +186,7 @@ async def running(
     CommandError and PortTaken before serving."""
     client_key.check(settings, named=client_keys.are_there(home))
     key = client_key.client_key(settings, home)
-    token = home.token(OPERATOR_TOKEN)
+    token = read_operator_token(home, settings, os.environ)
     # After the tokens were made: what is read holds them as keys that no upstream may get.
     configuration = read(home, settings, warnings)
     listeners = open_listeners(settings, origin.starter)
@@ -199,7 +200,7 @@ async def running(
         log = stack.enter_context(contextlib.closing(_open_log(settings, [key, token, configuration.metrics_token])))
         async with trio.open_nursery() as background:
             root = await _start_demo(background, demo) if settings.demo else None
-            state = TranslationState(home.token(translation_state.KEY))
+            state = TranslationState(read_seal_key(home, settings, os.environ))
             runtime = compose(
                 configuration, home, log, demo_root=root, listening=ours, translation_state=state, open_store=open_store
             )
