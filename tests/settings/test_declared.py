@@ -33,6 +33,9 @@ GOOD = {
     "timeouts.idle": ("1h", 3600.0),
     "timeouts.total": ("90", 90.0),
     "pool.strategy": ("Fill-First", "fill-first"),
+    "drain.delay": ("0", 0.0),
+    "drain.time": ("5m", 300.0),
+    "metrics.token": ("env:PROMETHEUS_TOKEN", Secret("env:PROMETHEUS_TOKEN")),
     "queue.max_concurrent": ("1", 1),
     "queue.max_queued": ("100000", 100_000),
     "queue.timeout": ("90s", 90.0),
@@ -97,6 +100,9 @@ BAD = {
     "timeouts.first_byte": ["none", "0"],
     "timeouts.idle": ["never"],
     "timeouts.total": ["1:30"],
+    "drain.delay": ["-1s", "soon", "301s"],
+    "drain.time": ["", "6m"],
+    "metrics.token": ["", "a b"],
     "auto_cache": ["maybe"],
     "echo_model": [""],
     "loss": ["", "never"],
@@ -196,7 +202,7 @@ def test_every_setting_is_declared_whole():
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
     flags = {entry.key: entry.flag for entry in DECLARATIONS if entry.secret}
-    assert flags == dict.fromkeys(("api_key", "search.key", "shared.secret", "shared.password"), "")
+    assert flags == dict.fromkeys(("api_key", "metrics.token", "search.key", "shared.secret", "shared.password"), "")
 
 
 @pytest.mark.parametrize(
