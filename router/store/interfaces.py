@@ -14,12 +14,13 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.policy.accounts.pool import Member
+from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.budget.budgets import BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.policy.facts.learned import ReadLimits
 from router.policy.facts.lifetimes import ReadLifetimes
-from router.settings import Settings
+from router.settings import Secret, Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
 
@@ -153,6 +154,26 @@ class StoredResponses(Protocol):
         ...
 
 
+class StoredEntries(Protocol):
+    """The entries of stored answers that several homes share, beside the copy of each."""
+
+    def on_deleted(self, forget: Callable[[str], None]) -> None:
+        """Have this called with the id of an answer that another process deleted, in a thread."""
+        ...
+
+    def put(self, name: str, entry: Json) -> None:
+        """Store the entry of an id soon. Never waits."""
+        ...
+
+    def delete(self, name: str, tombstone: Json) -> None:
+        """Store that an answer was deleted. Never waits."""
+        ...
+
+    def read(self, name: str) -> Json | None:
+        """The entry of an id, None for an unknown one and while none can be read. Blocks for a bounded time."""
+        ...
+
+
 class SyncMessage(msgspec.Struct, frozen=True):
     """A message of one process to the others about budgets."""
 
@@ -216,10 +237,25 @@ class SharedBudgets(Protocol):
 
 class AccountStates(Protocol):
     """The state of accounts that stays over a reload: parked, cooling, revoked, headroom, by backend, alias and the
-    fingerprint of the key, so that an account with a new key begins as ready."""
+    fingerprint of the key, so that an account with a new key begins as ready; and the sessions bound to them."""
 
-    def load(self, backend: str, alias: str, fingerprint: str) -> Member | None:
-        """The state of an account, None when nothing is known of it."""
+    @property
+    def interval(self) -> float | None:
+        """Seconds between two calls of `step`; None where there is nothing to keep in step with."""
+        ...
+
+    def step(self, now: float) -> bool:
+        """Take over what other processes know of accounts and sessions, and tell them what is new here; True when the
+        state of an account may have changed. now: on the clock of the accounts. Never waits."""
+        ...
+
+    def find_sessions(self, backend: str) -> SessionAffinity:
+        """The sessions of a backend, which stay over a reload."""
+        ...
+
+    def load(self, backend: str, alias: str, fingerprint: str, key: Secret | None = None) -> Member | None:
+        """The state of an account, None when nothing is known of it. key: its provider's key, by which other processes
+        know it; None while it is not known."""
         ...
 
     def save(self, accounts: Mapping[str, Sequence[Member]]) -> None:

@@ -69,6 +69,7 @@ def compose(
         snapshot=snapshots.build(configuration.settings, configuration.outbound),
         connections=ConnectionPool() if connections is None else connections,
         ledger=store.ledger,
+        account_states=store.account_states,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         learned_limits=store.learned_limits,

@@ -27,6 +27,7 @@ from router.settings import Settings
 from router.store.captures.folder import ARMED_KEPT, Captures, capture_notice
 from router.store.home.home import Home
 from router.store.interfaces import (
+    AccountStates,
     LearnedLimitStore,
     ResourceOwners,
     SeenLifetimeStore,
@@ -88,6 +89,7 @@ class Runtime:
     snapshot: Snapshot
     connections: ConnectionPool
     ledger: StoreWriter
+    account_states: AccountStates
     resource_owners: ResourceOwners
     stored_responses: StoredResponses
     learned_limits: LearnedLimitStore

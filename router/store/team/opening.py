@@ -2,35 +2,25 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from router.errors import CommandError
 from router.settings import Settings
 from router.settings.declaring.shared import parse_address
 from router.store.home.home import Home
 from router.store.interfaces import Price, Store
-from router.store.shared.sqlite import open_sqlite
 from router.store.team.client import TeamClient
 from router.store.team.keys import KeyNames
-from router.store.team.secrets import TeamSecret, read_team_secret, resolve
+from router.store.team.secrets import read_team_secret, resolve
+from router.store.team.state.sharing import share_state
+from router.store.team.team import Team
 from router.store.team.thread import TeamThread
-
-
-class Team(NamedTuple):
-    """What every part of a team's store is made with."""
-
-    client: TeamClient
-    names: KeyNames
-    secret: TeamSecret
-    thread: TeamThread
 
 
 def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]) -> Store:
     """Open the store of a home whose settings have `shared.url`. Arguments as of `open_sqlite`. Blocks while secrets
     are looked up. Raises CommandError."""
-    store = open_sqlite(home, say, price=price, settings=settings)
-    connect_team(settings(), say, os.environ)
-    return store
+    team = connect_team(settings(), say, os.environ)
+    return share_state(team, home, say, price=price, settings=settings)
 
 
 def connect_team(settings: Settings, say: Callable[[str], None], environ: Mapping[str, str]) -> Team:
