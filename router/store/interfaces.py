@@ -23,6 +23,7 @@ from router.policy.facts.lifetimes import ReadLifetimes
 from router.settings import Secret, Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
+from router.store.keys.logins import Tokens
 
 Json = dict[str, object]
 #: Computes what a request cost. For threads, as it may load the price data.
@@ -263,6 +264,20 @@ class AccountStates(Protocol):
         ...
 
 
+class SharedLogins(Protocol):
+    """Logins that several homes have, each with a copy of the tokens, which are renewed once for all. Both methods
+    block."""
+
+    def take(self, tokens: Tokens) -> Tokens | None:
+        """The tokens that another home got in the place of these; None when this one is to ask the issuer, and then
+        to call `give`. Waits while another asks, for a bounded time."""
+        ...
+
+    def give(self, before: Tokens, after: Tokens | None) -> None:
+        """Tell the others the tokens that the issuer gave in the place of `before`, None for none."""
+        ...
+
+
 class LearnedLimitStore(ReadLimits, Protocol):
     """The limits of models that upstreams told in their errors. They are no history of requests, and stay when that is
     erased."""
@@ -310,3 +325,5 @@ class Store(NamedTuple):
     account_states: AccountStates
     learned_limits: LearnedLimitStore
     seen_lifetimes: SeenLifetimeStore
+    #: None where each home renews its logins by itself.
+    shared_logins: SharedLogins | None = None
