@@ -7,7 +7,7 @@ every implementation: a method neither blocks nor waits unless its docstring say
 raises nothing: it gives the reason in `problem`, and the proxy goes on with what it has in memory.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ from router.settings import Secret, Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
 from router.store.keys.logins import Tokens
+from router.store.keys.shared_keys import NoSharedKeys, SharedKey
 
 Json = dict[str, object]
 #: Computes what a request cost. For threads, as it may load the price data.
@@ -278,6 +279,19 @@ class SharedLogins(Protocol):
         ...
 
 
+class SharedKeys(Protocol):
+    """Client keys that several homes share. Its methods never wait."""
+
+    def tell(self, keys: Mapping[str, SharedKey], *, complete: bool, revoked: Collection[str] = ()) -> None:
+        """Tell the others the keys of this home. complete: there are no others, which could not be read. revoked: names
+        of keys of other homes that are to end."""
+        ...
+
+    def step(self) -> Mapping[str, SharedKey] | None:
+        """The keys of other homes, and those that were ended, by name; None where nothing has changed."""
+        ...
+
+
 class LearnedLimitStore(ReadLimits, Protocol):
     """The limits of models that upstreams told in their errors. They are no history of requests, and stay when that is
     erased."""
@@ -327,3 +341,4 @@ class Store(NamedTuple):
     seen_lifetimes: SeenLifetimeStore
     #: None where each home renews its logins by itself.
     shared_logins: SharedLogins | None = None
+    shared_keys: SharedKeys = NoSharedKeys()

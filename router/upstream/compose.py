@@ -70,6 +70,7 @@ def compose(
         connections=ConnectionPool() if connections is None else connections,
         ledger=store.ledger,
         account_states=store.account_states,
+        shared_keys=store.shared_keys,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         learned_limits=store.learned_limits,

@@ -1,13 +1,17 @@
 """Proxies of one team on a real server: accounts, sessions and ids are known to all, and a dump tells nothing."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
 from ..patience import PATIENCE
 from .processes import backend, until
-from .team import ANSWER, CANARIES, USAGE, Team
+from .team import ANSWER, CANARIES, USAGE, Team, message
 from .upstream import Upstream, plain
 
 MESSAGE_ANSWER = plain(json.dumps({**ANSWER, "content": [], "usage": USAGE}).encode())
@@ -39,8 +43,8 @@ def up():
 def dump(server):
     """Every byte of every value on the server."""
     found = b""
-    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
-        stream = connection.makefile("rb")
+    opened = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+    with opened as connection, connection.makefile("rb") as stream:
 
         def answer():
             line = stream.readline()
@@ -147,3 +151,51 @@ def test_translated_answers_go_on_at_the_other(tmp_path, up):
         assert first["id"].encode() not in said
         assert [one for one in CANARIES if one in said] == []
         assert team.ask(1, f"/v1/responses/{first['id']}", None).status == 200
+
+
+def keys(team, at, *arguments):
+    """What `fairlead keys …` prints at the home of one proxy."""
+    proxy = team.proxies[at]
+    environ = {**os.environ, "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)}
+    command = [sys.executable, "-m", "router", "keys", *arguments]
+    return subprocess.run(command, capture_output=True, env=environ, timeout=PATIENCE, check=True).stdout.strip()
+
+
+def statuses(team, at, key):
+    """The status of a request with this key at one proxy."""
+    body, _ = message()
+    return team.ask(at, "/v1/messages", body, (b"x-api-key", key)).status
+
+
+@pytest.mark.parametrize("revoker", [0, 1])
+def test_a_key_made_at_one_is_accepted_and_refused_at_all(tmp_path, up, revoker):
+    """A key that was added at one proxy serves at the other, with its limits; revoked at either it is refused at the
+    other within a second, and its secret is nowhere on the server."""
+    with Team(tmp_path, up, settings={"FAIRLEAD_REQUIRE_KEY": "on"}) as team:
+        key = keys(team, 0, "add", "laptop", "--models", "m")
+        assert until(lambda: statuses(team, 1, key) == 200)
+        other = json.dumps({"model": "box:other", "max_tokens": 9, "messages": []}).encode()
+        assert team.ask(1, "/v1/messages", other, (b"x-api-key", key)).status == 400
+        said = dump(team.server)
+        assert key not in said
+        assert b"laptop" in said
+        if revoker:
+            assert until((team.proxies[1].home / "shared" / "keys.json").exists)
+        keys(team, revoker, "revoke", "laptop")
+        since = time.monotonic()
+        assert until(lambda: statuses(team, 1 - revoker, key) == 401)
+        took = time.monotonic() - since
+        assert took < (3.5 if revoker else 1.0), took
+        assert until(lambda: statuses(team, revoker, key) == 401)
+
+
+def test_keys_outlive_a_flush(tmp_path, up):
+    """A server that lost its data gets the keys and the ended ones again from the proxies."""
+    with Team(tmp_path, up, settings={"FAIRLEAD_REQUIRE_KEY": "on"}) as team:
+        key, ended = (keys(team, 0, "add", name) for name in ("laptop", "lost"))
+        assert until(lambda: statuses(team, 1, key) == statuses(team, 1, ended) == 200)
+        keys(team, 0, "revoke", "lost")
+        assert until(lambda: statuses(team, 1, ended) == 401)
+        team.server.command("FLUSHALL")
+        assert until(lambda: team.count_rows("keys") == 2)
+        assert (statuses(team, 1, key), statuses(team, 1, ended)) == (200, 401)

@@ -17,4 +17,8 @@ async def keep_in_step(runtime: Runtime) -> None:
             for service in runtime.snapshot.services.values():
                 service.pool.note_changed()
                 service.queue.recheck()
+        keys = runtime.shared_keys.step()
+        if keys is not None:
+            runtime.client_keys.share(keys)
+            runtime.apply_budgets()
         await trio.sleep(states.interval)

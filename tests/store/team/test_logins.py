@@ -59,7 +59,7 @@ def renew_all(homes, servers, seen):
 
 
 def test_four_homes_ask_once(tmp_path, issuer):
-    """Of four that renew one login at once, one asks the issuer, which replaces the refresh token; all have its answer."""
+    """Of four that renew one login at once, one asks the issuer, which replaces the token; all have its answer."""
     with Server(tmp_path) as server:
         homes, login = make_homes(tmp_path, issuer, 4)
         found = renew_all(homes, [server] * 4, login.access)

@@ -7,6 +7,7 @@ from router.store.home.home import Home
 from router.store.interfaces import Price, Store
 from router.store.shared.sqlite import open_sqlite
 from router.store.team.state.accounts import TeamAccountStates
+from router.store.team.state.client_keys import TeamKeys
 from router.store.team.state.logins import TeamLogins
 from router.store.team.state.owners import TeamResourceOwners
 from router.store.team.state.rates import SharedRates
@@ -25,5 +26,6 @@ def share_state(
     rates = SharedRates(tables)
     accounts = TeamAccountStates(team.secret, tables, rates)
     owners = TeamResourceOwners(store.resource_owners, team.client, team.names, team.thread, accounts.names)
+    keys = TeamKeys(home, tables, team.thread)
     logins = TeamLogins(team.client, team.names, team.secret)
-    return store._replace(resource_owners=owners, account_states=accounts, shared_logins=logins)
+    return store._replace(resource_owners=owners, account_states=accounts, shared_logins=logins, shared_keys=keys)

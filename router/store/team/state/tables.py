@@ -116,6 +116,8 @@ class SharedTables:
         self._seen = ["0"] * len(FORMS)
         #: When the server answered last, by time.monotonic; None before it ever has.
         self.answered: float | None = None
+        #: All rows that the server had were read.
+        self.complete = False
         #: What is added to time.monotonic to have the server's time, in seconds; None while that is not known.
         self.shift: float | None = None
         thread.repeat(LOOK_SECONDS, self.exchange)
@@ -150,7 +152,7 @@ class SharedTables:
         while more:
             batch = self._take()
             if not batch and not self._is_changed():
-                return
+                break
             try:
                 more = self._call(batch)
             except BaseException:
@@ -159,6 +161,7 @@ class SharedTables:
                     self._waiting = {**batch, **self._waiting}
                     self._asked = False
                 raise
+        self.complete = True
 
     def _take(self) -> dict[tuple[int, str], bytes]:
         with self._lock:
