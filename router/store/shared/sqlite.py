@@ -22,11 +22,13 @@ def open_sqlite(
     *,
     price: Price,
     settings: Callable[[], Settings],
+    ledger: Ledger | None = None,
     entries: StoredEntries | None = None,
 ) -> Store:
-    """Open the store of a home. say: logs a line for the user; it must not wait. entries: of stored answers that
-    several homes share. Nothing is read or written before the ledger is started."""
-    ledger = Ledger(home, say)
+    """Open the store of a home. say: logs a line for the user; it must not wait. ledger: that of the home, made here by
+    default. entries: of stored answers that several homes share. Nothing is read or written before the ledger is
+    started."""
+    ledger = Ledger(home, say) if ledger is None else ledger
     # The order is that of their maintenance, which the ledger's thread runs.
     owners = SqliteResourceOwners(ledger)
     responses = SqliteStoredResponses(ledger, others=entries)
