@@ -56,6 +56,7 @@ from router.upstream.client_keys.minutes import count_last_minute
 from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
+from router.upstream.shared.in_step import keep_in_step
 from router.upstream.translation_state import TranslationState
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ async def _start_tasks(
     background.start_soon(run_file.maintain)
     background.start_soon(runtime.guard.run)
     background.start_soon(runtime.client_keys.run)
+    background.start_soon(keep_in_step, runtime)
     await background.start(runtime.refresh_catalogs)
     await count_last_minute(runtime.client_keys, runtime.home)
 
