@@ -15,7 +15,7 @@ from router.cli.env.tools import TOOLS
 from router.conform.probes.table import GROUPS
 from router.demo import MODELS
 from router.settings import DECLARATIONS
-from router.settings.declared import TABLES
+from router.settings.declaring.file_tables import TABLES
 from router.settings.fields import Map
 from router.settings.kinds import LEVEL, Kind
 from router.settings.shown import format_default

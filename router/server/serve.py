@@ -50,7 +50,7 @@ from router.store.home import client_key, processes, run_files
 from router.store.home.home import OPERATOR_TOKEN, Home
 from router.store.interfaces import OpenStore
 from router.store.keys import client_keys
-from router.store.shared.sqlite import open_sqlite
+from router.store.opening import open_store as open_chosen_store
 from router.telemetry.accesslog import AccessLog
 from router.upstream import translation_state
 from router.upstream.client_keys.minutes import count_last_minute
@@ -159,7 +159,7 @@ async def running(
     load_settings: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float = DRAIN_SECONDS,
-    open_store: OpenStore = open_sqlite,
+    open_store: OpenStore = open_chosen_store,
     origin: Origin = FOREGROUND,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from router.errors import CommandError
 from router.settings import secret_headers
-from router.settings.declared import DECLARATIONS, TABLES, Declaration
+from router.settings.declared import DECLARATIONS, Declaration
+from router.settings.declaring.file_tables import TABLES
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path

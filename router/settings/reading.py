@@ -10,7 +10,8 @@ from typing import Any, Literal, NoReturn, cast
 import msgspec
 
 from router.errors import CommandError, UsageError
-from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
+from router.settings.declared import DECLARATIONS, Declaration, Settings
+from router.settings.declaring.file_tables import TABLES
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
     BACKENDS,

@@ -13,7 +13,7 @@ from router.settings.declared import GUARD_NOTICES, NOTICES
 from router.store.captures.folder import Captures
 from router.store.home.home import Home
 from router.store.interfaces import OpenStore
-from router.store.shared.sqlite import open_sqlite
+from router.store.opening import open_store as open_chosen_store
 from router.telemetry.accesslog import AccessLog
 from router.telemetry.pricing import Pricing
 from router.telemetry.recorder import Recorder
@@ -36,7 +36,7 @@ def compose(
     environ: Mapping[str, str] | None = None,
     connections: ConnectionPool | None = None,
     translation_state: TranslationState | None = None,
-    open_store: OpenStore = open_sqlite,
+    open_store: OpenStore = open_chosen_store,
 ) -> Runtime:
     """Compose the runtime of one proxy. configuration: the one it starts with. demo_root: URL of the demo, if it runs.
     listening: where the proxy listens.

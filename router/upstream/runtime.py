@@ -234,6 +234,7 @@ class Runtime:
         if self.settings.search_key is not None:
             self.log.hide([self.settings.search_key])
             references.add(self.settings.search_key.reveal())
+        self.log.hide(one for one in (self.settings.shared_secret, self.settings.shared_password) if one is not None)
         self.credentials.retain_only(references)
 
     # Keys that are fetched

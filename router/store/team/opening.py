@@ -1,0 +1,45 @@
+"""Opens the store of a team: what its proxies share is on the server, all else in history.db of the home."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from router.errors import CommandError
+from router.settings import Settings
+from router.settings.declaring.shared import parse_address
+from router.store.home.home import Home
+from router.store.interfaces import Price, Store
+from router.store.shared.sqlite import open_sqlite
+from router.store.team.client import TeamClient
+from router.store.team.keys import KeyNames
+from router.store.team.secrets import TeamSecret, read_team_secret, resolve
+from router.store.team.thread import TeamThread
+
+
+class Team(NamedTuple):
+    """What every part of a team's store is made with."""
+
+    client: TeamClient
+    names: KeyNames
+    secret: TeamSecret
+    thread: TeamThread
+
+
+def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]) -> Store:
+    """Open the store of a home whose settings have `shared.url`. Arguments as of `open_sqlite`. Blocks while secrets
+    are looked up. Raises CommandError."""
+    store = open_sqlite(home, say, price=price, settings=settings)
+    connect_team(settings(), say, os.environ)
+    return store
+
+
+def connect_team(settings: Settings, say: Callable[[str], None], environ: Mapping[str, str]) -> Team:
+    """The connection that settings with `shared.url` describe; nothing is sent before the first call. Blocks while
+    secrets are looked up. Raises CommandError."""
+    if settings.shared_url is None:
+        raise CommandError("shared.url is not set.", "Set it:   fairlead config set shared.url rediss://HOST:6379")
+    secret = read_team_secret(settings, environ)
+    stored = settings.shared_password
+    password = None if stored is None else resolve(stored, environ, "shared.password")
+    client = TeamClient(parse_address(settings.shared_url), password, say, ca_file=settings.tls_ca_file)
+    return Team(client, KeyNames(settings.shared_team), secret, TeamThread(say))
