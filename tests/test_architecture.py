@@ -108,6 +108,7 @@ SUB_ROOMS = {
     "store/answer_cache": {"home", "database"},
     "store/shared": {"home", "database", "history", ""},
     "store/team": {"home", "keys", "database", "history", "shared", ""},
+    "telemetry/otlp": {""},
     "exchange/body": set(),
     "exchange/capture": {""},
     "exchange/upstream_response": {"body"},
