@@ -29,8 +29,13 @@ def _make_value(value: Value) -> Json:
     if isinstance(value, float):
         return {"doubleValue": value}
     if isinstance(value, str):
-        return {"stringValue": value}
-    return {"arrayValue": {"values": [{"stringValue": one} for one in value or ()]}}
+        return {"stringValue": clean_text(value)}
+    return {"arrayValue": {"values": [{"stringValue": clean_text(one)} for one in value or ()]}}
+
+
+def clean_text(text: str) -> str:
+    """The text as UTF-8 can have it: names come from callers, and JSON can hold half of a pair of surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def make_nanoseconds(seconds: float) -> str:

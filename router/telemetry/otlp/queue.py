@@ -36,6 +36,12 @@ class SpanQueue:
         if full:
             self._on_full()
 
+    def drop_rest(self, more: int) -> None:
+        """Drop all, since nothing is sent any more. more: spans of a batch that was taken and not sent."""
+        with self._lock:
+            self.dropped += len(self._waiting) + more
+            self._waiting.clear()
+
     def pop_batch(self) -> list[HistoryEntry]:
         """Take the oldest, at most a batch of them."""
         with self._lock:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from router.store.history.entry import HistoryEntry
 from router.store.interfaces import Price
-from router.telemetry.otlp.form import Json, Value, make_attributes, make_nanoseconds
+from router.telemetry.otlp.form import Json, Value, clean_text, make_attributes, make_nanoseconds
 from router.telemetry.trace_context import find_ids
 from router.wire import calls
 
@@ -38,7 +38,7 @@ def make_span(entry: HistoryEntry, find_provider: Callable[[str], str], price: P
     span: Json = {
         "traceId": ids.trace,
         "spanId": ids.span,
-        "name": f"{calls.operation(entry.path)} {entry.model}".rstrip(),
+        "name": clean_text(f"{calls.operation(entry.path)} {entry.served_model}".rstrip()),
         "kind": _CLIENT,
         "startTimeUnixNano": make_nanoseconds(entry.started),
         "endTimeUnixNano": make_nanoseconds(entry.started + entry.total),
@@ -62,7 +62,7 @@ def _list_common(entry: HistoryEntry, find_provider: Callable[[str], str]) -> li
     return [
         ("gen_ai.operation.name", calls.operation(entry.path)),
         ("gen_ai.provider.name", find_provider(entry.backend) if entry.backend else ""),
-        ("gen_ai.request.model", entry.model),
+        ("gen_ai.request.model", entry.served_model),
         ("gen_ai.usage.input_tokens", read),
         ("gen_ai.usage.output_tokens", entry.tokens_out),
         ("gen_ai.usage.cache_read.input_tokens", entry.cache_read),
@@ -85,7 +85,7 @@ def _list_own(entry: HistoryEntry, price: Price) -> list[tuple[str, Value]]:
         ("fairlead.key", entry.key),
         ("fairlead.tag", entry.tag),
         ("fairlead.client", entry.client),
-        ("fairlead.served_model", entry.served),
+        ("fairlead.asked_model", entry.model if entry.served else ""),
         ("fairlead.route", entry.route),
         ("fairlead.attempts", entry.attempts),
         ("fairlead.stream", entry.stream),

@@ -108,6 +108,7 @@ class OtlpExport:
             with trio.CancelScope(shield=True), trio.move_on_after(_LAST_SECONDS):
                 await self._export_rest()
             self._sources.recorder.export = None
+            self.queue.drop_rest(len(self._under_way))
 
     def _wake_in_thread(self) -> None:
         if self._token is not None:
@@ -129,10 +130,11 @@ class OtlpExport:
     async def _export_rest(self) -> None:
         # Those that the ledger's thread has not looked at yet come with it.
         metrics = await self._encode_metrics()
-        batch = [*self._under_way, *self.queue.pop_batch()]
+        batch = self._under_way or self.queue.pop_batch()
         while batch:
+            self._under_way = batch
             await self._deliver(TRACES, await self._encode_spans(batch), len(batch), tries=1)
-            batch = self.queue.pop_batch()
+            self._under_way = batch = self.queue.pop_batch()
         await self._deliver(METRICS, metrics, 0, tries=1)
 
     async def _encode_spans(self, batch: list[HistoryEntry]) -> bytes:
