@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.policy.accounts.pool import Member
-from router.policy.budget.budgets import BudgetView, Rates
+from router.policy.budget.budgets import Allowance, BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.policy.facts.learned import ReadLimits
@@ -190,6 +190,11 @@ class SharedBudgets(Protocol):
     @property
     def problem(self) -> str | None:
         """Why nothing can be shared, None while the store can be used."""
+        ...
+
+    @property
+    def allowance(self) -> Allowance:
+        """What a process may use of budgets while the store cannot be used."""
         ...
 
     def subscribe(self, receive: Callable[[SharedState], None]) -> None:

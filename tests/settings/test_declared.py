@@ -138,7 +138,7 @@ BAD = {
     "shared.secret": ["", "a b"],
     "shared.password": ["", "a b"],
     "shared.on_loss": ["", "closed"],
-    "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base"],
+    "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base", "Mars/Base"],
     "telemetry.otlp": ["", "collector", "http://collector.example:4318", "https://a?b"],
     "telemetry.headers": ["", "a b"],
     "telemetry.trace_hosts": [],
