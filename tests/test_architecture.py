@@ -109,6 +109,7 @@ SUB_ROOMS = {
     "store/shared": {"home", "database", "history", ""},
     "store/team": {"home", "keys", "database", "history", "shared", ""},
     "store/team/state": {"home", "keys", "shared", "team", ""},
+    "telemetry/otlp": {""},
     "exchange/body": set(),
     "exchange/capture": {""},
     "exchange/upstream_response": {"body"},

@@ -246,6 +246,10 @@ async def _start_tasks(
     background.start_soon(runtime.guard.run)
     background.start_soon(runtime.client_keys.run)
     background.start_soon(keep_in_step, runtime)
+    if runtime.settings.telemetry_otlp is not None:
+        from router.upstream.export.start import make_export
+
+        background.start_soon(make_export(runtime).run)
     await background.start(runtime.refresh_catalogs)
     await count_last_minute(runtime.client_keys, runtime.home)
 

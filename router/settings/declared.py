@@ -312,6 +312,32 @@ class Settings:
     shared_timezone: str = declare(
         "shared.timezone", ZONE, UTC, "ZONE", "time zone of a team's days and months, such as Europe/Berlin"
     )
+    telemetry_otlp: str | None = declare(
+        "telemetry.otlp",
+        ADDRESS,
+        None,
+        "URL",
+        "OpenTelemetry collector that gets a span of each request and metrics, without texts, by OTLP over HTTP: below "
+        "it are /v1/traces and /v1/metrics; unset, none is contacted",
+        restart=True,
+    )
+    telemetry_headers: Secret | None = declare(
+        "telemetry.headers",
+        SECRET,
+        None,
+        "HEADERS",
+        "headers for the collector, name=value,name=value with %20 for a space, or where they are found: env:VARIABLE, "
+        "file:PATH, keyring:SERVICE/USER",
+        secret=True,
+        restart=True,
+    )
+    telemetry_trace_hosts: tuple[str, ...] = declare(
+        "telemetry.trace_hosts",
+        NAMES,
+        (),
+        "HOSTS",
+        "hosts of backends that get the trace context (traceparent, tracestate), separated by commas; no other does",
+    )
     context_fill: bool = declare(
         "context.fill",
         SWITCH,

@@ -61,6 +61,9 @@ GOOD = {
     "shared.password": ("file:/run/secrets/valkey", Secret("file:/run/secrets/valkey")),
     "shared.on_loss": ("Allow", "allow"),
     "shared.timezone": ("Europe/Berlin", "Europe/Berlin"),
+    "telemetry.otlp": ("http://localhost:4318/", "http://localhost:4318"),
+    "telemetry.headers": ("authorization=Bearer%20x", Secret("authorization=Bearer%20x")),
+    "telemetry.trace_hosts": ("api.example, gateway.example", ("api.example", "gateway.example")),
     "context.fill": ("on", True),
     "demo": ("off", False),
     "ui": ("off", False),
@@ -142,6 +145,9 @@ BAD = {
     "shared.password": ["", "a b"],
     "shared.on_loss": ["", "closed"],
     "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base", "Mars/Base"],
+    "telemetry.otlp": ["", "collector", "http://collector.example:4318", "https://a?b"],
+    "telemetry.headers": ["", "a b"],
+    "telemetry.trace_hosts": [],
     "context.fill": ["", "maybe"],
     "upgrade.url": [
         *(
@@ -202,7 +208,8 @@ def test_every_setting_is_declared_whole():
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
     flags = {entry.key: entry.flag for entry in DECLARATIONS if entry.secret}
-    assert flags == dict.fromkeys(("api_key", "metrics.token", "search.key", "shared.secret", "shared.password"), "")
+    names = ("api_key", "metrics.token", "search.key", "shared.secret", "shared.password", "telemetry.headers")
+    assert flags == dict.fromkeys(names, "")
 
 
 @pytest.mark.parametrize(

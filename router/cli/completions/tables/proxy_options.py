@@ -56,6 +56,8 @@ PROXY_OPTIONS = (
     Option(("--shared-team",), "", "team whose state is shared"),
     Option(("--shared-on-loss",), ("refuse", "allow"), "while the server cannot be reached: refuse requests beyond ..."),
     Option(("--shared-timezone",), "", "time zone of a team's days and months, such as Europe/Berlin"),
+    Option(("--telemetry-otlp",), "", "OpenTelemetry collector that gets a span of each request ..."),
+    Option(("--telemetry-trace-hosts",), "", "hosts of backends that get the trace context"),
     Option(("--context-fill",), ("on", "off"), "fill session, request, channel and user ids and the time ..."),
     Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
     Option(("--ui",), ("on", "off"), "serve the local page at /ui"),
