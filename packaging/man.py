@@ -15,8 +15,7 @@ from command_tree import Group, Leaf, read_tree
 
 from router import __version__
 from router.settings import DECLARATIONS, format_default
-from router.settings.declared import TABLES, Declaration
-from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE, ROUTE, Entry
+from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE, ROUTE, TABLES, Declaration, Entry
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "packaging" / "man"

@@ -15,11 +15,10 @@ from router.cli.env.tools import TOOLS
 from router.conform.probes.table import GROUPS
 from router.demo import MODELS
 from router.settings import DECLARATIONS
-from router.settings.declared import TABLES
 from router.settings.fields import Map
 from router.settings.kinds import LEVEL, Kind
 from router.settings.shown import format_default
-from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, TABLES
 from router.setup.table import TOOLS as SETUP_TOOLS
 
 FOLDER = Path(__file__).parents[1] / "router" / "cli" / "completions" / "tables"

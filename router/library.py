@@ -39,7 +39,7 @@ class Running:
 async def running(
     settings: Mapping[str, Any] | None = None, *, home: str | os.PathLike[str] | None = None
 ) -> AsyncGenerator[Running]:
-    """Serve while the body of `async with` runs, under trio; leaving it lets open answers end, for 10 s at most.
+    """Serve while the body of `async with` runs, under trio; leaving it lets open answers end, for drain.time at most.
 
     settings: as in config.toml, such as {"port": 0, "timeouts": {"idle": "60s"}}; they come before the environment and
     the home's own config.toml. home: the folder with backends and history, the user's when it is not given. Raises

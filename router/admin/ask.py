@@ -1,7 +1,7 @@
 """One request of an operator, with everything its handler needs to answer it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -33,6 +33,16 @@ class Operated(Protocol):
     @property
     def process(self) -> ProcessStatus:
         """How it was started."""
+        ...
+
+    @property
+    def readiness(self) -> Literal["starting", "ready", "draining"]:
+        """Whether a load balancer should send requests here."""
+        ...
+
+    @property
+    def ends_within(self) -> float:
+        """Seconds from a stop to the error event that an open answer gets at the latest."""
         ...
 
     def stop(self) -> None:

@@ -8,7 +8,17 @@ from router.net.control.signatures import NONCE_HEADER, Place
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api import endpoints
 from router.operator_api.guard import Resumed
-from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Restarted, Status, Stopping
+from router.operator_api.status import (
+    Acceptance,
+    Greeting,
+    Liveness,
+    Readiness,
+    Refusal,
+    Reloaded,
+    Restarted,
+    Status,
+    Stopping,
+)
 from router.policy.budget.budgets import ALL
 from router.upstream.account_state import can_serve
 from router.upstream.runtime import Runtime
@@ -40,6 +50,12 @@ async def judge_health(ask: Ask) -> None:
     word = judge(ask.runtime)
     # A stall or a halt is not a 503: a supervisor that restarts unhealthy processes would cut a model that thinks long.
     await ask.respond(Readiness(status=word), 503 if word == NOTHING else 200)
+
+
+async def judge_readiness(ask: Ask) -> None:
+    """Say whether a load balancer should send requests here."""
+    word = ask.operated.readiness
+    await ask.respond(Acceptance(status=word), 200 if word == "ready" else 503)
 
 
 def judge(runtime: Runtime) -> str:
@@ -81,7 +97,7 @@ async def resume(ask: Ask) -> Resumed:
 async def stop(ask: Ask) -> None:
     """Answer, then begin to stop."""
     await ask.read_body()
-    await ask.respond(Stopping(status="stopping"), endpoints.STOP.status)
+    await ask.respond(Stopping(status="stopping", within=ask.operated.ends_within), endpoints.STOP.status)
     ask.operated.stop()
 
 

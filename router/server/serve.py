@@ -1,21 +1,19 @@
 """The nursery of a proxy: listeners, client connections, background work, and the order in which they end.
 
-Stopping: no new connections, idle ones closed; DRAIN_SECONDS for running requests; then every open stream ends with
-its protocol's error event; then the rest is cancelled. A second signal exits at once. After a restart the port is the
+Stopping: for drain.delay, connections are still accepted, /readyz is 503, and each answer tells its client to close;
+then no new connections, idle ones closed; drain.time for running requests; then every open stream ends with its
+protocol's error event; then the rest is cancelled. A second signal exits at once. After a restart the port is the
 next process's already, and a connection ends by an answer that tells its client to close, or idle for GENTLE_SECONDS.
 """
 
 import contextlib
 import gc
-import os
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import trio
 
-from router import __version__
 from router.admin.dispatch import Dispatcher
 from router.errors import CommandError
 from router.host import limits as host_limits
@@ -24,14 +22,13 @@ from router.host.clock import AwakeClock
 from router.host.event_loop import run_async
 from router.host.service.managed import Service
 from router.net.descriptors import Reserve
-from router.net.loopback import make_literal_url, make_url
+from router.net.loopback import make_url
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
 from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.operator_api.status import ProcessStatus, Restarted
-from router.server import background_log
 from router.server.accepting import AcceptLoops
 from router.server.application import Proxy
 from router.server.background_log import BackgroundLog, is_own_output
@@ -41,18 +38,19 @@ from router.server.parked_backends import ParkedBackends
 from router.server.preload import preload
 from router.server.reload import Reloader, configure_log
 from router.server.reported import Reported
-from router.server.restart import FOREGROUND, Origin, Restarter
+from router.server.restart import FOREGROUND, Origin, Restarter, make_run_file
 from router.server.run_file import RunFile
 from router.server.signals import Signals
 from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
-from router.store.home import client_key, processes, run_files
+from router.store.home import client_key
 from router.store.home.home import OPERATOR_TOKEN, Home
 from router.store.interfaces import OpenStore
 from router.store.keys import client_keys
 from router.store.shared.sqlite import open_sqlite
 from router.telemetry.accesslog import AccessLog
 from router.upstream import translation_state
+from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.upstream.client_keys.minutes import count_last_minute
 from router.upstream.compose import compose
 from router.upstream.configuration import read
@@ -62,7 +60,6 @@ from router.upstream.translation_state import TranslationState
 if TYPE_CHECKING:
     from router.demo import Demo
 
-DRAIN_SECONDS = 10.0
 ERROR_EVENT_SECONDS = 1.0
 GENTLE_SECONDS = 1.0
 #: For connections accepted with the last file descriptors: they end early, since further clients wait for descriptors.
@@ -97,8 +94,9 @@ class Serving:
         self.reloading = watch.lock
         #: On trio's clock.
         self.started = trio.current_time()
-        #: True once every connection is to close after the answer in progress.
-        self.draining = False
+        #: How long an idle connection may stay, since each is to close after its next answer; None until it stops.
+        self.idle: float | None = None
+        self._ready = False
         self.run_file = run_file
         self.restarter = restarter
         self._stop = trio.Event()
@@ -117,9 +115,28 @@ class Serving:
 
     def format_stop(self) -> str:
         """What a user at a terminal is told when the proxy stops; '' when no answer is open."""
-        count = sum(connection.busy for connection in self.connections)
+        count, delay = sum(connection.busy for connection in self.connections), self.runtime.settings.drain_delay
         answers = f"{count} open answer{'' if count == 1 else 's'}"
-        return f"Stopping: {answers}, up to {DRAIN_SECONDS:g} s. Press Ctrl-C again to end at once." if count else ""
+        again = "Press Ctrl-C again to end at once."
+        if delay:
+            return f"Stopping: it still accepts for {delay:g} s, then up to {self.ends_within - delay:g} s. {again}"
+        return f"Stopping: {answers}, up to {self.ends_within:g} s. {again}" if count else ""
+
+    @property
+    def ends_within(self) -> float:
+        """Seconds from a stop to the error event that an open answer gets at the latest."""
+        return self.runtime.settings.drain_delay + self.runtime.settings.drain_time
+
+    @property
+    def readiness(self) -> Literal["starting", "ready", "draining"]:
+        """Whether a load balancer should send requests here. It starts until everything is loaded and the models of
+        each backend are known, or could not be learned; a later reload does not make it start again."""
+        if self.stopping:
+            return "draining"
+        if not self._ready:
+            late = trio.current_time() >= self.started + FIRST_LOAD_SECONDS
+            self._ready = self.loaded.is_set() and (late or not self.runtime.catalogs.loading)
+        return "ready" if self._ready else "starting"
 
     def stop(self) -> None:
         """Begin to stop; returns at once."""
@@ -158,13 +175,14 @@ async def running(
     warnings: tuple[str, ...] = (),
     load_settings: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
-    drain: float = DRAIN_SECONDS,
+    drain: float | None = None,
     open_store: OpenStore = open_sqlite,
     origin: Origin = FOREGROUND,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
-    them again for a reload, None to keep these. open_store: opens what the proxy keeps beyond its memory. origin: how
-    it was started. Raises CommandError and PortTaken before serving."""
+    them again for a reload, None to keep these. drain: seconds that open answers have in the place of drain.time, and
+    without drain.delay. open_store: opens what the proxy keeps beyond its memory. origin: how it was started. Raises
+    CommandError and PortTaken before serving."""
     client_key.check(settings, named=client_keys.are_there(home))
     key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
@@ -187,7 +205,7 @@ async def running(
             )
             stack.callback(runtime.close)
             gate = Gate(settings, key, token, bound=bound, url=url)
-            run_file = _make_run_file(home, url, ours[0], log, origin)
+            run_file = make_run_file(home, url, ours[0], log, origin)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
             accepting = AcceptLoops(listeners, reserve)
@@ -205,9 +223,7 @@ async def running(
                         yield serving
                     finally:
                         with trio.CancelScope(shield=True):
-                            gently = await restarter.end()
-                            await accepting.stop(handed_over=gently)
-                            await _drain(serving, drain, gently=gently)
+                            await _end(serving, accepting, drain)
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
@@ -238,24 +254,6 @@ def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:
     return [BackgroundLog(home, path=log).trim] if log is not None and is_own_output(log) else []
 
 
-def _make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog, origin: Origin) -> RunFile:
-    file = home.at(background_log.NAME) if origin.mode == "detached" else origin.service.log
-    run = run_files.Run(
-        pid=os.getpid(),
-        url=url,
-        literal_url=make_literal_url(*bound),
-        port=bound[1],
-        version=__version__,
-        started=time.time(),
-        born=processes.find_birth(os.getpid()),
-        mode=origin.mode,
-        unit=origin.unit,
-        log=str(file or ""),
-        program=origin.program,
-    )
-    return RunFile(home, run, log)
-
-
 def _open_log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
     log = AccessLog(0, None)
     log.hide(hidden, always=True)
@@ -281,8 +279,8 @@ def _make_handler(
     async def serve(stream: SocketStream) -> None:
         connection = Connection(stream, proxy, LOW_FD_LIMITS if reserve.low else limits, table)
         serving.connections.add(connection)
-        if serving.draining:
-            connection.retire()
+        if serving.idle is not None:
+            connection.retire(idle=serving.idle)
         try:
             await connection.serve()
         finally:
@@ -297,12 +295,32 @@ async def _start_writers(runtime: Runtime) -> None:
     runtime.start()
 
 
-async def _drain(serving: Serving, seconds: float, *, gently: bool) -> None:
-    serving.draining = True
-    idle = GENTLE_SECONDS if gently else 0.0
+async def _end(serving: Serving, accepting: AcceptLoops, drain: float | None) -> None:
+    gently = handed_over = await serving.restarter.end()
+    if drain is None and not handed_over:
+        gently = await _leave(serving)
+    await accepting.stop(handed_over=handed_over)
+    await _drain(serving, drain, gently=gently)
+
+
+async def _leave(serving: Serving) -> bool:
+    """Go on accepting until load balancers have seen that this proxy is not ready; True if there was such a time."""
+    delay = serving.runtime.settings.drain_delay
+    if not delay:
+        return False
+    # Not shorter: who has such a connection may send a request on it at any moment.
+    serving.idle = delay + GENTLE_SECONDS
+    for connection in list(serving.connections):
+        connection.retire(idle=serving.idle)
+    await trio.sleep(delay)
+    return True
+
+
+async def _drain(serving: Serving, seconds: float | None, *, gently: bool) -> None:
+    serving.idle = idle = GENTLE_SECONDS if gently else 0.0
     for connection in list(serving.connections):
         connection.retire(idle=idle)
-    with trio.move_on_after(seconds + idle):
+    with trio.move_on_after((serving.runtime.settings.drain_time if seconds is None else seconds) + idle):
         await serving.wait_until_empty()
     for connection in list(serving.connections):
         connection.cancel(CancelReason.STOPPING)
@@ -351,7 +369,7 @@ async def _run(
             gc.enable()
             outer.start_soon(_freeze_objects, serving)
             await serving.wait_until_stopped()
-            service.tell_stopping()
+            service.tell_stopping(serving.ends_within + ERROR_EVENT_SECONDS)
         outer.cancel_scope.cancel()
 
 

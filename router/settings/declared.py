@@ -1,21 +1,9 @@
 """Every setting, declared once: key, environment variable, flag, default, kind and help come from one line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import msgspec
-
-from router.settings.fields import (
-    ACCOUNT_BUDGETS,
-    ACCOUNT_GROUPS,
-    ACCOUNT_RATES,
-    ALIASES,
-    CHAINS,
-    LOSSES,
-    SERVER_TOOLS,
-    TAG_BUDGETS,
-)
 from router.settings.kinds import (
     BACKEND,
     BUDGET,
@@ -35,50 +23,33 @@ from router.settings.kinds import (
     Kind,
     Secret,
     choice,
+    parse_duration,
     some_of,
 )
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.releases import RELEASES
 from router.settings.search import ADDRESS, PRICE, PROVIDER
-from router.settings.tables import BackendOptions, Entry, KeyOptions, ModelOptions, Price, Rule
+from router.settings.tables import BackendOptions, Declaration, KeyOptions, ModelOptions, Price, Rule
 
 #: What notifications tell of; of the first ones not where guard.notify is off.
 GUARD_NOTICES = ("halt", "budget")
 NOTICES = (*GUARD_NOTICES, "parked", "back")
 
 
-class Declaration(msgspec.Struct, frozen=True):
-    """How one setting is named and read."""
+#: The longest that open answers may have to end; what supervises a process ends it by force some time.
+DRAIN_LIMIT = 300.0
 
-    #: Its name in config.toml; a dot separates a table from its key.
-    key: str
-    kind: Kind
-    #: Stands for the value in help.
-    metavar: str
-    help: str
-    secret: bool = False
-    #: A change needs a restart of the proxy.
-    restart: bool = False
 
-    @property
-    def env(self) -> str:
-        """The environment variable of this setting."""
-        return "FAIRLEAD_" + self.key.replace(".", "_").upper()
+def _parse_drain(text: str) -> float:
+    if text.strip() in ("0", "0s"):
+        return 0.0
+    seconds = parse_duration(text)
+    if seconds > DRAIN_LIMIT:
+        raise ValueError
+    return seconds
 
-    @property
-    def flag(self) -> str:
-        """The command-line flag; secrets have none, since arguments are readable by other processes."""
-        return "" if self.secret else "--" + self.key.replace(".", "-").replace("_", "-")
 
-    @property
-    def attribute(self) -> str:
-        """The field of Settings that holds the value."""
-        return self.key.replace(".", "_")
-
-    @property
-    def parse(self) -> Callable[[str], Any]:
-        """The function that reads a text. It raises ValueError with what was expected."""
-        return self.kind.parse_text
+_DRAIN = Kind("a time up to 300s, such as 10s, or 0", "time", _parse_drain)
 
 
 def _declare(
@@ -160,6 +131,29 @@ class Settings:
     )
     queue_timeout: float = _declare(
         "queue.timeout", TIME, 60.0, "TIME", "maximum wait for a backend, its accounts and a budget"
+    )
+    drain_delay: float = _declare(
+        "drain.delay",
+        _DRAIN,
+        0.0,
+        "TIME",
+        "how long a proxy that was told to stop still accepts connections, with /readyz at 503, until a load balancer "
+        "has taken it out",
+    )
+    drain_time: float = _declare(
+        "drain.time",
+        _DRAIN,
+        10.0,
+        "TIME",
+        "how long open answers then have to end before they get an error event; agents may need 300s",
+    )
+    metrics_token: Secret | None = _declare(
+        "metrics.token",
+        SECRET,
+        None,
+        "TOKEN",
+        "token that reads /metrics and nothing else, or where it is found: env:VARIABLE, file:PATH",
+        secret=True,
     )
     usage_probe: bool = _declare(
         "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"
@@ -348,32 +342,4 @@ class Settings:
 
 DECLARATIONS: tuple[Declaration, ...] = tuple(
     entry.metadata["declaration"] for entry in fields(Settings) if "declaration" in entry.metadata
-)
-
-#: The tables that only the file has.
-TABLES: tuple[Entry, ...] = (
-    Entry(
-        "aliases",
-        ALIASES,
-        "name = the model it stands for, not another alias; listed by /v1/models",
-    ),
-    Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
-    Entry(
-        "server_tools",
-        SERVER_TOOLS,
-        "tool = BACKEND or BACKEND:MODEL that requests go to whose only tool it is; known is web_search",
-    ),
-    Entry("losses", LOSSES, "field of a request = warn, strict or silent for it and what is inside it"),
-    Entry("pool.accounts.rpm", ACCOUNT_RATES, "BACKEND/ALIAS = requests per minute; above it other accounts serve"),
-    Entry("pool.accounts.tpm", ACCOUNT_RATES, "BACKEND/ALIAS = tokens per minute, as rpm"),
-    Entry(
-        "pool.accounts.group",
-        ACCOUNT_GROUPS,
-        "BACKEND/ALIAS = a name; accounts of one name can read what each other's models sealed (encrypted_content); "
-        "default: those of one organisation, as its answers say",
-    ),
-    Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars per day for this account"),
-    Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars per month for this account"),
-    Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars per day for requests with this x-fairlead-tag"),
-    Entry("guard.tags.month_usd", TAG_BUDGETS, "TAG = US dollars per month for requests with this x-fairlead-tag"),
 )

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from router.errors import CommandError
 from router.settings import secret_headers
-from router.settings.declared import DECLARATIONS, TABLES, Declaration
+from router.settings.declared import DECLARATIONS, Declaration
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path
 from router.settings.secret_names import may_be_secret_name
-from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, TABLES
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map)}

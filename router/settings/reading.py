@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, cast
 import msgspec
 
 from router.errors import CommandError, UsageError
-from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
+from router.settings.declared import DECLARATIONS, Declaration, Settings
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
     BACKENDS,
@@ -18,6 +18,7 @@ from router.settings.tables import (
     MODEL_OPTIONS,
     PRICE,
     ROUTE,
+    TABLES,
     BackendOptions,
     Condition,
     Edits,

@@ -33,6 +33,9 @@ GOOD = {
     "timeouts.idle": ("1h", 3600.0),
     "timeouts.total": ("90", 90.0),
     "pool.strategy": ("Fill-First", "fill-first"),
+    "drain.delay": ("0", 0.0),
+    "drain.time": ("5m", 300.0),
+    "metrics.token": ("env:PROMETHEUS_TOKEN", Secret("env:PROMETHEUS_TOKEN")),
     "queue.max_concurrent": ("1", 1),
     "queue.max_queued": ("100000", 100_000),
     "queue.timeout": ("90s", 90.0),
@@ -91,6 +94,9 @@ BAD = {
     "timeouts.first_byte": ["none", "0"],
     "timeouts.idle": ["never"],
     "timeouts.total": ["1:30"],
+    "drain.delay": ["-1s", "soon", "301s"],
+    "drain.time": ["", "6m"],
+    "metrics.token": ["", "a b"],
     "auto_cache": ["maybe"],
     "echo_model": [""],
     "loss": ["", "never"],
@@ -172,7 +178,11 @@ def test_every_setting_is_declared_whole():
 
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
-    assert {entry.key: entry.flag for entry in DECLARATIONS if entry.secret} == {"api_key": "", "search.key": ""}
+    assert {entry.key: entry.flag for entry in DECLARATIONS if entry.secret} == {
+        "api_key": "",
+        "metrics.token": "",
+        "search.key": "",
+    }
 
 
 @pytest.mark.parametrize(
