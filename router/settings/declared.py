@@ -19,6 +19,7 @@ from router.settings.kinds import (
     SWITCH,
     TEXT,
     TIME,
+    WORKERS,
     Frozen,
     Kind,
     Secret,
@@ -72,6 +73,14 @@ class Settings:
         restart=True,
     )
     port: int = _declare("port", PORT, 3456, "PORT", "port to listen on; 0 picks a free one", restart=True)
+    workers: int = _declare(
+        "workers",
+        WORKERS,
+        1,
+        "NUMBER",
+        "processes that serve the port, such as one a core; on Windows one",
+        restart=True,
+    )
     api_key: Secret | None = _declare(
         "api_key",
         SECRET,

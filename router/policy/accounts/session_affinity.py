@@ -4,6 +4,10 @@ Bounded: a binding that was not used for IDLE_SECONDS is forgotten, and of more 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IDLE_SECONDS = 6 * 3600.0
 LIMIT = 2000
@@ -26,9 +30,11 @@ class SessionBinding:
 class SessionAffinity:
     """The sessions of one backend, the least recently used first."""
 
-    __slots__ = ("_bindings",)
+    __slots__ = ("_bindings", "on_bound")
 
     def __init__(self) -> None:
+        #: Called with a session, its account and the one before, '' for none, when it is bound to another one.
+        self.on_bound: Callable[[str, str, str], None] | None = None
         self._bindings: dict[str, SessionBinding] = {}
 
     def __len__(self) -> int:
@@ -46,6 +52,8 @@ class SessionAffinity:
         """Bind a session, or use its binding once more."""
         binding = self._bindings.pop(session, None)
         if binding is None or binding.account != account:
+            if self.on_bound is not None:
+                self.on_bound(session, account, "" if binding is None else binding.account)
             binding = SessionBinding(account, now)
             while len(self._bindings) >= LIMIT:
                 del self._bindings[next(iter(self._bindings))]
@@ -53,6 +61,25 @@ class SessionAffinity:
         binding.turns += 1
         self._bindings[session] = binding
         return binding
+
+    def adopt(self, session: str, account: str, now: float) -> None:
+        """Bind a session as another process has bound it."""
+        binding = self._bindings.pop(session, None)
+        if binding is None or binding.account != account:
+            binding = SessionBinding(account, now)
+            while len(self._bindings) >= LIMIT:
+                del self._bindings[next(iter(self._bindings))]
+        binding.used = now
+        self._bindings[session] = binding
+
+    def account_of(self, session: str) -> str:
+        """The account of a session, '' for none."""
+        binding = self._bindings.get(session)
+        return "" if binding is None else binding.account
+
+    def list_accounts(self) -> list[tuple[str, str]]:
+        """All sessions with their accounts, the least recently used first."""
+        return [(session, binding.account) for session, binding in self._bindings.items()]
 
     def restore(self, session: str, binding: SessionBinding) -> None:
         """Bind a session as before, since no other account served it."""
