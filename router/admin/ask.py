@@ -36,6 +36,8 @@ class Operated(Protocol):
     url: str
     #: Time of the start on trio's clock.
     started: float
+    #: Asks for a reload; the event is set when it is done.
+    reload: Callable[[], trio.Event]
     #: None where this is the only process.
     others: Others | None
 
@@ -65,10 +67,6 @@ class Operated(Protocol):
 
     async def restart(self) -> Restarted:
         """Start the program again and hand it the port. Raises Conflict, and then goes on to serve."""
-        ...
-
-    def reload(self) -> trio.Event:
-        """Ask for a reload; the event is set when it is done."""
         ...
 
 

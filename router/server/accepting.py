@@ -7,7 +7,7 @@ from typing import Protocol
 
 import trio
 
-from router.admin.ask import Others
+from router.admin.ask import Operated
 from router.admin.dispatch import Dispatcher
 from router.host.access import Gate
 from router.net.descriptors import Reserve
@@ -15,7 +15,6 @@ from router.net.server.connection import Connection, Request
 from router.net.server.connection_table import ConnectionTable
 from router.net.server.listen import accept
 from router.net.stream import SocketStream
-from router.operator_api.status import ProcessStatus, Restarted
 from router.upstream.runtime import Runtime
 
 Serve = Callable[[SocketStream], Awaitable[None]]
@@ -135,34 +134,12 @@ class OwnPaths(Protocol):
         ...
 
 
-class Served(Protocol):
+class Served(Operated, Protocol):
     """The part of a serving proxy that a role acts on."""
 
-    url: str
-    started: float
     runtime: Runtime
-    reload: Callable[[], trio.Event]
     #: True once another process has the port, so that idle connections are given time.
     handed_over: bool
-    others: Others | None
-
-    @property
-    def problems(self) -> list[str]:
-        """Problems to show to the user, each with its fix."""
-        ...
-
-    @property
-    def process(self) -> ProcessStatus:
-        """How this process was started."""
-        ...
-
-    def stop(self) -> None:
-        """Begin to stop; returns at once."""
-        ...
-
-    async def restart(self) -> Restarted:
-        """Start the program again and hand it the port. Raises Conflict, and then goes on to serve."""
-        ...
 
 
 class Role:

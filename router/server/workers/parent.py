@@ -105,7 +105,7 @@ class Worker:
 
 
 class Parent(Role):
-    """The parent's role. count: how many workers. program: what they are started as. home: their variables' home."""
+    """The parent's role. count: how many workers. program: what they are started as."""
 
     def __init__(self, count: int, program: Program):
         self.workers: list[Worker] = []
@@ -193,7 +193,13 @@ class Parent(Role):
         """Keep the worker of a number running."""
         delay = 0.0
         while not self._stopping:
-            worker = await self._start(name)
+            try:
+                worker = await self._start(name)
+            except OSError as error:
+                self._report_unstarted(name, error)
+                delay = compute_delay(0.0, delay)
+                await trio.sleep(delay)
+                continue
             await self._attend(worker)
             code = worker.process.returncode
             if self._stopping:
@@ -207,6 +213,12 @@ class Parent(Role):
                 f"worker {name} (pid {worker.process.pid}) {_describe_end(code)}; another one starts {soon}."
             )
             await trio.sleep(delay)
+
+    def _report_unstarted(self, name: int, error: OSError) -> None:
+        text = f"worker {name} cannot be started: {error.strerror or error}."
+        if not self.state.started:
+            self._failure = CommandError(text)
+        self.serving.runtime.log.add(text)
 
     async def _start(self, name: int) -> Worker:
         assert self._port is not None
