@@ -217,8 +217,9 @@ async def running(
             restarter = Restarter(background, home, origin, accepting, run_file, reloader.watch.lock)
             serving = Serving(url, port, key, runtime, reloader.watch, run_file, restarter)
             proxy = Proxy(runtime, gate, role.make_own_paths(runtime, gate, serving))
-            chores = [reserve.fill, *_list_chores(home, origin)]
-            await _start_tasks(background, runtime, reloader.watch, run_file, chores)
+            await _start_tasks(
+                background, runtime, reloader.watch, run_file, [reserve.fill, *_list_chores(home, origin)]
+            )
             async with trio.open_nursery() as clients:
                 await role.begin(background, serving)
                 await origin.wait_for_turn()
@@ -253,11 +254,11 @@ async def _start_tasks(
     await count_last_minute(runtime.client_keys, runtime.home)
 
 
-def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:
+def _list_chores(home: Home, origin: Origin, reserve: Reserve) -> list[Callable[[], None]]:
     if origin.starter is not None:
-        return [BackgroundLog(home).trim]
+        return [reserve.fill, BackgroundLog(home).trim]
     log = origin.service.log
-    return [BackgroundLog(home, path=log).trim] if log is not None and is_own_output(log) else []
+    return [reserve.fill, *([BackgroundLog(home, path=log).trim] if log is not None and is_own_output(log) else [])]
 
 
 def _open_log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
