@@ -217,9 +217,7 @@ async def running(
             restarter = Restarter(background, home, origin, accepting, run_file, reloader.watch.lock)
             serving = Serving(url, port, key, runtime, reloader.watch, run_file, restarter)
             proxy = Proxy(runtime, gate, role.make_own_paths(runtime, gate, serving))
-            await _start_tasks(
-                background, runtime, reloader.watch, run_file, [reserve.fill, *_list_chores(home, origin)]
-            )
+            await _start_tasks(background, runtime, reloader.watch, run_file, _list_chores(home, origin, reserve))
             async with trio.open_nursery() as clients:
                 await role.begin(background, serving)
                 await origin.wait_for_turn()
