@@ -122,6 +122,7 @@ SUB_ROOMS = {
     "conform/forms": {""},
     "conform/probes": {"forms", ""},
     "host/service": {""},
+    "server/workers": {""},
     "installation/upgrade": {""},
     "setup/formats": set(),
     "setup/tools": {"formats", ""},

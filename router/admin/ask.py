@@ -11,10 +11,22 @@ from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.connection import Connection, Request
 from router.operator_api.endpoint import Answer, Body, Endpoint
-from router.operator_api.status import ProcessStatus, Restarted
+from router.operator_api.status import ProcessStatus, Restarted, Status
 from router.upstream.runtime import Runtime
 
 _BODY_LIMIT = 65536
+
+
+class Others(Protocol):
+    """The other processes that serve the same port."""
+
+    async def list_statuses(self) -> list[Status]:
+        """What each reports of itself."""
+        ...
+
+    async def list_metrics(self) -> list[bytes]:
+        """The metrics of each, in Prometheus' text form."""
+        ...
 
 
 class Operated(Protocol):
@@ -24,6 +36,10 @@ class Operated(Protocol):
     url: str
     #: Time of the start on trio's clock.
     started: float
+    #: Asks for a reload; the event is set when it is done.
+    reload: Callable[[], trio.Event]
+    #: None where this is the only process.
+    others: Others | None
 
     @property
     def problems(self) -> list[str]:
@@ -51,10 +67,6 @@ class Operated(Protocol):
 
     async def restart(self) -> Restarted:
         """Start the program again and hand it the port. Raises Conflict, and then goes on to serve."""
-        ...
-
-    def reload(self) -> trio.Event:
-        """Ask for a reload; the event is set when it is done."""
         ...
 
 

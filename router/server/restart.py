@@ -25,7 +25,7 @@ from router.host.starter import Report, Starter
 from router.net.loopback import make_literal_url
 from router.operator_api.status import Restarted
 from router.server import background_log
-from router.server.accepting import AcceptLoops
+from router.server.accepting import Accepting
 from router.server.background_log import open_log
 from router.server.run_file import RunFile
 from router.store.home import processes, run_files
@@ -43,7 +43,7 @@ T = TypeVar("T")
 class Origin(NamedTuple):
     """How this process was started."""
 
-    mode: Literal["foreground", "detached", "tied", "user unit", "system unit", "launch agent", "task"]
+    mode: Literal["foreground", "detached", "tied", "worker", "user unit", "system unit", "launch agent", "task"]
     #: What starts its program, and with which arguments; empty for one that cannot start itself again.
     words: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class Restarter:
         nursery: trio.Nursery,
         home: Home,
         origin: Origin,
-        accepting: AcceptLoops,
+        accepting: Accepting,
         run_file: RunFile,
         reloading: trio.Lock,
     ):
@@ -242,7 +242,7 @@ def make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog, 
         log=str(file or ""),
         program=origin.program,
     )
-    return RunFile(home, run, log)
+    return RunFile(home, run, log, published=origin.mode != "worker")
 
 
 async def _await_report(program: BackgroundProgram, kind: Literal["ready", "serving"]) -> Report:

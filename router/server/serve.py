@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal
 
 import trio
 
-from router.admin.dispatch import Dispatcher
 from router.errors import CommandError
 from router.host import limits as host_limits
 from router.host.access import Gate
@@ -30,7 +29,7 @@ from router.net.server.connection_table import ConnectionTable
 from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.operator_api.status import ProcessStatus, Restarted
-from router.server.accepting import AcceptLoops
+from router.server.accepting import ALONE, Accepting, Role
 from router.server.application import Proxy
 from router.server.background_log import BackgroundLog, is_own_output
 from router.server.heartbeat import Heartbeat
@@ -60,6 +59,7 @@ from router.upstream.shared.in_step import keep_in_step
 from router.upstream.translation_state import TranslationState
 
 if TYPE_CHECKING:
+    from router.admin.ask import Others
     from router.demo import Demo
 
 ERROR_EVENT_SECONDS = 1.0
@@ -98,6 +98,10 @@ class Serving:
         self.started = trio.current_time()
         #: How long an idle connection may stay, since each is to close after its next answer; None until it stops.
         self.idle: float | None = None
+        #: True once another process has the port, so that idle connections are given time.
+        self.handed_over = False
+        #: The other processes that serve the port, None where there are none.
+        self.others: Others | None = None
         self._ready = False
         self.run_file = run_file
         self.restarter = restarter
@@ -180,17 +184,18 @@ async def running(
     drain: float | None = None,
     open_store: OpenStore = open_chosen_store,
     origin: Origin = FOREGROUND,
+    role: Role = ALONE,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
     them again for a reload, None to keep these. drain: seconds that open answers have in the place of drain.time, and
-    without drain.delay. open_store: opens what the proxy keeps beyond its memory. origin: how it was started. Raises
-    CommandError and PortTaken before serving."""
+    without drain.delay. open_store: opens what the proxy keeps beyond its memory. origin: how it was started. role:
+    what it is where several processes serve the port. Raises CommandError and PortTaken before serving."""
     client_key.check(settings, named=client_keys.are_there(home))
     key = client_key.client_key(settings, home)
     token = read_operator_token(home, settings, os.environ)
     # After the tokens were made: what is read holds them as keys that no upstream may get.
     configuration = read(home, settings, warnings)
-    listeners = open_listeners(settings, origin.starter)
+    listeners = open_listeners(settings, origin.starter.sockets if origin.starter is not None else role.sockets)
     ours = [listener.getsockname()[:2] for listener in listeners]
     bound, port = [address for address, _ in ours], int(ours[0][1])
     url = make_url(settings.host, bound, port)
@@ -210,13 +215,13 @@ async def running(
             run_file = make_run_file(home, url, ours[0], log, origin)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
-            accepting = AcceptLoops(listeners, reserve)
+            accepting = role.make_accepting(listeners, reserve)
             restarter = Restarter(background, home, origin, accepting, run_file, reloader.watch.lock)
             serving = Serving(url, port, key, runtime, reloader.watch, run_file, restarter)
-            proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
-            chores = [reserve.fill, *_list_chores(home, origin)]
-            await _start_tasks(background, runtime, reloader.watch, run_file, chores)
+            proxy = Proxy(runtime, gate, role.make_own_paths(runtime, gate, serving))
+            await _start_tasks(background, runtime, reloader.watch, run_file, _list_chores(home, origin, reserve))
             async with trio.open_nursery() as clients:
+                await role.begin(background, serving)
                 await origin.wait_for_turn()
                 background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve, accepting.table))
                 background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
@@ -225,7 +230,7 @@ async def running(
                         yield serving
                     finally:
                         with trio.CancelScope(shield=True):
-                            await _end(serving, accepting, drain)
+                            await _end(serving, accepting, drain, role)
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
@@ -254,11 +259,11 @@ async def _start_tasks(
     await count_last_minute(runtime.client_keys, runtime.home)
 
 
-def _list_chores(home: Home, origin: Origin) -> list[Callable[[], None]]:
+def _list_chores(home: Home, origin: Origin, reserve: Reserve) -> list[Callable[[], None]]:
     if origin.starter is not None:
-        return [BackgroundLog(home).trim]
+        return [reserve.fill, BackgroundLog(home).trim]
     log = origin.service.log
-    return [BackgroundLog(home, path=log).trim] if log is not None and is_own_output(log) else []
+    return [reserve.fill, *([BackgroundLog(home, path=log).trim] if log is not None and is_own_output(log) else [])]
 
 
 def _open_log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
@@ -302,12 +307,14 @@ async def _start_writers(runtime: Runtime) -> None:
     runtime.start()
 
 
-async def _end(serving: Serving, accepting: AcceptLoops, drain: float | None) -> None:
-    gently = handed_over = await serving.restarter.end()
+async def _end(serving: Serving, accepting: Accepting, drain: float | None, role: Role) -> None:
+    gently = handed_over = await serving.restarter.end() or serving.handed_over
+    role.tell_stop(handed_over=handed_over)
     if drain is None and not handed_over:
         gently = await _leave(serving)
     await accepting.stop(handed_over=handed_over)
     await _drain(serving, drain, gently=gently)
+    await role.end(serving.ends_within + ERROR_EVENT_SECONDS + GENTLE_SECONDS)
 
 
 async def _leave(serving: Serving) -> bool:
@@ -343,12 +350,13 @@ def run(
     load_settings: Callable[[], Loaded] | None = None,
     announce: Callable[[Serving], None] | None = None,
     origin: Origin = FOREGROUND,
+    role: Role = ALONE,
 ) -> int:
     """Serve until a signal or an operator stops the proxy; 0 after an orderly end. Other arguments: as for `running`.
     Raises CommandError."""
     host_limits.apply_limits()
     try:
-        serves = running(settings, home, warnings=warnings, load_settings=load_settings, origin=origin)
+        serves = running(settings, home, warnings=warnings, load_settings=load_settings, origin=origin, role=role)
         run_async(_run, serves, announce, origin.service, clock=AwakeClock())
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)

@@ -21,6 +21,7 @@ from router.settings.kinds import (
     SWITCH,
     TEXT,
     TIME,
+    WORKERS,
     Frozen,
     Secret,
     choice,
@@ -49,6 +50,14 @@ class Settings:
         restart=True,
     )
     port: int = declare("port", PORT, 3456, "PORT", "port to listen on; 0 picks a free one", restart=True)
+    workers: int = declare(
+        "workers",
+        WORKERS,
+        1,
+        "NUMBER",
+        "processes that serve the port, such as one a core; on Windows one",
+        restart=True,
+    )
     api_key: Secret | None = declare(
         "api_key",
         SECRET,

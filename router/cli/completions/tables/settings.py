@@ -7,6 +7,7 @@ from router.cli.completions.rows import Setting, Table
 DECLARED = {
     "host": Setting("", "localhost", "address to listen on"),
     "port": Setting("", "3456", "port to listen on"),
+    "workers": Setting("", "1", "processes that serve the port, such as one a core"),
     "api_key": Setting(None, "", "key that clients must send"),
     "require_key": Setting(("auto", "on", "off"), "auto", "require the key"),
     "allowed_hosts": Setting("", "", "additional Host names to accept, separated by commas"),
