@@ -153,6 +153,7 @@ def test_each_source_wins_over_those_below(entry):
     texts["search.base_url"] = ("https://a", "https://b", "https://c")
     texts["telemetry.otlp"] = ("https://a", "https://b", "https://c")
     texts["shared.url"] = ("redis://localhost/1", "redis://localhost/2", "redis://localhost/3")
+    texts["shared.timezone"] = ("UTC", "Europe/Berlin", "Asia/Tokyo")
     texts["notify"] = ("halt", "back", "budget")
     texts["upgrade.url"] = ("https://a", "https://b", "https://c")
     if entry.kind.form == "switch":

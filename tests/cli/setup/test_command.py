@@ -34,12 +34,13 @@ def add_program(fairlead, name, script):
     return f"{folder}{os.pathsep}{fairlead.environ.get('PATH', '')}"
 
 
-def test_set_up_and_undo(fairlead, claude):
+def test_set_up_and_undo(fairlead, claude, free_port):
     """The changes are shown, written, found by the list, and taken back to the byte; a copy of each state is kept."""
+    fairlead.environ["FAIRLEAD_PORT"] = free_port
     code, out, err = fairlead("setup", "claude-code", "--yes")
     assert code == 0
     assert out.splitlines()[:3] == ["~/.claude/settings.json", '  -     "FOO": "1"', '  +     "FOO": "1",']
-    assert '  +     "ANTHROPIC_BASE_URL": "http://localhost:3456",' in out
+    assert f'  +     "ANTHROPIC_BASE_URL": "http://localhost:{free_port}",' in out
     assert "Undo:    fairlead setup claude-code --undo" in out
     assert "no proxy is running" in err
     assert json.loads(claude.read_text())["env"]["ANTHROPIC_AUTH_TOKEN"] == "fairlead"
