@@ -312,6 +312,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
     replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)
 
+    #: True for an error body that its clients read the kind and the message of; None: any with a message in `error`.
+    has_error_form: Callable[[Json], bool] | None = None
     #: True for an error object whose code or words tell the clients of this protocol that a request is too long.
     knows_overflow: Callable[[Json], bool] = lambda error: True
     #: The message for a request that is too long, from its numbers and what the upstream said, '' for nothing.

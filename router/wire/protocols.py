@@ -139,6 +139,7 @@ MESSAGES = WireProtocol(
     has_foreign_searches=foreign_thinking.has_foreign_searches,
     searches=messages_hosted_tools.can_search,
     replays=lambda profile, model: not find_claude(model).signs,
+    has_error_form=messages_errors.has_own_form,
     knows_overflow=overflow_texts.is_for_anthropic,
     say_overflow=overflow_texts.say_to_anthropic,
     quota_words=(b"credit balance is too low", b"reached your specified api usage limits"),

@@ -8,10 +8,15 @@ from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
 from router.wire.errors import overflow, texts
 from router.wire.neutral.context import Context
+from router.wire.protocol import WireProtocol
 from router.wire.protocols import BY_NAME
 from router.wire.raw import scan
 from router.wire.raw.json import json_values
+from router.wire.raw.json.json_values import Json
 from router.wire.raw.sse import payloads
+
+# The fields of an error of AWS; its kind stands in a header, or here.
+_BARE = frozenset(("message", "Message", "__type"))
 
 
 def failure(body: bytes, status: int, source: str, target: str, ctx: Context | None = None) -> tuple[int, bytes] | None:
@@ -46,6 +51,44 @@ def read_fault(body: bytes | bytearray, status: int, source: str) -> Fault | Non
     text = data.get("message") or data.get("Message") or data.get("detail") or bytes(body).decode("utf-8", "replace")
     error = {name: data[name] for name in ("type", "code", "param") if isinstance(data.get(name), str)}
     return BY_NAME[source].codec.decode_error({"type": "error", "error": {**error, "message": _shorten(text)}}, status)
+
+
+def restate_foreign(body: bytes, status: int, caller: str) -> tuple[int, bytes] | None:
+    """Status and body in the caller's protocol for an error in another form, with all that its error object said
+    beside; None for one to be passed on as it is. A cloud's own platform answers so in front of a model of any protocol:
+    Google with a google.rpc.Status, AWS with a bare message, Azure with a code that is text. caller: the protocol, which
+    is also the one that the upstream was asked in."""
+    entry, data = BY_NAME[caller], texts.decode_body(body)
+    if data is None or _has_form(entry, data):
+        return None
+    source = next(
+        (one for one in BY_NAME.values() if one.has_error_form is not None and one.has_error_form(data)), None
+    )
+    told = json_values.get_object(data, "error")
+    if source is None and not _is_of_platform(data, told):
+        return None
+    fault = read_fault(body, status, caller if source is None else source.name)
+    if fault is None:
+        return None
+    made, text = entry.codec.encode_error(fault)
+    found = json_values.decode_object(text) or {}
+    error = json_values.get_object(found, "error")
+    return made, msgspec.json.encode(
+        {**found, "error": {**error, **{key: told[key] for key in told if key not in error}}}
+    )
+
+
+def _has_form(entry: WireProtocol, data: Json) -> bool:
+    if entry.has_error_form is not None:
+        return entry.has_error_form(data)
+    return isinstance(json_values.get_object(data, "error").get("message"), str)
+
+
+def _is_of_platform(data: Json, error: Json) -> bool:
+    """True for a bare message, as AWS sends it, and for an error that has a code and no type, as Azure's."""
+    if "error" not in data:
+        return len(data) <= len(_BARE) and data.keys() <= _BARE and any(isinstance(one, str) for one in data.values())
+    return all(isinstance(error.get(name), str) for name in ("code", "message")) and "type" not in error
 
 
 def failure_in(events: bytes, source: str) -> Failure | None:

@@ -206,12 +206,65 @@ def test_an_error_of_aws(proxy, upstream, caller):
     body = {"model": "bedrock:anthropic.claude-opus-5", **TURNS[caller]}
     answer = ask(proxy.port, SAMPLES[caller].path, json.dumps(body).encode())
     assert answer.status == 400
-    assert said in answer.body.decode()
+    error = answer.json()["error"]
+    assert (error["message"], error["type"]) == (said, "invalid_request_error")
     name = answer.field(b"x-fairlead-request-id").decode()
     assert until(lambda: any(one.id == name for one in list(proxy.entries)))
     entry = next(one for one in proxy.entries if one.id == name)
     assert f"ValidationException: {said}" in str(entry.tries)
     assert "bedrock-mantle" in str(entry.notes)
+
+
+DETAILS = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "X", "domain": "googleapis.com"}]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [(404, "NOT_FOUND", "not_found_error"), (400, "INVALID_ARGUMENT", "invalid_request_error")],
+)
+@pytest.mark.parametrize("listed", [False, True], ids=["object", "list"])
+def test_an_error_of_google_in_front_of_claude(proxy, upstream, code, status, kind, listed):
+    """It has the form of the caller's protocol, and all that Google said beside."""
+    error = {"code": code, "message": "Said by Google.", "status": status, "details": DETAILS}
+    body = {"error": error}
+    upstream.script(plain(json.dumps([body] if listed else body).encode(), f"{code} Refused".encode()))
+    asked = {"model": "vertex:claude-opus-5", **TURNS["messages"]}
+    answer = ask(proxy.port, "/v1/messages", json.dumps(asked).encode())
+    assert answer.status == code
+    found = answer.json()
+    assert found["type"] == "error"
+    assert found["error"] == {**error, "type": kind}
+
+
+@pytest.mark.parametrize(
+    ("model", "caller", "body"),
+    [
+        ("vertex:claude-opus-5", "messages", {"type": "error", "error": {"type": "not_found_error", "message": "No."}}),
+        ("vertex:google/m", "chat", {"error": {"code": 404, "message": "No.", "status": "NOT_FOUND"}}),
+        ("vertex:gemini-3-pro", "gemini", {"error": {"code": 404, "message": "No.", "status": "NOT_FOUND"}}),
+        ("azure:gpt-x", "chat", {"error": {"code": "DeploymentNotFound", "message": "No."}}),
+    ],
+)
+def test_an_error_that_clients_read_stays(proxy, upstream, model, caller, body):
+    """An error in the form of the caller's protocol comes byte for byte."""
+    data = json.dumps(body, indent=1).encode()
+    upstream.script(plain(data, b"404 Not Found"))
+    path, asked = "", {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+    if caller == "gemini":
+        path = f"/v1beta/models/{model}:generateContent"
+    else:
+        path, asked = SAMPLES[caller].path, {"model": model, **TURNS[caller]}
+    answer = ask(proxy.port, path, json.dumps(asked).encode())
+    assert (answer.status, answer.body) == (404, data)
+
+
+def test_an_error_of_azure_in_front_of_claude(proxy, upstream):
+    """It has a code and no type: a caller of Messages gets both."""
+    error = {"code": "DeploymentNotFound", "message": "The deployment does not exist."}
+    upstream.script(plain(json.dumps({"error": error}).encode(), b"404 Not Found"))
+    answer = ask(proxy.port, "/v1/messages", json.dumps({"model": "foundry:my-claude", **TURNS["messages"]}).encode())
+    assert answer.status == 404
+    assert answer.json() == {"type": "error", "error": {**error, "type": "not_found_error"}}
 
 
 GEMINI = {

@@ -12,14 +12,16 @@ from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.exchange.usage import note_error_usage
 from router.net.headers import Lines
-from router.wire import dialect
+from router.wire import dialect, translate_errors
 from router.wire.errors import texts
 from router.wire.errors.history_text import find_title, is_markup
+from router.wire.protocols import BY_NAME
 from router.wire.raw import scan
 from router.wire.raw.json import json_values
 
 #: Bytes of the largest error that is passed on.
 ERROR_LIMIT = 1 << 20
+_NOTE = "an error of the platform in front of the model was put into the form of the caller's protocol"
 # Of the seconds until a request may be repeated.
 _DIGITS = 9
 #: Said of an error that cannot be searched for keys.
@@ -53,6 +55,11 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
             await respond_without_json(attempt, response, readable, coding)
             return
         sent = readable = bytes(readable).strip()[1:-1]  # Gemini's list of one error, which no SDK reads
+    restated = None if coding or reworded is not None else _restate_foreign(attempt, status, readable)
+    if restated is not None:
+        status, sent = restated
+        readable = sent
+        lines = [*(line for line in lines if line[1] != b"content-type"), JSON]
     told = _tell_wait(attempt, lines, readable)
     if told is not readable:
         sent = readable = told
@@ -61,6 +68,18 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
     resource_affinity.remember_answer(attempt, response, readable)
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, sent, response.reason, readable=readable)
+
+
+def _restate_foreign(attempt: Attempt, status: int, body: bytes) -> tuple[int, bytes] | None:
+    """Status and body for an error of a cloud's platform in front of a model, in the form of the caller's protocol; None
+    for one that has that form, and on paths of no protocol."""
+    call = attempt.context.call
+    if attempt.plan is not None or not (call.generates or call.counts) or call.entry.name not in BY_NAME:
+        return None
+    restated = translate_errors.restate_foreign(bytes(body), status, call.entry.name)
+    if restated is not None:
+        attempt.context.record.note(_NOTE)
+    return restated
 
 
 def _tell_wait(attempt: Attempt, lines: Lines, body: bytes) -> bytes:

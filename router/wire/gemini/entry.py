@@ -67,6 +67,7 @@ GEMINI = WireProtocol(
     drop_foreign_thinking=foreign_signatures.drop_foreign_signatures,
     auth_words=errors.AUTH_WORDS,
     tell_wait=errors.tell_wait,
+    has_error_form=errors.has_own_form,
     knows_overflow=errors.is_overflow,
     say_overflow=overflow_texts.say_to_google,
     collections=resource_names.COLLECTIONS,

@@ -155,6 +155,13 @@ def find_failure(data: Json) -> dialect.Failure | None:
     return dialect.Failure(status, msgspec.json.encode({"error": {**error, "message": said, "code": status}}))
 
 
+def has_own_form(data: Json) -> bool:
+    """True for an error body that is a google.rpc.Status with its code, message and status."""
+    error = json_values.get_object(data, "error")
+    told = isinstance(error.get("message"), str) and isinstance(error.get("status"), str)
+    return told and type(error.get("code")) is int
+
+
 def is_overflow(error: Json) -> bool:
     """True for an error object whose words clients of Google's API know."""
     message = error.get("message")

@@ -34,6 +34,12 @@ def decode_error(data: Json, status: int) -> Fault | None:
     return Fault(status, kind, said, "model_not_found" if _misses_model(error, said) else None)
 
 
+def has_own_form(data: Json) -> bool:
+    """True for an error body in the form of Messages, with a type and a message."""
+    error = json_values.get_object(data, "error")
+    return data.get("type") == "error" and all(isinstance(error.get(name), str) for name in ("type", "message"))
+
+
 def _misses_model(error: Json, said: str) -> bool:
     """True for a `not_found_error` about the model: requests for text name nothing else that can be missing, unless the
     message says what."""
