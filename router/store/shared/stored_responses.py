@@ -142,7 +142,7 @@ class SqliteStoredResponses:
     def _put(self, name: str, entry: Json, size: int, *, shared: bool = True) -> None:
         self._ledger.add(_write, (name, entry, int(self._clock())))
         if shared and self._others is not None:
-            self._others.put(name, entry)
+            self._others.put(name, entry, size)
         with self._changing:
             before = self._latest.pop(name, None)
             self._bytes += size + _OVERHEAD - (before[1] if before else 0)
