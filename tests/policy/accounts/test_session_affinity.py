@@ -78,8 +78,7 @@ def test_a_session_of_another_process():
     assert affinity.get("t", 2) is None
     assert asked == ["s", "t"]
     affinity.bind("s", "work", 3)
-    affinity.adopt("s", "other")
-    affinity.adopt("unknown", "other")
+    affinity.adopt("s", "other", 3)
     assert affinity.get("s", 4).account == "other"
     assert [session for session, _ in affinity.list_used(3)] == ["s"]
     assert list(affinity.list_used(3.5)) == []

@@ -200,7 +200,7 @@ class TeamAccountStates(LocalAccountStates):
             self._bindings[name] = _SharedSession(row.identity, row.at - shift)
             own = self._names.get(name)
             if own is not None and (account := self._find_alias(own[0], row.identity)):
-                self.find_sessions(own[0]).adopt(own[1], account)
+                self.find_sessions(own[0]).adopt(own[1], account, now)
                 self._note_told(*own, _Bound(name, account, now))
         while len(self._bindings) > _SESSIONS:
             self._bindings.popitem(last=False)
