@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from ..commands import run_in_home
 from ..store.team.servers import Server
 from .budgets import BODY, PATH, answer
 from .processes import until
@@ -25,6 +26,13 @@ def server(tmp_path):
     """A server that keeps what it was told, but for its last second."""
     with Server(tmp_path, persistent=True) as server:
         yield server
+
+
+def show(proxy, *words, code=0):
+    """What a command prints for the home of a proxy."""
+    done = run_in_home(proxy.home, *words)
+    assert done.code == code, done.out + done.err
+    return " ".join(done.out.decode().split())
 
 
 def spent_of(server):
@@ -64,6 +72,11 @@ def test_a_team_shares_one_budget(tmp_path, up, busy, server):
         senders.join()
         until(lambda: all(ask(one.port, PATH, BODY).status == 402 for one in proxies))
         late = max(busy.begun) - min(at for at, _, status in senders.statuses if status == 402)
+        assert "team team on 127.0.0.1:" in show(proxies[0], "status")
+        assert "answers in" in show(proxies[0], "doctor", "shared")
+        metrics = ask(proxies[0].port, "/metrics", None, proxies[0].operator()).body.decode()
+        assert "fairlead_shared_up 1.0" in metrics
+        assert "fairlead_shared_losses_total 0.0" in metrics
     finally:
         codes = [one.stop() for one in proxies]
     assert codes == [0] * 4, [one.said() for one in proxies]
@@ -84,6 +97,11 @@ def test_a_proxy_without_its_server_refuses_what_it_holds_no_share_for(tmp_path,
             assert b"cannot ask the team for more of the daily budget of $5.00" in said.body
             assert b"shared.on_loss allow" in said.body
             assert ask(one.port, "/health").status == 200
+            shown = show(one, "status")
+            assert f"127.0.0.1:{server.port} cannot be reached" in shown
+            assert "budgets are closed" in shown
+            checked = show(one, "doctor", "shared", code=1)
+            assert f"127.0.0.1:{server.port} cannot be reached" in checked
         finally:
             one.stop()
         assert one.said().count("cannot be reached") == 1
