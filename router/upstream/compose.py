@@ -39,7 +39,7 @@ def compose(
     open_store: OpenStore = open_chosen_store,
 ) -> Runtime:
     """Compose the runtime of one proxy. configuration: the one it starts with. demo_root: URL of the demo, if it runs.
-    listening: where the proxy listens. environ: where keys are looked up. Nothing is started, read or written."""
+    listening: where the proxy listens. environ: for keys, the process's own by default. Nothing is read or written."""
     environ = os.environ if environ is None else environ
     live = LiveSettings(configuration.settings)
     price = Pricing(live).price

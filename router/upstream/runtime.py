@@ -40,6 +40,7 @@ from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.gate_refusals import GateRefusals
+from router.telemetry.otlp.queue import SpanQueue
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.client_keys.registry import ClientKeys
@@ -118,6 +119,8 @@ class Runtime:
     running: set[LiveRequest] = field(default_factory=set[LiveRequest])
     #: The cache of answers; None until a request may be answered from it.
     answer_cache: LazyCache | None = None
+    #: The spans that wait for a collector; None where none is named.
+    spans: SpanQueue | None = None
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Where this proxy listens, if it does.
@@ -238,9 +241,10 @@ class Runtime:
         self.connections.configure({target.origin for target in targets}, self.snapshot.outbound.roots)
         self.log.hide(secret for target in targets for secret in target.hidden)
         references = {target.reference for target in targets if target.reference is not None}
-        if self.settings.search_key is not None:
-            self.log.hide([self.settings.search_key])
-            references.add(self.settings.search_key.reveal())
+        for stored in (self.settings.search_key, self.settings.telemetry_headers):
+            if stored is not None:
+                self.log.hide([stored])
+                references.add(stored.reveal())
         self.log.hide(one for one in (self.settings.shared_secret, self.settings.shared_password) if one is not None)
         self.credentials.retain_only(references)
 

@@ -27,11 +27,13 @@ class SessionBinding:
 class SessionAffinity:
     """The sessions of one backend, the least recently used first."""
 
-    __slots__ = ("_bindings", "find_elsewhere")
+    __slots__ = ("_bindings", "find_elsewhere", "on_bound")
 
     def __init__(self, find_elsewhere: Callable[[str], str] | None = None) -> None:
         """find_elsewhere: the account that another process bound a session to, '' for none; None where there are no
         others."""
+        #: Called with a session, its account and the one before, '' for none, when it is bound to another one.
+        self.on_bound: Callable[[str, str, str], None] | None = None
         self._bindings: dict[str, SessionBinding] = {}
         self.find_elsewhere = find_elsewhere
 
@@ -52,6 +54,8 @@ class SessionAffinity:
         """Bind a session, or use its binding once more."""
         binding = self._bindings.pop(session, None)
         if binding is None or binding.account != account:
+            if self.on_bound is not None:
+                self.on_bound(session, account, "" if binding is None else binding.account)
             binding = self._begin(session, account, now)
         binding.used = now
         binding.turns += 1
@@ -79,6 +83,23 @@ class SessionAffinity:
             binding = self._begin(session, account, now)
         binding.used = now
         self._bindings[session] = binding
+
+    def take_over(self, session: str, account: str, now: float) -> None:
+        """Bind a session as another process has bound it."""
+        binding = self._bindings.pop(session, None)
+        if binding is None or binding.account != account:
+            binding = self._begin(session, account, now)
+        binding.used = now
+        self._bindings[session] = binding
+
+    def account_of(self, session: str) -> str:
+        """The account of a session, '' for none."""
+        binding = self._bindings.get(session)
+        return "" if binding is None else binding.account
+
+    def list_accounts(self) -> list[tuple[str, str]]:
+        """All sessions with their accounts, the least recently used first."""
+        return [(session, binding.account) for session, binding in self._bindings.items()]
 
     def restore(self, session: str, binding: SessionBinding) -> None:
         """Bind a session as before, since no other account served it."""

@@ -271,6 +271,15 @@ class ClientKeys:
         self.on_budgets()
         return child
 
+    def adopt_children(self, children: Iterable[Child]) -> None:
+        """Know the keys for processes that another process of this port has, and no others."""
+        self.children.clear()
+        self._digests.clear()
+        for child in children:
+            self._put(child)
+        self.on_budgets()
+        self._begun.set()
+
     @property
     def budgets(self) -> tuple[Budget, ...]:
         """The budgets of keys for processes, each for as long as its process runs, and those of keys of other
