@@ -146,3 +146,45 @@ def test_one_account_state(tmp_path, up):
         time.sleep(0.3)  # how long the others may take to hear of it; nothing tells this from outside
         assert {ask(one.port, PATH, BODY).status for _ in range(12)} == {429}
         assert len(up.seen) == count
+
+
+def burst(port, count, *fields):
+    """The statuses of so many requests at once, each on a connection of its own."""
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(ask(port, PATH, BODY, *fields).status)) for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(found)
+
+
+def test_one_limit_a_minute(tmp_path, up):
+    """A backend's limit of requests a minute is one for all workers, all of it usable and no more, in a burst."""
+    up.default = [answer(5)]
+    text = 'queue.timeout = "1s"\n[backends.box]\nrpm = 10'
+    with proxy(tmp_path, up, workers=3, text=text) as one:
+        assert burst(one.port, 30) == [200] * 10 + [429] * 20
+        assert len([req for req in up.seen if req.body]) == 10
+        assert one.status()["backends"][0]["queue"]["limits"] == {"rpm": {"used": 10, "limit": 10}}
+
+
+def test_one_limit_at_a_time(tmp_path, up):
+    """No more requests run at a backend than its max_concurrent, over all workers, and all are served in turn."""
+    lock, running, most = threading.Lock(), [0], [0]
+
+    def slow(sock):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.05)
+        with lock:
+            running[0] -= 1
+        sock.sendall(answer(5))
+
+    up.default = [slow]
+    with proxy(tmp_path, up, workers=3, text="[backends.box]\nmax_concurrent = 4") as one:
+        assert burst(one.port, 24) == [200] * 24
+        assert most[0] <= 4
