@@ -12,7 +12,9 @@ import time
 import pytest
 
 from .budgets import BODY, PATH, answer, configured
+from .detached import Detached, Watch
 from .processes import Proxy, backend, until
+from .samples import PROTOCOLS
 from .test_restart import children, recorded, refuses
 from .upstream import plain
 from .wire import Client, ask, request
@@ -188,3 +190,60 @@ def test_one_limit_at_a_time(tmp_path, up):
     with proxy(tmp_path, up, workers=3, text="[backends.box]\nmax_concurrent = 4") as one:
         assert burst(one.port, 24) == [200] * 24
         assert most[0] <= 4
+
+
+def test_an_id_is_known_to_all(tmp_path, up):
+    """A file's id that one worker has seen goes to its account at once, whichever worker gets the next request."""
+    up.default = [plain(b'{"id": "file-abc123", "object": "file", "bytes": 1}')]
+    accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two")]
+    configured(tmp_path, 'passthrough = "all"\npool.strategy = "round-robin"')
+    entry = {**backend("box", up.root, auth="bearer"), "accounts": accounts}
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
+    with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
+        assert ask(one.port, "/v1/files", b'{"purpose": "batch"}').status == 200
+        owner = up.seen[-1].field(b"authorization")
+        for _ in range(8):
+            assert ask(one.port, "/v1/files/file-abc123").status == 200
+            assert up.seen[-1].field(b"authorization") == owner
+
+
+def test_a_session_stays_on_its_account(tmp_path, up):
+    """The requests of one session go to one account, whichever worker gets them."""
+    up.default = [answer(5)]
+    accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two", "three")]
+    configured(tmp_path, 'pool.strategy = "round-robin"')
+    entry = {**backend("box", up.root, auth="bearer"), "accounts": accounts}
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
+    with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
+        for name in ("first", "second", "third"):
+            start = len(up.seen)
+            for _ in range(8):
+                assert ask(one.port, PATH, BODY, (b"x-claude-code-session-id", name.encode())).status == 200
+            assert len({req.field(b"authorization") for req in up.seen[start:] if req.body}) == 1
+
+
+def test_a_restart_hands_the_port_to_new_workers(tmp_path, up):
+    """Restarted without a gap: the old workers' answers end whole, and the new ones serve."""
+    configured(tmp_path, "")
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "2"}
+    up.default = [answer(10)]
+    with Detached(tmp_path, backends=[backend("box", up.root)], settings=settings, command=SOURCES) as one:
+        old = one.run()["pid"]
+        pids = children(old)
+        slow = PROTOCOLS[1]
+        with Watch(one.port) as watch, Client(one.port) as client:
+            client.send(request(slow.path, slow.body("demo-slow", stream=True)))
+            client.read_until(b"Caf")
+            told = one.restart()
+            assert told.status == 200, told.body
+            assert told.json()["pid"] == one.run()["pid"] != old
+            assert client.answer().whole
+            assert ask(one.port, PATH, BODY).status == 200
+            assert one.gone(old)
+            assert until(lambda: not any(cmdline(pid) for pid in pids))
+        assert watch.faults == []
+        assert len(children(one.run()["pid"])) == 2
+        stopped = one.command("stop")
+        assert stopped.returncode == 0, stopped.stderr
+        assert refuses(one.port)
+        assert "Traceback" not in one.said()

@@ -19,6 +19,9 @@ from router.server.workers.account_mirror import TICK_SECONDS, AccountMirror, Ac
 from router.server.workers.channel import Channel, Message
 from router.server.workers.limit_shares import LimitShares, count_for
 from router.store.history.entry import HistoryEntry
+from router.store.interfaces import Owner
+from router.store.shared.resource_owners import SqliteResourceOwners
+from router.store.shared.stored_responses import SqliteStoredResponses
 from router.upstream.client_keys.registry import Child
 from router.upstream.services import Service
 
@@ -172,6 +175,10 @@ class ParentState(_Shared):
             self.send("accounts", states, but=worker)
         elif message.kind == "bound":
             self._take_bound(worker, *message.read(tuple[str, str, str, str]))
+        elif message.kind == "owner":
+            name, owner = message.read(tuple[str, Owner])
+            self.serving.runtime.resource_owners.cache(name, owner)
+            self.send("owner", (name, owner), but=worker)
         elif message.kind == "more":
             key, limit, need = message.read(tuple[Key, int, int])
             self._tell(self._arbiter.ask(worker, key, limit, need, boot_time()))
@@ -250,6 +257,11 @@ class WorkerState(_Shared):
         """Have the parent show notices: the others may have the same ones."""
         super().attach(serving)
         serving.runtime.notifier.relay = self._send_notice
+        owners, stored = serving.runtime.resource_owners, serving.runtime.stored_responses
+        if isinstance(owners, SqliteResourceOwners):
+            owners.on_remembered = self._tell_owner
+        if isinstance(stored, SqliteStoredResponses):
+            stored.at_once = True
         serving.runtime.client_keys.on_queue = partial(self._limits.attach_queue, "key")
         self._limits.attach(self.services.values())
 
@@ -257,6 +269,10 @@ class WorkerState(_Shared):
         """Tell the parent what has changed, and share limits that are new."""
         super().tick()
         self._limits.attach(self.services.values())
+
+    def _tell_owner(self, name: str, owner: Owner) -> None:
+        # The row is in the file within half a second; a request that names the id may be at another worker sooner.
+        self.send("owner", (name, owner))
 
     def _send_notice(self, kind: str, subject: str, text: str, bell: bool) -> None:
         self.send("notice", (kind, subject, text, bell))
@@ -272,6 +288,8 @@ class WorkerState(_Shared):
                 self.services[backend].pool.affinity.adopt(session, account, boot_time())
         elif message.kind == "grant":
             self._limits.grow(*message.read(tuple[Key, int]))
+        elif message.kind == "owner":
+            runtime.resource_owners.cache(*message.read(tuple[str, Owner]))
         elif message.kind == "recall":
             self._limits.give_back(message.read(Key))
         elif message.kind == "children":
