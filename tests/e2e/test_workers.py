@@ -197,7 +197,7 @@ def test_an_id_is_known_to_all(tmp_path, up):
     up.default = [plain(b'{"id": "file-abc123", "object": "file", "bytes": 1}')]
     accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two")]
     configured(tmp_path, 'passthrough = "all"\npool.strategy = "round-robin"')
-    entry = {**backend("box", up.root, auth="bearer"), "accounts": accounts}
+    entry = {**backend("box", up.root, auth="key", key="sk-one"), "accounts": accounts}
     settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
     with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
         assert ask(one.port, "/v1/files", b'{"purpose": "batch"}').status == 200
@@ -212,7 +212,7 @@ def test_a_session_stays_on_its_account(tmp_path, up):
     up.default = [answer(5)]
     accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two", "three")]
     configured(tmp_path, 'pool.strategy = "round-robin"')
-    entry = {**backend("box", up.root, auth="bearer"), "accounts": accounts}
+    entry = {**backend("box", up.root, auth="key", key="sk-one"), "accounts": accounts}
     settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
     with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
         for name in ("first", "second", "third"):
