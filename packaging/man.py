@@ -15,7 +15,9 @@ from command_tree import Group, Leaf, read_tree
 
 from router import __version__
 from router.settings import DECLARATIONS, format_default
-from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE, ROUTE, TABLES, Declaration, Entry
+from router.settings.declared import Declaration
+from router.settings.declaring.file_tables import TABLES
+from router.settings.tables import BACKENDS, MODEL_OPTIONS, PRICE, ROUTE, Entry
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "packaging" / "man"

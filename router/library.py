@@ -14,6 +14,7 @@ from router.settings import DECLARATIONS, Loaded, Settings
 from router.settings.reading import ConfigFile, resolve
 from router.store.config import toml
 from router.store.home.home import open_home
+from router.store.home.place import CONFIG_DIR
 
 
 class Running:
@@ -66,4 +67,8 @@ def _override(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
 
 
 def _make_environment(home: str | os.PathLike[str] | None) -> Mapping[str, str]:
-    return os.environ if home is None else {**os.environ, "FAIRLEAD_HOME": os.path.abspath(home)}
+    if home is None:
+        return os.environ
+    # The configuration of the home that is named.
+    others = {name: value for name, value in os.environ.items() if name != CONFIG_DIR}
+    return {**others, "FAIRLEAD_HOME": os.path.abspath(home)}

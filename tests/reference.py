@@ -9,7 +9,8 @@ from router.backends.known import KNOWN
 from router.cli import COMMANDS, PURPOSES
 from router.conform.probes.table import PROBES
 from router.settings import DECLARATIONS, format_default
-from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, ROUTE, TABLES, Edits, list_entries
+from router.settings.declaring.file_tables import TABLES
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, ROUTE, Edits, list_entries
 
 ROOT = Path(__file__).parents[1]
 

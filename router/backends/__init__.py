@@ -173,8 +173,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     models_path: str = "/models"
     #: What a key of it must be allowed, as a sentence; '' where every key may ask for text.
     key_needs: str = ""
-    #: How values begin that users take for a key of it and that are none.
-    no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
     #: The source of keys that are made from the user's own credentials of the cloud, '' for none.

@@ -24,6 +24,7 @@ from router.store.captures import folder as captures
 from router.store.config import backends, toml
 from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
+from router.store.home.place import CONFIG_DIR
 
 if TYPE_CHECKING:
     from router.host.service.managed import Service
@@ -61,6 +62,9 @@ def run(argv: list[str]) -> int:
 def _run(argv: list[str], starter: "Starter | None", service: "Service") -> int:
     options = _build_parser().read(argv)
     flags = _read_flags(options)
+    if options.config_dir is not None:
+        # Also for what this process starts.
+        os.environ[CONFIG_DIR] = options.config_dir
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
@@ -174,6 +178,12 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--detach", action="store_true", help="start it in the background and return once it serves")
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
+    parser.add_argument(
+        "--config-dir",
+        metavar="PATH",
+        help="folder with config.toml and backends that is only read, such as a mounted one; all else stays in the "
+        f"home (${CONFIG_DIR})",
+    )
     for entry in DECLARATIONS:
         if entry.flag:
             default = format_default(entry)

@@ -242,8 +242,9 @@ STREAM: Endpoint[None, msgspec.Struct] = Endpoint(
 METRICS: Endpoint[None, str] = Endpoint(
     verb="GET",
     path="/metrics",
-    about="Counts since the start in Prometheus' text form.",
+    about="Counts since the start in Prometheus' text form. The setting `metrics.token` reads it too.",
     answer=str,
+    access="metrics",
     content="text/plain; version=0.0.4; charset=utf-8",
 )
 HISTORY: Endpoint[None, HistoryPage] = Endpoint(

@@ -8,6 +8,7 @@ next process's already, and a connection ends by an answer that tells its client
 
 import contextlib
 import gc
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal
@@ -43,17 +44,18 @@ from router.server.signals import Signals
 from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
-from router.store.home.home import OPERATOR_TOKEN, Home
+from router.store.home.home import Home
 from router.store.interfaces import OpenStore
 from router.store.keys import client_keys
-from router.store.shared.sqlite import open_sqlite
+from router.store.opening import open_store as open_chosen_store
+from router.store.own_tokens import read_operator_token, read_seal_key
 from router.telemetry.accesslog import AccessLog
-from router.upstream import translation_state
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.upstream.client_keys.minutes import count_last_minute
 from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
+from router.upstream.shared.in_step import keep_in_step
 from router.upstream.translation_state import TranslationState
 
 if TYPE_CHECKING:
@@ -180,7 +182,7 @@ async def running(
     load_settings: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float | None = None,
-    open_store: OpenStore = open_sqlite,
+    open_store: OpenStore = open_chosen_store,
     origin: Origin = FOREGROUND,
     role: Role = ALONE,
 ) -> AsyncGenerator[Serving]:
@@ -190,7 +192,7 @@ async def running(
     what it is where several processes serve the port. Raises CommandError and PortTaken before serving."""
     client_key.check(settings, named=client_keys.are_there(home))
     key = client_key.client_key(settings, home)
-    token = home.token(OPERATOR_TOKEN)
+    token = read_operator_token(home, settings, os.environ)
     # After the tokens were made: what is read holds them as keys that no upstream may get.
     configuration = read(home, settings, warnings)
     listeners = open_listeners(settings, origin.starter.sockets if origin.starter is not None else role.sockets)
@@ -201,15 +203,15 @@ async def running(
         for listener in listeners:
             stack.enter_context(listener)
         reserve = stack.enter_context(contextlib.closing(Reserve()))
-        log = stack.enter_context(contextlib.closing(_open_log(settings, [key, token])))
+        log = stack.enter_context(contextlib.closing(_open_log(settings, [key, token, configuration.metrics_token])))
         async with trio.open_nursery() as background:
             root = await _start_demo(background, demo) if settings.demo else None
-            state = TranslationState(home.token(translation_state.KEY))
+            state = TranslationState(read_seal_key(home, settings, os.environ))
             runtime = compose(
                 configuration, home, log, demo_root=root, listening=ours, translation_state=state, open_store=open_store
             )
             stack.callback(runtime.close)
-            gate = Gate(settings, key, token, bound=bound, url=url)
+            gate = Gate(settings, key, token, metrics_token=configuration.metrics_token, bound=bound, url=url)
             run_file = make_run_file(home, url, ours[0], log, origin)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
             reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
@@ -248,6 +250,11 @@ async def _start_tasks(
     background.start_soon(run_file.maintain)
     background.start_soon(runtime.guard.run)
     background.start_soon(runtime.client_keys.run)
+    background.start_soon(keep_in_step, runtime)
+    if runtime.settings.telemetry_otlp is not None:
+        from router.upstream.export.start import make_export
+
+        background.start_soon(make_export(runtime).run)
     await background.start(runtime.refresh_catalogs)
     await count_last_minute(runtime.client_keys, runtime.home)
 

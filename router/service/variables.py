@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from router.backends import Backend
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Settings
+from router.settings import DECLARATIONS, Secret, Settings
 from router.store.keys.references import find_variable, parse
 
 #: Variables beside the settings that change how upstreams are reached.
@@ -36,8 +36,10 @@ def list_needed(backends: Iterable[Backend], settings: Settings) -> list[Needed]
         for number, account in enumerate(backend.accounts)
         if (variable := find_variable(account.key))
     ]
-    if settings.search_key is not None and (variable := find_variable(settings.search_key.reveal())):
-        found.append(Needed(variable, "search.key", "fairlead config set search.key file:PATH"))
+    for name in ("search.key", "metrics.token", "shared.secret", "shared.password", "telemetry.headers"):
+        secret: Secret | None = getattr(settings, name.replace(".", "_"))
+        if secret is not None and (variable := find_variable(secret.reveal())):
+            found.append(Needed(variable, name, f"fairlead config set {name} file:PATH"))
     return found
 
 

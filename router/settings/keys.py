@@ -8,11 +8,12 @@ from typing import Any, cast
 from router.errors import CommandError
 from router.settings import secret_headers
 from router.settings.declared import DECLARATIONS, Declaration
+from router.settings.declaring.file_tables import TABLES
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path
 from router.settings.secret_names import may_be_secret_name
-from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE, TABLES
+from router.settings.tables import BACKENDS, KEY_OPTIONS, MODEL_OPTIONS, PRICE
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map)}
@@ -29,9 +30,12 @@ _BY_MODEL = {
 # Tables whose declared keys are judged by what they hold.
 _OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", *_BY_NAME, *_BY_MODEL)
 
-#: Variables that are not settings: the home, and a switch for reports of defects.
+#: Variables that are not settings: the home, a folder of configuration, and a switch for reports of defects.
 # The last two are the installers'.
-_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK", "FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION", "FAIRLEAD_RUN")
+_OTHER_VARIABLES = (
+    *("FAIRLEAD_HOME", "FAIRLEAD_CONFIG_DIR", "FAIRLEAD_TRACEBACK"),
+    *("FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION", "FAIRLEAD_RUN"),
+)
 
 
 @dataclass(frozen=True, slots=True)

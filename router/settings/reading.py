@@ -11,6 +11,7 @@ import msgspec
 
 from router.errors import CommandError, UsageError
 from router.settings.declared import DECLARATIONS, Declaration, Settings
+from router.settings.declaring.file_tables import TABLES
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
     BACKENDS,
@@ -18,7 +19,6 @@ from router.settings.tables import (
     MODEL_OPTIONS,
     PRICE,
     ROUTE,
-    TABLES,
     BackendOptions,
     Condition,
     Edits,

@@ -1,11 +1,10 @@
-"""How a setting is declared; and the tables of config.toml: conditions and effects of a rule, options of a backend,
-prices, facts of models.
+"""The tables of config.toml: the conditions and effects of a rule, the options of a backend, prices, facts of models.
 
 Each key is declared once, at the field that holds it: its name in the file, its kind and its help.
 """
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -14,22 +13,14 @@ import msgspec
 from router.backends import PROTOCOLS
 from router.backends.providers import PROVIDERS
 from router.settings.fields import (
-    ACCOUNT_BUDGETS,
-    ACCOUNT_GROUPS,
-    ACCOUNT_RATES,
-    ALIASES,
     BACKEND_NAMES,
     CHAIN,
-    CHAINS,
     FIELD_PATHS,
     FIELDS,
     HEADER_NAMES,
     HEADERS,
-    LOSSES,
     MODEL_GLOBS,
-    SERVER_TOOLS,
     TAG,
-    TAG_BUDGETS,
 )
 from router.settings.kinds import (
     BACKEND,
@@ -60,40 +51,6 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 #: agent within a workflow. compaction: the summary of a conversation that has become too long. auxiliary: titles,
 #: classifiers, searches.
 REQUEST_CLASSES = ("main", "subagent", "workflow", "compaction", "auxiliary")
-
-
-class Declaration(msgspec.Struct, frozen=True):
-    """How one setting is named and read."""
-
-    #: Its name in config.toml; a dot separates a table from its key.
-    key: str
-    kind: Kind
-    #: Stands for the value in help.
-    metavar: str
-    help: str
-    secret: bool = False
-    #: A change needs a restart of the proxy.
-    restart: bool = False
-
-    @property
-    def env(self) -> str:
-        """The environment variable of this setting."""
-        return "FAIRLEAD_" + self.key.replace(".", "_").upper()
-
-    @property
-    def flag(self) -> str:
-        """The command-line flag; secrets have none, since arguments are readable by other processes."""
-        return "" if self.secret else "--" + self.key.replace(".", "-").replace("_", "-")
-
-    @property
-    def attribute(self) -> str:
-        """The field of Settings that holds the value."""
-        return self.key.replace(".", "_")
-
-    @property
-    def parse(self) -> Callable[[str], Any]:
-        """The function that reads a text. It raises ValueError with what was expected."""
-        return self.kind.parse_text
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -338,31 +295,3 @@ MODEL_OPTIONS: tuple[Entry, ...] = list_entries(ModelOptions)
 KEY_OPTIONS: tuple[Entry, ...] = list_entries(KeyOptions)
 ROUTE: tuple[Entry, ...] = (*list_entries(Rule), *list_entries(Condition, "when."), *list_entries(Edits))
 BACKENDS: tuple[Entry, ...] = (*list_entries(BackendOptions), *list_entries(Edits))
-
-#: The tables that only the file has.
-TABLES: tuple[Entry, ...] = (
-    Entry(
-        "aliases",
-        ALIASES,
-        "name = the model it stands for, not another alias; listed by /v1/models",
-    ),
-    Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
-    Entry(
-        "server_tools",
-        SERVER_TOOLS,
-        "tool = BACKEND or BACKEND:MODEL that requests go to whose only tool it is; known is web_search",
-    ),
-    Entry("losses", LOSSES, "field of a request = warn, strict or silent for it and what is inside it"),
-    Entry("pool.accounts.rpm", ACCOUNT_RATES, "BACKEND/ALIAS = requests per minute; above it other accounts serve"),
-    Entry("pool.accounts.tpm", ACCOUNT_RATES, "BACKEND/ALIAS = tokens per minute, as rpm"),
-    Entry(
-        "pool.accounts.group",
-        ACCOUNT_GROUPS,
-        "BACKEND/ALIAS = a name; accounts of one name can read what each other's models sealed (encrypted_content); "
-        "default: those of one organisation, as its answers say",
-    ),
-    Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars per day for this account"),
-    Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars per month for this account"),
-    Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars per day for requests with this x-fairlead-tag"),
-    Entry("guard.tags.month_usd", TAG_BUDGETS, "TAG = US dollars per month for requests with this x-fairlead-tag"),
-)

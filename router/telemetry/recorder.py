@@ -6,7 +6,7 @@ listeners or reservations, the entry is made at once.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from router.store.history.derive import compile_entry
 from router.store.history.entry import ENTRY_TYPE, HistoryEntry
@@ -36,6 +36,8 @@ class Recorder:
         self.listeners: set[Listener] = set()
         #: Replaces a request's reservation by what it used; None while nothing is reserved.
         self.settle: Listener | None = None
+        #: Takes requests that have ended, in the ledger's thread; None while nothing is exported. It must not wait.
+        self.export: Callable[[Sequence[HistoryEntry]], None] | None = None
         #: Backends whose requests are not recorded, though listeners are told: those of the demo's own requests.
         self.unrecorded: frozenset[str] = frozenset()
         self._counters = Counters()
@@ -105,6 +107,8 @@ class Recorder:
             self._history.extend(entries)
             self._counters.count(entries)
             self._recent.extend(entries)
+            if self.export is not None:
+                self.export(entries)
         return bool(ended)
 
     @property

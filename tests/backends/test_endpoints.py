@@ -16,7 +16,7 @@ from router.backends.endpoints import (
 from router.backends.known import KNOWN, api_root, vendor_of
 from router.backends.variables import WrongVariable, read_variables
 from router.errors import BadRequest
-from router.wire.paths.upstream import build_path, fit_object, fit_splice
+from router.wire.paths.upstream import build_path, build_url, fit_object, fit_splice
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import peek
@@ -151,9 +151,8 @@ def url_of(backend, protocol, *, model="m", stream=False, count=False):
     """The URL of a request in a protocol."""
     entry = BY_NAME[protocol]
     path = entry.count.path if count else entry.path_for(model, stream=stream)
-    return find_root(backend, protocol) + build_path(
-        find_endpoint(backend, protocol), entry, path, model, stream=stream
-    )
+    endpoint = find_endpoint(backend, protocol)
+    return build_url(find_root(backend, protocol), endpoint, entry, path, model, stream=stream)
 
 
 @pytest.mark.parametrize(("name", "variables", "served"), TABLE, ids=[row[0] for row in TABLE])
@@ -340,6 +339,7 @@ def test_a_needed_header_is_sent():
         ("vertex", "claude-opus-4-5@20251101", ("messages",)),
         ("vertex", "google/gemini-3-pro", ("chat",)),
         ("vertex", "gpt-5.6", ("responses",)),
+        ("vertex", "gemini-3-pro", ("gemini",)),
         ("bedrock", "us.anthropic.claude-opus-5", ("messages",)),
         ("bedrock", "openai.gpt-oss-20b-1:0", ("chat", "responses")),
         ("foundry", "claude-opus-5", ("messages",)),
@@ -352,6 +352,12 @@ def test_a_needed_header_is_sent():
 def test_a_model_has_its_protocols(name, model, protocols):
     """A cloud serves Claude in Messages and other models in OpenAI's protocols; an unknown name may be in any."""
     assert find_protocols(make(name), model) == protocols
+
+
+def test_a_login_stays_in_its_protocol():
+    """A backend that gets each tool's own login serves each model as it is asked: no login goes along a translation."""
+    backend = msgspec.structs.replace(make("foundry"), auth="client", accounts=())
+    assert find_protocols(backend, "my-deployment") == ("messages", "chat", "responses")
 
 
 def test_model_moves_to_the_path():

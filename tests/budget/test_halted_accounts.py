@@ -17,6 +17,7 @@ class Silent:
     """A store that keeps nothing and gives nothing out."""
 
     problem = None
+    allowance = "all"
 
     def subscribe(self, receive):
         """Ignore the subscriber, since no state is given out."""

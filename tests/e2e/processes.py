@@ -22,7 +22,7 @@ from router.server import serve
 from router.settings import Loaded
 from router.store.config import toml
 from router.store.home.home import open_home
-from router.store.shared.sqlite import open_sqlite
+from router.store.opening import open_store as open_chosen_store
 
 from ..command_server import find_server, takes
 from ..patience import PATIENCE
@@ -174,7 +174,7 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, open_store=open_sqlite, **settings):
+async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, open_store=open_chosen_store, **settings):
     """A proxy in this trio run; gives the `Serving`.
 
     tables: settings that are no texts, by attribute; a reload reads them again. open_store: as for a proxy.

@@ -20,7 +20,11 @@ CLOUDS = {
     "vertex": (
         VertexUpstream,
         f"{PLACE}/endpoints/openapi",
-        {"messages": f"{PLACE}/publishers/anthropic", "responses": f"{PLACE}/publishers/openai/v1"},
+        {
+            "messages": f"{PLACE}/publishers/anthropic",
+            "responses": f"{PLACE}/publishers/openai/v1",
+            "gemini": f"{PLACE}/publishers/google",
+        },
         {"project": "p-1", "location": "global"},
     ),
     "bedrock": (BedrockUpstream, "/openai/v1", {"messages": "/anthropic/v1"}, {"region": "us-east-1"}),
@@ -32,6 +36,7 @@ CLOUDS = {
 MODELS = [
     ("vertex", "claude-opus-4-5@20251101", "messages"),
     ("vertex", "google/gemini-3.8-flash", "chat"),
+    ("vertex", "gemini-3.8-flash", "gemini"),
     ("bedrock", "us.anthropic.claude-opus-5", "messages"),
     ("bedrock", "us.openai.gpt-5.6-sol", ""),
     ("bedrock-mantle", "anthropic.claude-opus-5", "messages"),
@@ -58,7 +63,7 @@ def proxy(tmp_path_factory, clouds):
     backends = []
     for name, (_, root, roots, variables) in CLOUDS.items():
         url = clouds[name].url
-        protocols = [one for one in ALL if one != "messages" or name != "azure"]
+        protocols = [*(one for one in ALL if one != "messages" or name != "azure"), *({"gemini"} & {*roots})]
         made = backend(name, url + root, protocols=protocols, vendor=name, auth="key", key=KEY)
         backends.append(made | {"roots": {one: url + path for one, path in roots.items()}, "variables": variables})
     with Proxy(tmp_path_factory.mktemp("doors"), backends=backends, settings={"FAIRLEAD_DEMO": "off"}) as running:

@@ -49,8 +49,12 @@ def proxy(tmp_path_factory, listening):
         cloud(
             "vertex",
             f"{PLACE}/endpoints/openapi",
-            ["messages", "chat", "responses"],
-            roots={"messages": f"{PLACE}/publishers/anthropic", "responses": f"{PLACE}/publishers/openai/v1"},
+            ["messages", "chat", "responses", "gemini"],
+            roots={
+                "messages": f"{PLACE}/publishers/anthropic",
+                "responses": f"{PLACE}/publishers/openai/v1",
+                "gemini": f"{PLACE}/publishers/google",
+            },
             variables={"project": "p-1", "location": "global"},
         ),
         cloud("foundry", "/openai/v1", ["messages", "chat", "responses"], roots={"messages": "/anthropic/v1"}),
@@ -208,3 +212,32 @@ def test_an_error_of_aws(proxy, upstream, caller):
     entry = next(one for one in proxy.entries if one.id == name)
     assert f"ValidationException: {said}" in str(entry.tries)
     assert "bedrock-mantle" in str(entry.notes)
+
+
+GEMINI = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP", "index": 0}],
+    "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15},
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("caller", ["messages", "chat", "responses", "gemini"])
+def test_gemini_on_vertex(proxy, upstream, caller, streamed):
+    """It is asked in its own protocol under the publisher's root, with the key as a bearer, whoever calls."""
+    data = json.dumps(GEMINI).encode()
+    upstream.script(stream([b"data: " + data + b"\r\n\r\n"]) if streamed else plain(data))
+    verb = "streamGenerateContent" if streamed else "generateContent"
+    body = {"model": "vertex:gemini-3-pro", **TURNS.get(caller, {}), **({"stream": True} if streamed else {})}
+    path = SAMPLES[caller].path if caller in TURNS else ""
+    if caller == "gemini":
+        body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+        path = f"/v1beta/models/vertex:gemini-3-pro:{verb}{'?alt=sse' if streamed else ''}"
+    answer = ask(proxy.port, path, json.dumps(body).encode())
+    assert (answer.status, answer.whole) == (200, True), answer.body
+    assert b"Hi" in answer.body
+    [seen] = upstream.seen
+    wanted = f"{PLACE}/publishers/google/models/gemini-3-pro:{verb}{'?alt=sse' if streamed else ''}"
+    assert seen.line.split()[1].decode() == wanted
+    assert "model" not in json.loads(seen.body)
+    assert seen.field(b"authorization") == b"Bearer " + KEY.encode()
+    assert seen.field(b"x-goog-api-key") is None

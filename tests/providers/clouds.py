@@ -7,14 +7,20 @@ Bedrock, and on the v1 API of Azure OpenAI and Microsoft Foundry. Vendors' own S
 """
 
 import base64
+import json
 import re
 import time
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from ..clients.model import write_answer
+from ..clients.model import DONE, write_answer
 from .gemini.errors import Refused
+from .gemini.fields import check_body
+from .gemini.models import find_model
+from .gemini.replies import Reply, Writer
+from .gemini.rules import check_request
+from .gemini.signatures import Signer
 from .serving import SSE, Server
 
 #: Fields that a Messages request may have; any other is refused.
@@ -66,16 +72,19 @@ class Cloud(Server):
         self.check_key(door, asked)
         body = asked.json()
         protocol = door.partition(" ")[0]
-        stream = body.get("stream") is True
         model = self.check(door, place, asked, body)
         if protocol == "messages":
             self._check_messages(door, body)
         self.answered.append(Asked(door, model, asked.fields, body))
+        self.write(door, place, asked, body, out)
+
+    def write(self, door, place, asked, body, out):
+        """The answer to a request that was taken."""
         if door == "messages count":
             out.whole(200, {"input_tokens": 7})
             return
-        data, kind = write_answer(SimpleNamespace(protocol=protocol, calls_now=lambda asked: False), body)
-        if stream:
+        data, kind = write_answer(SimpleNamespace(protocol=door.partition(" ")[0], calls_now=lambda asked: False), body)
+        if body.get("stream") is True:
             out.begin(kind=SSE)
             out.send(data)
             out.end()
@@ -120,12 +129,13 @@ def _shaped(code, message, body):
 
 
 class VertexUpstream(Cloud):
-    """Claude, and other publishers' models in OpenAI's form, on Vertex AI. project, location: the only ones."""
+    """Claude, Gemini, and other publishers' models in OpenAI's form, on Vertex AI. project, location: the only ones."""
 
-    _PLACE = r"/v1/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)"
+    _PLACE = r"/v1(?:beta1)?/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)"
     doors = (
         ("messages count", rf"{_PLACE}/publishers/anthropic/models/count-tokens:rawPredict"),
         ("messages", rf"{_PLACE}/publishers/anthropic/models/(?P<model>[^/]+):(?P<verb>rawPredict|streamRawPredict)"),
+        ("gemini", rf"{_PLACE}/publishers/google/models/(?P<model>[^/:]+):(?P<verb>[A-Za-z]+)"),
         ("chat", rf"{_PLACE}/endpoints/openapi/chat/completions"),
         ("responses", rf"{_PLACE}/publishers/openai/v1/responses"),
     )
@@ -137,6 +147,8 @@ class VertexUpstream(Cloud):
     def check(self, door, place, asked, body):
         if (place["project"], place["location"]) != (self.project, self.location):
             raise Refused(403, f"Permission denied on resource project {place['project']}.")
+        if door == "gemini":
+            return self._check_gemini(place, body)
         if not door.startswith("messages"):
             model = body.get("model", "")
             if door == "chat" and "/" not in model:
@@ -155,6 +167,32 @@ class VertexUpstream(Cloud):
         if not re.fullmatch(r"claude-[a-z0-9-]+(?:@\d{8})?", place["model"]):
             raise Refused(404, f"Publisher Model `{place['model']}` was not found.")
         return place["model"]
+
+    def _check_gemini(self, place, body):
+        model = find_model(place["model"], "v1")
+        message = "CountTokensRequest" if place["verb"] == "countTokens" else "GenerateContentRequest"
+        # It has no model in the body, and a field for labels that Google's other API does not have.
+        check_body(message, {name: value for name, value in body.items() if name != "labels"})
+        if {"model", "store", "generateContentRequest"} & {*body}:
+            raise Refused(400, "Invalid JSON payload received. Unknown name.")
+        check_request(model, body)
+        return place["model"]
+
+    def write(self, door, place, asked, body, out):
+        if door != "gemini":
+            super().write(door, place, asked, body, out)
+            return
+        if place["verb"] == "countTokens":
+            out.whole(200, {"totalTokens": 7, "totalBillableCharacters": 20})
+            return
+        model = find_model(place["model"])
+        writer = Writer(Reply(DONE), model, place["model"], Signer(), shown=False, tokens=9)
+        if place["verb"] == "generateContent":
+            out.whole(200, writer.whole())
+            return
+        out.begin(kind=SSE)
+        out.send(b"".join(b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n" for chunk in writer.chunks()))
+        out.end()
 
 
 class BedrockUpstream(Cloud):

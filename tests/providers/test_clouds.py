@@ -1,10 +1,14 @@
 """The vendors' own SDKs, pointed at the fakes of the clouds: these take what the SDKs send, and nothing else."""
 
 import time
+from datetime import datetime, timedelta
 
 import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai import types
+from google.oauth2.credentials import Credentials
 
 from ..clients.model import DONE
 from .clouds import AzureUpstream, BedrockUpstream, MantleUpstream, VertexUpstream
@@ -81,6 +85,21 @@ def test_the_plain_client_on_vertex():
                 client.messages.create(model="m", **ASKED)
             with pytest.raises(anthropic.BadRequestError, match="anthropic-version"):
                 client.post(base, body={"model": "m", **ASKED}, cast_to=object)
+
+
+def test_gemini_on_vertex():
+    """Google's SDK with a token, whole, streamed and counted; the key of the other API is refused."""
+    with VertexUpstream(KEY) as up:
+        options = types.HttpOptions(base_url=up.url, timeout=20_000)
+        token = Credentials(KEY, expiry=datetime.now() + timedelta(hours=1))
+        place = {"project": "p-1", "location": "global"}
+        with genai.Client(vertexai=True, credentials=token, http_options=options, **place) as client:
+            assert client.models.generate_content(model="gemini-3.8-flash", contents="Hi").text == DONE
+            chunks = client.models.generate_content_stream(model="gemini-3.8-flash", contents="Hi")
+            assert "".join(chunk.text or "" for chunk in chunks) == DONE
+            assert client.models.count_tokens(model="gemini-3.8-flash", contents="Hi").total_tokens == 7
+        assert up.refused == []
+        assert {asked.door for asked in up.answered} == {"gemini"}
 
 
 def azure(up):

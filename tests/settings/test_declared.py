@@ -56,6 +56,15 @@ GOOD = {
     "search.key": ("env:BRAVE_API_KEY", Secret("env:BRAVE_API_KEY")),
     "search.base_url": (" HTTP://192.168.1.5:8888/searx/ ", "http://192.168.1.5:8888/searx"),
     "search.usd_per_1000": ("5", 5.0),
+    "shared.url": (" rediss://valkey.example:6380/2 ", "rediss://valkey.example:6380/2"),
+    "shared.team": ("blue", "blue"),
+    "shared.secret": ("env:TEAM_SECRET", Secret("env:TEAM_SECRET")),
+    "shared.password": ("file:/run/secrets/valkey", Secret("file:/run/secrets/valkey")),
+    "shared.on_loss": ("Allow", "allow"),
+    "shared.timezone": ("Europe/Berlin", "Europe/Berlin"),
+    "telemetry.otlp": ("http://localhost:4318/", "http://localhost:4318"),
+    "telemetry.headers": ("authorization=Bearer%20x", Secret("authorization=Bearer%20x")),
+    "telemetry.trace_hosts": ("api.example, gateway.example", ("api.example", "gateway.example")),
     "context.fill": ("on", True),
     "demo": ("off", False),
     "ui": ("off", False),
@@ -121,6 +130,26 @@ BAD = {
         "https://a?b",
     ],
     "search.usd_per_1000": ["", "-1", "free", "5 USD"],
+    "shared.url": [
+        *("", "valkey.example", "http://valkey.example", "redis://valkey.example", "redis://10.0.0.1:6379"),
+        *(
+            "rediss://me:pw@valkey.example",
+            "rediss://",
+            "rediss://a/x",
+            "rediss://a:0x",
+            "rediss://a?b",
+            "rediss://a#b",
+        ),
+        *("unix://relative", "unix:///a?b=1", "redis://127.0.0.1.example"),
+    ],
+    "shared.team": ["", "Blue", "a b", "{a}", "a" * 33],
+    "shared.secret": ["", "a b"],
+    "shared.password": ["", "a b"],
+    "shared.on_loss": ["", "closed"],
+    "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base", "Mars/Base"],
+    "telemetry.otlp": ["", "collector", "http://collector.example:4318", "https://a?b"],
+    "telemetry.headers": ["", "a b"],
+    "telemetry.trace_hosts": [],
     "context.fill": ["", "maybe"],
     "upgrade.url": [
         *(
@@ -180,11 +209,9 @@ def test_every_setting_is_declared_whole():
 
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
-    assert {entry.key: entry.flag for entry in DECLARATIONS if entry.secret} == {
-        "api_key": "",
-        "metrics.token": "",
-        "search.key": "",
-    }
+    flags = {entry.key: entry.flag for entry in DECLARATIONS if entry.secret}
+    names = ("api_key", "metrics.token", "search.key", "shared.secret", "shared.password", "telemetry.headers")
+    assert flags == dict.fromkeys(names, "")
 
 
 @pytest.mark.parametrize(

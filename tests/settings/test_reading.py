@@ -151,6 +151,8 @@ def test_each_source_wins_over_those_below(entry):
     """default < file < environment < flag, and the source of the value is kept."""
     texts = {"host": ("a", "b", "c"), "port": ("1", "2", "3")}
     texts["search.base_url"] = ("https://a", "https://b", "https://c")
+    texts["telemetry.otlp"] = ("https://a", "https://b", "https://c")
+    texts["shared.url"] = ("redis://localhost/1", "redis://localhost/2", "redis://localhost/3")
     texts["notify"] = ("halt", "back", "budget")
     texts["upgrade.url"] = ("https://a", "https://b", "https://c")
     if entry.kind.form == "switch":
@@ -239,7 +241,7 @@ BAD = [
     ("[[routes]]\nmodel='x'\nwhen.tokens_over = 1.5", 3, "routes 1 when.tokens_over is 1.5; expected a whole"),
     ("[[routes]]\nmodel='x'\nwhen.tokens_ovr = 5", 3, "routes 1 when.tokens_ovr is not a known condition"),
     ("[[routes]]\nmodel='x'\nwhen.tools = 1", 3, "routes 1 when.tools is 1; expected on or off"),
-    ("[[routes]]\nmodel='x'\nwhen.protocol = 'grpc'", 3, "expected messages, chat or responses"),
+    ("[[routes]]\nmodel='x'\nwhen.protocol = 'grpc'", 3, "expected messages, chat, responses or gemini"),
     (
         "[[routes]]\nmodel='x'\nwhen = {tokens_over = 10, tokens_under = 11}",
         3,

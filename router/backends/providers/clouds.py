@@ -122,7 +122,6 @@ CLOUD_PROVIDERS = (
         key_variables=_BEDROCK_KEYS,
         key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
-        no_keys=("AKIA", "ASIA"),
         key_needs=(
             "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
             "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
@@ -156,7 +155,6 @@ CLOUD_PROVIDERS = (
         key_variables=_BEDROCK_KEYS,
         key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
-        no_keys=("AKIA", "ASIA"),
         key_needs=(
             "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
             "bedrock-mantle:CallWithBearerToken and bedrock-mantle:CreateInference"

@@ -11,10 +11,10 @@ from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending, note_refused
 from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, format_value
+from router.settings.declaring.file_tables import TABLES
 from router.settings.keys import find_key, find_unknown_variables, match_spelling, redact
 from router.settings.kinds import Dollars, Money, clean
 from router.settings.reading import Path, format_path
-from router.settings.tables import TABLES
 from router.store.config import toml
 from router.store.home.home import Home, open_home
 

@@ -80,6 +80,10 @@ class Pool:
         for member in self.members:
             member.settle()
 
+    def note_changed(self) -> None:
+        """Take up that the state of accounts was changed from elsewhere."""
+        self._split = any(member.closed_for for member in self.members)
+
     def take_split(self, member: Member) -> None:
         """Heed what closes an account to some models alone, after another process told of it."""
         self._split = self._split or bool(member.closed_for)

@@ -210,7 +210,7 @@ class ParentState(_Shared):
             # Another worker was first.
             worker.channel.send("bound", (backend, session, known, account))
             return
-        affinity.adopt(session, account, boot_time())
+        affinity.take_over(session, account, boot_time())
         self.send("bound", (backend, session, account, before), but=worker)
 
     # Reports
@@ -285,7 +285,7 @@ class WorkerState(_Shared):
         elif message.kind == "bound":
             backend, session, account, _ = message.read(tuple[str, str, str, str])
             if backend in self.services:
-                self.services[backend].pool.affinity.adopt(session, account, boot_time())
+                self.services[backend].pool.affinity.take_over(session, account, boot_time())
         elif message.kind == "grant":
             self._limits.grow(*message.read(tuple[Key, int]))
         elif message.kind == "owner":

@@ -47,7 +47,8 @@ def test_an_access_key_id_is_no_key(fairlead):
         stdin="AKIA" + "A" * 16,
         FAIRLEAD_UPSTREAM_PROXY="http://127.0.0.1:9",
     )
-    assert "this is the id of an access key, which is no key of Amazon Bedrock" in words(done.err)
+    assert done.code == 1
+    assert "is an AWS access key id, which is no key for requests" in words(done.err)
     assert "AKIAAAAA" not in done.out + done.err
 
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from router.wire import calls
 from router.wire.conversation.sealed_state import StateSealer, make_signer
+from router.wire.costs.cost_traits import read_cost_traits, read_limit
 from router.wire.gemini import carriers, counting, own_signatures
 from router.wire.gemini.carriers import CarriedThought
 from router.wire.gemini.signatures import PLACEHOLDER, wrap_signature
@@ -100,3 +102,28 @@ def test_the_mark_is_in_every_such_signature():
     """One byte search finds them."""
     assert carried("c1", "x").encode().startswith(own_signatures.MARK)
     assert own_signatures.MARK == b"cnRyMS4A"
+
+
+@pytest.mark.parametrize(
+    ("config", "limit"),
+    [
+        ({"generationConfig": {"maxOutputTokens": 100}}, 100),
+        ({"generationConfig": {"max_output_tokens": "100", "candidateCount": 3}}, 300),
+        ({"generation_config": {"maxOutputTokens": 100}, "generationConfig": {"maxOutputTokens": 7}}, 100),
+        ({"generationConfig": {"maxOutputTokens": "many"}}, None),
+        ({"generationConfig": [1]}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_the_output_limit_is_found_below_the_top_level(config, limit):
+    """A budget counts on the highest of all spellings, for all answers together."""
+    top = peek(json.dumps({"contents": [], **config}).encode())
+    assert read_limit(calls.call("/v1beta/models/m:generateContent"), top) == limit
+
+
+def test_a_service_tier_is_told():
+    """A dearer tier is named in Google's spelling."""
+    body = b'{"contents": [], "serviceTier": "priority"}'
+    found = read_cost_traits(calls.call("/v1beta/models/m:generateContent"), peek(body), body)
+    assert found.tier == "priority"

@@ -1,6 +1,7 @@
 """The commands. Written by `python packaging/words.py`."""
 
 from router.cli.completions.rows import Command, Option
+from router.cli.completions.tables.proxy_options import PROXY_OPTIONS
 
 # fmt: off
 # ruff: noqa: E501
@@ -29,59 +30,7 @@ KEY_SOURCES = (
 #: In the order of the overview.
 COMMANDS = {
     "proxy": Command("serve every backend on one local URL", (), (
-        Option(("--detach",), None, "start it in the background and return once it serves"),
-        Option(("-v",), None, "as --verbose 1", again=True),
-        Option(("--host",), "", "address to listen on"),
-        Option(("--port",), "", "port to listen on"),
-        Option(("--workers",), "", "processes that serve the port, such as one a core"),
-        Option(("--require-key",), ("auto", "on", "off"), "require the key"),
-        Option(("--allowed-hosts",), "", "additional Host names to accept, separated by commas"),
-        Option(("--cors-origin",), "", "browser origins to accept, separated by commas"),
-        Option(("--model",), "model", "send every generation request to this model"),
-        Option(("--fast-model",), "model", "when `model` is set: the model for requests of the haiku ..."),
-        Option(("--default-backend",), "backend", "backend for models that no backend lists"),
-        Option(("--timeouts-connect",), "", "timeout for connecting to an upstream"),
-        Option(("--timeouts-first-byte",), "", "timeout for the response headers of a stream"),
-        Option(("--timeouts-idle",), "", "timeout between two reads of a stream"),
-        Option(("--timeouts-total",), "", "timeout for a whole request"),
-        Option(("--pool-strategy",), ("headroom", "fill-first", "round-robin"), "which of a backend's accounts gets a new conversation: the ..."),
-        Option(("--queue-max-concurrent",), "", "maximum concurrent requests per backend"),
-        Option(("--queue-max-queued",), "", "maximum waiting requests per backend"),
-        Option(("--queue-timeout",), "", "maximum wait for a backend, its accounts and a budget"),
-        Option(("--drain-delay",), "", "how long a proxy that was told to stop still accepts ..."),
-        Option(("--drain-time",), "", "how long open answers then have to end before they get an ..."),
-        Option(("--usage-probe",), ("on", "off"), "ask Chat streams for usage where a provider reports it only ..."),
-        Option(("--ask-identity",), ("on", "off"), "ask upstreams for uncompressed answers"),
-        Option(("--strip-attribution",), ("on", "off"), "remove Claude Code's billing line for backends other than ..."),
-        Option(("--auto-cache",), ("on", "off"), "for translated requests: add Anthropic cache breakpoints or ..."),
-        Option(("--echo-model",), ("on", "off"), "translated answers have the model name of the request"),
-        Option(("--loss",), ("warn", "strict", "silent"), "what a translation loses: warn lists it in x-fairlead-loss, ..."),
-        Option(("--passthrough",), ("api", "all"), "`all` also forwards organisation, admin, key and billing ..."),
-        Option(("--log-file",), "file", "append an access log"),
-        Option(("--verbose",), ("0", "1", "2"), "1 prints a line per request, 2 redacted bodies too"),
-        Option(("--history-retention",), "", "how long requests are kept in history.db, such as 30d"),
-        Option(("--history-max-size",), "", "how large history.db may grow"),
-        Option(("--history-capture",), ("on", "off"), "keep the bodies of requests and answers for 24 h, in ..."),
-        Option(("--upstream-proxy",), "", "HTTP or SOCKS5 proxy for upstream traffic"),
-        Option(("--tls-ca-file",), "file", "PEM file of CAs to trust besides the system's, such as a ..."),
-        Option(("--guard-enabled",), ("on", "off"), "enforce budgets and allowed billing classes"),
-        Option(("--guard-behavior",), ("halt", "warn"), "on a used-up budget or a billing class that is not allowed: ..."),
-        Option(("--guard-cooldown",), "", "how long a halt lasts"),
-        Option(("--guard-notify",), ("on", "off"), "notify of halts and budgets: on the desktop, or by the ..."),
-        Option(("--notify",), "", "desktop notifications: all, off, or some of halt, budget"),
-        Option(("--guard-unpriced",), ("allow", "refuse"), "under a budget in US dollars: allow or refuse requests ..."),
-        Option(("--guard-billing",), "", "billing classes that are allowed, such as ..."),
-        Option(("--guard-day-usd",), "", "US dollars per day, in local time"),
-        Option(("--guard-month-usd",), "", "US dollars per calendar month"),
-        Option(("--guard-day-tokens",), "", "tokens per day: input, output and cached"),
-        Option(("--guard-month-tokens",), "", "tokens per calendar month"),
-        Option(("--upgrade-url",), "", "where `fairlead upgrade` finds releases, in the place of ..."),
-        Option(("--search-provider",), ("brave", "tavily", "exa", "perplexity", "searxng"), "search engine to ask where a backend has no web search of ..."),
-        Option(("--search-base-url",), "", "address of the engine"),
-        Option(("--search-usd-per-1000",), "", "US dollars for 1,000 searches"),
-        Option(("--context-fill",), ("on", "off"), "fill session, request, channel and user ids and the time ..."),
-        Option(("--demo",), ("on", "off"), "offer the built-in demo models"),
-        Option(("--ui",), ("on", "off"), "serve the local page at /ui"),
+        *PROXY_OPTIONS,
     )),
     "demo": Command("try it without a key: serve a built-in backend and send it requests", (), (
         Option(("--port",), "", "port to listen on"),
@@ -168,12 +117,9 @@ COMMANDS = {
         Option(("--header",), "", "set this header on its requests", again=True),
         Option(("--remove-header",), "", "set this header no longer", again=True),
     )),
-    "backend enable": Command("enable a backend", ("backend",), (
-    )),
-    "backend disable": Command("send it no new requests", ("backend",), (
-    )),
-    "backend remove": Command("remove a backend and its key", ("backend",), (
-    )),
+    "backend enable": Command("enable a backend", ("backend",), ()),
+    "backend disable": Command("send it no new requests", ("backend",), ()),
+    "backend remove": Command("remove a backend and its key", ("backend",), ()),
     "backend test": Command("send it a tiny request in each protocol", ("backend",), (
         Option(("--model",), "model", "the model to ask"),
         Option(("--account",), "alias", "the account whose key is used"),
@@ -185,8 +131,7 @@ COMMANDS = {
     "accounts list": Command("show the accounts", ("backend",), (
         Option(("--json",), None, "print them as JSON"),
     )),
-    "accounts remove": Command("remove an account and its key", ("backend", "alias",), (
-    )),
+    "accounts remove": Command("remove an account and its key", ("backend", "alias",), ()),
     "login": Command("log in at a provider or an issuer, and use that as a key", ("new login",), (
         Option(("--issuer",), "", "who you log in to, for a login of your own client"),
         Option(("--client-id",), "", "of the client that you registered there"),
@@ -206,10 +151,8 @@ COMMANDS = {
     "login status": Command("show the logins: whom they serve, and when their tokens end", (), (
         Option(("--json",), None, "print them as JSON"),
     )),
-    "login refresh": Command("renew a login now", ("login",), (
-    )),
-    "login logout": Command("end a login, at its issuer too", ("login",), (
-    )),
+    "login refresh": Command("renew a login now", ("login",), ()),
+    "login logout": Command("end a login, at its issuer too", ("login",), ()),
     "keys add": Command("make a key, and show it once", ("",), (
         Option(("--models",), "models", "models it may use, separated by commas: aliases, models, or ..."),
         Option(("--backends",), "backends", "backends it may use, separated by commas"),
@@ -248,10 +191,8 @@ COMMANDS = {
         Option(("--grace",), "", "how long the old secret stays valid, such as 24h"),
         Option(("--json",), None, "print name and key as JSON"),
     )),
-    "keys revoke": Command("end a key", ("client key",), (
-    )),
-    "keys print": Command("print the key that was made for a tool", ("tool key",), (
-    )),
+    "keys revoke": Command("end a key", ("client key",), ()),
+    "keys print": Command("print the key that was made for a tool", ("tool key",), ()),
     "config show": Command("show every setting with its value and where it comes from", (), (
         Option(("--json",), None, "print them as JSON"),
     )),
@@ -261,14 +202,10 @@ COMMANDS = {
     "config set": Command("change one setting in config.toml", ("key", "value",), (
         Option(("--stdin",), None, "read the value from standard input"),
     )),
-    "config unset": Command("take one setting out of config.toml", ("set key",), (
-    )),
-    "config path": Command("print where config.toml is", (), (
-    )),
-    "config edit": Command("open config.toml in your editor", (), (
-    )),
-    "config export": Command("write the settings to share them, without secrets", ("file",), (
-    )),
+    "config unset": Command("take one setting out of config.toml", ("set key",), ()),
+    "config path": Command("print where config.toml is", (), ()),
+    "config edit": Command("open config.toml in your editor", (), ()),
+    "config export": Command("write the settings to share them, without secrets", ("file",), ()),
     "config import": Command("read such a file, or claude-code-router's or LiteLLM's", ("file",), (
         Option(("--from",), ("fairlead", "claude-code-router", "litellm"), "fairlead, claude-code-router, litellm"),
         Option(("--yes",), None, "write without asking"),
@@ -347,8 +284,7 @@ COMMANDS = {
         Option(("--backend",), "backend", "show only the models of this backend"),
         Option(("--json",), None, "print the list as JSON"),
     )),
-    "mcp": Command("answer an agent's questions about the router, over its pipe", (), (
-    )),
+    "mcp": Command("answer an agent's questions about the router, over its pipe", (), ()),
     "subagent install": Command("write the sub-agent's file, or the skill", (), (
         Option(("--tool",), ("claude-code", "codex", "opencode"), "claude-code, codex, opencode"),
         Option(("--skill",), None, "the skill: how to install, set up and debug fairlead"),
@@ -389,8 +325,7 @@ COMMANDS = {
         Option(("-n", "--lines",), "", "so many of the last lines"),
         Option(("-f", "--follow",), None, "go on with what is written, until Ctrl-C"),
     )),
-    "service restart": Command("start it anew, as after an upgrade", (), (
-    )),
+    "service restart": Command("start it anew, as after an upgrade", (), ()),
     "upgrade": Command("install the newest release, or go back to the version before", (), (
         Option(("--check",), None, "only look whether there is a newer release"),
         Option(("--to",), "", "install this version, also an older one"),
