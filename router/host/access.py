@@ -5,7 +5,7 @@ A local port is reachable from every page the user opens and from every program 
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
 from router.host.signed_calls import SignedCalls, check_body
@@ -70,11 +70,12 @@ class Gate:
         """True when clients must send a key."""
         return self._key is not None
 
-    def check_browser(self, request: Request) -> None:
-        """Refuse requests that a foreign page could send, on every path and verb. Raises Forbidden."""
+    def check_browser(self, request: Request, arrived: Callable[[], tuple[str, int]] | None = None) -> None:
+        """Refuse requests that a foreign page could send, on every path and verb. arrived: gives the address at which
+        the connection arrived, which is served as a Host too. Raises Forbidden."""
         fields = request.fields
         host = fields.get(b"host", b"")
-        if host not in self._accepted_hosts:
+        if host not in self._accepted_hosts and not (arrived and _is_address(_read_host(host), arrived()[0])):
             self._check_host(host)
         origin = fields.get(b"origin")
         if origin is not None and origin.lower() not in self._origins and not _is_own_script(request):
@@ -175,6 +176,12 @@ def _read_host(host: bytes) -> str:
     """The name in a Host header, '' for one that is malformed."""
     match = _HOST.fullmatch(host.decode("ascii", "replace"))
     return (match[1] or match[2]).lower() if match else ""
+
+
+def _is_address(name: str, arrived: str) -> bool:
+    """True for a Host that is the address at which the request arrived, as those of probes and of Prometheus in a
+    cluster are: a page can make a name lead here, not an address."""
+    return bool(arrived) and normalize(name) == normalize(arrived.removeprefix("::ffff:"))
 
 
 def _is_own_script(request: Request) -> bool:

@@ -96,7 +96,7 @@ class Proxy:
     async def _serve_call(self, arrival: Arrival, exchange: Exchange, path: str) -> None:
         """Answer a call of an LLM's API. Raises RouterError while nothing was sent to the client."""
         request = arrival.request
-        self._check_browser(request)
+        self._check_browser(arrival.connection, request)
         if b"origin" in request.fields:
             arrival.cors = to_lines(self._gate.make_cors_headers(request))
         self._check_key(arrival)
@@ -151,9 +151,9 @@ class Proxy:
             error.gate = WRONG_KEY if has_key(request) else NO_KEY
             raise
 
-    def _check_browser(self, request: Request) -> None:
+    def _check_browser(self, connection: Connection, request: Request) -> None:
         try:
-            self._gate.check_browser(request)
+            self._gate.check_browser(request, connection.stream.get_local_address)
         except RouterError as error:
             foreign = b"origin" in request.fields or b"sec-fetch-site" in request.fields
             error.gate = CROSS_SITE if foreign else HOST
@@ -173,7 +173,7 @@ class Proxy:
 
     async def _serve_own(self, connection: Connection, request: Request) -> None:
         try:
-            self._check_browser(request)
+            self._check_browser(connection, request)
             if not await self._own.serve(connection, request):
                 problem = dispatch.unknown_path(request)
                 problem.gate = PATH

@@ -122,6 +122,20 @@ def test_carriers_outlive_the_proxy(tmp_path, upstream):
         assert second_round(proxy, upstream, message) == [CALL]
 
 
+@pytest.mark.parametrize("secret", ["s" * 48, ""])
+def test_replicas_of_a_team_read_each_other_s(tmp_path, upstream, secret):
+    """With a secret of the team, what one replica sealed is known at the other; without one, it is foreign there."""
+    settings = {"FAIRLEAD_SHARED_SECRET": secret} if secret else {}
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = (started(tmp_path / name, upstream.root, **settings) for name in ("one", "two"))
+    with one, two:
+        message = first_round(one, upstream)
+        assert second_round(two, upstream, message) == ([THINKING, CALL] if secret else [CALL])
+        assert (one.operator() == two.operator()) is bool(secret)
+        assert ask(two.port, "/status", None, one.operator()).status == (200 if secret else 401)
+
+
 REFUSAL = plain(
     json.dumps(
         {

@@ -333,3 +333,26 @@ def test_the_token_for_metrics_reads_them(asked):
     for request in (own, asked("GET", "/metrics")):
         with pytest.raises(Unauthenticated):
             checked.check_metrics(request, HERE)
+
+
+@pytest.mark.parametrize(
+    ("host", "arrived", "served"),
+    [
+        ("10.1.2.3:3456", "10.1.2.3", True),
+        ("10.1.2.3", "::ffff:10.1.2.3", True),
+        ("[fd00::1]:3456", "fd00::1", True),
+        ("10.1.2.4:3456", "10.1.2.3", False),
+        ("evil.example", "10.1.2.3", False),
+        ("10.1.2.3.evil.example", "10.1.2.3", False),
+        ("", "", False),
+    ],
+)
+def test_the_address_that_a_request_came_to_is_served(asked, host, arrived, served):
+    """Probes and Prometheus in a cluster have no name for a pod; no name is served by it, and no other address."""
+    checked, request = gate(HOST="0.0.0.0"), with_host(asked, host)
+    for _ in range(2):
+        if served:
+            checked.check_browser(request, lambda: (arrived, 3456))
+        else:
+            with pytest.raises(Forbidden):
+                checked.check_browser(request, lambda: (arrived, 3456))

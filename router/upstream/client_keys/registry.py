@@ -82,6 +82,8 @@ class ClientKeys:
         self.children: dict[str, Child] = {}
         #: Called when the budgets of keys for processes have changed.
         self.on_budgets: Callable[[], None] = lambda: None
+        #: Called with the name of a key with limits, and the queue that was made for it.
+        self.on_queue: Callable[[str, AdmissionQueue], None] = lambda name, queue: None
         self._clock = clock
         self._is_same = is_same
         self._digests: dict[bytes, Child] = {}
@@ -174,7 +176,8 @@ class ClientKeys:
             queue = self._queues.get(one.name)
             if queue is None:
                 queue = self._queues[one.name] = AdmissionQueue()
-            queue.limit = one.max_concurrent or 1_000_000
+                self.on_queue(one.name, queue)
+            queue.set_places(one.max_concurrent or 1_000_000)
             queue.most = self._most
             queue.set_limits(limits)
             found.append((one, queue))
