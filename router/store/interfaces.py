@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.policy.accounts.pool import Member
+from router.policy.accounts.rate_limit import RateLimit
 from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.budget.budgets import Allowance, BudgetView, Rates
 from router.policy.budget.guard import Halt
@@ -163,8 +164,8 @@ class StoredEntries(Protocol):
         """Have this called with the id of an answer that another process deleted, in a thread."""
         ...
 
-    def put(self, name: str, entry: Json) -> None:
-        """Store the entry of an id soon. Never waits."""
+    def put(self, name: str, entry: Json, size: int) -> None:
+        """Store the entry of an id soon, of about so many bytes. Never waits."""
         ...
 
     def delete(self, name: str, tombstone: Json) -> None:
@@ -281,6 +282,10 @@ class AccountStates(Protocol):
     def step(self, now: float) -> bool:
         """Take over what other processes know of accounts and sessions, and tell them what is new here; True when the
         state of an account may have changed. now: on the clock of the accounts. Never waits."""
+        ...
+
+    def share_limits(self, list_limits: Callable[[], Mapping[str, RateLimit]]) -> None:
+        """Keep these limits a minute in step too, by names that all processes have for them."""
         ...
 
     def find_sessions(self, backend: str) -> SessionAffinity:

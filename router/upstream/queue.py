@@ -12,11 +12,15 @@ LOOK_SECONDS, since the machine may have slept meanwhile.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import trio
 
 from router.host.clock import boot_time
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
+
+if TYPE_CHECKING:
+    from router.policy.accounts.portions import Portion
 
 LOOK_SECONDS = 5.0
 
@@ -56,7 +60,9 @@ class AdmissionQueue:
 
     def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = boot_time):
         #: How many run at a time.
-        self.limit = limit
+        self.limit = self.places = limit
+        #: This process's part of them, where several share them.
+        self.portion: Portion | None = None
         #: How many may wait.
         self.most = most
         self.rate_limit = RateLimit(RateSettings())
@@ -67,6 +73,15 @@ class AdmissionQueue:
         self._next = math.inf
         self._moved = -math.inf
         self._since = 0.0
+
+    def set_places(self, places: int) -> None:
+        """Let so many run at a time; where several processes share them, this one's part."""
+        self.places = places
+        self.limit = places if self.portion is None else min(places, self.portion.held)
+
+    def _ask_for_place(self, now: float) -> None:
+        if self.portion is not None and self.limit < self.places:
+            self.portion.wait(now, self.running, 1)
 
     def set_limits(self, limits: RateSettings) -> None:
         """Apply these limits from now on; requests that were counted stay counted."""
@@ -90,6 +105,7 @@ class AdmissionQueue:
     def try_acquire(self, ask: Ask, now: float, tokens: int = 0) -> bool:
         """Take a place at once; False when that is not possible."""
         if self._waiting or self.running >= self.limit:
+            self._ask_for_place(now)
             return False
         if self.rate_limit.limits.any and self.rate_limit.wait(now, tokens).until > now:
             return False
@@ -165,6 +181,7 @@ class AdmissionQueue:
         for waiter in tuple(self._waiting):
             if self.running >= self.limit:
                 self._held = "max_concurrent"
+                self._ask_for_place(now)
                 return
             wait = self.rate_limit.wait(now, waiter.tokens)
             if wait.until > now:

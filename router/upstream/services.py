@@ -101,7 +101,7 @@ def service_of(
         spent=(lambda alias: taken_share(guard, backend.name, alias)) if _has_any_of(backend.name, budgets) else None,
     )
     queue = before.queue if before else AdmissionQueue()
-    queue.limit = options.max_concurrent or settings.queue_max_concurrent
+    queue.set_places(options.max_concurrent or settings.queue_max_concurrent)
     queue.most = settings.queue_max_queued
     queue.set_limits(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
     queue.recheck()

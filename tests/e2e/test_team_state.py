@@ -199,3 +199,45 @@ def test_keys_outlive_a_flush(tmp_path, up):
         team.server.command("FLUSHALL")
         assert until(lambda: team.count_rows("keys") == 2)
         assert (statuses(team, 1, key), statuses(team, 1, ended)) == (200, 401)
+
+
+def test_a_limit_a_minute_is_the_teams(tmp_path, up):
+    """Requests of a key at one proxy count in its limit at the other."""
+    settings = {"FAIRLEAD_REQUIRE_KEY": "on", "FAIRLEAD_QUEUE_TIMEOUT": "100ms"}
+    with Team(tmp_path, up, settings=settings) as team:
+        key = keys(team, 0, "add", "laptop", "--rpm", "6")
+        assert until(lambda: statuses(team, 1, key) == 200)
+        assert [statuses(team, 0, key) for _ in range(3)] == [200] * 3
+        assert until(lambda: team.count_rows("rates") == 2)
+        # What is told last is known everywhere within two steps; what is let through meanwhile is at most one each.
+        refused = [0, 0]
+        let = 4
+
+        def both_refuse():
+            nonlocal let
+            for at in (0, 1):
+                status = statuses(team, at, key)
+                refused[at] = status == 429
+                let += status == 200
+                time.sleep(0.5)
+            return all(refused)
+
+        assert until(both_refuse)
+        assert let in (6, 7)
+
+
+def test_an_idle_process_asks_the_server_little(tmp_path, up):
+    """While nothing happens a process sends at most five commands a second."""
+    with Team(tmp_path, up, 1) as team:
+        team.message(0)
+
+        def count():
+            return int(team.server.read_info("stats", "total_commands_processed"))
+
+        settled = time.monotonic() + 2
+        while time.monotonic() < settled:
+            time.sleep(0.05)
+        before, since = count(), time.monotonic()
+        while time.monotonic() < since + 3:
+            time.sleep(0.05)
+        assert (count() - before - 1) / (time.monotonic() - since) <= 5

@@ -12,7 +12,9 @@ import time
 import pytest
 
 from .budgets import BODY, PATH, answer, configured
+from .detached import Detached, Watch
 from .processes import Proxy, backend, until
+from .samples import PROTOCOLS
 from .test_restart import children, recorded, refuses
 from .upstream import plain
 from .wire import Client, ask, request
@@ -146,3 +148,102 @@ def test_one_account_state(tmp_path, up):
         time.sleep(0.3)  # how long the others may take to hear of it; nothing tells this from outside
         assert {ask(one.port, PATH, BODY).status for _ in range(12)} == {429}
         assert len(up.seen) == count
+
+
+def burst(port, count, *fields):
+    """The statuses of so many requests at once, each on a connection of its own."""
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(ask(port, PATH, BODY, *fields).status)) for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(found)
+
+
+def test_one_limit_a_minute(tmp_path, up):
+    """A backend's limit of requests a minute is one for all workers, all of it usable and no more, in a burst."""
+    up.default = [answer(5)]
+    text = 'queue.timeout = "1s"\n[backends.box]\nrpm = 10'
+    with proxy(tmp_path, up, workers=3, text=text) as one:
+        assert burst(one.port, 30) == [200] * 10 + [429] * 20
+        assert len([req for req in up.seen if req.body]) == 10
+        assert one.status()["backends"][0]["queue"]["limits"] == {"rpm": {"used": 10, "limit": 10}}
+
+
+def test_one_limit_at_a_time(tmp_path, up):
+    """No more requests run at a backend than its max_concurrent, over all workers, and all are served in turn."""
+    lock, running, most = threading.Lock(), [0], [0]
+
+    def slow(sock):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.05)
+        with lock:
+            running[0] -= 1
+        sock.sendall(answer(5))
+
+    up.default = [slow]
+    with proxy(tmp_path, up, workers=3, text="[backends.box]\nmax_concurrent = 4") as one:
+        assert burst(one.port, 24) == [200] * 24
+        assert most[0] <= 4
+
+
+def test_an_id_is_known_to_all(tmp_path, up):
+    """A file's id that one worker has seen goes to its account at once, whichever worker gets the next request."""
+    up.default = [plain(b'{"id": "file-abc123", "object": "file", "bytes": 1}')]
+    accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two")]
+    configured(tmp_path, 'passthrough = "all"\npool.strategy = "round-robin"')
+    entry = {**backend("box", up.root, auth="key", key="sk-one"), "accounts": accounts}
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
+    with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
+        assert ask(one.port, "/v1/files", b'{"purpose": "batch"}').status == 200
+        owner = up.seen[-1].field(b"authorization")
+        for _ in range(8):
+            assert ask(one.port, "/v1/files/file-abc123").status == 200
+            assert up.seen[-1].field(b"authorization") == owner
+
+
+def test_a_session_stays_on_its_account(tmp_path, up):
+    """The requests of one session go to one account, whichever worker gets them."""
+    up.default = [answer(5)]
+    accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two", "three")]
+    configured(tmp_path, 'pool.strategy = "round-robin"')
+    entry = {**backend("box", up.root, auth="key", key="sk-one"), "accounts": accounts}
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
+    with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
+        for name in ("first", "second", "third"):
+            start = len(up.seen)
+            for _ in range(8):
+                assert ask(one.port, PATH, BODY, (b"x-claude-code-session-id", name.encode())).status == 200
+            assert len({req.field(b"authorization") for req in up.seen[start:] if req.body}) == 1
+
+
+def test_a_restart_hands_the_port_to_new_workers(tmp_path, up):
+    """Restarted without a gap: the old workers' answers end whole, and the new ones serve."""
+    configured(tmp_path, "")
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "2"}
+    up.default = [answer(10)]
+    with Detached(tmp_path, backends=[backend("box", up.root)], settings=settings, command=SOURCES) as one:
+        old = one.run()["pid"]
+        pids = children(old)
+        slow = PROTOCOLS[1]
+        with Watch(one.port) as watch, Client(one.port) as client:
+            client.send(request(slow.path, slow.body("demo-slow", stream=True)))
+            client.read_until(b"Caf")
+            told = one.restart()
+            assert told.status == 200, told.body
+            assert told.json()["pid"] == one.run()["pid"] != old
+            assert client.answer().whole
+            assert ask(one.port, PATH, BODY).status == 200
+            assert one.gone(old)
+            assert until(lambda: not any(cmdline(pid) for pid in pids))
+        assert watch.faults == []
+        assert len(children(one.run()["pid"])) == 2
+        stopped = one.command("stop")
+        assert stopped.returncode == 0, stopped.stderr
+        assert refuses(one.port)
+        assert "Traceback" not in one.said()

@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from router.policy.accounts.portions import Portion
+
 MINUTE = 60
 
 
@@ -71,13 +73,22 @@ class _Minute:
         return now
 
 
+class Portions(NamedTuple):
+    """What one process may use of limits that several share."""
+
+    rpm: Portion
+    tpm: Portion
+
+
 class RateLimit:
     """The limits of one backend or account, and what was sent to it in the last minute."""
 
-    __slots__ = ("_last", "_requests", "_tokens", "counted_requests", "counted_tokens", "limits")
+    __slots__ = ("_last", "_requests", "_tokens", "counted_requests", "counted_tokens", "limits", "portions")
 
     def __init__(self, limits: RateSettings):
         self.limits = limits
+        #: None where this process has the limits for itself.
+        self.portions: Portions | None = None
         #: What this process counted since its start.
         self.counted_requests = self.counted_tokens = 0
         self._requests, self._tokens = _Minute(), _Minute()
@@ -91,8 +102,20 @@ class RateLimit:
             waits.append(Wait(self._requests.free_at(now, 1, limits.rpm), "rpm"))
         if limits.tpm is not None:
             waits.append(Wait(self._tokens.free_at(now, tokens, limits.tpm), "tpm"))
+        if self.portions is not None:
+            waits += self._wait_for_portions(now, tokens, self.portions)
         last = max(waits, default=Wait(now))
         return last if last.until > now else Wait(now)
+
+    def _wait_for_portions(self, now: float, tokens: int, portions: Portions) -> list[Wait]:
+        limits, used = self.limits, self.used(now)
+        waits: list[Wait] = []
+        if limits.rpm is not None:
+            waits.append(Wait(portions.rpm.wait(now, used["rpm"][0], 1), "rpm"))
+        if limits.tpm is not None:
+            need = min(tokens, max(0, limits.tpm - used["tpm"][0]))
+            waits.append(Wait(portions.tpm.wait(now, used["tpm"][0], need), "tpm"))
+        return waits
 
     def count_request(self, now: float, tokens: int) -> None:
         """Count a request that is sent, of so many tokens by estimate."""

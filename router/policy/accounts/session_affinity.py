@@ -76,11 +76,13 @@ class SessionAffinity:
                 return
             yield session, binding
 
-    def adopt(self, session: str, account: str) -> None:
-        """Bind a session that has a binding to the account that another process moved it to."""
-        binding = self._bindings.get(session)
-        if binding is not None and binding.account != account:
-            self._bindings[session] = SessionBinding(account, binding.used, binding.turns)
+    def adopt(self, session: str, account: str, now: float) -> None:
+        """Bind a session as another process has bound it."""
+        binding = self._bindings.pop(session, None)
+        if binding is None or binding.account != account:
+            binding = self._begin(session, account, now)
+        binding.used = now
+        self._bindings[session] = binding
 
     def take_over(self, session: str, account: str, now: float) -> None:
         """Bind a session as another process has bound it."""

@@ -38,7 +38,7 @@ from router.upstream.runtime import Runtime
 #: the next wait to be none.
 FIRST_SECONDS, MOST_SECONDS, STEADY_SECONDS = 0.2, 30.0, 60.0
 #: How long the first start of all may take, and any answer of a worker.
-START_SECONDS, ANSWER_SECONDS = 30.0, 5.0
+START_SECONDS, ANSWER_SECONDS = 60.0, 5.0
 _PAUSE_SECONDS, _KILL_SECONDS = 2.0, 2.0
 
 

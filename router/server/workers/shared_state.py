@@ -1,4 +1,4 @@
-"""What the processes of one port tell each other: accounts, sessions, keys for processes, notices, ended requests.
+"""What the processes of one port tell each other: accounts, limits, sessions, keys for processes, notices, requests.
 
 Budgets, halts, owners of ids and kept responses are in history.db already, which all of them open. What is here passes
 through the parent: it applies what one worker says, and tells the others. Of a session that two workers bound at once
@@ -7,16 +7,21 @@ the parent's first word counts.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import trio
 
 from router.host.clock import boot_time
 from router.operator_api.status import Status
+from router.policy.accounts.portions import Arbiter, Grant, Key, Recall
 from router.server.accepting import Served
 from router.server.workers.account_mirror import TICK_SECONDS, AccountMirror, AccountState
 from router.server.workers.channel import Channel, Message
+from router.server.workers.limit_shares import LimitShares, count_for
 from router.store.history.entry import HistoryEntry
+from router.store.interfaces import Owner
+from router.store.shared.resource_owners import SqliteResourceOwners
+from router.store.shared.stored_responses import SqliteStoredResponses
 from router.upstream.client_keys.registry import Child
 from router.upstream.services import Service
 
@@ -105,6 +110,7 @@ class ParentState(_Shared):
         self._peers = peers
         self._children: dict[str, Child] = {}
         self._listening = False
+        self._arbiter = Arbiter()
         self._metrics: dict[int, bytes] = {}
         #: The last metrics of workers that have ended: their counts stay counted.
         self._ended: list[bytes] = []
@@ -154,6 +160,7 @@ class ParentState(_Shared):
 
     def forget(self, worker: Peer) -> None:
         """Keep the counts of a worker that has ended."""
+        self._tell(self._arbiter.end(worker, boot_time(), count_for))
         last = self._metrics.pop(worker.name, None)
         if last is not None:
             from router.operator_api.combine import add_metrics, keep_counts
@@ -168,11 +175,30 @@ class ParentState(_Shared):
             self.send("accounts", states, but=worker)
         elif message.kind == "bound":
             self._take_bound(worker, *message.read(tuple[str, str, str, str]))
+        elif message.kind == "owner":
+            name, owner = message.read(tuple[str, Owner])
+            self.serving.runtime.resource_owners.cache(name, owner)
+            self.send("owner", (name, owner), but=worker)
+        elif message.kind == "more":
+            key, limit, need = message.read(tuple[Key, int, int])
+            self._tell(self._arbiter.ask(worker, key, limit, need, boot_time()))
+        elif message.kind == "spare":
+            key, amount = message.read(tuple[Key, int])
+            self._tell(self._arbiter.give_back(worker, key, amount, boot_time()))
         elif message.kind == "notice":
             kind, subject, text, bell = message.read(tuple[str, str, str, bool])
             self.serving.runtime.notifier.tell(kind, subject, text, bell=bell)
         elif message.kind == "ended":
             self.serving.runtime.recorder.tell_remote(message.read(HistoryEntry))
+
+    def _tell(self, told: "Sequence[Grant | Recall]") -> None:
+        """Carry out what the arbiter of limits says."""
+        for one in told:
+            worker = cast("Peer", one.process)
+            if isinstance(one, Grant):
+                worker.channel.send("grant", (one.key, one.amount))
+            else:
+                worker.channel.send("recall", one.key)
 
     def _take_bound(self, worker: Peer, backend: str, session: str, account: str, before: str) -> None:
         service = self.services.get(backend)
@@ -220,6 +246,7 @@ class WorkerState(_Shared):
     def __init__(self, channel: Channel):
         super().__init__()
         self._channel = channel
+        self._limits = LimitShares(channel.send)
         self._told = ""
 
     def send(self, kind: str, value: object, *, but: object = None) -> None:
@@ -230,6 +257,22 @@ class WorkerState(_Shared):
         """Have the parent show notices: the others may have the same ones."""
         super().attach(serving)
         serving.runtime.notifier.relay = self._send_notice
+        owners, stored = serving.runtime.resource_owners, serving.runtime.stored_responses
+        if isinstance(owners, SqliteResourceOwners):
+            owners.on_remembered = self._tell_owner
+        if isinstance(stored, SqliteStoredResponses):
+            stored.at_once = True
+        serving.runtime.client_keys.on_queue = partial(self._limits.attach_queue, "key")
+        self._limits.attach(self.services.values())
+
+    def tick(self) -> None:
+        """Tell the parent what has changed, and share limits that are new."""
+        super().tick()
+        self._limits.attach(self.services.values())
+
+    def _tell_owner(self, name: str, owner: Owner) -> None:
+        # The row is in the file within half a second; a request that names the id may be at another worker sooner.
+        self.send("owner", (name, owner))
 
     def _send_notice(self, kind: str, subject: str, text: str, bell: bool) -> None:
         self.send("notice", (kind, subject, text, bell))
@@ -243,6 +286,12 @@ class WorkerState(_Shared):
             backend, session, account, _ = message.read(tuple[str, str, str, str])
             if backend in self.services:
                 self.services[backend].pool.affinity.take_over(session, account, boot_time())
+        elif message.kind == "grant":
+            self._limits.grow(*message.read(tuple[Key, int]))
+        elif message.kind == "owner":
+            runtime.resource_owners.cache(*message.read(tuple[str, Owner]))
+        elif message.kind == "recall":
+            self._limits.give_back(message.read(Key))
         elif message.kind == "children":
             runtime.client_keys.adopt_children(message.read(list[Child]))
         elif message.kind == "listen":

@@ -83,6 +83,7 @@ class WorkerRole(Role):
         answer: object = None
         if message.kind == "reload":
             await serving.reload().wait()
+            self._state.tick()
         elif message.kind == "report":
             answer = self._state.report()
         elif message.kind == "metrics":

@@ -42,6 +42,8 @@ class SqliteResourceOwners:
         self._ledger = ledger
         self._clock = clock
         self._max_rows = max_rows
+        #: Called with each id that is new, and its owner.
+        self.on_remembered: Callable[[str, Owner], None] = lambda name, owner: None
         self._known: OrderedDict[str, Owner] = OrderedDict()
         self._bytes = 0
         self._trimmed = -_TRIM_SECONDS
@@ -69,6 +71,7 @@ class SqliteResourceOwners:
         self._ledger.add(_INSERT, (name, *owner))
         self._added += 1
         self.cache(name, owner)
+        self.on_remembered(name, owner)
 
     def cache(self, name: str, owner: Owner) -> None:
         """Put an entry into memory as the latest, and drop the oldest when there are too many."""

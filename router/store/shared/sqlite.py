@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from router.policy.accounts.pool import Member
+from router.policy.accounts.rate_limit import RateLimit
 from router.policy.accounts.session_affinity import SessionAffinity
 from router.settings import Secret, Settings
 from router.store.database.writer import Ledger
@@ -50,6 +51,9 @@ class LocalAccountStates:
     def step(self, now: float) -> bool:
         """Nothing is to be kept in step."""
         return False
+
+    def share_limits(self, list_limits: Callable[[], Mapping[str, RateLimit]]) -> None:
+        """Nothing is to be kept in step."""
 
     def find_sessions(self, backend: str) -> SessionAffinity:
         """The sessions of a backend."""

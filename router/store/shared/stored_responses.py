@@ -60,6 +60,8 @@ class SqliteStoredResponses:
         self._others = others
         self._clock = clock
         self._max_bytes = max_bytes
+        #: True where another process may be asked for an answer as soon as this one has ended.
+        self.at_once = False
         self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
         self._bytes = 0
         # Held while what is in memory changes.
@@ -77,6 +79,8 @@ class SqliteStoredResponses:
         if size > ENTRY_LIMIT:
             return
         self._put(name, {"previous": previous, "items": items, **(about or {})}, size)
+        if self.at_once:
+            self._ledger.flush_soon()
         for item in items:
             item_id = item.get("id")
             if isinstance(item_id, str) and 0 < len(item_id) <= 256:
@@ -142,7 +146,7 @@ class SqliteStoredResponses:
     def _put(self, name: str, entry: Json, size: int, *, shared: bool = True) -> None:
         self._ledger.add(_write, (name, entry, int(self._clock())))
         if shared and self._others is not None:
-            self._others.put(name, entry)
+            self._others.put(name, entry, size)
         with self._changing:
             before = self._latest.pop(name, None)
             self._bytes += size + _OVERHEAD - (before[1] if before else 0)

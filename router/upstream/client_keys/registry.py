@@ -15,7 +15,7 @@ import trio
 
 from router.errors import BadRequest, Conflict, NotFound, Unavailable
 from router.host.access import KEY_HEADERS, strip_scheme
-from router.policy.accounts.rate_limit import RateSettings
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.policy.budget.budgets import CHILD, DOLLAR, Budget
 from router.policy.budget.guard import list_key_budgets
 from router.policy.grants.grant import DEFAULT, Grant, find_expired
@@ -77,10 +77,13 @@ class ClientKeys:
         is_same: Callable[[int, str], bool] = processes.is_same,
     ):
         self.table = self._own = NO_KEYS
+        self._limited: list[Grant] = []
         self._shared: Mapping[str, SharedKey] = {}
         self.children: dict[str, Child] = {}
         #: Called when the budgets of keys for processes have changed.
         self.on_budgets: Callable[[], None] = lambda: None
+        #: Called with the name of a key with limits, and the queue that was made for it.
+        self.on_queue: Callable[[str, AdmissionQueue], None] = lambda name, queue: None
         self._clock = clock
         self._is_same = is_same
         self._digests: dict[bytes, Child] = {}
@@ -100,6 +103,7 @@ class ClientKeys:
 
     def _use(self, table: KeyTable) -> None:
         self.table = table
+        self._limited = [one for one in table.grants.values() if one.rpm is not None or one.tpm is not None]
         for name in [*self.children]:
             child = self.children.get(name)
             if child is None or not child.parent:
@@ -172,10 +176,20 @@ class ClientKeys:
             queue = self._queues.get(one.name)
             if queue is None:
                 queue = self._queues[one.name] = AdmissionQueue()
-            queue.limit = one.max_concurrent or 1_000_000
+                self.on_queue(one.name, queue)
+            queue.set_places(one.max_concurrent or 1_000_000)
             queue.most = self._most
             queue.set_limits(limits)
             found.append((one, queue))
+        return found
+
+    def list_limits(self) -> dict[str, RateLimit]:
+        """The limits a minute of keys that other homes may have too, by name."""
+        found: dict[str, RateLimit] = {}
+        for grant in self._limited:
+            own = next((queue for one, queue in self.queues_of(grant) if one is grant), None)
+            if own is not None:
+                found[f"key {grant.name}"] = own.rate_limit
         return found
 
     @property

@@ -12,6 +12,7 @@ async def keep_in_step(runtime: Runtime) -> None:
     states = runtime.account_states
     if states.interval is None:
         return
+    states.share_limits(runtime.client_keys.list_limits)
     while True:
         if states.step(boot_time()):
             for service in runtime.snapshot.services.values():

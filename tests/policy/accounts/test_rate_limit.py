@@ -80,3 +80,14 @@ def test_no_minute_over_the_limit(arrivals, rpm, tpm, interval):
         assert len(window) <= rpm
         assert sum(tokens for _, tokens in window) <= max(tpm, first)
         assert all(after - before >= interval - 1e-6 for (before, _), (after, _) in itertools.pairwise(window))
+
+
+def test_what_others_sent_counts_and_is_not_told_again():
+    """Requests of other processes fill the minute; only those of this one are counted as its own."""
+    limit = RateLimit(RateSettings(rpm=3, tpm=100))
+    limit.count_request(1.0, 10)
+    limit.count_elsewhere(1.5, 2, 50)
+    assert limit.wait(2.0, 1).limit == "rpm"
+    assert limit.used(2.0) == {"rpm": (3, 3), "tpm": (60, 100)}
+    assert (limit.counted_requests, limit.counted_tokens) == (1, 10)
+    RateLimit(RateSettings()).count_elsewhere(1.0, 5, 5)

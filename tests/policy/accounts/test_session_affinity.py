@@ -62,3 +62,23 @@ def test_bounds(uses):
         affinity.bind(session, account, now)
         last[session] = (account, now)
         assert len(affinity) <= LIMIT
+
+
+def test_a_session_of_another_process():
+    """A session that is not known here begins with the account that another process bound it to, once it is asked."""
+    asked = []
+
+    def find(session):
+        asked.append(session)
+        return "work" if session == "s" else ""
+
+    affinity = SessionAffinity(find)
+    assert affinity.get("s", 1).account == "work"
+    assert affinity.get("s", 2).turns == 0
+    assert affinity.get("t", 2) is None
+    assert asked == ["s", "t"]
+    affinity.bind("s", "work", 3)
+    affinity.adopt("s", "other", 3)
+    assert affinity.get("s", 4).account == "other"
+    assert [session for session, _ in affinity.list_used(3)] == ["s"]
+    assert list(affinity.list_used(3.5)) == []

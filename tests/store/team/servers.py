@@ -86,6 +86,14 @@ class Server:
             assert size.startswith(b"$"), size
             return file.readline().decode().strip() if size != b"$-1\r\n" else ""
 
+    def read_info(self, section, field):
+        """One field of what INFO tells."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+            connection.sendall(b"*2\r\n$4\r\nINFO\r\n$%d\r\n%s\r\n" % (len(section), section.encode()))
+            with connection.makefile("rb") as stream:
+                text = stream.read(int(stream.readline()[1:])).decode()
+        return next(line.partition(":")[2] for line in text.splitlines() if line.startswith(field + ":"))
+
     def kill(self):
         """End it at once, as a power cut does."""
         if self._process is not None:

@@ -22,7 +22,7 @@ from router.settings import Secret
 from router.store.shared.sqlite import LocalAccountStates
 from router.store.team.secrets import TeamSecret
 from router.store.team.state.owners import AccountNames
-from router.store.team.state.rates import SharedRates
+from router.store.team.state.rates import ListLimits, SharedRates
 from router.store.team.state.tables import ACCOUNTS, LOOK_SECONDS, SESSIONS, SharedTables
 
 # A binding is told again while it is used, so that the server keeps it as one of the latest.
@@ -99,6 +99,10 @@ class TeamAccountStates(LocalAccountStates):
         self._identities = {key: name for key, name in self._identities.items() if key in present}
         self._members = {name: present[key] for key, name in self._identities.items() if name}
         self._known = {name: known for name, known in self._known.items() if name in self._members}
+
+    def share_limits(self, list_limits: ListLimits) -> None:
+        """Keep these limits a minute in step too, by names that all processes have for them."""
+        self._rates.add(list_limits)
 
     def find_sessions(self, backend: str) -> SessionAffinity:
         """The sessions of a backend."""
@@ -196,7 +200,7 @@ class TeamAccountStates(LocalAccountStates):
             self._bindings[name] = _SharedSession(row.identity, row.at - shift)
             own = self._names.get(name)
             if own is not None and (account := self._find_alias(own[0], row.identity)):
-                self.find_sessions(own[0]).adopt(own[1], account)
+                self.find_sessions(own[0]).adopt(own[1], account, now)
                 self._note_told(*own, _Bound(name, account, now))
         while len(self._bindings) > _SESSIONS:
             self._bindings.popitem(last=False)

@@ -5,6 +5,8 @@ process does not have is read there. What is deleted at one process is told to a
 passed over: an answer of another process is then not found.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -19,8 +21,9 @@ from router.store.team.state.sealing import Sealer, Unreadable
 from router.store.team.state.tables import DELETED, SharedTables
 from router.store.team.thread import TeamThread
 
-# Of the server's values in all; MAX_BYTES of a home are before they are compressed.
-_BYTES = MAX_BYTES
+# Of entries that wait for the server.
+_WAITING_BYTES, _OVERHEAD = 16 << 20, 200
+_RETRY_SECONDS = 1.0
 # KEYS: values, their order by time, and their size in all. ARGV: id, value, the most rows, bytes and seconds.
 _STORE = Script(
     """
@@ -61,20 +64,34 @@ class TeamStoredEntries:
         self._tables = tables
         self._sealer = Sealer(secret.derive("kept responses"))
         self._keys = [names.name("keep"), names.name("keep", "order"), names.name("keep", "size")]
+        self._lock = threading.Lock()
+        # Entries and about their bytes.
+        self._waiting: OrderedDict[str, tuple[Json, int]] = OrderedDict()
+        self._bytes = 0
+        self._asked = False
         self._on_deleted: Callable[[str], None] = lambda name: None
         tables.subscribe(DELETED, self._receive)
+        thread.repeat(_RETRY_SECONDS, self._write)
 
     def on_deleted(self, forget: Callable[[str], None]) -> None:
         """Have this called with the id of an answer that another process deleted, in the team's thread."""
         self._on_deleted = forget
 
-    def put(self, name: str, entry: Json) -> None:
-        """Store an entry soon."""
-        self._thread.submit(lambda: self._write(name, entry))
+    def put(self, name: str, entry: Json, size: int) -> None:
+        """Store an entry soon; the oldest of those that wait are lost where the server takes none."""
+        with self._lock:
+            self._drop(name)
+            self._waiting[name] = (entry, size + _OVERHEAD)
+            self._bytes += size + _OVERHEAD
+            while self._bytes > _WAITING_BYTES:
+                self._drop(next(iter(self._waiting)))
+            asked, self._asked = self._asked, True
+        if not asked:
+            self._thread.submit(self._write)
 
     def delete(self, name: str, tombstone: Json) -> None:
         """Put a tombstone in the place of an answer, and tell the other processes."""
-        self.put(name, tombstone)
+        self.put(name, tombstone, 0)
         self._tables.put(DELETED, name, b"1")
 
     def read(self, name: str) -> Json | None:
@@ -86,14 +103,27 @@ class TeamStoredEntries:
                 return msgspec.json.decode(self._sealer.open(field, sealed), type=Json)
         return None
 
-    def _write(self, name: str, entry: Json) -> None:
-        try:
-            plain = msgspec.json.encode(entry)
-        except (msgspec.EncodeError, UnicodeEncodeError):
-            return
-        field = self._secret.identify("kept", name)
-        values = [field, self._sealer.seal(field, plain), MAX_ROWS, _BYTES, MAX_AGE_SECONDS]
-        self._client.run(_STORE, self._keys, values)
+    def _drop(self, name: str) -> None:
+        _, size = self._waiting.pop(name, (None, 0))
+        self._bytes -= size
+
+    def _write(self) -> None:
+        """Write the entries that wait. Raises Unreachable."""
+        while True:
+            with self._lock:
+                self._asked = False
+                if not self._waiting:
+                    return
+                name, waiting = next(iter(self._waiting.items()))
+            # One that cannot be encoded, or that the server refuses, is left out.
+            with suppress(msgspec.EncodeError, UnicodeEncodeError, Refused):
+                field = self._secret.identify("kept", name)
+                sealed = self._sealer.seal(field, msgspec.json.encode(waiting[0]))
+                values = [field, sealed, MAX_ROWS, MAX_BYTES, MAX_AGE_SECONDS]
+                self._client.run(_STORE, self._keys, values)
+            with self._lock:
+                if self._waiting.get(name) is waiting:
+                    self._drop(name)
 
     def _receive(self, rows: Mapping[str, bytes]) -> None:
         for name in rows:

@@ -148,10 +148,10 @@ class SharedTables:
 
     def exchange(self) -> None:
         """Write the rows that wait, and take over those of others. Blocks. Raises Unreachable, Refused."""
-        more = True
-        while more:
+        more = False
+        while True:
             batch = self._take()
-            if not batch and not self._is_changed():
+            if not (batch or more or self._is_changed()):
                 break
             try:
                 more = self._call(batch)
@@ -161,6 +161,8 @@ class SharedTables:
                     self._waiting = {**batch, **self._waiting}
                     self._asked = False
                 raise
+            if not more:
+                break
         self.complete = True
 
     def _take(self) -> dict[tuple[int, str], bytes]:

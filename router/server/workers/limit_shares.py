@@ -1,0 +1,102 @@
+"""A worker's portions of the limits that all processes of a port keep together: of backends, accounts and client keys.
+
+Rules of this file: a request waits for the parent only when the portion is used up, and then as it waits for any limit.
+A limit that is new begins with nothing, so that no worker takes it for its own.
+"""
+
+from collections.abc import Callable, Iterable
+
+from router.host.clock import boot_time
+from router.policy.accounts.member import Member
+from router.policy.accounts.portions import Key, Portion
+from router.policy.accounts.rate_limit import MINUTE, Portions, RateLimit
+from router.upstream.queue import AdmissionQueue
+from router.upstream.services import Service
+
+RPM, TPM, PLACES = "rpm", "tpm", "places"
+
+
+def count_for(key: Key) -> float:
+    """For how many seconds what a process used of a limit counts once it has ended."""
+    return 0.0 if key[2] == PLACES else MINUTE + 1.0
+
+
+class LimitShares:
+    """The portions of one worker. send: tells the parent."""
+
+    def __init__(self, send: Callable[[str, object], None]):
+        self._send = send
+        self._portions: dict[Key, Portion] = {}
+        # Key -> the whole limit, what is used of it, and what to do once the portion is another.
+        self._limits: dict[Key, Callable[[], int]] = {}
+        self._used: dict[Key, Callable[[], int]] = {}
+        self._changed: dict[Key, Callable[[], None]] = {}
+
+    def attach(self, services: Iterable[Service]) -> None:
+        """Share the limits of these backends and their accounts from now on."""
+        for service in services:
+            self.attach_queue("backend", service.name, service.queue)
+            for member in service.pool.members:
+                rate = member.rate_limit
+                if rate is not None and rate.portions is None:
+                    name = f"{service.name}/{member.alias}"
+                    self._attach_rate("account", name, rate, _make_account_check(member, service.queue))
+
+    def attach_queue(self, kind: str, name: str, queue: AdmissionQueue) -> None:
+        """Share the limits of a queue."""
+        if queue.portion is not None:
+            return
+
+        def changed() -> None:
+            queue.set_places(queue.places)
+            queue.recheck()
+
+        key = (kind, name, PLACES)
+        queue.portion = self._share(key, lambda: queue.places, lambda: queue.running, changed)
+        self._attach_rate(kind, name, queue.rate_limit, queue.recheck)
+        queue.set_places(queue.places)
+
+    def _attach_rate(self, kind: str, name: str, rate: RateLimit, changed: Callable[[], None]) -> None:
+        def measure(unit: str) -> Callable[[], int]:
+            return lambda: rate.used(boot_time()).get(unit, (0, 0))[0]
+
+        rate.portions = Portions(
+            self._share((kind, name, RPM), lambda: rate.limits.rpm or 0, measure(RPM), changed),
+            self._share((kind, name, TPM), lambda: rate.limits.tpm or 0, measure(TPM), changed),
+        )
+        changed()
+
+    def _share(
+        self, key: Key, limit: Callable[[], int], used: Callable[[], int], changed: Callable[[], None]
+    ) -> Portion:
+        self._limits[key], self._used[key], self._changed[key] = limit, used, changed
+        portion = self._portions.get(key)
+        if portion is None:
+            portion = self._portions[key] = Portion(lambda need: self._send("more", (key, self._limits[key](), need)))
+        return portion
+
+    def grow(self, key: Key, amount: int) -> None:
+        """Take what the parent gives."""
+        if key in self._portions:
+            self._portions[key].grow(amount)
+            self._changed[key]()
+
+    def give_back(self, key: Key) -> None:
+        """Answer a recall."""
+        spare = 0
+        if key in self._portions:
+            spare = self._portions[key].give_back(self._used[key]())
+            self._changed[key]()
+        self._send("spare", (key, spare))
+
+
+def _make_account_check(member: Member, queue: AdmissionQueue) -> Callable[[], None]:
+    def check() -> None:
+        now = boot_time()
+        if member.rate_limit is not None:
+            member.limited_until = member.rate_limit.wait(now, 1).until
+            member.limited_until = 0.0 if member.limited_until <= now else member.limited_until
+            member.settle()
+        queue.recheck()
+
+    return check
