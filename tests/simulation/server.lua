@@ -1,6 +1,6 @@
 -- What the scripts of a team use of Redis, over tables: for simulations, whose time is not the machine's.
 -- tests/simulation/test_server.py compares it with a real server.
-local data, expires, now, commands = {}, {}, 0, 0
+local data, expires, now, commands, elements = {}, {}, 0, 0, 0
 
 local function text(value)
   if type(value) ~= 'number' then return value end
@@ -78,6 +78,7 @@ function calls.HGETALL(key)
     flat[count + 1], flat[count + 2] = field, value
     count = count + 2
   end
+  elements = elements + count / 2
   return flat
 end
 function calls.HINCRBY(key, field, amount)
@@ -112,6 +113,7 @@ function calls.ZRANGEBYSCORE(key, least, most, scores)
     local below = score < high or (score == high and not high_open)
     if above and below then chosen[#chosen + 1] = {member, score} end
   end
+  elements = elements + #chosen
   table.sort(chosen, function(one, other)
     if one[2] ~= other[2] then return one[2] < other[2] end
     return one[1] < other[1]
@@ -228,6 +230,7 @@ function cmsgpack.pack(value) local out = {}; pack_into(out, value); return tabl
 server = {}
 function server.at(moment) now = moment end
 function server.commands() return commands end
+function server.elements() return elements end
 function server.flush() data, expires = {}, {} end
 function server.copy()
   local copied, ends = {}, {}

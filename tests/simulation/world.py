@@ -17,8 +17,8 @@ import trio
 from router.budget.demand import Demand
 from router.budget.guard import Guard
 from router.errors import BudgetBusy, Halted
-from router.policy.budget.guard import Rules
 from router.policy.budget.budgets import ALL, Budget
+from router.policy.budget.guard import Rules
 from router.settings import Settings
 from router.settings.declaring.shared import find_zone
 from router.store.history.entry import ENTRY_TYPE
@@ -149,7 +149,7 @@ class SimThread:
                     if self._process.client.waited:
                         await trio.sleep(COMMAND_SECONDS)
                 else:
-                    await trio.sleep(self._world.way())
+                    await trio.sleep(self._process.client.queued + self._world.way())
                 found, self.deliveries = self.deliveries, []
                 for deliver in found:
                     deliver()
@@ -162,8 +162,9 @@ class SimClient:
     def __init__(self, world, process):
         self._world, self._process = world, process
         self.breaker = Breaker(clock=trio.current_time, now=process.clock)
-        #: The last call took its deadline.
+        #: The last call took its deadline; or so many seconds, until the server had done what came before and itself.
         self.waited = False
+        self.queued = 0.0
 
     def execute(self, *words):
         return self._call(lambda server: server.execute(*words))
@@ -178,8 +179,8 @@ class SimClient:
             raise Unreachable(self.breaker.reason)
         if not world.reaches(self._process):
             self._fail()
-        found = call(world.server)
-        if world.dice.random() < world.plan.lost:
+        found, self.queued = world.serve(call)
+        if self.queued > COMMAND_SECONDS or world.dice.random() < world.plan.lost:
             self._fail()
         self.breaker.succeed()
         return found
@@ -297,9 +298,18 @@ class Process:
             entry = ENTRY_TYPE(
                 **{
                     **_BLANK,
-                    **{"id": name, "started": begun, "method": "POST", "path": "/v1/messages", "model": "m"},
-                    **{"backend": "box", "account": "main", "key": key, "attempts": 1, "status": 200},
-                    **{"tokens_in": read, "tokens_out": used - read},
+                    "id": name,
+                    "started": begun,
+                    "method": "POST",
+                    "path": "/v1/messages",
+                    "model": "m",
+                    "backend": "box",
+                    "account": "main",
+                    "key": key,
+                    "attempts": 1,
+                    "status": 200,
+                    "tokens_in": read,
+                    "tokens_out": used - read,
                 }
             )
             self.guard.finished(entry)
@@ -327,10 +337,26 @@ class World:
         self.processes = []
         self.homes = [Home() for _ in range(plan.processes)]
         self._nursery = None
+        self.busy_until = 0.0
+        #: By second: the seconds of work of the server, and the calls that came.
+        self.load, self.calls = {}, {}
+        #: Seconds from a halt on the server to each process that is busy and reaches it.
+        self.known_after = []
 
     def way(self):
         """How long the way to the server takes."""
         return self.plan.latency * self.dice.uniform(0.5, 2.0)
+
+    def serve(self, call):
+        """The answer to a call, and when the server has it: it does one after the other."""
+        before, now = self.server.work, trio.current_time()
+        found = call(self.server)
+        needed = self.server.work - before
+        self.busy_until = max(now, self.busy_until) + needed
+        second = int(now)
+        self.load[second] = self.load.get(second, 0.0) + needed
+        self.calls[second] = self.calls.get(second, 0) + 1
+        return found, self.busy_until - now
 
     def reaches(self, process):
         """True when what a process sends now reaches the server."""
@@ -373,13 +399,28 @@ class World:
         self._nursery.start_soon(process.run)
 
     async def _watch(self):
-        """Note when the server has a halt first."""
+        """Note when the server has a halt first, and when those that are busy know."""
+        open_halts = {}
         while True:
             await trio.sleep(0.02)
             found = self.server.execute("HGETALL", "fl:{team}:halts")
-            for scope in found[::2]:
-                book = self.oracle.book(scope.decode())
-                book.halted_at = min(book.halted_at, trio.current_time())
+            now = trio.current_time()
+            for scope in (one.decode() for one in found[::2]):
+                book = self.oracle.book(scope)
+                if book.halted_at > now:
+                    book.halted_at = now
+                    open_halts[scope] = {
+                        one
+                        for one in self.processes
+                        if one.guard.busy and self.reaches(one) and not one.client.breaker.failing_since
+                    }
+            for scope, missing in open_halts.items():
+                knowing = {one for one in missing if any(halt.scope == scope for halt in one.guard.halts)}
+                self.known_after += [now - self.oracle.book(scope).halted_at] * len(knowing)
+                # One that ended its requests looks again before the next one.
+                open_halts[scope] = {
+                    one for one in missing - knowing if one.guard.busy and self.reaches(one) and not one.ended
+                }
 
     async def _cut(self, begin, end):
         await trio.sleep(begin)
