@@ -18,12 +18,12 @@ MIDDLE = SMALL._replace(processes=20, keys=100, limit=1_300_000)
 LARGE = Plan(
     processes=500,
     keys=5000,
-    limit=5_000_000,
+    limit=2_500_000,
     key_limit=60_000,
     rate=0.5,
-    seconds=12.0,
+    seconds=8.0,
     skew=120.0,
     lost=0.01,
-    partitions=((4, 9, 0.2),),
-    kills=((6, 10),),
+    partitions=((2, 6, 0.2),),
+    kills=((4, 10),),
 )

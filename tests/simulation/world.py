@@ -68,6 +68,8 @@ class Plan(NamedTuple):
     #: (when, how many) processes are killed, and start again after five seconds.
     kills: tuple[tuple[float, int], ...] = ()
     on_loss: str = "refuse"
+    #: How much of its work the server needs time for: 0.0 for a server of any speed.
+    work: float = 1.0
     seed: int = 1
 
 
@@ -352,7 +354,7 @@ class World:
         before, now = self.server.work, trio.current_time()
         found = call(self.server)
         needed = self.server.work - before
-        self.busy_until = max(now, self.busy_until) + needed
+        self.busy_until = max(now, self.busy_until) + self.plan.work * needed
         second = int(now)
         self.load[second] = self.load.get(second, 0.0) + needed
         self.calls[second] = self.calls.get(second, 0) + 1
