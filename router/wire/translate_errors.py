@@ -55,9 +55,9 @@ def read_fault(body: bytes | bytearray, status: int, source: str) -> Fault | Non
 
 def restate_foreign(body: bytes, status: int, caller: str) -> tuple[int, bytes] | None:
     """Status and body in the caller's protocol for an error in another form, with all that its error object said
-    beside; None for one to be passed on as it is. A cloud's own platform answers so in front of a model of any protocol:
-    Google with a google.rpc.Status, AWS with a bare message, Azure with a code that is text. caller: the protocol, which
-    is also the one that the upstream was asked in."""
+    beside; None for one to be passed on as it is. A cloud's own platform answers so in front of a model of any
+    protocol: Google with a google.rpc.Status, AWS with a bare message, Azure with a code that is text. caller: the
+    protocol, which is also the one that the upstream was asked in."""
     entry, data = BY_NAME[caller], texts.decode_body(body)
     if data is None or _has_form(entry, data):
         return None

@@ -71,8 +71,8 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
 
 
 def _restate_foreign(attempt: Attempt, status: int, body: bytes) -> tuple[int, bytes] | None:
-    """Status and body for an error of a cloud's platform in front of a model, in the form of the caller's protocol; None
-    for one that has that form, and on paths of no protocol."""
+    """Status and body for an error of a cloud's platform in front of a model, in the form of the caller's protocol;
+    None for one that has that form, and on paths of no protocol."""
     call = attempt.context.call
     if attempt.plan is not None or not (call.generates or call.counts) or call.entry.name not in BY_NAME:
         return None
