@@ -75,7 +75,8 @@ def test_a_stream():
     assert streamed_answer(answer(Text("ü"), LOOK, stop="tool", usage=USAGE), context()).decode() == (
         head + '{"text":"ü"}]},"index":0}],' + tail
         + head + '{"functionCall":{"id":"c1","name":"look","args":{"b":1,"a":2}}}]},"finishReason":"STOP","index":0}],'
-        '"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":5,"cachedContentTokenCount":2,"thoughtsTokenCount":4,"totalTokenCount":14},' + tail
+        '"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":5,"cachedContentTokenCount":2,'
+        '"thoughtsTokenCount":4,"totalTokenCount":14},' + tail
     )  # fmt: skip
 
 
