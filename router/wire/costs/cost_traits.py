@@ -24,7 +24,7 @@ _UNCOUNTED = {
     "code_execution": "the tool code_execution",
     "shell": "the tool shell",
 }
-# Google's tools name themselves by a field. It bills searches of the web and of maps, and tells the queries and no count.
+# Google's tools name themselves by a field. It bills searches of the web and of maps; no usage object counts them.
 _GOOGLE = "google search"
 _OF_GOOGLE = {
     **dict.fromkeys(("googleSearch", "google_search"), _GOOGLE),
