@@ -285,6 +285,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     output_caps: tuple[str, ...] = ()
     #: How its requests state the reasoning effort; None where they do not.
     effort: Effort | None = None
+    #: A field's dotted path as a body spells it, for a protocol whose servers read several spellings.
+    spell_field: Callable[[Splice, str], str] = lambda splice, path: path
     #: Makes the smallest request, from a model and the name of the output limit, or one with another text and limit.
     tiny_request: TinyRequest
     #: Adds the request for a stream's usage; False when it is there already, or when that cannot be determined.

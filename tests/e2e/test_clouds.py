@@ -294,3 +294,21 @@ def test_gemini_on_vertex(proxy, upstream, caller, streamed):
     assert "model" not in json.loads(seen.body)
     assert seen.field(b"authorization") == b"Bearer " + KEY.encode()
     assert seen.field(b"x-goog-api-key") is None
+
+
+def test_a_wrong_key_that_google_calls_a_400(tmp_path, upstream):
+    """A caller of Messages gets what it takes for a wrong key: 401 and `authentication_error`, with Google's words."""
+    place = upstream.root.removesuffix("/v1")
+    made = backend("vertex", place, protocols=["messages"], vendor="vertex", auth="key", key=KEY)
+    said = {
+        "code": 400,
+        "message": "API key not valid. Please pass a valid API key.",
+        "status": "INVALID_ARGUMENT",
+        "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}],
+    }
+    upstream.script(plain(json.dumps({"error": said}).encode(), b"400 Bad Request"))
+    with Threaded(tmp_path, backends=[made], echo_model="off") as running:
+        body = {"model": "vertex:claude-opus-5", **TURNS["messages"]}
+        answer = ask(running.port, "/v1/messages", json.dumps(body).encode())
+    assert answer.status == 401
+    assert answer.json() == {"type": "error", "error": {**said, "type": "authentication_error"}}

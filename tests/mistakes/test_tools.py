@@ -234,8 +234,6 @@ def test_a12(proxy):
     for path, api in {
         "/api/chat": "Ollama",
         "/api/tags": "Ollama",
-        "/v1beta/models/gemini-pro:generateContent": "Gemini",
-        "/v1beta/models": "Gemini",
         "/openai/deployments/x/chat/completions": "Azure OpenAI",
         "/model/x/invoke": "Amazon Bedrock",
     }.items():

@@ -116,6 +116,22 @@ class Speaker:
             "message": self.text(),
         }
 
+    def gemini(self):
+        part = self.rng.choice(
+            (
+                {"text": self.text()},
+                {"text": self.text(), "thought": True, "thoughtSignature": self.text()},
+                {"functionCall": {"id": self.text(), "name": self.text(), "args": {"a": self.arguments()}}},
+                {"functionCall": self.text(), "inlineData": {"data": self.text()}},
+            )
+        )
+        finish = self.rng.choice((*[None] * 8, "STOP", "MAX_TOKENS", self.text()))
+        candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": finish, "index": self.number()}
+        made = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": self.number()}}
+        if self.rng.random() < 0.05:
+            made["error"] = self.error()
+        return made
+
     def encode(self, value):
         """JSON with halves as escapes, and at times with control characters as they are."""
         text = json.dumps(value)
@@ -139,7 +155,8 @@ def test_any_halves(source, target, seed):
         out += b"" if stream.failed else stream.end()
         json.dumps(stream.collect_response())
         sent = [json.loads(payload) for _, payload in translate.payloads(out) if payload != b"[DONE]"]
-        kinds = [one.get("type") if target != "chat" else "error" if one.get("error") else "" for one in sent]
+        named = target not in ("chat", "gemini")
+        kinds = [one.get("type") if named else "error" if one.get("error") else "" for one in sent]
         if "error" in kinds:
             behind = kinds[kinds.index("error") + 1 :]
             assert behind == (["response.failed"] if target == "responses" else [])

@@ -52,7 +52,7 @@ def change_body(
             text = (
                 f"effort {effort}" if effort == efforts[-1] else f"effort {efforts[-1]} fitted to the model: {effort}"
             )
-            _note(notes, text, _put_effort(splice, call.entry.effort, effort, model))
+            _note(notes, text, _put_effort(splice, call.entry, effort, model))
         else:
             notes.append("effort left alone: the model does not take it")
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
@@ -154,13 +154,17 @@ def _fit_effort(model: str, form: protocol.Effort, effort: str, taken: tuple[str
     return find_nearest_effort(effort, taken)
 
 
-def _put_effort(splice: Splice, form: protocol.Effort, effort: str, model: str) -> str | None:
-    """Put the effort where the protocol has it, with the protocol's name for it."""
+def _put_effort(splice: Splice, entry: protocol.WireProtocol, effort: str, model: str) -> str | None:
+    """Put the effort where the protocol has it, as the body spells that, with the protocol's name for it."""
+    form = entry.effort
+    if form is None:
+        return None
+    field = entry.spell_field(splice, form.field)
     off: Mapping[str, object] = form.off(model) if effort == "none" else {}
     if not off:
-        return _put(splice, form.field, form.words.get(effort, effort))
-    _remove(splice, form.field)
-    outcomes = [_put(splice, path, value) for path, value in off.items()]
+        return _put(splice, field, form.words.get(effort, effort))
+    _remove(splice, field)
+    outcomes = [_put(splice, entry.spell_field(splice, path), value) for path, value in off.items()]
     return next((outcome for outcome in outcomes if outcome), outcomes[0])
 
 
@@ -184,6 +188,7 @@ def _cap_output(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[s
             _put(splice, name, cap)
             yield f"{name} lowered to {cap}"
     if not given and default:
+        default = call.entry.spell_field(splice, default)
         problem = _put(splice, default, cap)
         yield f"{default} left alone: {problem}" if problem else f"{default} set to {cap}"
 

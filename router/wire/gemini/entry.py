@@ -60,6 +60,7 @@ GEMINI = WireProtocol(
     find_bound=traits.find_bound,
     output_caps=traits.OUTPUT_CAPS,
     effort=Effort(field="generationConfig.thinkingConfig.thinkingLevel", words=traits.LEVELS, off=traits.turn_off),
+    spell_field=traits.spell_field,
     tiny_request=traits.tiny_request,
     rename_model=counting.rename_model,
     own_state=own_signatures.MARK,

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.wire.gemini.names import both, get, get_object
+from router.wire.gemini.names import both, get, get_object, spell, to_snake
 from router.wire.protocol import Images
 from router.wire.raw.json.json_values import Json
+from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import Top
 
 #: Words in the names of models that are usually asked for in this protocol.
@@ -77,6 +78,17 @@ def turn_off(model: str) -> Mapping[str, object]:
     if "gemini-2.5-flash" not in model.lower():
         return {}
     return {"generationConfig.thinkingConfig.thinkingBudget": 0}
+
+
+def spell_field(splice: Splice, path: str) -> str:
+    """A dotted path as the body spells it, in camelCase from where it has no more of it."""
+    first, *_ = steps = path.split(".")
+    holder: Json = {name: splice.value(name) for name in (first, to_snake(first))}
+    found: list[str] = []
+    for step in steps:
+        found.append(spell(holder, step))
+        holder = get_object(holder, step)
+    return ".".join(found)
 
 
 def tiny_request(model: str, cap: str, text: str = "hi", tokens: int = 16) -> Json:

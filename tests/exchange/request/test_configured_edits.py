@@ -272,3 +272,23 @@ def test_thinking_is_turned_off_whatever_efforts_a_model_takes():
     change_body(splice, [Edits(effort="none")], call=call, vendor="", notes=notes, taken=("low", "high"))
     assert json.loads(b"".join(splice.parts()))["thinking"] == {"type": "disabled"}
     assert notes == ["effort none"]
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (
+            {"generation_config": {"temperature": 0}},
+            {"generation_config": {"temperature": 0, "thinkingConfig": {"thinkingLevel": "LOW"}, "maxOutputTokens": 9}},
+        ),
+        (
+            {"generation_config": {"thinking_config": {"thinking_level": "HIGH"}, "max_output_tokens": 20}},
+            {"generation_config": {"thinking_config": {"thinking_level": "LOW"}, "max_output_tokens": 9}},
+        ),
+        ({}, {"generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW"}, "maxOutputTokens": 9}}),
+    ],
+)
+def test_gemini_fields_are_changed_as_the_body_spells_them(body, wanted):
+    """A body in snake_case keeps one field of each name: with both Google's servers decide which of them counts."""
+    found, _ = one(json.dumps(body).encode(), "/v1beta/models/m:generateContent", effort="low", max_tokens=9)
+    assert json.loads(found) == wanted

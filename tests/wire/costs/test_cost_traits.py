@@ -12,6 +12,7 @@ from router.wire.raw.json.json_values import MOST_TOKENS
 from router.wire.raw.json.top_level import peek
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+GEMINI = "/v1beta/models/m:generateContent"
 COMPLETIONS, EMBEDDINGS = "/v1/completions", "/v1/embeddings"
 
 
@@ -85,6 +86,12 @@ def test_limits_that_are_set_elsewhere():
         (RESPONSES, {"tools": [{"type": "image_generation"}]}, {"uncounted": "the tool image_generation"}),
         (RESPONSES, {"tools": [{"type": "code_interpreter"}]}, {"uncounted": "the tool code_interpreter"}),
         (MESSAGES, {"tools": [{"type": "code_execution_20250825"}]}, {"uncounted": "the tool code_execution"}),
+        *(
+            (GEMINI, {"tools": [{name: {}}]}, {"searches": TYPICAL_SEARCHES, "uncounted": "the tool google search"})
+            for name in ("googleSearch", "google_search", "googleSearchRetrieval", "enterprise_web_search")
+        ),
+        (GEMINI, {"tools": [{"googleMaps": {}}]}, {"searches": TYPICAL_SEARCHES, "uncounted": "the tool google maps"}),
+        (GEMINI, {"tools": [{"functionDeclarations": [{"name": "googleSearch"}]}, {"urlContext": {}}]}, {}),
         (RESPONSES, {"tools": "web_search"}, {}),
         (RESPONSES, {"tools": ["web_search", 7, None]}, {}),
         (RESPONSES, {"background": True}, {"uncounted": "an answer in the background (background = true)"}),

@@ -68,14 +68,15 @@ def test_a_whole_answer():
 
 
 def test_a_stream():
-    """Byte for byte: texts as they come, a call whole, then an empty text with the finish reason and the usage."""
+    """Byte for byte: texts as they come, then the call that the answer ends with, whole, with the finish reason and the
+    usage."""
     tail = '"modelVersion":"asked","responseId":"r1"}\r\n\r\n'
     head = 'data: {"candidates":[{"content":{"role":"model","parts":['
     assert streamed_answer(answer(Text("ü"), LOOK, stop="tool", usage=USAGE), context()).decode() == (
         head + '{"text":"ü"}]},"index":0}],' + tail
-        + head + '{"functionCall":{"id":"c1","name":"look","args":{"b":1,"a":2}}}]},"index":0}],' + tail
-        + head + '{"text":""}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":5,'
-        '"candidatesTokenCount":5,"cachedContentTokenCount":2,"thoughtsTokenCount":4,"totalTokenCount":14},' + tail
+        + head + '{"functionCall":{"id":"c1","name":"look","args":{"b":1,"a":2}}}]},"finishReason":"STOP","index":0}],'
+        '"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":5,"cachedContentTokenCount":2,'
+        '"thoughtsTokenCount":4,"totalTokenCount":14},' + tail
     )  # fmt: skip
 
 
@@ -203,7 +204,7 @@ def test_sources_are_told_at_the_end(blocks, grounding):
 
 
 def test_calls_are_written_when_they_are_whole():
-    """A call waits for its arguments, and goes out before what follows it: its client may run it at once."""
+    """A call waits for its arguments, and goes out before the text that follows it."""
     ctx = context()
     events = [
         Began("r1", "m", Usage()),
@@ -217,9 +218,18 @@ def test_calls_are_written_when_they_are_whole():
     ]
     pieces = [streamed([*events[:at]], ctx) for at in range(1, len(events) + 1)]
     sizes = [len(chunks(piece)) for piece in pieces]
-    assert sizes == [0, 0, 0, 0, 1, 1, 3, 4]
+    assert sizes == [0, 0, 0, 0, 0, 0, 3, 4]
     names = [[*part, part.get("functionCall", {}).get("name")] for part in parts_of(pieces[-1])]
     assert names == [["functionCall", "f"], ["functionCall", "g"], ["text", None]]
+
+
+def test_the_calls_that_end_an_answer_come_with_its_end():
+    """All in the chunk with the finish reason: google-genai 1.x carries out the calls of the last chunk alone."""
+    other = ToolCall("c2", "hear", "{}")
+    only = chunks(streamed_answer(answer(LOOK, other, stop="tool", usage=USAGE), context()))
+    [candidate] = only[-1]["candidates"]
+    assert (len(only), candidate["finishReason"]) == (1, "STOP")
+    assert [part["functionCall"]["name"] for part in candidate["content"]["parts"]] == ["look", "hear"]
 
 
 def test_calls_that_come_at_once_keep_their_order():

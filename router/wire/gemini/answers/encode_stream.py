@@ -1,11 +1,12 @@
 """Encodes neutral events as a Gemini stream.
 
 Rules of this file: nothing but `data: ` lines and blank lines, since clients fail on anything else; a call is one part
-with all of its arguments, so it is held until it is whole; the last chunk has the finish reason and the usage, and a
-part with an empty text, which carries the reasoning that no call carried.
+with all of its arguments, so it is held until it is whole; the last chunk has the finish reason and the usage, and
+the calls that the answer ends with, else a part with an empty text, which also carries the reasoning that no call
+carried: google-genai before 2.0 carries out the calls of the last chunk alone.
 
-A call is written once its arguments are a whole object and something else comes, or at the end; calls keep their
-order, and text overtakes a call whose arguments still come.
+A call is written once its arguments are a whole object and text comes, or at the end; calls keep their order, and text
+overtakes a call whose arguments still come.
 """
 
 from collections import deque
@@ -153,10 +154,9 @@ class GeminiEncoder:
 
     def _write_call_began(self, event: CallBegan) -> bytes:
         self._grounding.end_block()
-        before = self._write_whole_calls()
         call = self._calls[event.index] = _Call(event, self._thoughts.sign_call(event.id))
         self._waiting.append(call)
-        return before
+        return b""
 
     def _write_call_delta(self, event: CallDelta) -> bytes:
         call = self._calls[event.index]
@@ -175,27 +175,32 @@ class GeminiEncoder:
 
     def _write_call(self, call: _Call) -> bytes:
         self._begin("", "")
+        return large_json.frame(_BEGINNING, self._make_part(call), self._tail)
+
+    def _make_part(self, call: _Call) -> Json:
         self._thoughts.begin_text()
         call.sent = True
         part = encode_call(call.began, "".join(call.fragments), call.signature, self._ctx)
         call.fragments.clear()
-        return large_json.frame(_BEGINNING, part, self._tail)
+        return part
 
     def _write_pinged(self, event: Pinged) -> bytes:
         return _PING
 
     def _write_ended(self, event: Ended) -> bytes:
         self._begin("", "")
-        out = [self._write_whole_calls()]
         refusal = "".join(self._refusal)
+        out: list[bytes] = []
         if refusal and event.stop != "refusal":
             # A model that refuses in its own words just says them there.
+            out.append(self._write_whole_calls())
             self._thoughts.say(refusal)
             out.append(self._text_chunk(refusal, b"}"))
-        out += [self._write_call(call) for call in self._waiting]
+        last = [self._make_part(call) for call in self._waiting]
         signature = self._thoughts.sign_text()
-        closing: Json = {"text": "", "thoughtSignature": signature} if signature else {"text": ""}
-        ending = encode_ending([closing], event, refusal, self._grounding.collect(), self._ctx)
+        if signature or not last:
+            last.append({"text": "", "thoughtSignature": signature} if signature else {"text": ""})
+        ending = encode_ending(last, event, refusal, self._grounding.collect(), self._ctx)
         out.append(large_json.frame(b"data: ", ending | self._named, b"\r\n\r\n"))
         return b"".join(out)
 
