@@ -114,6 +114,10 @@ def _collect_process(runtime: Runtime) -> Iterator[Metric]:
     for reason, count in runtime.gate_refusals.counts.items():
         family.add_metric([reason], count)
     yield family
+    if runtime.spans is not None:
+        spans = runtime.spans
+        yield CounterMetricFamily("fairlead_telemetry_exported_spans", "Spans a collector took.", spans.exported)
+        yield CounterMetricFamily("fairlead_telemetry_dropped_spans", "Spans that were lost.", spans.dropped)
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
     yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.memory.reserved)

@@ -18,6 +18,7 @@ from router.policy.routing.clients import identify_client
 from router.policy.routing.table import Route
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import make_entry
+from router.telemetry.trace_context import PARENT, PARENT_LIMIT
 from router.wire.headers.agent_hints import hint_headers
 from router.wire.headers.rate_limits import limit_headers
 from router.wire.neutral.context import NOTE_LIMIT, format_losses
@@ -44,6 +45,9 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     record = arrival.record
     record.client = identify_client(arrival.request.fields)
     record.hints = hint_headers(arrival.request.fields)
+    parent = arrival.request.fields.get(PARENT)
+    if parent is not None:
+        record.trace = parent[:PARENT_LIMIT].decode("latin-1")
     status = 0
     if attempt is not None:
         record.root = price_root(attempt.target.backend)

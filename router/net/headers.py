@@ -89,6 +89,10 @@ _NEVER_SENT = (HOP_BY_HOP | CREDENTIALS) | {
     b"metadata",
     b"metadata-flavor",
     b"x-google-metadata-request",
+    # Who is traced, and what their programs tell each other; a host that the user lists gets fairlead's own.
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
 }
 # sec-: fetch metadata of browsers, and the subprotocols of a websocket, where OpenAI's clients put their key.
 _NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-", b"x-aws-ec2-metadata-")

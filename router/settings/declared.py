@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from router.settings.declaring.declaration import Declaration, declare
+from router.settings.declaring.drain import DRAIN
 from router.settings.declaring.shared import NAME, ON_LOSS, REFUSE, URL, UTC, ZONE
 from router.settings.kinds import (
     BACKEND,
@@ -20,6 +21,7 @@ from router.settings.kinds import (
     SWITCH,
     TEXT,
     TIME,
+    WORKERS,
     Frozen,
     Secret,
     choice,
@@ -48,6 +50,14 @@ class Settings:
         restart=True,
     )
     port: int = declare("port", PORT, 3456, "PORT", "port to listen on; 0 picks a free one", restart=True)
+    workers: int = declare(
+        "workers",
+        WORKERS,
+        1,
+        "NUMBER",
+        "processes that serve the port, such as one a core; on Windows one",
+        restart=True,
+    )
     api_key: Secret | None = declare(
         "api_key",
         SECRET,
@@ -107,6 +117,29 @@ class Settings:
     )
     queue_timeout: float = declare(
         "queue.timeout", TIME, 60.0, "TIME", "maximum wait for a backend, its accounts and a budget"
+    )
+    drain_delay: float = declare(
+        "drain.delay",
+        DRAIN,
+        0.0,
+        "TIME",
+        "how long a proxy that was told to stop still accepts connections, with /readyz at 503, until a load balancer "
+        "has taken it out",
+    )
+    drain_time: float = declare(
+        "drain.time",
+        DRAIN,
+        10.0,
+        "TIME",
+        "how long open answers then have to end before they get an error event; agents may need 300s",
+    )
+    metrics_token: Secret | None = declare(
+        "metrics.token",
+        SECRET,
+        None,
+        "TOKEN",
+        "token that reads /metrics and nothing else, or where it is found: env:VARIABLE, file:PATH",
+        secret=True,
     )
     usage_probe: bool = declare(
         "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"
@@ -287,6 +320,32 @@ class Settings:
     )
     shared_timezone: str = declare(
         "shared.timezone", ZONE, UTC, "ZONE", "time zone of a team's days and months, such as Europe/Berlin"
+    )
+    telemetry_otlp: str | None = declare(
+        "telemetry.otlp",
+        ADDRESS,
+        None,
+        "URL",
+        "OpenTelemetry collector that gets a span of each request and metrics, without texts, by OTLP over HTTP: below "
+        "it are /v1/traces and /v1/metrics; unset, none is contacted",
+        restart=True,
+    )
+    telemetry_headers: Secret | None = declare(
+        "telemetry.headers",
+        SECRET,
+        None,
+        "HEADERS",
+        "headers for the collector, name=value,name=value with %20 for a space, or where they are found: env:VARIABLE, "
+        "file:PATH, keyring:SERVICE/USER",
+        secret=True,
+        restart=True,
+    )
+    telemetry_trace_hosts: tuple[str, ...] = declare(
+        "telemetry.trace_hosts",
+        NAMES,
+        (),
+        "HOSTS",
+        "hosts of backends that get the trace context (traceparent, tracestate), separated by commas; no other does",
     )
     context_fill: bool = declare(
         "context.fill",

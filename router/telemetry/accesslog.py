@@ -100,6 +100,8 @@ class RequestRecord(msgspec.Struct, gc=False):
     tag: str = ""
     #: The name of the client key, '' for none.
     key: str = ""
+    #: The caller's `traceparent` as it came, '' without one.
+    trace: str = ""
     #: The attempts, as far as they are known.
     tries: list[AttemptRecord] = []
     binding: BindingRecord | None = None

@@ -6,7 +6,7 @@ listeners or reservations, the entry is made at once.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from router.store.history.derive import compile_entry
 from router.store.history.entry import ENTRY_TYPE, HistoryEntry
@@ -36,6 +36,8 @@ class Recorder:
         self.listeners: set[Listener] = set()
         #: Replaces a request's reservation by what it used; None while nothing is reserved.
         self.settle: Listener | None = None
+        #: Takes requests that have ended, in the ledger's thread; None while nothing is exported. It must not wait.
+        self.export: Callable[[Sequence[HistoryEntry]], None] | None = None
         #: Backends whose requests are not recorded, though listeners are told: those of the demo's own requests.
         self.unrecorded: frozenset[str] = frozenset()
         self._counters = Counters()
@@ -51,6 +53,11 @@ class Recorder:
             self._enqueue(record)
         elif self.listeners:
             self._tell(make_entry(record))
+
+    def tell_remote(self, entry: HistoryEntry) -> None:
+        """Tell the listeners of a request that another process of this port has served and recorded."""
+        self._recent.append(entry)
+        self._tell(entry)
 
     def add_refused(self, record: RequestRecord) -> None:
         """Record a request that could not be parsed, or whose path is not served. `record.path` must be a word for
@@ -100,6 +107,8 @@ class Recorder:
             self._history.extend(entries)
             self._counters.count(entries)
             self._recent.extend(entries)
+            if self.export is not None:
+                self.export(entries)
         return bool(ended)
 
     @property

@@ -27,19 +27,24 @@ from router.settings import Settings
 from router.store.captures.folder import ARMED_KEPT, Captures, capture_notice
 from router.store.home.home import Home
 from router.store.interfaces import (
+    AccountStates,
     LearnedLimitStore,
     ResourceOwners,
     SeenLifetimeStore,
+    SharedKeys,
     StoredResponses,
     StoreWriter,
 )
+from router.store.keys.shared_keys import NoSharedKeys
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.gate_refusals import GateRefusals
+from router.telemetry.otlp.queue import SpanQueue
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.client_keys.registry import ClientKeys
+from router.upstream.client_keys.shared import tell_keys
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
 from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop
@@ -88,6 +93,7 @@ class Runtime:
     snapshot: Snapshot
     connections: ConnectionPool
     ledger: StoreWriter
+    account_states: AccountStates
     resource_owners: ResourceOwners
     stored_responses: StoredResponses
     learned_limits: LearnedLimitStore
@@ -96,6 +102,7 @@ class Runtime:
     captures: Captures
     guard: Guard
     notifier: Notifier
+    shared_keys: SharedKeys = field(default_factory=NoSharedKeys)
     client_keys: ClientKeys = field(default_factory=ClientKeys)
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
@@ -112,6 +119,8 @@ class Runtime:
     running: set[LiveRequest] = field(default_factory=set[LiveRequest])
     #: The cache of answers; None until a request may be answered from it.
     answer_cache: LazyCache | None = None
+    #: The spans that wait for a collector; None where none is named.
+    spans: SpanQueue | None = None
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Where this proxy listens, if it does.
@@ -159,6 +168,7 @@ class Runtime:
         self.credentials.wake()
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.client_keys.apply(configuration.client_keys, self.settings)
+        tell_keys(self.shared_keys, configuration.client_keys, self.settings)
         self.apply_budgets()
         broken = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *broken], key=lambda backend: backend.added)
@@ -231,9 +241,10 @@ class Runtime:
         self.connections.configure({target.origin for target in targets}, self.snapshot.outbound.roots)
         self.log.hide(secret for target in targets for secret in target.hidden)
         references = {target.reference for target in targets if target.reference is not None}
-        if self.settings.search_key is not None:
-            self.log.hide([self.settings.search_key])
-            references.add(self.settings.search_key.reveal())
+        for stored in (self.settings.search_key, self.settings.telemetry_headers):
+            if stored is not None:
+                self.log.hide([stored])
+                references.add(stored.reveal())
         self.log.hide(one for one in (self.settings.shared_secret, self.settings.shared_password) if one is not None)
         self.credentials.retain_only(references)
 

@@ -33,6 +33,10 @@ GOOD = {
     "timeouts.idle": ("1h", 3600.0),
     "timeouts.total": ("90", 90.0),
     "pool.strategy": ("Fill-First", "fill-first"),
+    "drain.delay": ("0", 0.0),
+    "drain.time": ("5m", 300.0),
+    "metrics.token": ("env:PROMETHEUS_TOKEN", Secret("env:PROMETHEUS_TOKEN")),
+    "workers": ("4", 4),
     "queue.max_concurrent": ("1", 1),
     "queue.max_queued": ("100000", 100_000),
     "queue.timeout": ("90s", 90.0),
@@ -58,6 +62,9 @@ GOOD = {
     "shared.password": ("file:/run/secrets/valkey", Secret("file:/run/secrets/valkey")),
     "shared.on_loss": ("Allow", "allow"),
     "shared.timezone": ("Europe/Berlin", "Europe/Berlin"),
+    "telemetry.otlp": ("http://localhost:4318/", "http://localhost:4318"),
+    "telemetry.headers": ("authorization=Bearer%20x", Secret("authorization=Bearer%20x")),
+    "telemetry.trace_hosts": ("api.example, gateway.example", ("api.example", "gateway.example")),
     "context.fill": ("on", True),
     "demo": ("off", False),
     "ui": ("off", False),
@@ -87,6 +94,7 @@ BAD = {
     "fast_model": [" "],
     "default_backend": ["", "a b", "-a", "x" * 65],
     "pool.strategy": ["", "best"],
+    "workers": ["0", "-1", "65", "auto"],
     "queue.max_concurrent": ["0", "-1", "1e3", "100001"],
     "queue.max_queued": ["", "many"],
     "queue.timeout": ["0", "soon"],
@@ -97,6 +105,9 @@ BAD = {
     "timeouts.first_byte": ["none", "0"],
     "timeouts.idle": ["never"],
     "timeouts.total": ["1:30"],
+    "drain.delay": ["-1s", "soon", "301s"],
+    "drain.time": ["", "6m"],
+    "metrics.token": ["", "a b"],
     "auto_cache": ["maybe"],
     "echo_model": [""],
     "loss": ["", "never"],
@@ -136,6 +147,9 @@ BAD = {
     "shared.password": ["", "a b"],
     "shared.on_loss": ["", "closed"],
     "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base", "Mars/Base"],
+    "telemetry.otlp": ["", "collector", "http://collector.example:4318", "https://a?b"],
+    "telemetry.headers": ["", "a b"],
+    "telemetry.trace_hosts": [],
     "context.fill": ["", "maybe"],
     "upgrade.url": [
         *(
@@ -196,7 +210,8 @@ def test_every_setting_is_declared_whole():
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
     flags = {entry.key: entry.flag for entry in DECLARATIONS if entry.secret}
-    assert flags == dict.fromkeys(("api_key", "search.key", "shared.secret", "shared.password"), "")
+    names = ("api_key", "metrics.token", "search.key", "shared.secret", "shared.password", "telemetry.headers")
+    assert flags == dict.fromkeys(names, "")
 
 
 @pytest.mark.parametrize(

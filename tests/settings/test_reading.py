@@ -151,6 +151,7 @@ def test_each_source_wins_over_those_below(entry):
     """default < file < environment < flag, and the source of the value is kept."""
     texts = {"host": ("a", "b", "c"), "port": ("1", "2", "3")}
     texts["search.base_url"] = ("https://a", "https://b", "https://c")
+    texts["telemetry.otlp"] = ("https://a", "https://b", "https://c")
     texts["shared.url"] = ("redis://localhost/1", "redis://localhost/2", "redis://localhost/3")
     texts["notify"] = ("halt", "back", "budget")
     texts["upgrade.url"] = ("https://a", "https://b", "https://c")

@@ -29,6 +29,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
+from router.telemetry.trace_context import is_listed, make_lines
 from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.top_level import Top, peek
@@ -309,6 +310,16 @@ async def _open_exchange(
 
 def _build_headers(attempt: Attempt) -> Lines:
     """The header lines to send upstream, without the length of the body."""
+    lines = _build_lines(attempt)
+    context = attempt.context
+    settings = context.snapshot.settings
+    if settings.telemetry_trace_hosts and is_listed(attempt.target.host, settings.telemetry_trace_hosts):
+        exported = settings.telemetry_otlp is not None
+        lines = [*lines, *make_lines(context.record.id, context.request.fields, exported=exported)]
+    return lines
+
+
+def _build_lines(attempt: Attempt) -> Lines:
     plan = attempt.plan
     if plan is not None and plan.caller != plan.spoken:
         return translated_headers(attempt, plan)

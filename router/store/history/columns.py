@@ -242,6 +242,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("charge", source="record.usage.charge"),
     Column("extras", source="record.usage.extras"),
     Column("root", source="record.root"),
+    Column("trace", source="record.trace"),
     Column("hints", source="hints if record.hints else None"),
     Column("windows", source="limits.windows"),
     Column("tries", source="tuple(record.tries)"),

@@ -61,6 +61,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     tag: str = ""
     #: The name of the client key, '' for none.
     key: str = ""
+    #: The caller's `traceparent` as it came, '' without one.
+    trace: str = ""
     #: What kind of request it is, as the client says: main, subagent, workflow, compaction, auxiliary; '' when it does
     #: not say.
     request_class: str = ""

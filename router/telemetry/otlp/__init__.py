@@ -1,0 +1,1 @@
+"""Spans and metrics in OTLP's JSON form, by OpenTelemetry's conventions for generative AI. Texts are never part."""

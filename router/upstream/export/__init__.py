@@ -1,0 +1,1 @@
+"""Exports of what requests were like, to collectors that the user names."""
