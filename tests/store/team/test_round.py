@@ -1,16 +1,18 @@
 """Rounds of several processes over a real server: shares, booking, halts, and a server that loses data."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from router.policy.budget.budgets import ALL, Budget, budget_key, compute_share, find_budget_term
-from router.policy.budget.guard import Halt
+from router.policy.budget.guard import Halt, read_rules
 from router.policy.budget.reservations import Claim
-from router.settings import Secret
+from router.settings import Secret, Settings
 from router.settings.declaring.shared import find_zone, parse_address
 from router.store.team.client import Refused, TeamClient, Unreachable
 from router.store.team.keys import KeyNames
@@ -294,7 +296,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@profile(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_shares_are_those_of_the_policy(world, steps):
     """The script hands out what `compute_share` does, which the embedded store and the simulation use."""
@@ -368,3 +370,15 @@ def write_acl(folder):
     path = folder / "users.acl"
     path.write_text("\n".join(lines).replace("PASSWORD", "password-of-the-server") + "\n")
     return path
+
+
+def test_days_of_a_team_begin_in_its_time_zone():
+    """All machines count a moment in the same day, whatever their own time zones are; without a team it is theirs."""
+    settings = Settings(shared_url="redis://localhost", shared_timezone="Asia/Tokyo", guard_day_usd=1.0)
+    [budget] = read_rules(settings).budgets
+    evening = 1_796_140_800.0  # 2026-12-01T16:00Z
+    assert find_budget_term(budget, evening).label == "day 2026-12-02"
+    [budget] = read_rules(replace(settings, shared_timezone="UTC")).budgets
+    assert find_budget_term(budget, evening) == ("day 2026-12-01", 1_796_083_200.0, 1_796_169_600.0)
+    [budget] = read_rules(replace(settings, shared_url=None)).budgets
+    assert budget.zone is None
