@@ -83,7 +83,10 @@ class Portions(NamedTuple):
 class RateLimit:
     """The limits of one backend or account, and what was sent to it in the last minute."""
 
-    __slots__ = ("_last", "_requests", "_tokens", "counted_requests", "counted_tokens", "limits", "portions")
+    __slots__ = (
+        *("_elsewhere", "_last", "_requests", "_tokens"),
+        *("counted_requests", "counted_tokens", "limits", "portions"),
+    )
 
     def __init__(self, limits: RateSettings):
         self.limits = limits
@@ -92,6 +95,8 @@ class RateLimit:
         #: What this process counted since its start.
         self.counted_requests = self.counted_tokens = 0
         self._requests, self._tokens = _Minute(), _Minute()
+        # What other processes of a team sent, which the two above count too; None before any has.
+        self._elsewhere: tuple[_Minute, _Minute] | None = None
         self._last = -1e18
 
     def wait(self, now: float, tokens: int) -> Wait:
@@ -108,7 +113,7 @@ class RateLimit:
         return last if last.until > now else Wait(now)
 
     def _wait_for_portions(self, now: float, tokens: int, portions: Portions) -> list[Wait]:
-        limits, used = self.limits, self.used(now)
+        limits, used = self.limits, self.used_here(now)
         waits: list[Wait] = []
         if limits.rpm is not None:
             waits.append(Wait(portions.rpm.wait(now, used["rpm"][0], 1), "rpm"))
@@ -134,14 +139,25 @@ class RateLimit:
             self.counted_tokens += tokens
 
     def count_elsewhere(self, now: float, requests: int, tokens: int) -> None:
-        """Count what another process sent under the same limits."""
-        for limit, minute, number in (
-            (self.limits.rpm, self._requests, requests),
-            (self.limits.tpm, self._tokens, tokens),
+        """Count what another process of a team sent under the same limits."""
+        if self._elsewhere is None:
+            self._elsewhere = (_Minute(), _Minute())
+        for limit, minutes, number in (
+            (self.limits.rpm, (self._requests, self._elsewhere[0]), requests),
+            (self.limits.tpm, (self._tokens, self._elsewhere[1]), tokens),
         ):
-            if limit is not None and number:
+            for minute in minutes if limit is not None and number else ():
                 minute.forget(now)
                 minute.add(now, number)
+
+    def used_here(self, now: float) -> dict[str, tuple[int, int]]:
+        """As `used`, without what other processes of a team sent."""
+        found = self.used(now)
+        for name, minute in zip(("rpm", "tpm"), self._elsewhere or (), strict=False):
+            if name in found:
+                minute.forget(now)
+                found[name] = (max(0, found[name][0] - max(0, minute.total)), found[name][1])
+        return found
 
     def share(self, now: float) -> float:
         """What is left of this minute, 0 to 1."""

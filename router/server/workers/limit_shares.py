@@ -58,7 +58,7 @@ class LimitShares:
 
     def _attach_rate(self, kind: str, name: str, rate: RateLimit, changed: Callable[[], None]) -> None:
         def measure(unit: str) -> Callable[[], int]:
-            return lambda: rate.used(boot_time()).get(unit, (0, 0))[0]
+            return lambda: rate.used_here(boot_time()).get(unit, (0, 0))[0]
 
         rate.portions = Portions(
             self._share((kind, name, RPM), lambda: rate.limits.rpm or 0, measure(RPM), changed),

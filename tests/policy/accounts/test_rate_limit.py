@@ -90,4 +90,6 @@ def test_what_others_sent_counts_and_is_not_told_again():
     assert limit.wait(2.0, 1).limit == "rpm"
     assert limit.used(2.0) == {"rpm": (3, 3), "tpm": (60, 100)}
     assert (limit.counted_requests, limit.counted_tokens) == (1, 10)
+    assert limit.used_here(2.0) == {"rpm": (1, 3), "tpm": (10, 100)}
+    assert limit.used_here(70.0) == limit.used(70.0) == {"rpm": (0, 3), "tpm": (0, 100)}
     RateLimit(RateSettings()).count_elsewhere(1.0, 5, 5)
