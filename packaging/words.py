@@ -24,6 +24,8 @@ from router.setup.table import TOOLS as SETUP_TOOLS
 
 FOLDER = Path(__file__).parents[1] / "router" / "cli" / "completions" / "tables"
 _HELP_LENGTH = 60
+# The command with an option for each setting.
+_PROXY = "proxy"
 
 # What stands for a value in help -> the kind of its completions. One not named here has none.
 _METAVARS = {
@@ -81,7 +83,12 @@ _KINDS = {"model": "model", "default_backend": "backend", "backend": "backend", 
 
 def build_tables() -> dict[str, str]:
     """File -> its text, as it should be."""
-    return {"commands.py": _format_commands(), "settings.py": _format_settings(), "names.py": _format_names()}
+    return {
+        "commands.py": _format_commands(),
+        "proxy_options.py": _format_proxy_options(),
+        "settings.py": _format_settings(),
+        "names.py": _format_names(),
+    }
 
 
 def shorten(text: str) -> str:
@@ -97,6 +104,7 @@ def _format_commands() -> str:
         '"""The commands. Written by `python packaging/words.py`."""',
         "",
         "from router.cli.completions.rows import Command, Option",
+        "from router.cli.completions.tables.proxy_options import PROXY_OPTIONS",
         "",
         "# fmt: off",
         "# ruff: noqa: E501",
@@ -115,6 +123,21 @@ def _format_commands() -> str:
     return "\n".join([*lines, "}", ""])
 
 
+def _format_proxy_options() -> str:
+    """The options of the proxy, which are as many as there are settings."""
+    [proxy] = [leaf for leaf in read_tree() if isinstance(leaf, Leaf) and leaf.name == _PROXY]
+    lines = [
+        '"""The options of `fairlead proxy`. Written by `python packaging/words.py`."""',
+        "",
+        "from router.cli.completions.rows import Option",
+        "",
+        "# fmt: off",
+        "# ruff: noqa: E501",
+        "PROXY_OPTIONS = (",
+    ]
+    return "\n".join([*lines, *(row.removeprefix("    ") for row in _format_options(proxy)), ")", ""])
+
+
 def _list_key_sources(leaves: Iterable[Leaf]) -> list[str]:
     """The rows of the options that several commands share, and which are written once."""
     rows = next(_format_options(leaf) for leaf in leaves if leaf.name == "accounts add")
@@ -124,7 +147,7 @@ def _list_key_sources(leaves: Iterable[Leaf]) -> list[str]:
 def _format_command(leaf: Leaf, sources: list[str]) -> list[str]:
     kinds = ", ".join(_format_value(_find_kind(leaf.name, action)) for action in leaf.positionals)
     lines = [f"    {_quote(leaf.name)}: Command({_quote(leaf.about)}, ({kinds}{',' * bool(kinds)}), ("]
-    rows = _format_options(leaf)
+    rows = _format_options(leaf) if leaf.name != _PROXY else ["        *PROXY_OPTIONS,"]
     if not rows:
         return [lines[0] + ")),"]
     first = rows.index(sources[0]) if sources[0] in rows else 0

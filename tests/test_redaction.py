@@ -7,6 +7,7 @@ import random
 import pytest
 
 from router.redaction import KEYS, MARK, SEARCH_LIMIT, Redactor, remove_controls
+from router.settings.secret_names import is_secret_name
 
 from .growth import grows_evenly
 from .spellings import SPELLINGS, leaks
@@ -234,3 +235,31 @@ def test_the_quick_look_passes_ids():
     """Of keys as providers issue them: a usual head costs no search."""
     assert not Redactor([f"sk-ant-api03-{'a1' * 40}"]).suspects([b"req_011CSHoEeqs5C35K2UUqR7Fy", b"8f" * 18])
     assert not Redactor([]).suspects([b"8f" * 18])
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ABSKQmVkcm9ja0FQSUtleS1leGFtcGxl==",
+        "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ya29.a0AfH6SMB-example_token",
+        "nvapi-abcdefghijklmnop",
+        "hf_abcdefghijklmnop",
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
+        "X-Amz-Signature=0123456789abcdef",
+        "X-Amz-Security-Token=IQoJb3JpZ2luX2Vj%2Fexample",
+    ],
+)
+def test_credentials_of_clouds_look_like_keys(secret):
+    """A cloud's key, token, JWT or presigned query in a log is removed by its look, and the words around it stay."""
+    assert KEYS.sub("[redacted]", f"it said {secret} twice") == "it said [redacted] twice"
+    assert KEYS.sub("", "an eyJe, a hf_word and X-Amz-Date=20260801") == "an eyJe, a hf_word and X-Amz-Date=20260801"
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature", "api-key", "refresh_token", "assertion"]
+)
+def test_credentials_of_clouds_have_secret_names(name):
+    """The names by which clouds are sent credentials say that their values are secret."""
+    assert is_secret_name(name)

@@ -60,7 +60,7 @@ BOUNDS: dict[str, dict[str, Input]] = {
         "_NUMBER": SETTING,
         "_ZONE": SETTING,
     },
-    "backends/regions.py": {
+    "store/keys/regions.py": {
         "_FORM": SETTING,
         "_HOST": NAME,
     },
@@ -273,6 +273,23 @@ BOUNDS: dict[str, dict[str, Input]] = {
     },
     "wire/gemini/models.py": {
         "pattern": NAME,
+    },
+    "wire/gemini/requests/resource_names.py": {
+        "'(?:/upload)?/v1(?:alpha|beta)/files(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/cachedContents(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/interactions(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)/batches(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/operations(?:/|$)'": HEAD,
+        "'/v1(?:alpha|beta)?/tunedModels(?:/|$)'": HEAD,
+        "'(?:/upload)?/v1(?:alpha|beta)?/fileSearchStores(?:/|$)'": HEAD,
+        "_IN_PATH": HEAD,
+        "_WHOLE": BODY,
+        "_FILE": BODY,
+        "_CACHE": BODY,
+        "_EARLIER": BODY,
+    },
+    "wire/gemini/traits.py": {
+        "_MEDIA_TYPE": BODY,
     },
     "wire/messages/errors.py": {
         "_OTHER_THINGS": BODY,

@@ -109,6 +109,16 @@ def test_no_command_loads_what_draws_the_screen(ran, arguments):
     assert not [name for name in modules if name.startswith("router.cli.tui.") and not name.endswith(".command")]
 
 
+def test_the_first_frame_waits_for_no_protocol():
+    """The full-screen view draws its first frame without what knows the protocols, sends requests, or reads a file."""
+    program = "import sys, router.cli.tui.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=PATIENCE)
+    modules = set(done.stdout.decode().split())
+    assert "textual" in modules
+    assert not {"trio", "h11", "httpx", "sqlite3", "tomlkit"} & tops(modules)
+    assert not {"router.wire.protocols", "router.policy.routing.table", "router.cli.tui.source"} & modules
+
+
 def test_the_server_for_agents_starts_light(ran):
     """Every start of an agent waits for it: no parser, no network, none of the forms that its lists are made from."""
     _, code, modules = ran("mcp")
@@ -153,6 +163,37 @@ async def main():
 
 trio.run(main)
 """
+
+
+# Serves until it has loaded everything, and prints what of a team's store is loaded.
+TEAM_PROGRAM = """
+import os, sys
+import trio
+from router.server.serve import running
+from router.settings import Settings
+from router.store.home.home import open_home
+
+async def main():
+    async with running(Settings(port=0, require_key="off"), open_home(os.environ)) as serving:
+        await serving.loaded.wait()
+        print(*[name for name in sys.modules if name.startswith(("router.store.team", "valkey", "redis"))])
+
+trio.run(main)
+"""
+
+
+def test_a_proxy_without_a_team_loads_nothing_of_one(tmp_path):
+    """Without shared.url neither the store of a team nor the client of its server is loaded."""
+    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", TEAM_PROGRAM],
+        env={**keep, "HOME": str(tmp_path), "FAIRLEAD_HOME": str(tmp_path / "home")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.split() == []
 
 
 def test_the_page_is_loaded_by_the_first_request_to_it(tmp_path):

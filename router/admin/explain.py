@@ -242,7 +242,8 @@ def _check_login(call: calls.Call, route: Route, fields: Mapping[bytes, bytes], 
     """Raise Unauthenticated where the caller's own login would not be passed on; without one among the fields, only its
     protocol tells."""
     if route.backend.auth == "client":
-        obstacle = caller_login.find_obstacle(call, route.backend, caller_login.collect_values(fields.items()) or None)
+        values = caller_login.collect_values(fields.items()) or None
+        obstacle = caller_login.find_obstacle(call, route.backend, route.model, values)
         if obstacle is not None:
             raise Unauthenticated(obstacle.explain(route, snapshot.table))
 
@@ -273,7 +274,7 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
         found.next = f"{order[1].alias} {room_words(service, order[1], now, want)}"
 
     def serves(hop: Route) -> bool:
-        login = hop.backend.auth != "client" or caller_login.find_obstacle(call, hop.backend, None) is None
+        login = hop.backend.auth != "client" or caller_login.find_obstacle(call, hop.backend, hop.model, None) is None
         return hop.backend.name in snapshot.services and speaks(call, hop) and login
 
     hops = build_chain(route, snapshot.table, serves)

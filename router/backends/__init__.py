@@ -173,8 +173,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     models_path: str = "/models"
     #: What a key of it must be allowed, as a sentence; '' where every key may ask for text.
     key_needs: str = ""
-    #: How values begin that users take for a key of it and that are none.
-    no_keys: tuple[str, ...] = ()
     #: A command of the provider's own tool that prints a key, '' for none.
     key_command: str = ""
     #: The source of keys that are made from the user's own credentials of the cloud, '' for none.
@@ -183,8 +181,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     error_hints: tuple[tuple[str, str], ...] = ()
     #: The public document that this entry follows; '' for entries older than this field.
     source: str = ""
-    #: Its roots in other regions, and its former roots.
+    #: Its roots in other regions, and its former ones, which still answer.
     other_roots: tuple[str, ...] = ()
+    #: Those of them that it advises to leave for `root`.
+    former_roots: tuple[str, ...] = ()
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True

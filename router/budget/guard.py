@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import trio
 
 from router.budget.demand import Demand, UncountedRequests
+from router.budget.refusals import make_busy, make_lost, make_refusal
 from router.budget.sync import BudgetSync
 from router.budget.waiting_line import Waiter, WaitingLine
-from router.errors import BudgetBusy, Halted
 from router.host.notify import Notifier
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
@@ -27,12 +27,10 @@ from router.policy.budget.reservations import Estimate, Model, Reservations, Siz
 from router.policy.routing.table import DEMO, SEARCH
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry
-from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
+from router.store.interfaces import SharedBudgets, SharedServer, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens
 from router.wire.calls import is_free
 
-#: After how many seconds a client does well to repeat a request that found no room in time.
-REPEAT_SECONDS = 5
 # How often the first in line looks whether requests of other processes have ended.
 _AGAIN_SECONDS = 0.1
 # What a request may take besides its wait for room, until it is sent.
@@ -153,7 +151,7 @@ class Guard:
         halt = self.held(*scopes)
         if halt is not None:
             state = self._reservations.states.get(halt.budget_key)
-            refusal = _make_refusal(policy.explain_refusal(halt, self._clock(), state), "halted")
+            refusal = make_refusal(policy.explain_refusal(halt, self._clock(), state), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
@@ -161,11 +159,11 @@ class Guard:
         """The prices of the model. Raises Halted for a request whose cost cannot be counted, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
         if refuses and not (demand.generates or is_free(demand.path, demand.method)):
-            raise _make_refusal(policy.explain_uncounted(demand.path), "unpriced")
+            raise make_refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None
         if refuses and demand.traits.uncounted and not demand.tells_charge:
-            raise _make_refusal(policy.explain_uncounted(demand.traits.uncounted), "unpriced")
+            raise make_refusal(policy.explain_uncounted(demand.traits.uncounted), "unpriced")
         if demand.backend == SEARCH:
             return None  # it has no other price than its fee
         model = Model(demand.root, demand.model, demand.traits.tier, demand.traits.audio)
@@ -180,7 +178,7 @@ class Guard:
             text = policy.explain_unpriced(demand.model, demand.backend)
             if rates is not None:
                 text = policy.explain_uncounted(f"{demand.traits.describe_unpriced()} of {demand.model}")
-            refusal = _make_refusal(text, "unpriced")
+            refusal = make_refusal(text, "unpriced")
             # Another backend may have a price for its own model.
             refusal.scope = f"backend {demand.backend}"
             refusal.reason = f"no price is known for {demand.model}"
@@ -224,6 +222,8 @@ class Guard:
                         continue
                     if await self._trip_used_up(rules, estimate, demand.request):
                         self._check(scopes)
+                    if rules.halts and self._sync.is_local and self._shared.allowance != "all":
+                        raise make_lost(self._shared.problem, [self._reservations.states[key] for key in full])
                     if not rules.halts:
                         self._reservations.reserve(demand.request, estimate)
                         return estimate.output
@@ -233,7 +233,7 @@ class Guard:
                     patience = now + seconds
                     wait(seconds + _MARGIN_SECONDS)
                 if now >= patience:
-                    raise self._make_busy([*full, *blocked])
+                    raise make_busy(self._reservations.states[[*full, *blocked][0]])
                 # The first in line looks by itself, since requests of other processes end unheard.
                 waiter.woken = trio.Event()
                 with trio.move_on_at(patience if blocked else min(patience, now + _AGAIN_SECONDS)):
@@ -256,13 +256,6 @@ class Guard:
         if rules.halts:
             await self._sync.next_exchange()
         return rules.halts
-
-    def _make_busy(self, keys: Sequence[str]) -> BudgetBusy:
-        state = next(self._reservations.states[key] for key in keys)
-        reason = policy.explain_busy(state)
-        busy = BudgetBusy(f"fairlead could not send this request yet: {reason}.", retry_after=REPEAT_SECONDS)
-        busy.scope, busy.reason = state.budget.scope, reason
-        return busy
 
     def _trip(self, rules: Rules, scope: str, reason: str, request: str, key: str = "") -> None:
         now = self._clock()
@@ -297,6 +290,11 @@ class Guard:
         """Wait until what is known is not older than LOOK_SECONDS."""
         if self.rules is not None:
             await self._sync.current()
+
+    @property
+    def server(self) -> SharedServer | None:
+        """The server of the team, None where there is none."""
+        return self._shared.server
 
     def status(self) -> GuardStatus:
         """The guard as operators see it."""
@@ -387,14 +385,12 @@ class Guard:
 
     def use_local_state(self) -> None:
         """Go on with the halts and spend of this process alone, since the store cannot be used."""
-        self.halts = (*self.halts, *self._halting.values())
-        self._halting.clear()
-        self._reservations.use_local_state(lift=self._lift)
-        if self._lift:
+        allowance = self._shared.allowance
+        self.halts = (*self.halts, *(halt for halt in self._halting.values() if halt not in self.halts))
+        # Where shares are kept, what was decided here is told once the store can be used again.
+        counts_on = allowance == "all"
+        self._reservations.use_local_state(lift=self._lift and counts_on, allowance=allowance)
+        if counts_on:
+            self._halting.clear()
+        if self._lift and counts_on:
             self.halts, self._lift = (), False
-
-
-def _make_refusal(text: str, error: str) -> Halted:
-    refusal = Halted(text)
-    refusal.word = error
-    return refusal

@@ -85,7 +85,7 @@ class BudgetSync:
 
     async def next_exchange(self) -> None:
         """Wait for the end of an exchange that begins from here on."""
-        if trio.current_time() - self._local_since < LOCAL_SECONDS:
+        if self.is_local:
             self._participant.use_local_state()
             return
         ended = self._next
@@ -139,6 +139,11 @@ class BudgetSync:
             self._local_since = trio.current_time()
             self._participant.use_local_state()
         ended.set()
+
+    @property
+    def is_local(self) -> bool:
+        """True while decisions are made by what this process knows alone, since the store cannot be used."""
+        return trio.current_time() - self._local_since < LOCAL_SECONDS
 
     @property
     def _is_received(self) -> bool:

@@ -102,8 +102,17 @@ class Bench:
     def make_request(self, protocol: str, text: str = "Say ok.", /, *, output: int = 16, **fields: object) -> Json:
         """A request of one user message. output: the most tokens of the answer, up to MOST_OUTPUT. fields: further
         members of the body; they win over the usual ones, and None leaves one out."""
-        body: Json = {"model": self.model, self.caps[protocol]: min(output, MOST_OUTPUT)}
-        if protocol == "responses":
+        body: Json = {"model": self.model}
+        holder, _, limit = self.caps[protocol].rpartition(".")
+        if holder:
+            body[holder] = {limit: min(output, MOST_OUTPUT)}
+        else:
+            body[limit] = min(output, MOST_OUTPUT)
+        if protocol == "gemini":
+            # The model stands in the path.
+            del body["model"]
+            body["contents"] = [{"role": "user", "parts": [{"text": text}]}]
+        elif protocol == "responses":
             body |= {"input": text, "store": False}
         else:
             body["messages"] = [{"role": "user", "content": text}]
@@ -149,12 +158,14 @@ class Bench:
         entry = BY_NAME[protocol]
         endpoint, where = find_endpoint(self.backend, protocol), path
         if not where:
-            own = fill_model(entry.path, self.model)
             streams = body.get("stream") is True
+            if streams and entry.stream_path:
+                body = {name: value for name, value in body.items() if name != "stream"}
+            own = fill_model((streams and entry.stream_path) or entry.path, self.model)
             where = build_path(endpoint, entry, own, self.model, stream=streams)
             body = fit_object(body, endpoint, entry, own)
         data = msgspec.json.encode(body)
-        limits = [value for name in entry.output_caps if isinstance(value := body.get(name), int)]
+        limits = [value for name in entry.output_caps if isinstance(value := _read_cap(body, name), int)]
         sent = _Sent(
             "POST",
             where,
@@ -246,6 +257,13 @@ def _offers_search(body: Json) -> bool:
     tools = body.get("tools")
     kinds = [one.get("type") for one in cast("list[Json]", tools)] if isinstance(tools, list) else []
     return "web_search_options" in body or any(str(kind).startswith("web_search") for kind in kinds)
+
+
+def _read_cap(body: Json, name: str) -> object:
+    """The limit of the output. name: of its field, with that of what holds it."""
+    holder, _, limit = name.rpartition(".")
+    inside = body.get(holder) if holder else body
+    return cast("Json", inside).get(limit) if isinstance(inside, dict) else None
 
 
 def _count_choices(body: Json) -> int:

@@ -20,7 +20,8 @@ async def read_list(bench: Bench) -> Reply:
 
 
 def list_entries(reply: Reply) -> list[Mapping[str, Any]]:
-    """The entries of a list of models, [] for anything else. Together answers with the bare list."""
+    """The entries of a list of models, [] for anything else. Together answers with the bare list; Google's has other
+    names for the fields."""
     if not reply.ok or too_deep(reply.body):
         return []
     try:
@@ -28,10 +29,12 @@ def list_entries(reply: Reply) -> list[Mapping[str, Any]]:
     except json_values.UNREADABLE:
         return []
     if isinstance(data, dict):
-        data = cast("dict[str, Any]", data).get("data")
+        table = cast("dict[str, Any]", data)
+        data = table["data"] if "data" in table else table.get("models")
     if not isinstance(data, list):
         return []
     entries = [cast("dict[str, Any]", one) for one in cast("list[Any]", data) if isinstance(one, dict)]
+    entries = [one if "id" in one else {**one, "id": one.get("name")} for one in entries]
     return [one for one in entries if isinstance(one.get("id"), str) and one["id"]]
 
 

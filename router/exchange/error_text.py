@@ -9,10 +9,13 @@ from router.errors import RouterError
 from router.exchange.context import Arrival
 from router.host.access import strip_scheme
 from router.redaction import NO_SECRETS, Redactor
+from router.settings.secret_headers import is_hidden_in_texts
 from router.settings.secret_names import may_be_secret_name
 from router.wire.errors.history_text import drop_advice, read_error_text, shorten
 
 _ORGANISATIONS = frozenset(name for entry in KNOWN.values() for name in entry.own_headers)
+# Of headers that belong to one cloud: some name a project, others are plain words.
+_CLOUDS = tuple({text for entry in KNOWN.values() for text in entry.own_prefixes})
 
 
 def describe_error(arrival: Arrival, error: RouterError, hidden: Redactor = NO_SECRETS) -> str:
@@ -37,5 +40,11 @@ def _list_credentials(arrival: Arrival) -> list[str]:
     return [
         strip_scheme(value).decode("latin-1")
         for _, name, value in arrival.request.lines
-        if may_be_secret_name(text := name.decode("latin-1")) or text in _ORGANISATIONS
+        if _tells_who(name.decode("latin-1"), value.decode("latin-1"))
     ]
+
+
+def _tells_who(name: str, value: str) -> bool:
+    if may_be_secret_name(name) or name in _ORGANISATIONS:
+        return True
+    return name.startswith(_CLOUDS) and is_hidden_in_texts(name, value)

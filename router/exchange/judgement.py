@@ -2,14 +2,12 @@
 
 import time
 
-from router.backends.advice import advise_error
 from router.errors import BadGateway, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange.attempt import Attempt
+from router.exchange.client_response.errors import describe_refusal
 from router.exchange.client_response.respond import error_of_200, read_error, respond
 from router.exchange.client_response.translation import translate_error, translate_response
-from router.exchange.error_text import describe_body
 from router.exchange.failover.failure import AttemptFailure
-from router.exchange.redaction import redactor_of
 from router.exchange.request.overflow import note_overflow
 from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
@@ -84,16 +82,9 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     if fault is Fault.LIMITED:
         model = attempt.route.model or ""
         hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
-    text = describe_body(attempt.context, failure.body, redactor_of(attempt))
+    text = describe_refusal(attempt, failure.body)
     if fault is Fault.AUTH_REJECTED and attempt.target.reference is not None:
         _note_skew(attempt, fields.get(b"date", b""))
-    # AWS has the kind of an error in a header alone: `ThrottlingException:http://...`.
-    kind = fields.get(b"x-amzn-errortype", b"")[:80].decode("latin-1").partition(":")[0]
-    if kind.isalnum() and kind not in text:
-        text = f"{kind}: {text}" if text else kind
-    hint = advise_error(attempt.target.backend, text)
-    if hint:
-        attempt.context.record.note(hint)
     note_overflow(attempt, failure.status, failure.body)
     return AttemptFailure(
         attempt=attempt,

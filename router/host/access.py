@@ -223,8 +223,8 @@ def _explain_key(sent: list[str]) -> str:
     """The message for a client without the right key. sent: the headers in which another one came."""
     if not sent:
         return (
-            "This fairlead requires a client key. `fairlead env` prints it; send it as x-api-key, as a Bearer token, "
-            "or as x-fairlead-key."
+            "This fairlead requires a client key. `fairlead env` prints it; send it as a Bearer token, as x-api-key, "
+            "x-goog-api-key or x-fairlead-key."
         )
     return (
         f"This fairlead requires its client key; the key in {' and '.join(sent)} is another one. `fairlead env` prints "

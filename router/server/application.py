@@ -58,7 +58,8 @@ class Proxy:
         _take_key(request, path)
         call = calls.with_query(calls.call(path, request.fields), request.query)
         method = request.method if request.method in _VERBS else ""
-        record = RequestRecord(self._ids.make(), time.time(), method, path)
+        # Without the model's name: the record has that, and callers may send any number of such names.
+        record = RequestRecord(self._ids.make(), time.time(), method, call.template or path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         if arrival.capture is not None:
             observe(arrival)

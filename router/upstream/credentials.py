@@ -17,7 +17,6 @@ import trio
 
 from router.backends import Account, Backend
 from router.backends.endpoints import find_key_header
-from router.backends.regions import find_region
 from router.errors import CommandError
 from router.host.clock import boot_time
 from router.login.ended import LoginEnded
@@ -27,6 +26,7 @@ from router.settings import Secret
 from router.store.keys import secrets
 from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
 from router.store.keys.references import add_region, describe, find_login, parse
+from router.store.keys.regions import find_region
 from router.upstream.keys.commands import FETCH_SECONDS
 from router.upstream.keys.fetched_key import FetchedKey
 from router.upstream.keys.sources import Sources

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from router.backends import Backend
+from router.backends import GOOGLE, Backend, speaks_api
 from router.backends.endpoints import find_key_header, list_set_headers
 from router.backends.hosts import find_nearness
 from router.backends.known import KNOWN, host_of, known
@@ -28,7 +28,8 @@ FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 _OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
 _OWN_PREFIXES = {entry.name: tuple(text.encode() for text in entry.own_prefixes) for entry in KNOWN.values()}
 _ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
-_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key"))
+_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+_GOOGLE_KEY = GOOGLE.key_header.encode()
 _CALLER_HEADERS = frozenset(name.encode() for entry in KNOWN.values() for name in entry.caller_headers)
 _CLAUDE_CODE_HINTS, _CODEX_HINTS = frozenset(CLAUDE_CODE_HINTS), frozenset(CODEX_HINTS)
 
@@ -178,7 +179,7 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         reference=credential.reference,
         drop=_find_foreign_headers(backend) | {name.encode() for name in required},
         drop_prefixes=_find_foreign_prefixes(backend),
-        keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
+        keep=_find_passed_headers(backend),
         set_headers=[(name.encode(), name.encode(), value.encode()) for name, value in required.items()],
         other_auth=frozenset(name for name in backend.protocols if find_key_header(backend, name) != usual),
         prefixes={name: _path_of(root) for name, root in backend.roots.items()},
@@ -193,6 +194,13 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         edits=None if options.edits == Edits() else options.edits,
         profile=habits_of(backend, options),
     )
+
+
+def _find_passed_headers(backend: Backend) -> frozenset[bytes]:
+    """The headers with a caller's own login that go to a backend. Google's own header is for its protocol alone."""
+    if backend.auth != "client":
+        return frozenset()
+    return _CLIENT_CREDENTIALS | ({_GOOGLE_KEY} if speaks_api(backend.protocols, GOOGLE) else frozenset())
 
 
 def _path_of(root: str) -> bytes:

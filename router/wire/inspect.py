@@ -9,13 +9,11 @@ from typing import Literal, cast
 
 import msgspec
 
-from router.wire.protocol import WireProtocol
+from router.wire.protocol import Images, WireProtocol
 from router.wire.raw import scan
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.top_level import Top
 
-# Fields that hold nested blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
-_HOLDERS = ("content", "output")
 # A web search is known by the beginning of its type, or by a field of this name. Longer lists of tools are those of an
 # agent, never a search alone.
 _SEARCH, _FIELD = "web_search", b"oogle"
@@ -84,21 +82,21 @@ def has_images(top: Top, entry: WireProtocol) -> bool:
     raw = top.raw(entry.conversation) if images is not None else None
     if images is None or raw is None or scan.search(images.needle, raw, _NEEDLE) is None:
         return False
-    return any(_has_image(turn, images.types) for turn in _as_list(top.value(entry.conversation)))
+    return any(_has_image(turn, images) for turn in _as_list(top.value(entry.conversation)))
 
 
-def _has_image(value: object, types: frozenset[str]) -> bool:
+def _has_image(value: object, images: Images) -> bool:
     """True when a turn, an item or a block is an image, or holds one as content."""
     block = _as_object(value)
     if not block:
         return False
-    kind = block.get("type")
-    if isinstance(kind, str) and kind in types:
+    kind = images.read_type(block)
+    if isinstance(kind, str) and kind in images.types:
         return True
     # computer_call_output has its one screenshot as an object.
     return any(
-        _has_image(inner, types)
-        for holder in _HOLDERS
+        _has_image(inner, images)
+        for holder in images.holders
         for inner in (*_as_list(block.get(holder)), _as_object(block.get(holder)))
     )
 

@@ -73,14 +73,6 @@ class ResponseCollector(Protocol):
         ...
 
 
-class TinyRequest(Protocol):
-    """Makes a small request, from a model and the name of the output limit."""
-
-    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ...) -> Json:
-        """The request. tokens: the limit."""
-        ...
-
-
 class Codec(NamedTuple):
     """Translates one protocol to and from the neutral form."""
 
@@ -126,6 +118,10 @@ class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
     asks_model: bool = False
 
 
+def _read_type(block: Json) -> object:
+    return block.get("type")
+
+
 class Images(NamedTuple):
     """How a conversation holds images."""
 
@@ -133,6 +129,10 @@ class Images(NamedTuple):
     types: frozenset[str]
     #: Matches in every body that may hold one of these types, in any spelling of JSON strings.
     needle: re.Pattern[bytes]
+    #: Reads the type of a block.
+    read_type: Callable[[Json], object] = _read_type
+    #: Fields that hold further blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
+    holders: tuple[str, ...] = ("content", "output")
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +189,24 @@ class OwnState(NamedTuple):
     mark: bytes
     #: The conversation, as JSON, without it; from the sealer of the upstream that is asked, and the model.
     restore: Callable[[bytes, StateSealer, str], bytes]
+
+
+class ResourceNames(NamedTuple):
+    """How a protocol names what is stored at its upstreams, where that is not by plain ids."""
+
+    #: The names in a canonical path, and those in the body of a request.
+    in_path: Callable[[str], list[str]]
+    in_body: Callable[[bytes], list[str]]
+    #: The names that an answer gives out, each with its collection.
+    issued: Callable[[bytes | bytearray], list[tuple[str, str]]]
+
+
+class TinyRequest(Protocol):
+    """Makes the smallest request of a protocol."""
+
+    def __call__(self, model: str, cap: str, text: str = ..., tokens: int = ..., /) -> Json:
+        """The body. cap: the name of the output limit."""
+        ...
 
 
 class ModelList(NamedTuple):
@@ -267,7 +285,7 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     output_caps: tuple[str, ...] = ()
     #: How its requests state the reasoning effort; None where they do not.
     effort: Effort | None = None
-    #: Makes the smallest request.
+    #: Makes the smallest request, from a model and the name of the output limit, or one with another text and limit.
     tiny_request: TinyRequest
     #: Adds the request for a stream's usage; False when it is there already, or when that cannot be determined.
     ask_usage: Callable[[Splice], bool] | None = None
@@ -333,6 +351,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     compaction: Compaction | None = None
     #: Callers may delete stored answers.
     deletes: bool = False
+    #: Names of what is stored at its upstreams; None where these are plain ids.
+    resources: ResourceNames | None = None
     #: Collections with ids under its further paths: an expression of the path, and the name of the collection.
     collections: tuple[tuple[re.Pattern[str], str], ...] = ()
 

@@ -56,6 +56,40 @@ def without(name):
     return {key: value for key, value in NEW.items() if key != name}
 
 
+CLOUD = {"name": "vertex", "key": "sk-new", "variables": {"project": "p-1", "location": "global"}}
+
+
+def test_a_cloud_is_added_by_its_variables(home, call):
+    """A provider with variables in its URLs needs them and no URL, and the header of the key can be chosen."""
+    call(add_backend, {**CLOUD, "auth_header": "x-goog-api-key"})
+    added = backends.find(home, "vertex")
+    place = "https://aiplatform.googleapis.com/v1/projects/p-1/locations/global"
+    assert (added.root, added.roots["messages"]) == (f"{place}/endpoints/openapi", f"{place}/publishers/anthropic")
+    assert (added.variables, added.auth_header) == (CLOUD["variables"], "x-goog-api-key")
+    call(change_backend, {"auth_header": "bearer"}, name="vertex")
+    assert backends.find(home, "vertex") == msgspec.structs.replace(added, auth_header="bearer")
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({**CLOUD, "variables": {}}, "variables: project is missing"),
+        ({**CLOUD, "variables": {"project": "p/q", "location": "global"}}, "variables: project does not have its form"),
+        ({**CLOUD, "variables": {**CLOUD["variables"], "region": "r"}}, "expected project, location"),
+        ({**NEW, "variables": {"region": "us-east-1"}}, "new has none"),
+        ({**NEW, "variables": {"region": 1}}, "expected str, got int"),
+        ({**NEW, "auth_header": "basic"}, "expected one of bearer, x-api-key, api-key, x-goog-api-key"),
+        ({**NEW, "base_url": "https://models.github.ai/inference"}, "retired on 2026-07-30"),
+        ({**NEW, "base_url": "http://res.openai.azure.com"}, "https:// alone"),
+    ],
+)
+def test_clouds_that_cannot_be_added(home, call, fields, text):
+    """What is missing or malformed is named, and nothing is saved."""
+    status, message = refused(home, call, add_backend, fields)
+    assert status == 400
+    assert text in message
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "text"),
     [

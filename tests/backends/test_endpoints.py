@@ -16,7 +16,7 @@ from router.backends.endpoints import (
 from router.backends.known import KNOWN, api_root, vendor_of
 from router.backends.variables import WrongVariable, read_variables
 from router.errors import BadRequest
-from router.wire.paths.upstream import build_path, fit_object, fit_splice
+from router.wire.paths.upstream import build_path, build_url, fit_object, fit_splice
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.splice import Splice
 from router.wire.raw.json.top_level import peek
@@ -46,6 +46,7 @@ TABLE = [
             "messages": (f"{VERTEX}/publishers/anthropic/models/m:rawPredict", BEARER),
             "chat": (f"{VERTEX}/endpoints/openapi/chat/completions", BEARER),
             "responses": (f"{VERTEX}/publishers/openai/v1/responses", BEARER),
+            "gemini": (f"{VERTEX}/publishers/google/models/m:generateContent", BEARER),
         },
     ),
     (
@@ -150,9 +151,8 @@ def url_of(backend, protocol, *, model="m", stream=False, count=False):
     """The URL of a request in a protocol."""
     entry = BY_NAME[protocol]
     path = entry.count.path if count else entry.path_for(model, stream=stream)
-    return find_root(backend, protocol) + build_path(
-        find_endpoint(backend, protocol), entry, path, model, stream=stream
-    )
+    endpoint = find_endpoint(backend, protocol)
+    return build_url(find_root(backend, protocol), endpoint, entry, path, model, stream=stream)
 
 
 @pytest.mark.parametrize(("name", "variables", "served"), TABLE, ids=[row[0] for row in TABLE])
@@ -339,12 +339,14 @@ def test_a_needed_header_is_sent():
         ("vertex", "claude-opus-4-5@20251101", ("messages",)),
         ("vertex", "google/gemini-3-pro", ("chat",)),
         ("vertex", "gpt-5.6", ("responses",)),
+        ("vertex", "gemini-3-pro", ("gemini",)),
         ("bedrock", "us.anthropic.claude-opus-5", ("messages",)),
         ("bedrock", "openai.gpt-oss-20b-1:0", ("chat", "responses")),
         ("foundry", "claude-opus-5", ("messages",)),
         ("foundry", "my-deployment", ("chat", "responses")),
         ("azure", "my-claude", ("chat", "responses")),
-        ("vertex", None, ("messages", "chat", "responses")),
+        ("vertex", "gemini-3.5-flash", ("gemini",)),
+        ("vertex", None, ("messages", "chat", "responses", "gemini")),
     ],
 )
 def test_a_model_has_its_protocols(name, model, protocols):

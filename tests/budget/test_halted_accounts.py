@@ -17,6 +17,8 @@ class Silent:
     """A store that keeps nothing and gives nothing out."""
 
     problem = None
+    allowance = "all"
+    server = None
 
     def subscribe(self, receive):
         """Ignore the subscriber, since no state is given out."""

@@ -57,12 +57,7 @@ class Model:
                     self._send(json.dumps(error).encode(), "application/json", status, fields)
                     return
                 model.seen.append(asked.body)
-                if not asked.body.get("stream"):
-                    self._send(json.dumps(_WHOLE[model.protocol]).encode(), "application/json")
-                    return
-                data = "".join(map(_frame, _ANSWERS[model.protocol](model, asked.body)))
-                data += "data: [DONE]\n\n" * (model.protocol == "chat")
-                self._send(data.encode(), "text/event-stream")
+                self._send(*write_answer(model, asked.body))
 
             def _note(self, body):
                 fields = {name.lower(): value for name, value in self.headers.items()}
@@ -99,6 +94,15 @@ class Model:
         declared = any(self.name in json.dumps(tool) for tool in asked.get("tools") or ())
         said = json.dumps(asked.get("messages") or asked.get("input"))
         return declared and not any(mark in said for mark in results)
+
+
+def write_answer(model, asked):
+    """The bytes of the answer to a request's body, whole or as a stream, and their type. model: its protocol and
+    `calls_now` say what it is."""
+    if not asked.get("stream"):
+        return json.dumps(_WHOLE[model.protocol]).encode(), "application/json"
+    data = "".join(map(_frame, _ANSWERS[model.protocol](model, asked)))
+    return (data + "data: [DONE]\n\n" * (model.protocol == "chat")).encode(), "text/event-stream"
 
 
 def _frame(event):
@@ -190,5 +194,22 @@ _WHOLE = {
         "choices": [{"index": 0, "message": {"role": "assistant", "content": DONE}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
     },
+}
+_WHOLE["responses"] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "model": "m",
+    "output": [
+        {
+            "id": "it_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": DONE, "annotations": []}],
+        }
+    ],
+    "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
 }
 _ANSWERS = {"messages": _messages, "chat": _chat, "responses": _responses}

@@ -38,6 +38,7 @@ class Asked:
     fields: dict[str, str]
     #: {} for a GET.
     body: dict[str, Any]
+    query: str = ""
 
     @property
     def turns(self) -> list[dict[str, Any]]:
@@ -57,6 +58,10 @@ class Asked:
     def is_responses(self) -> bool:
         return self.path == "/v1/responses"
 
+    @property
+    def is_gemini(self) -> bool:
+        return self.path.endswith(("enerateContent", "treamGenerateContent"))
+
 
 @dataclass
 class Answered:
@@ -73,7 +78,8 @@ class Answered:
         """The events of a stream, [] for others."""
         if not self.fields.get("content-type", "").startswith("text/event-stream"):
             return []
-        return [part + b"\n\n" for part in self.body.split(b"\n\n") if part]
+        end = b"\r\n\r\n" if b"\r\n\r\n" in self.body else b"\n\n"
+        return [part + end for part in self.body.split(end) if part]
 
     @property
     def document(self) -> Any:
@@ -102,7 +108,8 @@ class Defective:
         raw = await connection.read_body(_BODY_LIMIT, lambda size: None)
         connection.set_deadline(math.inf, CancelReason.TOTAL)
         fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.fields.items()}
-        answered = await self._defect(Asked(request.method, request.path, fields, json.loads(raw or b"{}")), self._send)
+        asked = Asked(request.method, request.path, fields, json.loads(raw or b"{}"), request.query)
+        answered = await self._defect(asked, self._send)
         headers = [(name.encode(), value.encode()) for name, value in answered.fields.items()]
         if not answered.events:
             await connection.respond(answered.status, headers, answered.body)
@@ -119,7 +126,8 @@ class Defective:
         fields = {name: value for name, value in asked.fields.items() if name not in _NOT_FORWARDED}
         fields.setdefault("accept-encoding", "identity")
         content = json.dumps(asked.body).encode() if asked.method == "POST" else None
-        answer = await self._http.request(asked.method, asked.path, headers=fields, content=content)
+        place = f"{asked.path}?{asked.query}" if asked.query else asked.path
+        answer = await self._http.request(asked.method, place, headers=fields, content=content)
         kept = {
             name: value for name, value in answer.headers.items() if name not in (*_NOT_FORWARDED, "content-encoding")
         }
@@ -219,7 +227,7 @@ async def _close_each(asked: Asked, send: Send) -> Answered:
 
 
 async def _hold_stream(asked: Asked, send: Send) -> Answered:
-    return replace(await send(asked), held=True)
+    return replace(await send(asked), held=not asked.is_gemini)
 
 
 def _drop_usage(asked: Asked, events: list[bytes]) -> list[bytes]:
@@ -362,6 +370,22 @@ def _tool_ids(asked: Asked) -> list[str]:
 
 
 #: Probe -> the demo's defect that flips it.
+def _list_gemini_parts(asked: Asked, role: str) -> list[dict[str, Any]]:
+    contents = asked.body.get("contents", []) if asked.is_gemini else []
+    return [part for content in contents if content.get("role") == role for part in content["parts"]]
+
+
+def _lose_results(asked: Asked) -> None:
+    for part in _list_gemini_parts(asked, "user"):
+        if "functionResponse" in part:
+            part["functionResponse"]["response"] = {"output": "nothing"}
+
+
+def _take_without_signatures(asked: Asked) -> None:
+    for part in _list_gemini_parts(asked, "model"):
+        part["thoughtSignature"] = "skip_thought_signature_validator"
+
+
 DEFECTS: dict[str, Defect] = {
     "reach.models": answering(_hide_model),
     "reach.model_facts": answering(
@@ -372,6 +396,12 @@ DEFECTS: dict[str, Defect] = {
     "protocols.messages": refusing(lambda asked: asked.is_messages, "No such path.", 404),
     "protocols.chat": refusing(lambda asked: asked.is_chat, "No such path.", 404),
     "protocols.responses": refusing(lambda asked: asked.is_responses, "No such path.", 404),
+    "protocols.gemini": refusing(lambda asked: asked.is_gemini, "No such path.", 404),
+    "protocols.gemini_count": refusing(lambda asked: asked.path.endswith(":countTokens"), "No such path.", 404),
+    "gemini.stream": streaming(lambda asked, events: [*events, b"data: [DONE]\n\n"] if asked.is_gemini else events),
+    "gemini.tools": asking(_lose_results),
+    "gemini.signature": asking(_take_without_signatures),
+    "gemini.thinking": asking(lambda asked: asked.body.get("generationConfig", {}).pop("thinkingConfig", None)),
     "protocols.count_tokens": refusing(lambda asked: asked.path == "/v1/messages/count_tokens", "No such path.", 404),
     "protocols.input_tokens": refusing(lambda asked: asked.path == "/v1/responses/input_tokens", "No such path.", 404),
     "protocols.embeddings": refusing(lambda asked: asked.path == "/v1/embeddings", "No such path.", 404),

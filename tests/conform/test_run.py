@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from router.backends import PROTOCOLS
+
 from ..net.peers import scripted, speaking
 from .benches import KEY, Demo, make_backend, run_against, run_plan, verdicts
 
@@ -18,7 +20,7 @@ def test_the_demo_serves_all_protocols(demo):
     found = verdicts(demo)
     assert {name: word for name, word in found.items() if name.startswith("protocols.")} == {
         f"protocols.{name}": "yes"
-        for name in ("messages", "chat", "responses", "count_tokens", "input_tokens", "embeddings")
+        for name in (*PROTOCOLS, "count_tokens", "input_tokens", "gemini_count", "embeddings")
     }
 
 

@@ -16,9 +16,22 @@ from .samples import CHAT, EMBEDDINGS, MESSAGES, PROTOCOLS, RESPONSES
 
 _SECRET = re.compile(rb"cnry\.([a-z0-9]+)\.")
 STREAMS = {protocol.path: b"".join(protocol.events) for protocol in PROTOCOLS}
+_CHUNK = b'{"candidates":[{"content":{"role":"model","parts":[{"text":"Hi"}]},"finishReason":"STOP","index":0}]}'
+#: What paths that end in a verb are answered with.
+VERBS = {
+    "generateContent": _CHUNK,
+    "streamGenerateContent": b"data: " + _CHUNK + b"\r\n\r\n",
+    "rawPredict": MESSAGES.whole,
+    "streamRawPredict": STREAMS[MESSAGES.path],
+}
 #: How an upstream answers: `drop` hangs up, `error` is one inside a 200, `cut` ends in the middle of an answer, and
 #: `redirect` points to another vendor. What fails with a status repeats all that it was sent, as some gateways do.
 MODES = ("good", "401", "429", "500", "drop", "error", "cut", "redirect")
+
+
+def secret(label, number=0):
+    """A secret of this label."""
+    return f"cnry.{label}.{number:06d}.end"
 
 
 class Kind(NamedTuple):
@@ -42,10 +55,16 @@ def _kinds():
         ("openai", "chat", "responses"),
         ("groq", "chat"),
         ("openrouter", "messages", "chat", "responses"),
-        ("gemini", "chat"),
+        ("gemini", "chat", "gemini"),
         ("alibaba", "chat"),
+        ("vertex", "messages", "chat", "responses"),
+        ("bedrock", "messages", "chat", "responses"),
+        ("azure", "chat", "responses"),
+        ("foundry", "messages", "chat", "responses"),
+        ("cloudflare", "messages", "chat", "responses"),
         ("", "messages"),
         ("", "responses"),
+        ("", "gemini"),
     ):
         stem = vendor or f"own{protocols[0]}"
         found += [Kind(f"{stem}{auth}", vendor, tuple(protocols), auth) for auth in ("key", "client")]
@@ -54,7 +73,7 @@ def _kinds():
 
 KINDS = _kinds()
 
-#: Header -> the vendor that it is meant for, '' for nobody. The caller's own two credentials are apart.
+#: Header -> the vendors that it is meant for, '' for nobody. The caller's own two credentials are apart.
 CARRIERS = {
     "api-key": "",
     "x-goog-api-key": "",
@@ -68,10 +87,15 @@ CARRIERS = {
     "x-portkey-api-key": "",
     "ocp-apim-subscription-key": "",
     "helicone-auth": "",
-    "cf-aig-authorization": "",
+    "cf-aig-authorization": "cloudflare",
     "cf-access-client-secret": "",
     "x-auth-token": "",
     "x-amz-security-token": "",
+    "x-amz-content-sha256": "bedrock",
+    "x-amzn-trace-id": "bedrock",
+    "x-ms-client-request-id": "azure foundry",
+    "x-vertex-ai-llm-request-type": "gemini vertex",
+    "x-gemini-api-privileged-user-id": "",
     "x_api_key": "",
     "openai-organization": "openai",
     "openai-project": "openai",
@@ -79,7 +103,7 @@ CARRIERS = {
     "anthropic-organization-id": "anthropic",
     "anthropic-workspace-id": "anthropic",
     "anthropic-user-profile-id": "anthropic",
-    "x-goog-user-project": "gemini",
+    "x-goog-user-project": "gemini vertex",
     "x-dashscope-workspace": "alibaba",
 }
 QUERY_NAMES = ("key", "api_key", "api-key", "apikey", "access_token", "token")
@@ -104,8 +128,12 @@ _UPLOAD = "".join(
 )
 
 
+GEMINI = "/v1beta/models/{model}:generateContent"
+GEMINI_STREAM = "/v1beta/models/{model}:streamGenerateContent"
+
+
 class Call(NamedTuple):
-    """One kind of request. body(model): its bytes."""
+    """One kind of request. path: with {model} where that stands in it. body(model): its bytes."""
 
     name: str
     path: str
@@ -125,15 +153,15 @@ _TURN = {
 }
 
 
+_CONTENTS = json.dumps(
+    {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "password": secret("body")}, separators=(",", ":")
+).encode()
+
+
 def _said(protocol, *, stream=False):
     asks = {"stream": True} if stream else {}
     more = {**asks, "password": secret("body"), **_TURN[protocol.path]}
     return lambda model: json.dumps({"model": model, **more}, separators=(",", ":")).encode()
-
-
-def secret(label, number=0):
-    """A secret of this label."""
-    return f"cnry.{label}.{number:06d}.end"
 
 
 def label(name):
@@ -148,6 +176,8 @@ CALLS = (
         for stream in (False, True)
     ),
     Call("count_tokens", "/v1/messages/count_tokens", _said(MESSAGES)),
+    Call("gemini", GEMINI, lambda model: _CONTENTS),
+    Call("gemini stream", GEMINI_STREAM, lambda model: _CONTENTS),
     Call("embeddings", EMBEDDINGS.path, _said(EMBEDDINGS)),
     Call("upload", "/v1/audio/transcriptions", _upload, f"multipart/form-data; boundary={_BOUNDARY}"),
 )
@@ -234,6 +264,9 @@ class Vendor:
             more = b"retry-after: 3600\r\n" if self.mode == "429" else b""
             return _plain(self.mode.encode() + b" No", told, more)
         path = line.split()[1].partition(b"?")[0].decode()
+        verb = path.rpartition(":")[2]
+        if verb in VERBS:
+            return _plain(b"200 OK", VERBS[verb], kind=b"text/event-stream" if "tream" in verb else b"application/json")
         if path in STREAMS and b'"stream":true' in body:
             return _plain(b"200 OK", STREAMS[path], kind=b"text/event-stream")
         if path.endswith("count_tokens"):

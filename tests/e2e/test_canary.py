@@ -38,6 +38,9 @@ COMMANDS = (
 
 #: Names of organisations and projects: meant for one vendor, and no secret in an answer of that one.
 NAMES = {label(name) for name, vendor in CARRIERS.items() if vendor}
+#: Google's name of an installation, for a caller's own login at Google alone.
+INSTALLATION = label("x-gemini-api-privileged-user-id")
+NAMES.add(INSTALLATION)
 
 
 class Cell(NamedTuple):
@@ -70,7 +73,8 @@ def configuration():
 def is_native(call, kind):
     """True for a call in a protocol of the backend, the only one that a caller's credential goes along with."""
     spoken = calls.call(call.path).protocol
-    return spoken in kind.protocols if spoken else bool({"chat", "responses"} & {*kind.protocols})
+    # A path of no protocol is in the API that the request's headers mark, and each has the one of Google's API.
+    return spoken in kind.protocols if spoken else bool({"chat", "responses", "gemini"} & {*kind.protocols})
 
 
 class Rig:
@@ -90,8 +94,10 @@ class Rig:
         first = self.vendors[cell.first.name]
         first.mode = cell.mode
         first.elsewhere = f"http://127.0.0.1:{self.vendors[cell.second.name].port}/v1/followed"
-        path = cell.call.path + "?beta=true&" + "&".join(f"{name}={secret('query')}" for name in QUERY_NAMES)
-        body = cell.call.body(f"{cell.first.name}:to-{cell.second.name}")
+        model = f"{cell.first.name}:to-{cell.second.name}"
+        query = "&".join(f"{name}={secret('query')}" for name in QUERY_NAMES)
+        path = f"{cell.call.path.replace('{model}', model)}?beta=true&{query}"
+        body = cell.call.body(model)
         answer = await caller.ask(path, body, self._headers(cell), kind=cell.call.kind)
         first.mode = "good"
         assert answer.status, (cell, answer.error)
@@ -128,9 +134,14 @@ class Rig:
             (one for one in (cell.first, cell.second) if one.auth == "client" and is_native(cell.call, one)), None
         )
         allowed = {"body", f"key{kind.name}", f"header{kind.name}"}
-        allowed |= {label(name) for name, vendor in CARRIERS.items() if vendor and vendor == kind.vendor}
+        allowed |= {label(name) for name, vendors in CARRIERS.items() if kind.vendor in vendors.split()}
         if kind == owner:
             allowed |= {label(name) for name in mine}
+            # A caller of Google's API has its key in a header that callers of others do not use.
+            google = cell.call.name.startswith(("gemini", "upload"))
+            allowed |= {label("x-goog-api-key")} if google else set()
+        if (kind.vendor, kind.auth) == ("gemini", "client"):
+            allowed.add(INSTALLATION)
             if mine and not labels & {label(name) for name in mine}:
                 self.leaks.append((cell, kind.name, "did not get the caller's credential"))
         if kind.auth == "key" and f"key{kind.name}" not in labels:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from .processes import Threaded, backend
+from .processes import Threaded, backend, until
 from .samples import PROTOCOLS
 from .traffic import answer_of, events_of
 from .upstream import Upstream, plain, stream
@@ -49,15 +49,22 @@ def proxy(tmp_path_factory, listening):
         cloud(
             "vertex",
             f"{PLACE}/endpoints/openapi",
-            ["messages", "chat", "responses"],
-            roots={"messages": f"{PLACE}/publishers/anthropic", "responses": f"{PLACE}/publishers/openai/v1"},
+            ["messages", "chat", "responses", "gemini"],
+            roots={
+                "messages": f"{PLACE}/publishers/anthropic",
+                "responses": f"{PLACE}/publishers/openai/v1",
+                "gemini": f"{PLACE}/publishers/google",
+            },
             variables={"project": "p-1", "location": "global"},
         ),
         cloud("foundry", "/openai/v1", ["messages", "chat", "responses"], roots={"messages": "/anthropic/v1"}),
         cloud("claude-aws", "/v1", ["messages"], variables={"region": "us-east-1", "workspace": "w1"}),
+        cloud("bedrock", "/openai/v1", ["messages", "chat"], roots={"messages": "/anthropic/v1"}),
         cloud("azure", "/openai/v1", ["chat", "responses"], auth_header="api-key"),
     ]
     with Threaded(tmp_path_factory.mktemp("clouds"), backends=backends, echo_model="off") as running:
+        running.entries = []
+        running.call(lambda: running.serving.runtime.recorder.listeners.add(running.entries.append))
         yield running
 
 
@@ -187,3 +194,50 @@ def test_headers_go_to_their_vendor_alone(proxy, upstream):
     _, _, seen = send(proxy, upstream, "messages", "claude-aws:claude-opus-5", "messages", headers=own)
     assert seen.field(b"anthropic-workspace-id") == b"w1"
     assert seen.field(b"x-amzn-bedrock-trace") == b"1"
+
+
+@pytest.mark.parametrize("caller", ["messages", "chat"])
+def test_an_error_of_aws(proxy, upstream, caller):
+    """Its message comes in the caller's form; the history has its kind, which stands in a header alone, and what to do
+    where the name is one of another service."""
+    said = "The provided model identifier is invalid."
+    kind = (b"x-amzn-ErrorType", b"ValidationException:http://internal.amazon.com/coral/x/")
+    upstream.script(plain(json.dumps({"message": said}).encode(), b"400 Bad Request", kind))
+    body = {"model": "bedrock:anthropic.claude-opus-5", **TURNS[caller]}
+    answer = ask(proxy.port, SAMPLES[caller].path, json.dumps(body).encode())
+    assert answer.status == 400
+    assert said in answer.body.decode()
+    name = answer.field(b"x-fairlead-request-id").decode()
+    assert until(lambda: any(one.id == name for one in list(proxy.entries)))
+    entry = next(one for one in proxy.entries if one.id == name)
+    assert f"ValidationException: {said}" in str(entry.tries)
+    assert "bedrock-mantle" in str(entry.notes)
+
+
+GEMINI = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP", "index": 0}],
+    "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15},
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("caller", ["messages", "chat", "responses", "gemini"])
+def test_gemini_on_vertex(proxy, upstream, caller, streamed):
+    """It is asked in its own protocol under the publisher's root, with the key as a bearer, whoever calls."""
+    data = json.dumps(GEMINI).encode()
+    upstream.script(stream([b"data: " + data + b"\r\n\r\n"]) if streamed else plain(data))
+    verb = "streamGenerateContent" if streamed else "generateContent"
+    body = {"model": "vertex:gemini-3-pro", **TURNS.get(caller, {}), **({"stream": True} if streamed else {})}
+    path = SAMPLES[caller].path if caller in TURNS else ""
+    if caller == "gemini":
+        body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+        path = f"/v1beta/models/vertex:gemini-3-pro:{verb}{'?alt=sse' if streamed else ''}"
+    answer = ask(proxy.port, path, json.dumps(body).encode())
+    assert (answer.status, answer.whole) == (200, True), answer.body
+    assert b"Hi" in answer.body
+    [seen] = upstream.seen
+    wanted = f"{PLACE}/publishers/google/models/gemini-3-pro:{verb}{'?alt=sse' if streamed else ''}"
+    assert seen.line.split()[1].decode() == wanted
+    assert "model" not in json.loads(seen.body)
+    assert seen.field(b"authorization") == b"Bearer " + KEY.encode()
+    assert seen.field(b"x-goog-api-key") is None

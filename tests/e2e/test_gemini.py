@@ -91,6 +91,7 @@ def test_a_request_is_relayed_with_the_version_that_it_has(proxy, upstream, vers
     assert (seen.body, seen.field(b"x-goog-api-key"), seen.field(b"authorization")) == (BODY, KEY.encode(), None)
     found = entry(proxy, answer)
     assert (found.tokens_in, found.tokens_out, found.protocol) == (18, 115, "gemini")
+    assert (found.path, found.method) == (f"/{version}/models/{{model}}:generateContent", "POST")
 
 
 def test_a_stream_is_relayed_byte_for_byte(proxy, upstream):

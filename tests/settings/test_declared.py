@@ -141,7 +141,7 @@ BAD = {
     "shared.secret": ["", "a b"],
     "shared.password": ["", "a b"],
     "shared.on_loss": ["", "closed"],
-    "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base"],
+    "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base", "Mars/Base"],
     "context.fill": ["", "maybe"],
     "upgrade.url": [
         *(

@@ -240,7 +240,7 @@ BAD = [
     ("[[routes]]\nmodel='x'\nwhen.tokens_over = 1.5", 3, "routes 1 when.tokens_over is 1.5; expected a whole"),
     ("[[routes]]\nmodel='x'\nwhen.tokens_ovr = 5", 3, "routes 1 when.tokens_ovr is not a known condition"),
     ("[[routes]]\nmodel='x'\nwhen.tools = 1", 3, "routes 1 when.tools is 1; expected on or off"),
-    ("[[routes]]\nmodel='x'\nwhen.protocol = 'grpc'", 3, "expected messages, chat or responses"),
+    ("[[routes]]\nmodel='x'\nwhen.protocol = 'grpc'", 3, "expected messages, chat, responses or gemini"),
     (
         "[[routes]]\nmodel='x'\nwhen = {tokens_over = 10, tokens_under = 11}",
         3,

@@ -151,6 +151,8 @@ class MemoryBudgets:
     """Spend and halts; each proxy may use all that is left, since tests run one at a time."""
 
     problem = None
+    allowance = "all"
+    server = None
 
     def __init__(self, store, price):
         self._store, self._price = store, price

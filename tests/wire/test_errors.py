@@ -26,3 +26,18 @@ def test_what_is_the_requests_fault_is_not_sent_again(caller, kind, status, seen
     assert made is not None
     assert made[0] == seen
     assert json.loads(made[1])["error"]["message"] == "out of order"
+
+
+GOOGLE = {"error": {"code": 403, "message": "Not enabled here.", "status": "PERMISSION_DENIED"}}
+
+
+@pytest.mark.parametrize("caller", ["messages", "chat", "responses"])
+@pytest.mark.parametrize("spoken", ["messages", "chat", "responses"])
+@pytest.mark.parametrize("body", [GOOGLE, [GOOGLE], {"message": "Not enabled here."}, {"Message": "Not enabled here."}])
+def test_errors_of_a_clouds_platform(caller, spoken, body):
+    """Google's and AWS's own errors, which stand in front of the model's, come with their message and status whatever
+    the protocol was."""
+    made = translate_errors.failure(json.dumps(body).encode(), 403, spoken, caller)
+    assert made is not None
+    assert made[0] == 403
+    assert json.loads(made[1])["error"]["message"] == "Not enabled here."

@@ -51,6 +51,28 @@ def test_an_image_in_a_tool_s_result():
     assert shows(body("responses", IMAGES["responses"]), "responses")
 
 
+GOOGLES = [
+    ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, True),
+    ({"inline_data": {"mime_type": "IMAGE/PNG", "data": "AAAA"}}, True),
+    ({"fileData": {"fileUri": "https://a/b", "mimeType": "image/webp"}}, True),
+    ({"functionResponse": {"name": "f", "parts": [{"inlineData": {"mimeType": "image/png"}}]}}, True),
+    ({"functionResponse": {"name": "f", "response": {"parts": [{"inlineData": {"mimeType": "image/png"}}]}}}, False),
+    ({"inlineData": {"mimeType": "application/pdf", "data": "AAAA"}}, False),
+    ({"inlineData": {"mimeType": 5}, "fileData": ["image/png"]}, False),
+    ({"text": '{"inlineData":{"mimeType":"image/png"}}'}, False),
+]
+
+
+@pytest.mark.parametrize(("part", "found"), GOOGLES)
+def test_images_of_google_are_known_by_their_media_type(part, found):
+    """In either spelling, inline or as a file, and in what a tool returned; however the JSON spells the word."""
+    data = json.dumps({"contents": [{"role": "user", "parts": [{"text": "look"}, part]}]}).encode()
+    assert shows(data, "gemini") is found
+    for spelled in (data.replace(b"image/", b"image\\/"), data.replace(b"mimeType", b"mime\\u0054ype")):
+        assert shows(spelled, "gemini") is found
+    assert not shows(b'{"x":%b}' % data, "gemini")
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_type_spelled_with_escapes(protocol):
     """`\\u0069mage` is an image: the meaning of the JSON counts."""

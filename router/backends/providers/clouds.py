@@ -9,6 +9,9 @@ from router.backends.profile import LOCAL_SAMPLING, Profile
 
 _CLAUDE = r"(?:.*[./])?claude.*"
 _NOT_CLAUDE = r"(?!(?:.*[./])?claude).*"
+# Where users name their deployments.
+_NAMED_CLAUDE = r".*claude.*"
+_NOT_NAMED_CLAUDE = r"(?!.*claude).*"
 _REGION = Variable(
     about="AWS region",
     pattern=r"[a-z]{2,8}(?:-[a-z0-9]{1,16}){1,4}-\d{1,2}",
@@ -51,7 +54,7 @@ CLOUD_PROVIDERS = (
         name="vertex",
         title="Google Vertex AI",
         root="https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi",
-        protocols=("messages", "chat", "responses"),
+        protocols=("messages", "chat", "responses", "gemini"),
         variables={"project": _PROJECT, "location": _LOCATION},
         host_variable="location",
         hosts=(
@@ -84,6 +87,7 @@ CLOUD_PROVIDERS = (
                 models=r"gemini-.*",
             ),
         },
+        own_headers=("x-goog-user-project",),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs=(
@@ -118,7 +122,6 @@ CLOUD_PROVIDERS = (
         key_variables=_BEDROCK_KEYS,
         key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
-        no_keys=("AKIA", "ASIA"),
         key_needs=(
             "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
             "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
@@ -152,7 +155,6 @@ CLOUD_PROVIDERS = (
         key_variables=_BEDROCK_KEYS,
         key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
-        no_keys=("AKIA", "ASIA"),
         key_needs=(
             "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
             "bedrock-mantle:CallWithBearerToken and bedrock-mantle:CreateInference"
@@ -211,7 +213,7 @@ CLOUD_PROVIDERS = (
         },
         api=ANTHROPIC,
         auth_header="bearer",
-        own_headers=_ANTHROPIC,
+        own_headers=("x-goog-user-project", *_ANTHROPIC),
         own_prefixes=_GOOGLE,
         models_path="",
         key_needs="Its key is an access token of Google Cloud, which lasts an hour; its account must be let in there",
@@ -252,10 +254,12 @@ CLOUD_PROVIDERS = (
         variables={"resource": _RESOURCE},
         endpoints={
             "messages": Endpoint(
-                root="https://{resource}.services.ai.azure.com/anthropic/v1", auth_header="x-api-key", models=_CLAUDE
+                root="https://{resource}.services.ai.azure.com/anthropic/v1",
+                auth_header="x-api-key",
+                models=_NAMED_CLAUDE,
             ),
-            "chat": Endpoint(models=_NOT_CLAUDE),
-            "responses": Endpoint(models=_NOT_CLAUDE),
+            "chat": Endpoint(models=_NOT_NAMED_CLAUDE),
+            "responses": Endpoint(models=_NOT_NAMED_CLAUDE),
         },
         own_prefixes=_MICROSOFT,
         models_path="",

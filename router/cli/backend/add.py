@@ -139,6 +139,8 @@ def _assemble(options: argparse.Namespace, name: str, before: Backend | None, ow
     if root is None:
         raise _make_unknown_error(name)
     entry = changes.known_at(name, root, wish.variables)
+    if entry is not None and root in entry.former_roots:
+        note(f"note: {entry.title} has moved to {entry.root}, and this address may end.")
     if before is None and entry is not None and entry.key_needs and wish.auth is None:
         note(f"note: {entry.key_needs}.")
     # Last, because choosing a key may write it to a keyring, and the checks above may fail.

@@ -122,9 +122,6 @@ def note_foreign(backend: Backend, account: Account, keys: "Credentials") -> Non
             f"warning: this key begins with {start} as those of {other.title} do, but {backend.name} is {entry.title}."
         )
         note(f"         {redacted.advise_key(backend, account.alias)}")
-    elif secret is not None and entry is not None and secret.reveal().startswith(entry.no_keys):
-        note(f"warning: this is the id of an access key, which is no key of {entry.title}: {entry.key_needs}.")
-        note(f"         {redacted.advise_key(backend, account.alias)}")
 
 
 def has_terminal() -> bool:

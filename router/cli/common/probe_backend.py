@@ -10,7 +10,7 @@ import trio
 
 from router.backends import PROTOCOLS, Backend
 from router.backends.advice import Advice, advise, advise_error, guess_root
-from router.backends.endpoints import find_protocols
+from router.backends.endpoints import find_key_header, find_protocols
 from router.backends.known import known, text_model
 from router.cli.common.output import format_count
 from router.errors import CommandError
@@ -154,7 +154,13 @@ def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, t
     code = f"{error.status} {error.code}".strip()
     if key is None:
         return ProbeResult(ok=False, text=f"reached in {took}, but it asks for a key ({code})", fix="key")
-    return ProbeResult(ok=False, text=f"reached in {took}, key refused ({code})", fix="key")
+    text = f"reached in {took}, key refused ({code})"
+    header, prefix = find_key_header(backend, backend.protocols[0])
+    if error.status == 401 and (backend.auth_header or not (backend.vendor or prefix)):
+        # The form was chosen by the user, or guessed from the protocol.
+        advice = f"Where it wants another: fairlead backend set {backend.name} --auth-header FORM"
+        text += f"\nthe key was sent as {header}: {prefix}KEY. {advice}"
+    return ProbeResult(ok=False, text=text, fix="key")
 
 
 async def probe_protocol(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from router.cli.completions.files import Files
     from router.cli.completions.rows import Kind
 
-_PROTOCOLS = ("messages", "chat", "responses")
+_PROTOCOLS = ("messages", "chat", "responses", "gemini")
 
 
 class Question:

@@ -87,9 +87,6 @@ def read_cloud(
     for way in ways:
         if way not in _BEDROCK_WAYS:
             given.setdefault("region", way)
-    if entry.name == "vertex" and served.startswith("gemini-"):
-        # Its protocol for all models has the publisher in front.
-        served = f"google/{served}"
     url = params.get("api_base") or params.get("base_url")
     if isinstance(url, str) and url.strip():
         given |= _read_url(entry, url)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from router.cli.common.layout import GAP, wrap
-from router.cli.inspect.status_lines import judge
 from router.cli.tui.picture import Line, Picture
 from router.policy.accounts.retry import format_duration
 from router.policy.budget.guard import format_moment
-from router.policy.routing.table import DEMO
 from router.settings.kinds import clean
 from router.watch import amounts
 
@@ -37,6 +35,9 @@ def format_top(picture: Picture | None, width: int, mode: str) -> Line:
 
 
 def _judge(picture: Picture) -> tuple[str, str]:
+    # Late: it brings what knows of all protocols, for which the first frame would wait.
+    from router.cli.inspect.status_lines import judge
+
     if picture.silent_s:
         return "bad", f"no answer from the proxy for {format_duration(picture.silent_s)}"
     if not picture.proxies:
@@ -72,6 +73,9 @@ def _guard(picture: Picture) -> list[str]:
 
 def _remarks(picture: Picture) -> list[str]:
     """What should not be forgotten."""
+    # Late, as above.
+    from router.policy.routing.table import DEMO
+
     found = [f"{len(picture.proxies)} proxies"] if len(picture.proxies) > 1 else []
     for proxy in picture.proxies[:1]:
         found += ["capture on"] if proxy.capture.on else []

@@ -12,6 +12,7 @@ from router.conform.probe import Group, Probe
 from router.conform.probes.asking import is_answer
 from router.conform.record import Finding, Unknown
 from router.wire.paths.upstream import build_path
+from router.wire.protocol import fill_model
 from router.wire.protocols import BY_NAME
 
 _OTHER_CAP = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -45,7 +46,8 @@ async def _check_count(name: str, bench: Bench) -> Finding:
     request = bench.make_request(name)
     body = {field: value for field, value in request.items() if field in count.fields}
     endpoint = find_endpoint(bench.backend, name)
-    path = build_path(endpoint, BY_NAME[name], count.path, bench.model, stream=False)
+    place = fill_model(count.path, bench.model)
+    path = build_path(endpoint, BY_NAME[name], place, bench.model, stream=False)
     reply = await bench.ask(name, body, path=path)
     found = reply.read_json().get(count.answer_field)
     if not reply.ok:
@@ -75,8 +77,10 @@ GROUP = Group(
         Probe("protocols.messages", "Messages is served", partial(_check_protocol, "messages")),
         Probe("protocols.chat", "Chat is served", partial(_check_protocol, "chat")),
         Probe("protocols.responses", "Responses is served", partial(_check_protocol, "responses")),
+        Probe("protocols.gemini", "Gemini is served", partial(_check_protocol, "gemini")),
         Probe("protocols.count_tokens", "Messages counts tokens", partial(_check_count, "messages")),
         Probe("protocols.input_tokens", "Responses counts tokens", partial(_check_count, "responses")),
+        Probe("protocols.gemini_count", "Gemini counts tokens", partial(_check_count, "gemini")),
         Probe("protocols.embeddings", "embeddings are served", _check_embeddings),
     ),
 )

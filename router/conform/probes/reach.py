@@ -8,10 +8,12 @@ from router.backends.key_forms import WRONG_KEY
 from router.backends.known import host_of, is_https, plain_http_allowed
 from router.conform import catalog
 from router.conform.bench import Bench
+from router.conform.client import Reply
 from router.conform.probe import Group, Probe
 from router.conform.record import Finding, Unknown
 from router.net.client.pool import REST_SECONDS
 from router.policy.facts.catalogs import read_entry
+from router.wire.protocols import BY_NAME
 
 
 async def _check_way(bench: Bench) -> Finding:
@@ -33,12 +35,18 @@ async def _check_key(bench: Bench) -> Finding:
     if reply.status not in (401, 403):
         # Some show their list to everybody. An empty request is refused before a model reads it.
         reply = await bench.ask(bench.backend.protocols[0], {}, key=WRONG_KEY, raw=True)
-    if reply.status in (401, 403):
+    if reply.status in (401, 403) or _tells_key(reply, bench):
         error = reply.read_json().get("error")
         return Finding("yes" if error else "partly", "" if error else f"{reply.describe()} (not in an error's form)")
     if not reply.status:
         raise Unknown(reply.problem)
     return Finding("no", f"a wrong key was answered with {reply.describe()}")
+
+
+def _tells_key(reply: Reply, bench: Bench) -> bool:
+    """True for a 400 that names the key as the reason, as Google's API has it."""
+    said = reply.body.lower() if reply.status == 400 else b""
+    return any(word in said for name in bench.backend.protocols for word in BY_NAME[name].auth_words)
 
 
 async def _check_list(bench: Bench) -> Finding:
@@ -86,7 +94,7 @@ GROUP = Group(
         Probe("reach.tls", "it is reached by TLS, or in a private network", _check_way),
         Probe("reach.models", "its list of models has the model", _check_list),
         Probe("reach.model_facts", "the list tells the model's limits", _check_facts),
-        Probe("reach.key", "a wrong key is refused with 401 or 403", _check_key),
+        Probe("reach.key", "a wrong key is refused as such", _check_key),
         Probe("reach.keep_alive", "a connection serves several requests", _check_reuse),
     ),
 )

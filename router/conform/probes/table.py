@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from router.conform import gemini
 from router.conform.probe import Group, Probe
 from router.conform.probes import (
     cache,
@@ -30,6 +31,7 @@ GROUPS: Sequence[Group] = (
     thinking.GROUP,
     cache.GROUP,
     server_tools.GROUP,
+    gemini.GROUP,
     limits.GROUP,
 )
 #: By id, in that order.

@@ -1,5 +1,6 @@
 """The errors of upstreams as clients get them: without secrets, in a form and in words that their protocol has."""
 
+from router.backends.advice import advise_error
 from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.head import JSON, relayed_headers, send_response
@@ -36,7 +37,7 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
         return
     if attempt.plan is None:
         note_error_usage(attempt, readable)
-    record.text = describe_body(context, redacted, redactor_of(attempt))
+    record.text = describe_refusal(attempt, redacted)
     sent = body
     if redacted != readable or (body is not readable and await redact_body(attempt, body) != body):
         sent = readable = redacted
@@ -45,7 +46,7 @@ async def respond_with_error(attempt: Attempt, response: UpstreamResponse, body:
     if reworded is not None:
         status, sent = reworded
         readable = sent
-        record.text = record.text or describe_body(context, sent, redactor_of(attempt))
+        record.text = record.text or describe_refusal(attempt, sent)
         lines = [*(line for line in lines if line[1] != b"content-type"), JSON]
     elif json_values.look_at_object(bytes(readable)) is None:
         if texts.decode_body(readable) is None:
@@ -110,3 +111,16 @@ def quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
 
 def _clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text[: dialect.QUOTE_LIMIT]).strip()
+
+
+def describe_refusal(attempt: Attempt, body: bytes | bytearray) -> str:
+    """The text of an upstream's error for the history. What is known to help against it is noted in the record."""
+    text = describe_body(attempt.context, body, redactor_of(attempt))
+    # AWS has the kind of an error in a header alone: `ThrottlingException:http://...`.
+    kind = attempt.upstream.fields.get(b"x-amzn-errortype", b"")[:80].decode("latin-1").partition(":")[0]
+    if kind.isalnum() and kind not in text:
+        text = f"{kind}: {text}" if text else kind
+    hint = advise_error(attempt.target.backend, text)
+    if hint:
+        attempt.context.record.note(hint)
+    return text

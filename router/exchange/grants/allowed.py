@@ -53,7 +53,7 @@ def check_route(arrival: Arrival, route: Route, top: Top | None) -> None:
     if (
         arrival.request.method in ("GET", "HEAD")
         and resource_ids.collection(call.path)
-        and not resource_ids.in_path(call.path)
+        and not (call.entry.resources or resource_ids).in_path(call.path)
     ):
         raise Forbidden(
             f"The key {grant.name} may not list {call.path[:200]}: the list has what belongs to other keys."

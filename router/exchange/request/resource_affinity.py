@@ -24,6 +24,9 @@ _PARTS_LIMIT = 10_000
 def named_ids(call: Call, top: Top | None, limit: int = resource_ids.NAMED_LIMIT) -> list[str]:
     """The ids in the path and at the top of the body, where a call may have any; at most so many of the body."""
     names = resource_ids.in_path(call.path) if not call.generates else []
+    resources = call.entry.resources
+    if resources is not None and not call.generates:
+        names = resources.in_path(call.path)
     if top is not None and (resource_ids.names_ids(call)):
         names += resource_ids.in_top(top, limit)
     return names
@@ -108,6 +111,11 @@ def remember_answer(
     if not holds_answer(attempt, response):
         return
     generates = attempt.context.call.generates
+    resources = attempt.context.call.entry.resources
+    if resources is not None:
+        for name, kind in resources.issued(body) if whole and not generates else ():
+            _remember(attempt, name, kind)
+        return
     found = resource_ids.issued_first(body) if generates or not whole else []
     for name, kind in found or (resource_ids.issued(body) if whole else []):
         _remember(attempt, name, kind)

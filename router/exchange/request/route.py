@@ -3,7 +3,7 @@
 from functools import partial
 
 from router.backends import speaks_api
-from router.errors import BadRequest, UnknownModel
+from router.errors import BadRequest, NotImplementedHere, UnknownModel
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.buffered import read_buffered
 from router.exchange.body.upload import Upload, is_upload
@@ -43,6 +43,8 @@ async def read_request(arrival: Arrival) -> RequestContext:
     # All of them have to be the key's own.
     limit = resource_ids.NAMED_LIMIT if arrival.grant is None else resource_ids.CHECKED_LIMIT
     names = resource_affinity.named_ids(call, top, limit)
+    if call.entry.resources is not None:
+        names += call.entry.resources.in_body(body.data)[:limit]
     if top is not None and (arrival.grant is not None or arrival.runtime.resource_owners.attached):
         in_depth = resource_ids.in_depth if arrival.grant is None else resource_ids.in_escaped_depth
         large = len(body.data) > THREAD_BYTES
@@ -147,6 +149,11 @@ def _decide_now(arrival: Arrival, facts: RoutingFacts, traits: RequestTraits) ->
         return decide(facts, arrival.snapshot.table, traits)
     except UnknownModel as error:
         return error
+    except BadRequest as error:
+        if facts.model is None and arrival.call.entry.resources is not None:
+            # What is stored at a vendor that is not configured is not there.
+            error.status, error.kind = 404, "not_found_error"
+        raise
 
 
 async def _find_traits(arrival: Arrival, body: bytes, top: Top | None) -> RequestTraits:
@@ -159,14 +166,17 @@ async def _find_traits(arrival: Arrival, body: bytes, top: Top | None) -> Reques
 
 
 def check_speaks(call: calls.Call, route: Route) -> None:
-    """Refuse a call in a protocol the backend does not speak. Raises BadRequest."""
+    """Refuse a call in a protocol the backend does not speak. Raises BadRequest, NotImplementedHere."""
     if speaks(call, route):
         return
     asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
-    raise BadRequest(
+    text = (
         f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is "
         f"{asked}, which is not translated: choose a model whose backend speaks it (`fairlead models` shows which)."
     )
+    if call.protocol is not None and call.asks_model and not (call.generates or call.counts):
+        raise NotImplementedHere(text.replace("this request is", f"{call.path.rpartition(':')[2][:40]} is of"))
+    raise BadRequest(text)
 
 
 def speaks(call: calls.Call, route: Route) -> bool:

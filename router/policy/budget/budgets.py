@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 
 Unit = Literal["usd", "tokens"]
 Period = Literal["day", "month", "run"]
+#: What a process may use of budgets while it cannot ask the others: all that is left as far as it knows, the share that
+#: it holds, or nothing.
+Allowance = Literal["all", "share", "nothing"]
 DOLLAR = 10**9
 #: More than any request uses. Sums of it fit into the 64 bits of SQLite's integers.
 MOST_AMOUNT = 10**15
@@ -34,6 +37,8 @@ class Budget(NamedTuple):
     limit: int
     #: Where a run begins: seconds since 1970.
     since: float = 0.0
+    #: That of its days and months, None for the machine's.
+    zone: tzinfo | None = None
 
     @property
     def title(self) -> str:
@@ -101,10 +106,10 @@ def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:
 
 
 def find_budget_term(budget: Budget, at: float) -> Term:
-    """The day, month or run of a budget at a moment, in local time: seconds since 1970."""
+    """The day, month or run of a budget at a moment, in its time zone: seconds since 1970."""
     if budget.period == "run":
         return Term("run", budget.since, float("inf"))
-    return find_term(budget.period, at)
+    return find_term(budget.period, at, budget.zone)
 
 
 def find_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
@@ -251,10 +256,13 @@ class BudgetState:
         """Count from here, where no other process keeps count."""
         self.view = self.view._replace(spent=-self.settled)
 
-    def use_local_state(self) -> None:
+    def use_local_state(self, allowance: Allowance) -> None:
         """Count on with what was read last, since nothing can be shared."""
-        self._ceiling = self.budget.limit - self.view.spent - self.view.others
-        self._alone = True
+        self._alone = allowance == "all"
+        if allowance == "all":
+            self._ceiling = self.budget.limit - self.view.spent - self.view.others
+        elif allowance == "nothing":
+            self._ceiling = 0
 
 
 def format_amount(unit: Unit, amount: int) -> str:

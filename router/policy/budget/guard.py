@@ -24,6 +24,7 @@ import msgspec
 
 from router.policy.budget.budgets import ALL, CHILD, DOLLAR, Budget, BudgetState, Period, Unit, format_amount
 from router.settings import Settings
+from router.settings.declaring.shared import find_zone
 from router.settings.kinds import clean
 from router.settings.tables import format_price_command
 
@@ -107,26 +108,26 @@ class Rules:
 def read_rules(settings: Settings, runs: Sequence[Budget] = ()) -> Rules | None:
     """The rules of these settings; None when there is nothing to guard. runs: the budgets of processes that have a key
     of their own."""
+    zone = find_zone(settings.shared_timezone) if settings.shared_url is not None else None
     budgets = [*_budgets(ALL, settings, "guard_")]
     for name, options in settings.backends.items():
         budgets += _budgets(f"backend {name}", options, "budget_")
     for name, options in settings.keys.items():
         budgets += _budgets(f"key {name}", options, "budget_")
-    budgets += runs
     for kind, day, month in (
         ("account", settings.guard_accounts_day_usd, settings.guard_accounts_month_usd),
         ("tag", settings.guard_tags_day_usd, settings.guard_tags_month_usd),
     ):
         budgets += [_budget(f"{kind} {name}", "day", "usd", dollars) for name, dollars in day.items()]
         budgets += [_budget(f"{kind} {name}", "month", "usd", dollars) for name, dollars in month.items()]
-    if not settings.guard_enabled or not (budgets or settings.guard_billing):
+    if not settings.guard_enabled or not (budgets or runs or settings.guard_billing):
         return None
     return Rules(
         halts=settings.guard_behavior == "halt",
         cooldown=settings.guard_cooldown,
         refuse_unpriced=settings.guard_unpriced == "refuse",
         billing=frozenset(settings.guard_billing),
-        budgets=tuple(budgets),
+        budgets=(*(one._replace(zone=zone) for one in budgets), *runs),
         patience=min(settings.queue_timeout, _PATIENCE),
     )
 
@@ -228,6 +229,15 @@ def explain_refusal(halt: Halt, now: float, state: BudgetState | None = None) ->
     return (
         f"fairlead stopped this request: {halt.reason}.{raised} Blocked until {format_moment(halt.until, now)}. "
         "Continue now:   fairlead resume"
+    )
+
+
+def explain_lost(state: BudgetState, problem: str) -> str:
+    """The message to a caller whose request needs more of a budget than the share that is held. problem: why no more
+    can be asked for."""
+    return (
+        f"fairlead cannot ask the team for more of {state.budget.title}: {problem}. It is asked again every second; "
+        "repeat the request, or allow it:   fairlead config set shared.on_loss allow"
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from router.policy.budget.budgets import (
     MOST_AMOUNT,
+    Allowance,
     Budget,
     BudgetState,
     BudgetView,
@@ -232,12 +233,12 @@ class Reservations:
             if view is not None:
                 state.receive(recorded.get(key, 0), view, settled=sequence >= latest)
 
-    def use_local_state(self, *, lift: bool) -> None:
+    def use_local_state(self, *, lift: bool, allowance: Allowance = "all") -> None:
         """Count on with what was read last, since nothing can be shared. lift: what is used up counts from here."""
         for state in self.states.values():
             if lift and state.spent >= state.budget.limit:
                 state.restart()
-            state.use_local_state()
+            state.use_local_state(allowance)
 
     def _open(self, budget: Budget, now: float) -> str:
         found = find_budget_term(budget, now)

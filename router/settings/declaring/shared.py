@@ -2,6 +2,8 @@
 
 import ipaddress
 import re
+from datetime import UTC as UTC_ZONE
+from datetime import tzinfo
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -83,7 +85,20 @@ def _parse_name(text: str) -> str:
 def _parse_zone(text: str) -> str:
     if not _ZONE.fullmatch(text):
         raise ValueError
+    find_zone(text)
     return text
+
+
+def find_zone(name: str) -> tzinfo:
+    """The time zone of that name. Raises ValueError for one that this machine does not know."""
+    if name == UTC:
+        return UTC_ZONE
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError):
+        raise ValueError from None
 
 
 URL = Kind(

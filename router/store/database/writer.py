@@ -74,6 +74,7 @@ class Ledger:
         self._pending: deque[_Waiting] = deque()
         self._maintenance: list[Maintenance] = []
         self._preparations: list[Callable[[], None]] = []
+        self._endings: list[Callable[[], None]] = []
         self._wake = threading.Event()
         self._enough = threading.Event()
         self._opened = threading.Event()
@@ -97,6 +98,10 @@ class Ledger:
         """Have the writer's thread call this before it writes, also while the file cannot be used. It may add rows, by
         `extend`. To be called before `start`."""
         self._preparations.append(preparation)
+
+    def add_ending(self, ending: Callable[[], None]) -> None:
+        """Have `close` call this first: it may block for a bounded time."""
+        self._endings.append(ending)
 
     def start(self) -> None:
         """Start the writer; again without effect."""
@@ -169,6 +174,8 @@ class Ledger:
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Write what is left, waiting at most `seconds`."""
+        for ending in self._endings:
+            ending()
         self._stopping = True
         # Where no thread has begun, what waits may not be rows yet: preparations make them.
         if self._thread is None and (self._pending or self._wake.is_set()):

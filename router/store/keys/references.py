@@ -29,8 +29,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
-from router.backends.regions import is_region
 from router.errors import CommandError
+from router.store.keys.regions import is_region
 
 Kind = Literal["env", "file", "cmd", "keyring", "login", "aws", "google", "azure"]
 LENGTH = 4096

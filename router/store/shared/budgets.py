@@ -15,6 +15,7 @@ from router.ir import Extras
 from router.policy.budget.budgets import (
     ALL,
     CHILD,
+    Allowance,
     Budget,
     BudgetView,
     Rates,
@@ -32,7 +33,7 @@ from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
 from router.store.history.rollups import HOUR_MS
 from router.store.home import processes
-from router.store.interfaces import Price, SharedState, SyncMessage
+from router.store.interfaces import Price, SharedServer, SharedState, SyncMessage
 
 if TYPE_CHECKING:
     import sqlite3
@@ -99,6 +100,16 @@ class SqliteSharedBudgets:
     def problem(self) -> str | None:
         """Why nothing can be shared, None while the file can be used."""
         return self._ledger.problem
+
+    @property
+    def server(self) -> SharedServer | None:
+        """None: they are in a file."""
+        return None
+
+    @property
+    def allowance(self) -> Allowance:
+        """All that is left: a process without the file counts on by itself."""
+        return "all"
 
     # The ledger's thread
 
@@ -257,11 +268,15 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
 
 def _sum_history(db: "sqlite3.Connection", budget: Budget, term: Term) -> int:
     """What the requests of a budget's term have cost, or their tokens."""
+    return db.execute(*select_history_sum(budget, term)).fetchone()[0]
+
+
+def select_history_sum(budget: Budget, term: Term) -> tuple[str, list[object]]:
+    """The query, with its values, for what the requests of a budget's term have cost, or their tokens."""
     condition, values = _select_scope(budget.scope, int(term.start * 1000))
     # `total` adds up as a float, so that it cannot overflow.
     total = f"CAST(min(total({_SUMS[budget.unit]}), {_MOST}) AS INTEGER)"
-    query = f"SELECT {total} FROM requests WHERE {condition}"  # noqa: S608 - names of ours
-    return db.execute(query, values).fetchone()[0]
+    return f"SELECT {total} FROM requests WHERE {condition}", values  # noqa: S608 - names of ours
 
 
 def _store_halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:

@@ -15,10 +15,17 @@ from router.store.shared.seen_lifetimes import SqliteSeenLifetimes
 from router.store.shared.stored_responses import SqliteStoredResponses
 
 
-def open_sqlite(home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]) -> Store:
-    """Open the store of a home. say: logs a line for the user; it must not wait. Nothing is read or written before the
-    ledger is started."""
-    ledger = Ledger(home, say)
+def open_sqlite(
+    home: Home,
+    say: Callable[[str], None],
+    *,
+    price: Price,
+    settings: Callable[[], Settings],
+    ledger: Ledger | None = None,
+) -> Store:
+    """Open the store of a home. say: logs a line for the user; it must not wait. ledger: that of the home, made here by
+    default. Nothing is read or written before the ledger is started."""
+    ledger = Ledger(home, say) if ledger is None else ledger
     # The order is that of their maintenance, which the ledger's thread runs.
     owners = SqliteResourceOwners(ledger)
     responses = SqliteStoredResponses(ledger)

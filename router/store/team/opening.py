@@ -7,13 +7,19 @@ from typing import NamedTuple
 from router.errors import CommandError
 from router.settings import Settings
 from router.settings.declaring.shared import parse_address
+from router.store.database.writer import Ledger
 from router.store.home.home import Home
 from router.store.interfaces import Price, Store
 from router.store.shared.sqlite import open_sqlite
+from router.store.team.budgets import TeamSharedBudgets
 from router.store.team.client import TeamClient
 from router.store.team.keys import KeyNames
+from router.store.team.round import Rounds
 from router.store.team.secrets import TeamSecret, read_team_secret, resolve
 from router.store.team.thread import TeamThread
+
+#: The file of the home with its name in the team.
+HOME_NAME = "team.home"
 
 
 class Team(NamedTuple):
@@ -28,9 +34,18 @@ class Team(NamedTuple):
 def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]) -> Store:
     """Open the store of a home whose settings have `shared.url`. Arguments as of `open_sqlite`. Blocks while secrets
     are looked up. Raises CommandError."""
-    store = open_sqlite(home, say, price=price, settings=settings)
-    connect_team(settings(), say, os.environ)
-    return store
+    ledger = Ledger(home, say)
+    store = open_sqlite(home, say, price=price, settings=settings, ledger=ledger)
+    team = connect_team(settings(), say, os.environ)
+    rounds = Rounds(team.client, team.names, team.secret.identify("home", name_home(home)))
+    budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings)
+    ledger.add_ending(team.thread.close)
+    return store._replace(shared_budgets=budgets)
+
+
+def name_home(home: Home) -> str:
+    """The name of a home that no other one has, made at its first use. Blocks. Raises CommandError."""
+    return home.token(HOME_NAME).reveal()
 
 
 def connect_team(settings: Settings, say: Callable[[str], None], environ: Mapping[str, str]) -> Team:

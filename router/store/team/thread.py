@@ -34,6 +34,7 @@ class TeamThread:
         self._say = say
         self._jobs: deque[Job] = deque(maxlen=_WAITING)
         self._repeated: list[_Repeated] = []
+        self._later: list[_Repeated] = []
         self._wake = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -57,6 +58,10 @@ class TeamThread:
         """Have a job run every so many seconds, once the thread runs. To be called before `start`."""
         self._repeated.append(_Repeated(seconds, job))
 
+    def submit_later(self, seconds: float, job: Job) -> None:
+        """Have a job run once, so many seconds from now. For jobs of this thread. It does not run once it ends."""
+        self._later.append(_Repeated(seconds, job, time.monotonic() + seconds))
+
     def close(self, seconds: float = 2.0) -> None:
         """Run what waits, for at most `seconds`, and end. Blocks."""
         self._stopping = True
@@ -75,11 +80,15 @@ class TeamThread:
 
     def _run_due(self) -> float | None:
         """Run the repeated jobs that are due; the seconds until the next is."""
+        due = [one for one in self._later if time.monotonic() >= one.due]
+        self._later = [one for one in self._later if one not in due]
+        for one in due:
+            self._do(one.job)
         for one in self._repeated:
             if time.monotonic() >= one.due:
                 self._do(one.job)
                 one.due = time.monotonic() + one.seconds
-        return min((max(0.0, one.due - time.monotonic()) for one in self._repeated), default=None)
+        return min((max(0.0, one.due - time.monotonic()) for one in (*self._later, *self._repeated)), default=None)
 
     def _do(self, job: Job) -> None:
         try:

@@ -28,7 +28,7 @@ def asks_thinking(top: Top) -> bool:
 
 
 def tiny_request(model: str, cap: str, text: str = "hi", tokens: int = 16) -> Json:
-    """The smallest request. cap: name of the output limit."""
+    """The smallest request, or one with another text and limit. cap: name of the output limit."""
     return {"model": model, cap: tokens, "messages": [{"role": "user", "content": text}]}
 
 

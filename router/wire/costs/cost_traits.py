@@ -13,6 +13,8 @@ from router.wire.raw.whole_numbers import parse_whole
 #: Web searches that are expected of a request that allows them without a bound of its own.
 TYPICAL_SEARCHES = 10
 _MOST_CHOICES = 10_000
+# Where a request names its service tier: OpenAI's and Anthropic's name, and Google's.
+_TIERS = ("service_tier", "serviceTier")
 _MOST_SEARCHES = 1000
 # Tools that the provider runs, by the beginning of their type.
 _SEARCH = "web_search"
@@ -104,7 +106,7 @@ def read_cost_traits(call: Call, top: Top | None, body: bytes, caps: tuple[int, 
 
 def _read_tier(top: Top) -> str:
     speed = read_tier(top.value("speed")) if "speed" in top else ""
-    tier = speed or (read_tier(top.value("service_tier")) if "service_tier" in top else "")
+    tier = speed or next((read_tier(top.value(name)) for name in _TIERS if name in top), "")
     # Whether an answer was that cheap is for the answer to tell.
     return "" if tier in CHEAPER else tier
 

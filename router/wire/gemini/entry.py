@@ -8,10 +8,11 @@ from router.wire.gemini.answers.decode_stream import GeminiDecoder
 from router.wire.gemini.answers.encode_answer import encode_answer
 from router.wire.gemini.answers.encode_stream import GeminiEncoder
 from router.wire.gemini.dialect import Gemini
+from router.wire.gemini.requests import resource_names
 from router.wire.gemini.requests.decode_request import decode_request
 from router.wire.gemini.requests.encode_request import encode_request
 from router.wire.model_lists import google
-from router.wire.protocol import Codec, Effort, ModelList, OwnState, TokenCounting, WireProtocol
+from router.wire.protocol import Codec, Effort, ModelList, OwnState, ResourceNames, TokenCounting, WireProtocol
 
 # Model and verb stand in the path, behind the version; sizes and choices stand in one object below the top level.
 GEMINI = WireProtocol(
@@ -54,6 +55,7 @@ GEMINI = WireProtocol(
     choices=traits.CHOICES,
     recognize=traits.recognize,
     model_words=traits.MODEL_WORDS,
+    images=traits.IMAGES,
     asks_thinking=traits.asks_thinking,
     find_bound=traits.find_bound,
     output_caps=traits.OUTPUT_CAPS,
@@ -67,6 +69,8 @@ GEMINI = WireProtocol(
     tell_wait=errors.tell_wait,
     knows_overflow=errors.is_overflow,
     say_overflow=overflow_texts.say_to_google,
+    collections=resource_names.COLLECTIONS,
+    resources=ResourceNames(resource_names.find_in_path, resource_names.find_in_body, resource_names.find_issued),
     comments=False,
     breaks_off=True,
     limits=None,

@@ -16,7 +16,7 @@ from router.wire.protocol import MODEL, PathParts
 from router.wire.raw.json.top_level import check_model
 
 #: First segments of its paths.
-VERSIONS = ("v1beta", "v1alpha", "v1")
+VERSIONS = frozenset(("v1beta", "v1alpha", "v1"))
 #: The path of a request for text.
 PATH = f"/v1beta/models/{MODEL}:generateContent"
 STREAM_PATH = f"/v1beta/models/{MODEL}:streamGenerateContent"
@@ -91,7 +91,9 @@ def find_listed(path: str) -> str | None:
     """The model that a canonical path asks about, '' for the list of all; None for any other path."""
     version, rest = _split_version(path)
     collection, _, name = rest.partition("/")
-    return unquote(name) if version and collection == "models" and read_path(path) is None else None
+    if not version or collection != "models" or "/operations/" in name or read_path(path) is not None:
+        return None
+    return unquote(name)
 
 
 def fill_path(path: str, model: str) -> str:
@@ -101,10 +103,14 @@ def fill_path(path: str, model: str) -> str:
 
 
 def join_root(root: str, path: str) -> str:
-    """The place of a canonical path at a backend: with the version that the caller asked for in place of the root's.
-    root: a URL, or its path."""
-    base, _, last = root.rstrip("/").rpartition("/")
-    return (base if last in VERSIONS else root.rstrip("/")) + path
+    """The place of a canonical path at a backend: with the version that the caller asked for in place of the root's. A
+    cloud's root has its own version, in front of project and location, which stays. root: a URL, or its path."""
+    root = root.rstrip("/")
+    base, _, last = root.rpartition("/")
+    if last in VERSIONS:
+        return base + path
+    version, rest = _split_version(path)
+    return f"{root}/{rest}" if version and not VERSIONS.isdisjoint(base.split("/")) else root + path
 
 
 def check_name(model: str) -> None:

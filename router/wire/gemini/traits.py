@@ -3,11 +3,13 @@
 Google's servers read each field in camelCase and in snake_case.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
-from router.wire.gemini.names import both, get_object
+from router.wire.gemini.names import both, get, get_object
+from router.wire.protocol import Images
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.top_level import Top
 
@@ -78,6 +80,27 @@ def turn_off(model: str) -> Mapping[str, object]:
 
 
 def tiny_request(model: str, cap: str, text: str = "hi", tokens: int = 16) -> Json:
-    """The smallest request. The model stands in the path. cap: where the output limit stands."""
+    """The smallest request, or one with another text and limit, whose model stands in the path. cap: where the output
+    limit stands."""
     holder, _, name = cap.partition(".")
     return {"contents": [{"role": "user", "parts": [{"text": text}]}], holder: {name: tokens}}
+
+
+def _read_part_type(part: Json) -> object:
+    """`image` for a part that holds one, inline or as a file."""
+    for name in ("inlineData", "fileData"):
+        media = get(get_object(part, name), "mimeType")
+        if isinstance(media, str) and media[:6].lower() == "image/":
+            return "image"
+    return None
+
+
+# The name of the field that tells what a file is, in each spelling; its quote is rare in the data of files.
+_MEDIA_TYPE = re.compile(rb'"mime_?[tT]ype"|\\u00[567]')
+#: How contents hold images; a response of a tool has parts of its own.
+IMAGES = Images(
+    frozenset(("image",)),
+    _MEDIA_TYPE,
+    _read_part_type,
+    ("parts", "functionResponse", "function_response"),
+)

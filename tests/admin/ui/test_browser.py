@@ -22,18 +22,11 @@ from router.store.home.home import open_home
 from ...e2e.processes import Proxy, backend, make_home
 from ...e2e.upstream import Upstream, plain
 from ...e2e.wire import Client, ask, request
-from ...patience import PATIENCE
 from ...store.history.test_record import begun, entry
+from .browsing import CHROMIUM, MS, SIZES, Tab, launch_browser
 from .test_page import HOSTILE, PATH, Watched, make_code, open_tab, send
 
-CHROMIUM = Path(os.environ.get("FAIRLEAD_CHROMIUM", "/usr/bin/chromium"))
 AXE = Path(os.environ.get("FAIRLEAD_AXE", "/nonexistent"))
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-SIZES = {"360": (360, 780), "1600": (1600, 1000)}
-MS = PATIENCE * 250
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,15 +34,13 @@ pytestmark = [
     # Of the browser's driver, when it ends.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
+    with launch_browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,43 +49,6 @@ def proxy(tmp_path_factory):
         for model in ("demo", "demo-tools", "demo-429", "demo-500", "nobody", "demo"):
             send(found, model)
         yield found
-
-
-class Tab:
-    """A tab, and everything that it complained of or asked others for."""
-
-    def __init__(self, browser, port, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(MS)
-        self.root = f"http://localhost:{port}"
-        self.faults, self.foreign = [], []
-        self.page.add_init_script(
-            "addEventListener('securitypolicyviolation', (event) => console.error('policy', event.violatedDirective))"
-        )
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.faults.append(said.text))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
-        self.page.on("request", self._note)
-
-    def _note(self, sent):
-        if not sent.url.startswith(f"{self.root}/ui"):
-            self.foreign.append(sent.url)
-
-    def open(self, code=""):
-        self.page.goto(f"{self.root}/ui/{code and f'#{code}'}")
-        return self
-
-    def see(self, selector, text=None):
-        """Wait until it is there, with this text."""
-        found = self.page.locator(selector) if text is None else self.page.locator(selector, has_text=text)
-        found.first.wait_for()
-        return found.first
-
-    def check(self):
-        """Nothing was complained of, and nobody else was asked."""
-        assert self.faults == []
-        assert self.foreign == []
 
 
 @pytest.fixture

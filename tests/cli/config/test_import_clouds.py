@@ -63,7 +63,7 @@ def test_clouds_become_backends(imported):
     assert found["azure"]["root"] == "https://res.openai.azure.com/openai/v1"
     assert found["foundry"]["roots"] == {"messages": "https://res.services.ai.azure.com/anthropic/v1"}
     assert "gemini" in found
-    for row in ("vertex:claude-opus-5", "vertex:google/gemini-3-flash", "azure:my-gpt", "foundry:claude-opus-5"):
+    for row in ("vertex:claude-opus-5", "vertex:gemini-3-flash", "azure:my-gpt", "foundry:claude-opus-5"):
         assert row in out
 
 

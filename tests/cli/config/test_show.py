@@ -199,7 +199,7 @@ def test_demo_is_answered_by_the_demo(fairlead):
     )
     code, out, _ = fairlead("demo", "--once", "--port", "0")
     assert code == 0
-    assert "  ok  messages -> chat" in out
+    assert "  asked in    messages" in out
 
 
 @pytest.mark.parametrize(

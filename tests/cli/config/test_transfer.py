@@ -133,7 +133,7 @@ def test_claude_code_router(fairlead, given):
     assert stored(fairlead) == {
         "openrouter": ("https://openrouter.ai/api/v1", ("messages", "chat", "responses"), ["env:OPENROUTER_API_KEY"]),
         "my-deep": ("https://api.deepseek.com", ("chat", "responses"), ["hidden-deep-key"]),
-        "gemini": ("https://generativelanguage.googleapis.com/v1beta/openai", ("chat",), ["env:G_KEY"]),
+        "gemini": ("https://generativelanguage.googleapis.com/v1beta/openai", ("chat", "gemini"), ["env:G_KEY"]),
         "ollama": ("http://localhost:11434/v1", ("messages", "chat", "responses"), []),
         "box": ("https://box.example/api/anthropic/v1", ("messages",), ["hidden-box-key"]),
     }

@@ -139,6 +139,7 @@ def test_a_web_page_is_no_backend(fairlead, add):
     assert {path for _, path, _, _ in peer.seen} <= {
         *("/v1/models", "/v1/messages", "/v1/chat/completions", "/v1/responses", "/v1/messages/count_tokens"),
         *("/v1/responses/input_tokens", "/v1/embeddings"),
+        *("/v1/models/m:generateContent", "/v1/models/m:countTokens"),
     }
 
 

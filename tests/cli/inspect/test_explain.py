@@ -191,7 +191,8 @@ def test_a_client_is_played(configured):
 def test_the_demo_is_known(fairlead):
     """Also where nothing is configured and nothing runs."""
     assert (
-        rows(fairlead("explain", "demo-tools").out)[1]["backend"] == "demo (catalog), speaks messages, chat, responses"
+        rows(fairlead("explain", "demo-tools").out)[1]["backend"]
+        == "demo (catalog), speaks messages, chat, responses, gemini"
     )
     assert fairlead("explain", "demo-tools", FAIRLEAD_DEMO="off").code == 1
 

@@ -107,9 +107,9 @@ def press_common(terminal, at):
     terminal.see("A proxy runs already.")
     terminal.press("R")
     terminal.see("Nothing is halted.")
-    for key in ("y", "Y"):
+    for key, copied in (("y", "copied: req_"), ("Y", '{"id":"req_')):
         terminal.press(key)
-        terminal.see("copied: " if PANES[at] == "Requests" else "Nothing to copy here")
+        terminal.see(copied if PANES[at] == "Requests" else "Nothing to copy here")
     terminal.see(title)
 
 

@@ -30,6 +30,8 @@ def put(home, **changes):
 def test_backend_comes_back_as_it_was_saved(home):
     """What is saved is what is loaded, in the order the backends were added."""
     other = msgspec.structs.replace(GROQ, name="another", added=1.0, insecure_http=True, auth="none", accounts=())
+    further = {"roots": {"messages": "https://api.groq.com/anthropic/v1"}, "variables": {"region": "r"}}
+    other = msgspec.structs.replace(other, **further, auth_header="x-api-key")
     backends.save(home, GROQ)
     backends.save(home, other)
     assert backends.load(home) == ((other, GROQ), ())
@@ -50,12 +52,26 @@ def test_unknown_keys_are_ignored(home):
     assert backends.load(home) == ((GROQ,), ())
 
 
+def test_a_file_of_an_earlier_version_is_read(home):
+    """One without further roots, variables and a chosen header for the key means what it meant."""
+    fields = msgspec.to_builtins(GROQ)
+    for name in ("roots", "variables", "auth_header"):
+        del fields[name]
+    home.write("backends/groq.json", json.dumps({**fields, "schema": 1}).encode())
+    assert backends.load(home) == ((GROQ,), ())
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
         ({"root": 5}, "root: expected str, got int"),
         ({"auth": "magic"}, "auth: invalid enum value 'magic'"),
         ({"accounts": [{"alias": "a"}]}, r"accounts\[0\]: object missing required field key"),
+        ({"roots": {"messages": "https://other.example/v1"}}, "roots.messages is not a URL on the host of root"),
+        ({"roots": {"messages": "http://api.groq.com/v1"}}, "roots.messages is not a URL on the host of root"),
+        ({"roots": {"messages": "https://api.groq.com/v1/"}}, "roots.messages is not a URL on the host of root"),
+        ({"roots": {"messages": "api.groq.com"}}, "roots.messages is not a URL on the host of root"),
+        ({"auth_header": "basic"}, "auth_header: invalid enum value 'basic'"),
         ({"root": "groq"}, "root is not a valid URL: it does not begin with https://"),
         ({"root": "https://API.groq.com/v1/"}, "root is not written as https://api.groq.com/v1"),
         ({"root": "http://api.groq.com/v1"}, "http:// to a public address"),

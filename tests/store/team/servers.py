@@ -76,6 +76,16 @@ class Server:
             connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in parts))
             return connection.makefile("rb").readline().decode().strip()
 
+    def read(self, *words):
+        """The text that a command answers with, '' for none."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+            parts = [str(word).encode() for word in words]
+            connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in parts))
+            file = connection.makefile("rb")
+            size = file.readline()
+            assert size.startswith(b"$"), size
+            return file.readline().decode().strip() if size != b"$-1\r\n" else ""
+
     def kill(self):
         """End it at once, as a power cut does."""
         if self._process is not None:

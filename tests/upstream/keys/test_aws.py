@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from router.backends.regions import find_region
+from router.store.keys.regions import find_region
 from router.upstream.keys.aws_credentials import AwsCredentials, Process
 
 ID, SECRET, SESSION = "AKIAENVIRONMENT00001", "env-secret-canary/0123456789+abcdefghijkl", "env-session-canary=="

@@ -197,6 +197,51 @@ def test_reasoning_comes_back_where_it_stood(name, client, shown):
     assert losses == []
 
 
+DRAWN = st.lists(
+    st.one_of(
+        st.sampled_from(["a", "b c", " d\n", "é"]).map(Text),
+        st.builds(Thinking, st.sampled_from(["", "hm"]), st.sampled_from(["c2ln", "YWJj"])),
+        st.just(OPAQUE),
+        st.sampled_from(["look", "peek"]).map(lambda name: ToolCall("", name, '{"a":1}')),
+    ),
+    min_size=1,
+    max_size=7,
+).map(
+    lambda blocks: [
+        ToolCall(f"c{at}", block.name, block.arguments) if isinstance(block, ToolCall) else block
+        for at, block in enumerate(blocks)
+    ]
+)
+
+
+@given(DRAWN, st.sampled_from(CLIENTS), st.booleans())
+def test_no_reasoning_is_lost_or_repeated(blocks, client, shown):
+    """Of any answer: all reasoning comes back once and in order, between the calls between which it stood, and text
+    and calls as they were."""
+    ctx = context()
+    ctx.shows_reasoning = shown
+    content = whole(answer(*blocks), ctx)["candidates"][0]["content"]
+    found, losses = turns(user("go"), *client(content), user("so?"))
+    back = found[1].blocks
+    assert losses == []
+    assert by_call(back) == by_call([sealed(block) for block in blocks])
+
+
+def by_call(blocks):
+    """For each stretch up to a call: its reasoning, its text without blanks, and the call."""
+    stretches = [([], [], None)]
+    for block in blocks:
+        thoughts, texts, _ = stretches[-1]
+        if isinstance(block, ToolCall):
+            stretches[-1] = (thoughts, texts, block)
+            stretches.append(([], [], None))
+        elif isinstance(block, Text):
+            texts += "".join(block.text.split())
+        else:
+            thoughts.append(block)
+    return stretches
+
+
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_tampered_carrier_is_a_loss(shown):
     """It is dropped and named; what the client sent as plain thought stays plain."""

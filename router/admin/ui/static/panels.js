@@ -39,7 +39,7 @@ function limit(one, forecast) {
 
 function showAccounts(state) {
   const table = make("table", {}, make("thead", {}, make("tr", {},
-    ...["account", "state", "limits", "running"].map((name) => make("th", { scope: "col", class: name === "running" ? "n" : null }, name)))));
+    ...["account", "state", "limits", "running"].map((name) => make("th", { scope: "col", class: name === "running" ? "n w2" : null }, name)))));
   const body = make("tbody");
   for (const backend of state.backends) {
     const queue = backend.queue.waiting ? `${format.count(backend.queue.waiting, "request")} waiting` : "";
@@ -54,7 +54,7 @@ function showAccounts(state) {
         make("td", {}, name, one && one.next ? make("span", { class: "said" }, "next") : null),
         make("td", {}, make("span", { class: word === "ready" ? "good" : "bad" }, word), said ? make("span", { class: "said" }, said) : null),
         make("td", {}, ...(limits.length ? limits : [format.NONE])),
-        make("td", { class: "n" }, one ? String(one.running) : String(backend.queue.running))));
+        make("td", { class: "n w2" }, one ? String(one.running) : String(backend.queue.running))));
     }
   }
   table.append(body);

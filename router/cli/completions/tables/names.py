@@ -88,6 +88,7 @@ SETUP_TOOLS = {
 PROVIDER_MODELS: dict[str, tuple[str, ...]] = {
     "openai": ("gpt-5-mini", "gpt-5", "gpt-5.5", "gpt-4o"),
     "anthropic": ("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-8", "claude-opus-5"),
+    "gemini": ("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-3.1-pro-preview"),
 }
 DEMO_MODELS = (
     "demo",

@@ -1,7 +1,6 @@
 """Analytics: the sums of a window as `fairlead usage` has them, curves of the last hour, and what was lost."""
 
 from router.cli.common.layout import wrap, wrap_row
-from router.cli.inspect.usage import format_head, format_tables
 from router.cli.tui.charts import draw_curve
 from router.cli.tui.forecast import forecast_budgets
 from router.cli.tui.panes.pane import Pane
@@ -23,6 +22,9 @@ class AnalyticsPane(Pane):
 
     def draw(self, picture: Picture) -> None:
         """Put the lines."""
+        # Late: it brings what knows of all protocols, for which the first frame would wait.
+        from router.cli.inspect.usage import format_head, format_tables
+
         width = max(self.size.width, 24)
         windows = "  ".join(f"[{one}]" if one == picture.window else one for one in WINDOWS)
         lines = [Line(f"t        {windows}", "head")]

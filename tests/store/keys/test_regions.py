@@ -3,9 +3,9 @@
 import pytest
 
 from router.backends.known import KNOWN
-from router.backends.regions import find_region
 from router.backends.variables import fill_roots
 from router.store.keys.references import parse
+from router.store.keys.regions import find_region
 
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2", "us-gov-west-1", "cn-north-1", "eusc-de-east-1")
 
