@@ -56,6 +56,8 @@ class AccountMirror:
         for service, member in _list_members(services.values()):
             key = (service.name, member.alias, member.fingerprint)
             known = self._known.get(key)
+            if known is not None and not deep and _is_as(member, known):
+                continue
             state = _read(service, member, now, known, deep=deep)
             if all_ or (state != known and (known is not None or not _is_new(member, state))):
                 found.append(state)
@@ -85,6 +87,19 @@ def _list_members(services: Iterable[Service]) -> Iterator[tuple[Service, Member
 def _find(service: Service | None, state: AccountState) -> Member | None:
     members = service.pool.members if service is not None else ()
     return next((one for one in members if (one.alias, one.fingerprint) == (state.alias, state.fingerprint)), None)
+
+
+def _is_as(member: Member, known: AccountState) -> bool:
+    """True when nothing has closed or opened an account since, nor failed there: what each tick asks of all."""
+    return (
+        member.closed == known.closed
+        and member.closed_at == known.closed_at
+        and member.shaky == known.shaky
+        and member.shook_at == known.shook_at
+        and member.missed_at == known.missed_at
+        and member.group == known.group
+        and len(member.closed_for) == len(known.closed_for)
+    )
 
 
 def _is_new(member: Member, state: AccountState) -> bool:

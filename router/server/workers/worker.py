@@ -56,7 +56,8 @@ class WorkerRole(Role):
                         nursery.start_soon(self._answer, serving, message)
                     else:
                         await self._take(serving, message)
-        # The parent has ended.
+        # The parent has ended: nobody is told to go elsewhere, so there is no delay.
+        serving.handed_over = True
         serving.stop()
         self._turn.set()
 
