@@ -165,6 +165,37 @@ trio.run(main)
 """
 
 
+# Serves until it has loaded everything, and prints what of a team's store is loaded.
+TEAM_PROGRAM = """
+import os, sys
+import trio
+from router.server.serve import running
+from router.settings import Settings
+from router.store.home.home import open_home
+
+async def main():
+    async with running(Settings(port=0, require_key="off"), open_home(os.environ)) as serving:
+        await serving.loaded.wait()
+        print(*[name for name in sys.modules if name.startswith(("router.store.team", "valkey", "redis"))])
+
+trio.run(main)
+"""
+
+
+def test_a_proxy_without_a_team_loads_nothing_of_one(tmp_path):
+    """Without shared.url neither the store of a team nor the client of its server is loaded."""
+    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", TEAM_PROGRAM],
+        env={**keep, "HOME": str(tmp_path), "FAIRLEAD_HOME": str(tmp_path / "home")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.split() == []
+
+
 def test_the_page_is_loaded_by_the_first_request_to_it(tmp_path):
     """A proxy whose page nobody opens pays nothing for it."""
     keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}

@@ -121,7 +121,22 @@ def _collect_process(runtime: Runtime) -> Iterator[Metric]:
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
     yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.memory.reserved)
+    yield from _collect_server(runtime)
     yield from _collect_vitals(runtime)
+
+
+def _collect_server(runtime: Runtime) -> Iterator[Metric]:
+    """The server of a team, where there is one."""
+    server = runtime.guard.server
+    if server is None:
+        return
+    up = 1 if server.problem is None else 0
+    yield GaugeMetricFamily("fairlead_shared_up", "1 while the server of the team can be used.", up)
+    yield CounterMetricFamily("fairlead_shared_failed_calls", "Calls of it that failed.", server.failed_calls)
+    yield CounterMetricFamily("fairlead_shared_losses", "How often it had lost what it was told.", server.losses)
+    yield GaugeMetricFamily("fairlead_shared_processes", "Proxies that hold shares of budgets.", server.processes)
+    settling = "1 while it hands out no shares, since it has lost data."
+    yield GaugeMetricFamily("fairlead_shared_settling", settling, int(server.settling))
 
 
 def _collect_vitals(runtime: Runtime) -> Iterator[Metric]:

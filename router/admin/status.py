@@ -19,6 +19,7 @@ from router.operator_api.status import (
     Queue,
     QueueLimit,
     RunningRequest,
+    SharedStatus,
     Status,
 )
 from router.policy.routing.model_list import list_models
@@ -74,7 +75,25 @@ def report_status(runtime: Runtime, operated: Operated, models: list[ModelStatus
         running=report_running(runtime),
         running_count=len(runtime.running),
         refused=runtime.gate_refusals.counts,
+        shared=_report_server(runtime),
         process=operated.process,
+    )
+
+
+def _report_server(runtime: Runtime) -> SharedStatus | None:
+    server = runtime.guard.server
+    if server is None:
+        return None
+    return SharedStatus(
+        server=server.address,
+        team=server.team,
+        problem=server.problem,
+        failing_since=server.failing_since,
+        failed_calls=server.failed_calls,
+        losses=server.losses,
+        processes=server.processes,
+        settling=server.settling,
+        allowance=server.allowance,
     )
 
 

@@ -27,7 +27,7 @@ from router.policy.budget.reservations import Estimate, Model, Reservations, Siz
 from router.policy.routing.table import DEMO, SEARCH
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry
-from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
+from router.store.interfaces import SharedBudgets, SharedServer, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens
 from router.wire.calls import is_free
 
@@ -290,6 +290,11 @@ class Guard:
         """Wait until what is known is not older than LOOK_SECONDS."""
         if self.rules is not None:
             await self._sync.current()
+
+    @property
+    def server(self) -> SharedServer | None:
+        """The server of the team, None where there is none."""
+        return self._shared.server
 
     def status(self) -> GuardStatus:
         """The guard as operators see it."""

@@ -148,6 +148,30 @@ class HistoryStatus(msgspec.Struct, kw_only=True):
     elsewhere: str | None
 
 
+class SharedStatus(msgspec.Struct, kw_only=True):
+    """The server that the proxies of a team share, as this one finds it."""
+
+    #: Host and port, or the path of a socket.
+    server: str
+    #: The name of the team.
+    team: str
+    #: Why it cannot be used, or null.
+    problem: str | None
+    #: Since when calls have failed, in seconds since 1970; null while they do not.
+    failing_since: float | None
+    #: Calls that failed since the start.
+    failed_calls: int
+    #: How often it had lost what it was told, and was told again.
+    losses: int
+    #: Proxies that hold shares of budgets, this one included.
+    processes: int
+    #: It has lost data: shares of budgets are not handed out before all that hold one have come.
+    settling: bool
+    #: What this proxy may use of budgets while the server cannot be used: `all`, the `share` that it holds, or
+    #: `nothing`, as that has lapsed.
+    allowance: str
+
+
 class CaptureStatus(msgspec.Struct, kw_only=True):
     """The state of capturing bodies."""
 
@@ -281,5 +305,7 @@ class Status(msgspec.Struct, kw_only=True):
     refused: dict[str, int] = {}
     #: The state of the cache of answers; null from an older proxy.
     answer_cache: AnswerCacheStatus | None = None
+    #: The server of the team; null without one.
+    shared: SharedStatus | None = None
     #: How the process was started.
     process: ProcessStatus = msgspec.field(default_factory=ProcessStatus)

@@ -181,6 +181,28 @@ class SharedState(NamedTuple):
     rates: Mapping[Model, Rates | None]
 
 
+class SharedServer(NamedTuple):
+    """The server of a team, as one process finds it."""
+
+    #: Without user and password.
+    address: str
+    team: str
+    #: Why it cannot be used, None while it answers.
+    problem: str | None
+    #: Since when calls have failed, None while they do not: seconds since 1970.
+    failing_since: float | None
+    #: Calls that failed since the start.
+    failed_calls: int
+    #: How often it was found without what it had confirmed, and was filled again.
+    losses: int
+    #: Processes that hold shares of budgets, 0 before the first round.
+    processes: int
+    #: It has lost data, and shares are not handed out before all that hold one have come.
+    settling: bool
+    #: What the process may use of budgets while it cannot be used.
+    allowance: Allowance
+
+
 class SharedBudgets(Protocol):
     """Spend, shares of budgets and halts that the processes of a home share.
 
@@ -190,6 +212,11 @@ class SharedBudgets(Protocol):
     @property
     def problem(self) -> str | None:
         """Why nothing can be shared, None while the store can be used."""
+        ...
+
+    @property
+    def server(self) -> SharedServer | None:
+        """The server that holds them, None for a file of the home."""
         ...
 
     @property

@@ -18,6 +18,7 @@ class Silent:
 
     problem = None
     allowance = "all"
+    server = None
 
     def subscribe(self, receive):
         """Ignore the subscriber, since no state is given out."""

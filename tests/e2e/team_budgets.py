@@ -43,8 +43,8 @@ def list_rows(folder, count=4):
 
 
 class Senders:
-    """Clients that send to each proxy until so many requests were answered or all have stopped; a proxy that is gone
-    ends its clients."""
+    """Clients that send to each proxy until so many requests were served, or it is halted; one that is gone ends its
+    clients. A request that is refused for another reason is sent again a moment later."""
 
     def __init__(self, ports, total, threads=10):
         self.statuses = []
@@ -62,12 +62,19 @@ class Senders:
             with Client(port) as client:
                 while self._take():
                     client.send(request(PATH, BODY))
-                    status = client.answer().status
+                    answer = client.answer()
+                    if answer is None:
+                        return
+                    status = answer.status
                     with self._lock:
                         self.statuses.append((time.time(), port, status))
-                    if status == 402:
-                        time.sleep(chance.uniform(0.02, 0.1))  # a client that comes again
-        except (OSError, EOFError, AssertionError):
+                    if status != 200:
+                        with self._lock:
+                            self._left += 1
+                        if b"fairlead stopped this request" in answer.body:
+                            return
+                        time.sleep(chance.uniform(0.05, 0.2))  # a client that comes again
+        except OSError:
             return
 
     def _take(self):

@@ -152,6 +152,7 @@ class MemoryBudgets:
 
     problem = None
     allowance = "all"
+    server = None
 
     def __init__(self, store, price):
         self._store, self._price = store, price

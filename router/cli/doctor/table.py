@@ -38,6 +38,7 @@ def list_checks(situation: Situation) -> list[Check]:
         Check("home", home.check_home),
         Check("config", configuration.check_configuration),
         Check("history", history.check_history),
+        Check("shared", history.check_server),
         Check("secrets", secrets.check_secrets),
         Check("proxy", serving.check_proxy),
         Check("proxy.port", listening.check_port),

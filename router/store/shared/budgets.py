@@ -33,7 +33,7 @@ from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
 from router.store.history.rollups import HOUR_MS
 from router.store.home import processes
-from router.store.interfaces import Price, SharedState, SyncMessage
+from router.store.interfaces import Price, SharedServer, SharedState, SyncMessage
 
 if TYPE_CHECKING:
     import sqlite3
@@ -100,6 +100,11 @@ class SqliteSharedBudgets:
     def problem(self) -> str | None:
         """Why nothing can be shared, None while the file can be used."""
         return self._ledger.problem
+
+    @property
+    def server(self) -> SharedServer | None:
+        """None: they are in a file."""
+        return None
 
     @property
     def allowance(self) -> Allowance:

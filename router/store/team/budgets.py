@@ -16,7 +16,7 @@ from router.policy.budget.reservations import Claim, Model
 from router.settings import Settings
 from router.settings.declaring.shared import ALLOW
 from router.store.database.writer import Ledger
-from router.store.interfaces import Price, SharedState, SyncMessage
+from router.store.interfaces import Price, SharedServer, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens, counts_tokens, rates_of, select_history_sum
 from router.store.team.client import TeamClient, Unreachable
 from router.store.team.round import Reply, Round, Rounds
@@ -72,6 +72,22 @@ class TeamSharedBudgets:
     def problem(self) -> str | None:
         """Why nothing can be shared, None while the server answers."""
         return self._client.breaker.problem
+
+    @property
+    def server(self) -> SharedServer:
+        """The server as this process finds it now."""
+        breaker, reply = self._client.breaker, self.reply
+        return SharedServer(
+            address=self._client.address.shown,
+            team=self._settings().shared_team,
+            problem=breaker.problem,
+            failing_since=breaker.failing_since,
+            failed_calls=breaker.failed,
+            losses=self._rounds.losses,
+            processes=0 if reply is None else reply.processes,
+            settling=reply is not None and reply.settling,
+            allowance=self.allowance,
+        )
 
     @property
     def allowance(self) -> Allowance:

@@ -1,4 +1,4 @@
-"""history.db: whether it can be read and written, is whole, and has room."""
+"""history.db: whether it can be read and written, is whole, and has room; and whether the server of a team answers."""
 
 import os
 import shutil
@@ -115,4 +115,39 @@ def _judge_status(status: Status) -> list[Row]:
     elif cache is not None and cache.on:
         text = f"answers are kept in {shown(Path(cache.path))}, to be given again"
         rows.append(Row("history", "info", text, "See what is there: fairlead cache show"))
+    return rows
+
+
+def check_server(situation: Situation) -> list[Row]:
+    """Whether the server of a team answers, from here and from the running proxies. Blocks."""
+    settings = situation.loaded.settings
+    if settings.shared_url is None:
+        return []
+    from router.store.team.client import Refused, Unreachable
+    from router.store.team.opening import connect_team
+
+    try:
+        team = connect_team(settings, lambda text: None, situation.environ)
+    except CommandError as error:
+        return [Row("shared", "fail", str(error), error.hint)]
+    where = team.client.address.shown
+    begun = time.monotonic()
+    try:
+        team.client.execute("PING")
+        rows = [Row("shared", "ok", f"{where} answers in {(time.monotonic() - begun) * 1000:.1f} ms")]
+    except (Unreachable, Refused) as error:
+        fix = "Is the server up, and reachable from here? Requests meanwhile: fairlead config get shared.on_loss"
+        rows = [Row("shared", "fail", clean(str(error), 300), fix)]
+    finally:
+        team.client.close()
+    for found in situation.proxies:
+        shared = found.status.shared if found.status is not None else None
+        if found.status is not None and shared is None:
+            text = f"the proxy on :{found.run.port} was started without shared.url"
+            rows.append(Row("shared", "warn", text, "Restart it: fairlead stop, then fairlead proxy --detach"))
+        elif shared is not None and shared.losses:
+            text = (
+                f"the server has lost data {format_count(shared.losses, 'time')}, and was filled again by the proxies"
+            )
+            rows.append(Row("shared", "warn", text, "Does it keep its data? See: CONFIG GET appendonly"))
     return rows
