@@ -26,9 +26,9 @@ real server, reply by reply. Not simulated: HTTP, the history's file, threads.
 The model: requests come to each process at random (Poisson) and take 4 s on average (exponential). Each names a key
 (low numbers more often), may use up to 8,000 tokens as its `max_tokens` says, and uses part of it. The way to the
 server takes 5 to 20 ms unless the row says otherwise; a call has 250 ms. The server does one call after the other and
-needs 1.2 us for a command in a script, 1.2 us for each field or member that one gives, and 40 us besides: within a factor of
-two of the last table, measured on a machine that others used too. What providers charge is counted apart, where no
-fault reaches it. A process that is killed loses its requests, which are charged; it starts again after 5 s.
+needs 1.2 us for a command in a script, 1.2 us for each field or member that one gives, and 40 us besides: within a
+factor of two of the last table, measured on a machine that others used too. What providers charge is counted apart,
+where no fault reaches it. A process that is killed loses its requests, which are charged; it starts again after 5 s.
 
 ## What holds
 
