@@ -8,6 +8,8 @@ from pathlib import Path
 
 from naming import ROOT, BuildError
 
+#: The extras that a built program comes with.
+EXTRAS = frozenset({"team"})
 TEXTS = ROOT / "build" / "license-texts"
 # Of whatever name, each of these words in a file's name says that it is a licence's text.
 WORDS = re.compile(r"licen[cs]e|copying|notice", re.IGNORECASE)
@@ -15,7 +17,7 @@ WORDS = re.compile(r"licen[cs]e|copying|notice", re.IGNORECASE)
 
 def collect_licenses(target: Path) -> None:
     """Copy the texts of all that may be bundled into `target`, a folder for each component."""
-    for name in sorted({*bundled("fairlead"), "pyinstaller"}):
+    for name in sorted({*bundled("fairlead", EXTRAS), "pyinstaller"}):
         found = metadata.distribution(name)
         for path in found.files or ():
             if WORDS.search(path.name) and path.suffix not in (".py", ".pyc"):

@@ -1,8 +1,8 @@
 """Writes the lock files anew: `pip install '.[lock]' && python build/lock.py`.
 
 build/locks/NAME.txt pins every package with its hashes for all systems and Pythons: `runtime` what the program needs,
-`test`, `lint` and `build` that and the extra of the same name, `lock` uv alone, which a release is built by. Addresses
-of indexes stay out of them.
+`test`, `lint` and `build` that and the extra of the same name (`build` that of a team too), `lock` uv alone, which a
+release is built by. Addresses of indexes stay out of them.
 """
 
 import subprocess
@@ -11,7 +11,9 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = {"runtime": (), **{name: ("--extra", name) for name in ("test", "lint", "build")}}
+# The built program comes with the client for a team's server.
+_EXTRAS = {"runtime": (), "test": ("test",), "lint": ("lint",), "build": ("build", "team")}
+LOCKS = {name: [word for extra in extras for word in ("--extra", extra)] for name, extras in _EXTRAS.items()}
 OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate", "--quiet")
 
 

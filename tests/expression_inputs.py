@@ -122,6 +122,10 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
         "_NAME": MANIFEST,
         "_DIGEST": MANIFEST,
     },
+    "settings/declaring/shared.py": {
+        "_NAME": SETTING,
+        "_ZONE": SETTING,
+    },
     "settings/fields.py": {
         "_HEADER_NAME": SETTING,
         "_HEADER_VALUE": SETTING,

@@ -1,6 +1,7 @@
 """Rounds of several processes over a real server: shares, booking, halts, and a server that loses data."""
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from router.policy.budget.budgets import ALL, Budget, budget_key, compute_share, find_budget_term
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
+from router.settings import Secret
 from router.settings.declaring.shared import find_zone, parse_address
-from router.store.team.client import TeamClient, Unreachable
+from router.store.team.client import Refused, TeamClient, Unreachable
 from router.store.team.keys import KeyNames
 from router.store.team.round import Round, Rounds
 from router.store.team.round_script import LEASE_SECONDS, SETTLE_SECONDS
@@ -341,3 +343,28 @@ def test_a_new_team_settles_within_a_second(server):
     assert time.time() - began >= SETTLE_SECONDS - 0.2
     assert one.held >= 10
     world.client.close()
+
+
+def test_a_user_of_the_server_needs_few_rights(tmp_path):
+    """The user of `ACL` in the example can do all that rounds need, and can neither see other keys nor manage."""
+    with Server(tmp_path, "--aclfile", str(write_acl(tmp_path))) as server:
+        address = parse_address(server.url.replace("127.0.0.1", "fairlead@127.0.0.1"))
+        client = TeamClient(address, Secret("password-of-the-server"), print)
+        rounds = Rounds(client, KeyNames("team"), "home")
+        claim = Claim(ALL_DAY, TERM, 0, 0, 10, time.time())
+        reply = rounds.run(Round(1, {KEY: claim}, [], {KEY: 5}, {}, [(1, halt())], 0, looks=False))
+        assert reply.budgets[KEY].spent == 5
+        rounds.leave()
+        for command in (("GET", "other:key"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("KEYS", "*"), ("ACL", "LIST")):
+            with pytest.raises((Unreachable, Refused)):
+                client.execute(*command)
+        client.close()
+
+
+def write_acl(folder):
+    """The example's file of users, as it stands on the reference page."""
+    text = (Path(__file__).parents[3] / "packaging" / "reference" / "teams.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("user ")]
+    path = folder / "users.acl"
+    path.write_text("\n".join(lines).replace("PASSWORD", "password-of-the-server") + "\n")
+    return path
