@@ -148,6 +148,8 @@ def _format_command(leaf: Leaf, sources: list[str]) -> list[str]:
     kinds = ", ".join(_format_value(_find_kind(leaf.name, action)) for action in leaf.positionals)
     lines = [f"    {_quote(leaf.name)}: Command({_quote(leaf.about)}, ({kinds}{',' * bool(kinds)}), ("]
     rows = _format_options(leaf) if leaf.name != _PROXY else ["        *PROXY_OPTIONS,"]
+    if not rows:
+        return [lines[0] + ")),"]
     first = rows.index(sources[0]) if sources[0] in rows else 0
     if rows[first : first + len(sources)] == sources:
         rows[first : first + len(sources)] = ["        *KEY_SOURCES,"]

@@ -14,6 +14,7 @@ from router.settings import DECLARATIONS, Loaded, Settings
 from router.settings.reading import ConfigFile, resolve
 from router.store.config import toml
 from router.store.home.home import open_home
+from router.store.home.place import CONFIG_DIR
 
 
 class Running:
@@ -39,7 +40,7 @@ class Running:
 async def running(
     settings: Mapping[str, Any] | None = None, *, home: str | os.PathLike[str] | None = None
 ) -> AsyncGenerator[Running]:
-    """Serve while the body of `async with` runs, under trio; leaving it lets open answers end, for 10 s at most.
+    """Serve while the body of `async with` runs, under trio; leaving it lets open answers end, for drain.time at most.
 
     settings: as in config.toml, such as {"port": 0, "timeouts": {"idle": "60s"}}; they come before the environment and
     the home's own config.toml. home: the folder with backends and history, the user's when it is not given. Raises
@@ -66,4 +67,8 @@ def _override(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
 
 
 def _make_environment(home: str | os.PathLike[str] | None) -> Mapping[str, str]:
-    return os.environ if home is None else {**os.environ, "FAIRLEAD_HOME": os.path.abspath(home)}
+    if home is None:
+        return os.environ
+    # The configuration of the home that is named.
+    others = {name: value for name, value in os.environ.items() if name != CONFIG_DIR}
+    return {**others, "FAIRLEAD_HOME": os.path.abspath(home)}

@@ -33,6 +33,7 @@ goes or changes its meaning while `schema` stays; new ones may come.
 """
 WHOM = {
     "operator": "operators",
+    "metrics": "operators, and who has the token for it",
     "viewer": "the local page, with its token",
     "code": "who has a code of the local page",
     "anyone": "anyone",

@@ -190,6 +190,14 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "telemetry/accesslog.py": {
         "_VALUES": BODY,
     },
+    "settings/declaring/shared.py": {
+        "_NAME": SETTING,
+        "_ZONE": SETTING,
+    },
+    "upstream/export/headers.py": {
+        "_NAME": SETTING,
+        "_VALUE": SETTING,
+    },
     "upstream/configured_headers.py": {
         "_NAME": SETTING,
         "_VALUE": SETTING,

@@ -47,6 +47,10 @@ async def find_request(ask: Ask) -> HistoryRequest:
 async def serve_metrics(ask: Ask) -> None:
     """The counts since the start, in Prometheus' text form."""
     text = await run_query(ask, _expose_metrics, ask.runtime)
+    if ask.operated.others is not None:
+        from router.operator_api.combine import add_metrics
+
+        text = add_metrics([text, *await ask.operated.others.list_metrics()])
     await ask.respond_with(200, METRICS.content, text)
 
 

@@ -1,7 +1,7 @@
 """One request of an operator, with everything its handler needs to answer it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -11,10 +11,22 @@ from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.connection import Connection, Request
 from router.operator_api.endpoint import Answer, Body, Endpoint
-from router.operator_api.status import ProcessStatus, Restarted
+from router.operator_api.status import ProcessStatus, Restarted, Status
 from router.upstream.runtime import Runtime
 
 _BODY_LIMIT = 65536
+
+
+class Others(Protocol):
+    """The other processes that serve the same port."""
+
+    async def list_statuses(self) -> list[Status]:
+        """What each reports of itself."""
+        ...
+
+    async def list_metrics(self) -> list[bytes]:
+        """The metrics of each, in Prometheus' text form."""
+        ...
 
 
 class Operated(Protocol):
@@ -24,6 +36,10 @@ class Operated(Protocol):
     url: str
     #: Time of the start on trio's clock.
     started: float
+    #: Asks for a reload; the event is set when it is done.
+    reload: Callable[[], trio.Event]
+    #: None where this is the only process.
+    others: Others | None
 
     @property
     def problems(self) -> list[str]:
@@ -35,16 +51,22 @@ class Operated(Protocol):
         """How it was started."""
         ...
 
+    @property
+    def readiness(self) -> Literal["starting", "ready", "draining"]:
+        """Whether a load balancer should send requests here."""
+        ...
+
+    @property
+    def ends_within(self) -> float:
+        """Seconds from a stop to the error event that an open answer gets at the latest."""
+        ...
+
     def stop(self) -> None:
         """Begin to stop."""
         ...
 
     async def restart(self) -> Restarted:
         """Start the program again and hand it the port. Raises Conflict, and then goes on to serve."""
-        ...
-
-    def reload(self) -> trio.Event:
-        """Ask for a reload; the event is set when it is done."""
         ...
 
 

@@ -47,8 +47,9 @@ class Dispatcher:
         endpoint = match.endpoint(request.method)
         if endpoint is None:
             raise WrongVerb(f"{request.path} does not accept {request.method}, only {match.allow}.", allow=match.allow)
-        if endpoint.access == "operator":
-            self._gate.check_operator(request, Place(*connection.stream.get_local_address()))
+        if endpoint.access in ("operator", "metrics"):
+            check = self._gate.check_operator if endpoint.access == "operator" else self._gate.check_metrics
+            check(request, Place(*connection.stream.get_local_address()))
             connection.place.authenticate(operator=True)
         if request.method == "POST":
             check_json(request, allow_uploads=False)

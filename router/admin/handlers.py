@@ -22,6 +22,7 @@ HANDLERS: Mapping[Endpoint[Any, Any], Handler] = dict(
         answers(endpoints.ROOT, proxy_api.greet),
         answers(endpoints.HELLO, proxy_api.greet),
         serves(endpoints.LIVEZ, proxy_api.prove),
+        serves(endpoints.READYZ, proxy_api.judge_readiness),
         serves(endpoints.HEALTH, proxy_api.judge_health),
         answers(endpoints.STATUS, proxy_api.report_status),
         answers(endpoints.RELOAD, proxy_api.reload),

@@ -8,7 +8,17 @@ from router.net.control.signatures import NONCE_HEADER, Place
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api import endpoints
 from router.operator_api.guard import Resumed
-from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Restarted, Status, Stopping
+from router.operator_api.status import (
+    Acceptance,
+    Greeting,
+    Liveness,
+    Readiness,
+    Refusal,
+    Reloaded,
+    Restarted,
+    Status,
+    Stopping,
+)
 from router.policy.budget.budgets import ALL
 from router.upstream.account_state import can_serve
 from router.upstream.runtime import Runtime
@@ -42,6 +52,12 @@ async def judge_health(ask: Ask) -> None:
     await ask.respond(Readiness(status=word), 503 if word == NOTHING else 200)
 
 
+async def judge_readiness(ask: Ask) -> None:
+    """Say whether a load balancer should send requests here."""
+    word = ask.operated.readiness
+    await ask.respond(Acceptance(status=word), 200 if word == "ready" else 503)
+
+
 def judge(runtime: Runtime) -> str:
     """Whether a request could be served now, in the words of Readiness."""
     services = runtime.snapshot.services.values()
@@ -59,7 +75,12 @@ async def report_status(ask: Ask) -> Status:
     runtime = ask.runtime
     await runtime.guard.current()
     models = await run_over_models(ask.connection, runtime, status.report_models, runtime.snapshot.table)
-    return status.report_status(runtime, ask.operated, models)
+    own = status.report_status(runtime, ask.operated, models)
+    if ask.operated.others is None:
+        return own
+    from router.operator_api.combine import combine_statuses
+
+    return combine_statuses(own, await ask.operated.others.list_statuses(), status.RUNNING_LIMIT)
 
 
 async def reload(ask: Ask) -> Reloaded:
@@ -81,7 +102,7 @@ async def resume(ask: Ask) -> Resumed:
 async def stop(ask: Ask) -> None:
     """Answer, then begin to stop."""
     await ask.read_body()
-    await ask.respond(Stopping(status="stopping"), endpoints.STOP.status)
+    await ask.respond(Stopping(status="stopping", within=ask.operated.ends_within), endpoints.STOP.status)
     ask.operated.stop()
 
 

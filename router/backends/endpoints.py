@@ -22,9 +22,10 @@ def find_endpoint(backend: Backend, protocol: str | None) -> Endpoint:
 
 
 def find_protocols(backend: Backend, model: str | None) -> tuple[str, ...]:
-    """The protocols in which a backend serves a model; all of the backend's where that is not known."""
+    """The protocols in which a backend serves a model; all of the backend's where that is not known, and where it gets
+    the caller's own login, which is never sent along a translation."""
     entry = known(backend.vendor)
-    if entry is None or not entry.endpoints or not model:
+    if entry is None or not entry.endpoints or not model or backend.auth == "client":
         return backend.protocols
     found = tuple(name for name in backend.protocols if _serves(entry.endpoints.get(name, PLAIN), model))
     return found or backend.protocols

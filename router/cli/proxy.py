@@ -24,12 +24,17 @@ from router.store.captures import folder as captures
 from router.store.config import backends, toml
 from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
+from router.store.home.place import CONFIG_DIR
 
 if TYPE_CHECKING:
     from router.host.service.managed import Service
     from router.host.starter import Starter
+    from router.server.accepting import Role
     from router.server.listeners import PortTaken
     from router.server.serve import Serving
+
+#: As router/server/workers/given.py has it, which no other process loads.
+_WORKER = "FAIRLEAD_WORKER_OF"
 
 
 def run(argv: list[str]) -> int:
@@ -37,6 +42,8 @@ def run(argv: list[str]) -> int:
     from router.host.service.managed import read_variables, take_service
     from router.host.starter import take_starter
 
+    if _WORKER in os.environ:
+        return _work(argv)
     starter, service = take_starter(os.environ), take_service(os.environ)
     if starter is not None:
         from router.cli.background import reporting
@@ -55,6 +62,9 @@ def run(argv: list[str]) -> int:
 def _run(argv: list[str], starter: "Starter | None", service: "Service") -> int:
     options = _build_parser().read(argv)
     flags = _read_flags(options)
+    if options.config_dir is not None:
+        # Also for what this process starts.
+        os.environ[CONFIG_DIR] = options.config_dir
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
@@ -70,11 +80,12 @@ def _run(argv: list[str], starter: "Starter | None", service: "Service") -> int:
             if isinstance(error, PortTaken):
                 return _report_running(home, settings, error)
             raise
-    return _serve(home, loaded, flags, starter, service)
+    role = _make_role(settings, [word for word in argv if word != "--detach"], starter)
+    return _serve(home, loaded, flags, (starter, service, role))
 
 
-def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter | None", service: "Service") -> int:
-    settings = loaded.settings
+def _serve(home: Home, loaded: Loaded, flags: dict[str, str], situation: "tuple[Starter | None, Service, Role]") -> int:
+    settings, (starter, service, role) = loaded.settings, situation
     # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
     from router.cli.background import announce_service, announce_start, make_origin, stop_with_starter
@@ -100,11 +111,48 @@ def _serve(home: Home, loaded: Loaded, flags: dict[str, str], starter: "Starter 
             load_settings=lambda: toml.load(home, os.environ, flags),
             announce=announce,
             origin=make_origin(home, starter, service),
+            role=role,
         )
     except PortTaken as taken:
         if starter is not None:
             raise
         return _report_running(home, settings, taken, service=bool(service.kind))
+
+
+def _work(argv: list[str]) -> int:
+    """Serve as a worker of the process that started this one."""
+    from router.host.own_program import find_words
+    from router.server import serve
+    from router.server.restart import Origin
+    from router.server.workers.given import take_given
+    from router.server.workers.worker import WorkerRole
+
+    given = take_given(os.environ)
+    assert given is not None
+    flags = _read_flags(_build_parser().read(argv))
+    home = open_home(os.environ)
+    loaded = load_settings(home, flags)
+    gc.disable()
+    return serve.run(
+        loaded.settings,
+        home,
+        warnings=loaded.warnings,
+        load_settings=lambda: toml.load(home, os.environ, flags),
+        origin=Origin("worker", find_words()),
+        role=WorkerRole(given),
+    )
+
+
+def _make_role(settings: Settings, argv: list[str], starter: "Starter | None") -> "Role":
+    """What this process is: the parent of workers where there are to be several. Raises CommandError."""
+    from router.server.accepting import ALONE
+
+    if settings.workers == 1 or (starter is not None and starter.tied):
+        return ALONE
+    from router.server.workers.parent import Parent, check_workers, find_program
+
+    check_workers(settings.workers)
+    return Parent(settings.workers, find_program(argv, os.environ))
 
 
 def _check_start(home: Home, loaded: Loaded) -> None:
@@ -130,6 +178,12 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--detach", action="store_true", help="start it in the background and return once it serves")
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
+    parser.add_argument(
+        "--config-dir",
+        metavar="PATH",
+        help="folder with config.toml and backends that is only read, such as a mounted one; all else stays in the "
+        f"home (${CONFIG_DIR})",
+    )
     for entry in DECLARATIONS:
         if entry.flag:
             default = format_default(entry)

@@ -20,7 +20,7 @@ def run(argv: list[str]) -> int:
     parser = Parser(
         "restart",
         "Restart the proxy in the background, as after an upgrade: a new process takes the port over and gets all new "
-        "requests, and the old one finishes its open answers for up to 10 seconds.",
+        "requests, and the old one finishes its open answers for up to drain.time.",
         examples=["fairlead restart"],
     )
     parser.add_argument("--port", metavar="PORT", help="restart only the proxy on this port")

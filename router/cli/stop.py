@@ -23,15 +23,17 @@ from router.store.home import processes, run_files
 from router.store.home.home import Home, open_home
 from router.wire.raw.whole_numbers import parse_whole
 
-# Seconds. The proxy drains for 10 s, then ends its streams with an error event.
-STOP_TIMEOUT = 15.0
+# Seconds beyond those in which a proxy drains: it then ends its streams with an error event.
+END_SECONDS = 5.0
+# For one of an older version.
+DRAIN_SECONDS = 10.0
 
 
 def run(argv: list[str]) -> int:
     """Stop them and wait until their processes end."""
     parser = Parser(
         "stop",
-        "Stop the running proxy: it finishes open answers for up to 10 seconds, then ends.",
+        "Stop the running proxy: it finishes open answers for up to drain.time, then ends.",
         examples=["fairlead stop"],
     )
     parser.add_argument("--port", metavar="PORT", help="stop only the proxy on this port")
@@ -53,23 +55,23 @@ async def _stop(home: Home, port: str | None) -> int:
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
         return 0
     for entry, proxy in found:
-        await _wait_for_end(home, await _tell(home, entry, proxy))
+        await _wait_for_end(home, *await _tell(home, entry, proxy))
         say(f"Stopped the proxy on :{entry.port}.")
         if entry.unit:
             note(f"note: it ran for {clean(entry.unit)}, which may start it again at the next login.")
     for entry in ended:
         _end_older(entry)
-        await _wait_for_end(home, entry)
+        await _wait_for_end(home, entry, DRAIN_SECONDS)
         say(f"Stopped the proxy on :{entry.port}, which was of an older fairlead.")
     return 0
 
 
-async def _tell(home: Home, entry: run_files.Run, proxy: RunningProxy) -> run_files.Run:
-    """Tell a proxy to stop; returns the run file of the process that was told. Raises CommandError."""
+async def _tell(home: Home, entry: run_files.Run, proxy: RunningProxy) -> tuple[run_files.Run, float]:
+    """Tell a proxy to stop; returns the run file of the process that was told, and for how many seconds its answers may
+    go on. Raises CommandError."""
     try:
         try:
-            await proxy.stop()
-            return entry
+            return entry, await proxy.stop()
         except ControlError as error:
             # A restart may have handed the port to another process since this one was asked to prove itself.
             ours, _ = await find_proxies(home)
@@ -77,8 +79,7 @@ async def _tell(home: Home, entry: run_files.Run, proxy: RunningProxy) -> run_fi
             if error.code != "not_signed" or not successors:
                 raise
             successor, proxy = successors[0]
-            await proxy.stop()
-            return successor
+            return successor, await proxy.stop()
     except ControlError as error:
         raise CommandError(f"the proxy on :{entry.port} could not be told to stop: {error}") from None
 
@@ -95,15 +96,16 @@ def _end_older(entry: run_files.Run) -> None:
         os.kill(entry.pid, signal.SIGTERM)
 
 
-async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
+async def _wait_for_end(home: Home, entry: run_files.Run, seconds: float) -> None:
     # The end of another process can only be polled. The proxy removes its run file last; its process id may stay in
     # use longer, as a zombie whose parent has not waited for it.
-    with trio.move_on_after(STOP_TIMEOUT):
+    patience = seconds + END_SECONDS
+    with trio.move_on_after(patience):
         while processes.alive(entry.pid) and run_files.present(home, entry):  # noqa: ASYNC110
             await trio.sleep(0.02)
         return
     raise CommandError(
-        f"the proxy on :{entry.port} was told to stop, but process {entry.pid} still runs after {STOP_TIMEOUT:g} s."
+        f"the proxy on :{entry.port} was told to stop, but process {entry.pid} still runs after {patience:g} s."
     )
 
 

@@ -39,6 +39,7 @@ class Gate:
         key: Secret | None,
         operator_token: Secret,
         *,
+        metrics_token: Secret | None = None,
         bound: Iterable[str] = (),
         url: str = "http://localhost",
     ):
@@ -47,17 +48,19 @@ class Gate:
         # A page can make a name lead here, not an address.
         self._bound = {normalize(address) for address in bound} - {*_ANY_ADDRESS}
         self._url = url
-        self.apply(settings, key)
+        self.apply(settings, key, metrics_token)
 
-    def apply(self, settings: Settings, key: Secret | None) -> None:
-        """Check by these settings from now on. key: what clients must send, None when they need none."""
+    def apply(self, settings: Settings, key: Secret | None, metrics_token: Secret | None = None) -> None:
+        """Check by these settings from now on. key: what clients must send, None when they need none. metrics_token:
+        what reads /metrics beside the operator token, None for nothing else."""
         own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
         self._hosts = _LOOPBACK | {*own, *self._bound, *settings.allowed_hosts}
         self._cors_origin, self._allowed_hosts = settings.cors_origin, settings.allowed_hosts
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
         self._client_key = key
         self._key = key.reveal().encode() if key else None
-        known = (key, settings.api_key, self._token)
+        self._metrics_token = metrics_token
+        known = (key, settings.api_key, self._token, metrics_token)
         #: fairlead's own credentials, which are never sent upstream, whether clients need a key or not.
         self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
         self._accepted_hosts: set[bytes] = set()
@@ -142,6 +145,13 @@ class Gate:
                 "This endpoint needs the operator token of fairlead's home: "
                 "`Authorization: Bearer $(cat ~/.fairlead/operator.token)`."
             )
+
+    def check_metrics(self, request: Request, arrived: Place) -> None:
+        """As `check_operator`, for what the token for /metrics opens too. Raises Unauthenticated."""
+        token = self._metrics_token
+        value = strip_scheme(request.fields.get(b"authorization", b""))
+        if token is None or not hmac.compare_digest(value, token.reveal().encode()):
+            self.check_operator(request, arrived)
 
     def check_body(self, request: Request, body: bytes) -> None:
         """Refuse a body that is not the one that was signed. Raises Unauthenticated."""

@@ -66,6 +66,8 @@ class Notifier:
         self._wanted = wanted
         self._show = show
         self._clock = clock
+        #: Takes what would be shown, in a worker whose parent shows it.
+        self.relay: Callable[[str, str, str, bool], None] | None = None
         #: Kind and subject -> when that was told, the latest last.
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._waiting: deque[tuple[str, bool]] = deque()
@@ -74,6 +76,9 @@ class Notifier:
     def tell(self, kind: str, subject: str, text: str, *, bell: bool = False) -> None:
         """Have a text shown soon. Never waits. bell: ring it where there is no desktop."""
         if kind not in self._wanted() or len(self._waiting) >= WAITING_LIMIT:
+            return
+        if self.relay is not None:
+            self.relay(kind, subject, text, bell)
             return
         key, now = (kind, subject), self._clock()
         if key in self._told and now - self._told[key] < REPEAT_SECONDS:

@@ -21,6 +21,7 @@ from router.login.ended import make_ended
 from router.login.metadata import is_secure
 from router.settings import Secret
 from router.store.home.home import Home
+from router.store.interfaces import SharedLogins
 from router.store.keys import logins
 from router.store.keys.logins import Login, Tokens
 
@@ -32,6 +33,8 @@ _ENDED = ("invalid_grant", "interaction_required", "login_required", "consent_re
 # does not keep its holder from a thread.
 _FILES, _KEYRINGS, _LOCKS = trio.CapacityLimiter(4), trio.CapacityLimiter(2), trio.CapacityLimiter(16)
 _WRITES = 3
+# Times that other homes may have replaced the tokens of a login while this one was away; then it asks the issuer.
+_REPLACED = 1000
 #: A token is renewed in the last five minutes, or tenth, of its life, and not before half of it.
 DUE_SECONDS, DUE_SHARE, EARLIEST_SHARE = 300.0, 0.1, 0.5
 
@@ -61,9 +64,9 @@ async def _write(home: Home, login: Login) -> None:
     await trio.to_thread.run_sync(logins.save_record, home, login, limiter=_FILES)
 
 
-async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
+async def refresh(home: Home, name: str, ask: Send, seen: Secret, shared: SharedLogins | None = None) -> Login:
     """The login with a token other than `seen`, which is old or was refused: the one that another process has stored,
-    or a new one. Raises LoginEnded, IssuerError, CommandError."""
+    or a new one. shared: of the homes that have the same login. Raises LoginEnded, IssuerError, CommandError."""
     async with _hold(home, name):
         login = await read(home, name)
         if login.access != seen and is_valid(login, time.time()):
@@ -72,8 +75,28 @@ async def refresh(home: Home, name: str, ask: Send, seen: Secret) -> Login:
             raise make_ended(name, login.ended)
         # From here on it is finished.
         with trio.CancelScope(shield=True):
-            login = await _renew(home, login, ask)
+            login = await (
+                _renew(home, login, ask) if shared is None else _renew_shared(home, login, ask, seen, shared)
+            )
         return login  # noqa: RET504 - a scope may swallow, as its type says
+
+
+async def _renew_shared(home: Home, login: Login, ask: Send, seen: Secret, shared: SharedLogins) -> Login:
+    """Renew a login, or take the tokens that another home got; those may have been replaced again since."""
+    for _ in range(_REPLACED):
+        found = await trio.to_thread.run_sync(shared.take, login.tokens, limiter=_LOCKS)
+        if found is None:
+            break
+        login = await _save(home, msgspec.structs.replace(login, tokens=found, ended=""))
+        if login.access != seen and is_valid(login, time.time()):
+            return login
+    before, after = login.tokens, None
+    try:
+        login = await _renew(home, login, ask)
+        after = login.tokens
+    finally:
+        await trio.to_thread.run_sync(shared.give, before, after, limiter=_LOCKS)
+    return login
 
 
 async def _renew(home: Home, login: Login, ask: Send) -> Login:

@@ -18,6 +18,7 @@ from router.settings import Secret
 from router.store.home.home import Home
 
 if TYPE_CHECKING:
+    from router.store.interfaces import SharedLogins
     from router.store.keys.logins import Login
 
 #: After an issuer failed: doubled each time, up to the longest.
@@ -45,7 +46,7 @@ class _Pause(NamedTuple):
 
 class Logins:
     """The tokens of the logins of a home. outbound: how issuers are reached. clock: seconds, on a clock that runs on
-    while the machine sleeps. say: writes a line to the log."""
+    while the machine sleeps. say: writes a line to the log. shared: of the homes that have the same logins."""
 
     def __init__(
         self,
@@ -53,11 +54,13 @@ class Logins:
         outbound: Callable[[], Outbound],
         clock: Callable[[], float] = boot_time,
         say: Callable[[str], None] = lambda text: None,
+        shared: "SharedLogins | None" = None,
     ):
         self._home = home
         self._outbound = outbound
         self._clock = clock
         self._say = say
+        self._shared = shared
         self._pauses: dict[str, _Pause] = {}
 
     async def fetch(self, name: str, refused: Secret | None = None, *, renew: bool = False) -> Token:
@@ -86,7 +89,7 @@ class Logins:
         pause = self._pauses.get(name)
         if pause is None or pause.until <= self._clock():
             try:
-                renewed = await refresh(self._home, name, make_send(self._outbound()), login.access)
+                renewed = await refresh(self._home, name, make_send(self._outbound()), login.access, self._shared)
             except LoginEnded as error:
                 self._pauses.pop(name, None)
                 if not usable:

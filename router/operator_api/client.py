@@ -35,7 +35,7 @@ from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import HistoryRequest
 from router.operator_api.models import MODELS_LIMIT, ModelQuestion, ModelReport
-from router.operator_api.status import Reloaded, Restarted, Status
+from router.operator_api.status import Reloaded, Restarted, Status, Stopping
 from router.settings import Secret
 
 CALL_SECONDS = 15.0
@@ -84,9 +84,14 @@ class RunningProxy:
         """Fetch the request that ended last, once it is in the history."""
         return await self.call(endpoints.REQUEST, id=endpoints.LATEST)
 
-    async def stop(self) -> None:
-        """Make it stop: it closes its listener and drains first."""
-        await self._send(endpoints.STOP)
+    async def stop(self) -> float:
+        """Make it stop, after it has drained; the seconds that this may take."""
+        response = await self._send(endpoints.STOP)
+        try:
+            return msgspec.json.decode(response.body, type=Stopping).within
+        except msgspec.MsgspecError:
+            # Of an older version, which gives its answers 10 s.
+            return 10.0
 
     async def restart(self) -> Restarted:
         """Make it start its program again and hand the port to it; it goes on to serve when that fails."""

@@ -9,8 +9,9 @@ import msgspec
 Body = TypeVar("Body")
 Answer = TypeVar("Answer")
 Verb = Literal["GET", "POST", "DELETE"]
-#: Whom an endpoint answers: who holds the operator token, the token or the one-time code of the local page, or anyone.
-Access = Literal["operator", "viewer", "code", "anyone"]
+#: Whom an endpoint answers: who holds the operator token, that or the token for /metrics, the token of the local page
+#: or a one-time code for it, or anyone.
+Access = Literal["operator", "metrics", "viewer", "code", "anyone"]
 
 
 class Parameter(NamedTuple):

@@ -34,7 +34,7 @@ from router.operator_api.keys import (
 )
 from router.operator_api.models import ModelQuestion, ModelReports
 from router.operator_api.page import PageCode, PageEvent, PageRequest, PageRequests, PageSession, PageUsage
-from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
+from router.operator_api.status import Acceptance, Greeting, Liveness, Readiness, Reloaded, Restarted, Status, Stopping
 
 #: The id that stands for the newest request.
 LATEST = "-"
@@ -61,6 +61,14 @@ HEALTH: Endpoint[None, Readiness] = Endpoint(
     path="/health",
     about="Whether a request could be served; 503 when no backend can.",
     answer=Readiness,
+    access="anyone",
+)
+READYZ: Endpoint[None, Acceptance] = Endpoint(
+    verb="GET",
+    path="/readyz",
+    about="Whether a load balancer should send requests here; 503 until the models of the backends are known, and from "
+    "when the proxy is told to stop, while it still accepts for drain.delay.",
+    answer=Acceptance,
     access="anyone",
 )
 STATUS: Endpoint[None, Status] = Endpoint(verb="GET", path="/status", about="The state of the proxy.", answer=Status)
@@ -95,7 +103,7 @@ MODELS: Endpoint[ModelQuestion, ModelReports] = Endpoint(
 STOP: Endpoint[None, Stopping] = Endpoint(
     verb="POST",
     path="/admin/stop",
-    about="Ends the proxy once its open answers have ended, at most 10 seconds later.",
+    about="Ends the proxy after drain.delay, once its open answers have ended, at most drain.time later.",
     answer=Stopping,
     changes=True,
     status=202,
@@ -104,7 +112,7 @@ RESTART: Endpoint[None, Restarted] = Endpoint(
     verb="POST",
     path="/admin/restart",
     about="Starts the program of a proxy in the background again, as it was started, and hands it the port; the answer "
-    "comes once the new process serves. The old one ends once its open answers have ended, at most 11 seconds later. "
+    "comes once the new process serves. The old one ends once its open answers have ended, at most drain.time later. "
     "409 with the reason when it goes on to serve: the new program failed, it runs in the foreground, or on Windows.",
     answer=Restarted,
     changes=True,
@@ -234,8 +242,9 @@ STREAM: Endpoint[None, msgspec.Struct] = Endpoint(
 METRICS: Endpoint[None, str] = Endpoint(
     verb="GET",
     path="/metrics",
-    about="Counts since the start in Prometheus' text form.",
+    about="Counts since the start in Prometheus' text form. The setting `metrics.token` reads it too.",
     answer=str,
+    access="metrics",
     content="text/plain; version=0.0.4; charset=utf-8",
 )
 HISTORY: Endpoint[None, HistoryPage] = Endpoint(
@@ -340,7 +349,7 @@ PAGE_USAGE: Endpoint[None, PageUsage] = Endpoint(
 
 ENDPOINTS = EndpointTable(
     (
-        *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, MODELS, STOP, RESTART),
+        *(ROOT, HELLO, LIVEZ, READYZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, MODELS, STOP, RESTART),
         *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),
         *(BACKENDS, ADD_BACKEND, CHANGE_BACKEND, REMOVE_BACKEND),
         *(KEYS, ADD_KEY, CHANGE_KEY, ROTATE_KEY, REVOKE_KEY),

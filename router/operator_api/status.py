@@ -1,5 +1,7 @@
 """What a proxy reports about itself: whether it is alive, whether it can serve, and everything in /status."""
 
+from typing import Literal
+
 import msgspec
 
 from router.operator_api.accounts import AccountStatus
@@ -30,11 +32,21 @@ class Readiness(msgspec.Struct, kw_only=True):
     status: str
 
 
+class Acceptance(msgspec.Struct, kw_only=True):
+    """Whether a load balancer should send requests here."""
+
+    #: `ready`; with status 503 `starting` until the models of the backends are known, and `draining` once it was told
+    #: to stop. A halt changes nothing: its answers say why.
+    status: Literal["ready", "starting", "draining"]
+
+
 class Stopping(msgspec.Struct, kw_only=True):
     """The proxy stops; it gives running answers time to end."""
 
     #: `stopping`.
     status: str
+    #: Seconds until what is still open then gets its error event: drain.delay and drain.time.
+    within: float
 
 
 class Restarted(msgspec.Struct, kw_only=True):

@@ -26,6 +26,7 @@ from router.net.server.connection import Connection, Request
 from router.policy.grants.grant import DEFAULT
 from router.policy.routing.clients import identify_client
 from router.policy.tags import read_tag
+from router.server.accepting import OwnPaths
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.gate_refusals import CROSS_SITE, HOST, MALFORMED, METHOD, NO_KEY, PATH, WRONG_KEY
 from router.telemetry.request_ids import RequestIds
@@ -41,7 +42,7 @@ METHOD_LIMIT = 16
 class Proxy:
     """The application of one proxy."""
 
-    def __init__(self, runtime: Runtime, gate: Gate, own: dispatch.Dispatcher):
+    def __init__(self, runtime: Runtime, gate: Gate, own: OwnPaths):
         self._runtime = runtime
         self._gate = gate
         self._own = own

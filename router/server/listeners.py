@@ -2,9 +2,9 @@
 
 import errno
 import socket
+from collections.abc import Sequence
 
 from router.errors import CommandError
-from router.host.starter import Starter
 from router.net.server.listen import AddressTaken, adopt_port, hold_port
 from router.settings import Settings
 
@@ -22,10 +22,11 @@ class PortTaken(CommandError):
         self.companion = companion
 
 
-def open_listeners(settings: Settings, starter: Starter | None = None) -> list[socket.socket]:
-    """The bound sockets, the host's own first. Raises PortTaken, CommandError."""
-    if starter is not None and starter.sockets:
-        return _adopt(settings, starter)
+def open_listeners(settings: Settings, given: Sequence[int] = ()) -> list[socket.socket]:
+    """The bound sockets, the host's own first. given: descriptors of those that another process holds already. Raises
+    PortTaken, CommandError."""
+    if given:
+        return _adopt(settings, given)
     try:
         return hold_port(settings.host, settings.port)
     except OSError as error:
@@ -38,9 +39,9 @@ def open_listeners(settings: Settings, starter: Starter | None = None) -> list[s
         raise CommandError(f"cannot listen on {settings.host}: {error.strerror or error}.") from None
 
 
-def _adopt(settings: Settings, starter: Starter) -> list[socket.socket]:
+def _adopt(settings: Settings, given: Sequence[int]) -> list[socket.socket]:
     try:
-        found = adopt_port(starter.sockets, settings.host, settings.port)
+        found = adopt_port(given, settings.host, settings.port)
     except OSError as error:
         raise CommandError(f"the port cannot be taken over: {error.strerror or error}.") from None
     if found is None:

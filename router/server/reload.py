@@ -12,6 +12,7 @@ from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
 from router.store.home.permissions import shown
+from router.store.keys.own_secrets import list_files
 from router.telemetry.accesslog import AccessLog
 from router.upstream.configuration import Configuration, check_log_file, defer_restarts, list_faults, read
 from router.upstream.runtime import Runtime
@@ -42,8 +43,9 @@ class Reloader:
 
     def _list_other_files(self) -> list[str]:
         """Files outside the home that belong to the configuration."""
-        users = client_key.list_watched(self._runtime.settings)
-        return [*([self._roots] if self._roots else []), *users]
+        settings = self._runtime.settings
+        own = [*client_key.list_watched(settings), *list_files(settings.metrics_token)]
+        return [*([self._roots] if self._roots else []), *own]
 
     async def _reload(self) -> None:
         runtime = self._runtime
@@ -55,13 +57,13 @@ class Reloader:
             return
         if configuration.settings.demo and runtime.demo_root is None:
             runtime.demo_root = await self._start_demo()
-        runtime.log.hide([key], always=True)
+        runtime.log.hide([key, configuration.metrics_token], always=True)
         runtime.apply(configuration)
         if key is not None and not self._gate.asks_key:
             why = client_key.explain_auto(runtime.settings)
             said = f", since others may use this machine: {why}" if why else ""
             runtime.log.add(f"Clients must send a key from now on{said}. `fairlead env` prints it.")
-        self._gate.apply(runtime.settings, key)
+        self._gate.apply(runtime.settings, key, configuration.metrics_token)
         await self._run_file.note_refusal(None)
 
     def _read(self) -> tuple[Configuration, Secret | None]:

@@ -10,22 +10,28 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
+from router import __version__
 from router.errors import CommandError, Conflict
 from router.host.own_program import BackgroundProgram, find_words, name_program, start_again
 from router.host.service.managed import LABEL, TASK, Service
 from router.host.service.unit import find_service_unit
 from router.host.starter import Report, Starter
+from router.net.loopback import make_literal_url
 from router.operator_api.status import Restarted
-from router.server.accepting import AcceptLoops
+from router.server import background_log
+from router.server.accepting import Accepting
 from router.server.background_log import open_log
 from router.server.run_file import RunFile
+from router.store.home import processes, run_files
 from router.store.home.home import Home
 from router.store.home.permissions import shown
+from router.telemetry.accesslog import AccessLog
 
 READY_SECONDS = 10.0
 TURN_SECONDS = 3.0
@@ -37,7 +43,7 @@ T = TypeVar("T")
 class Origin(NamedTuple):
     """How this process was started."""
 
-    mode: Literal["foreground", "detached", "tied", "user unit", "system unit", "launch agent", "task"]
+    mode: Literal["foreground", "detached", "tied", "worker", "user unit", "system unit", "launch agent", "task"]
     #: What starts its program, and with which arguments; empty for one that cannot start itself again.
     words: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -111,7 +117,7 @@ class Restarter:
         nursery: trio.Nursery,
         home: Home,
         origin: Origin,
-        accepting: AcceptLoops,
+        accepting: Accepting,
         run_file: RunFile,
         reloading: trio.Lock,
     ):
@@ -218,6 +224,25 @@ class Restarter:
             return start_again(origin.words, origin.arguments, origin.environ, log=log, sockets=sockets)
         finally:
             os.close(log)
+
+
+def make_run_file(home: Home, url: str, bound: tuple[str, int], log: AccessLog, origin: Origin) -> RunFile:
+    """The run file of this process. bound: address and port that it listens on."""
+    file = home.at(background_log.NAME) if origin.mode == "detached" else origin.service.log
+    run = run_files.Run(
+        pid=os.getpid(),
+        url=url,
+        literal_url=make_literal_url(*bound),
+        port=bound[1],
+        version=__version__,
+        started=time.time(),
+        born=processes.find_birth(os.getpid()),
+        mode=origin.mode,
+        unit=origin.unit,
+        log=str(file or ""),
+        program=origin.program,
+    )
+    return RunFile(home, run, log, published=origin.mode != "worker")
 
 
 async def _await_report(program: BackgroundProgram, kind: Literal["ready", "serving"]) -> Report:

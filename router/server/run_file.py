@@ -21,9 +21,9 @@ CHECK_SECONDS = 2.0
 
 
 class RunFile:
-    """The run file of one proxy."""
+    """The run file of one proxy. published: False for a process whose port has its run file from another one."""
 
-    def __init__(self, home: Home, run: run_files.Run, log: AccessLog):
+    def __init__(self, home: Home, run: run_files.Run, log: AccessLog, *, published: bool = True):
         #: Why commands cannot find the proxy, None while they can.
         self.problem: str | None = None
         self._home = home
@@ -32,7 +32,8 @@ class RunFile:
         # A home on a network may hang: its thread is not shared with other work.
         self._thread = trio.CapacityLimiter(1)
         # True while it is another process's to write, and once this one ends.
-        self._handed_over = False
+        self._handed_over = not published
+        self._published = published
         # Held over a look at the file and what follows from it: a thread that found it lost may not write it after its
         # end.
         self._lock = threading.Lock()
@@ -61,6 +62,9 @@ class RunFile:
     @contextlib.contextmanager
     def publish(self) -> Generator[None]:
         """Keep the run file in place while the body runs, and remove it at the end."""
+        if not self._published:
+            yield
+            return
         self._write()
         try:
             yield

@@ -7,6 +7,7 @@ thread, since a home on a network may hang while requests are served.
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 
 import trio
 
@@ -77,7 +78,9 @@ def read_signature(home: Home, others: Iterable[str] = ()) -> Signature:
         except OSError:
             continue
     found: list[tuple[str, int, int, int]] = []
-    looks = [*((name, os.lstat, home.at(name)) for name in names), *((name, os.stat, name) for name in others)]
+    # Of a folder that is only read, the files may be links, of which what they lead to changes.
+    looks = [(name, os.stat if home.is_read_only(name) else os.lstat, home.at(name)) for name in names]
+    looks += [(name, os.stat, Path(name)) for name in others]
     for name, look, path in looks:
         try:
             state = look(path)

@@ -36,7 +36,7 @@ def list_needed(backends: Iterable[Backend], settings: Settings) -> list[Needed]
         for number, account in enumerate(backend.accounts)
         if (variable := find_variable(account.key))
     ]
-    for name in ("search.key", "shared.secret", "shared.password", "telemetry.headers"):
+    for name in ("search.key", "metrics.token", "shared.secret", "shared.password", "telemetry.headers"):
         secret: Secret | None = getattr(settings, name.replace(".", "_"))
         if secret is not None and (variable := find_variable(secret.reveal())):
             found.append(Needed(variable, name, f"fairlead config set {name} file:PATH"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from router.settings.declaring.declaration import Declaration, declare
+from router.settings.declaring.drain import DRAIN
 from router.settings.declaring.shared import NAME, ON_LOSS, REFUSE, URL, UTC, ZONE
 from router.settings.kinds import (
     BACKEND,
@@ -20,6 +21,7 @@ from router.settings.kinds import (
     SWITCH,
     TEXT,
     TIME,
+    WORKERS,
     Frozen,
     Secret,
     choice,
@@ -48,6 +50,14 @@ class Settings:
         restart=True,
     )
     port: int = declare("port", PORT, 3456, "PORT", "port to listen on; 0 picks a free one", restart=True)
+    workers: int = declare(
+        "workers",
+        WORKERS,
+        1,
+        "NUMBER",
+        "processes that serve the port, such as one a core; on Windows one",
+        restart=True,
+    )
     api_key: Secret | None = declare(
         "api_key",
         SECRET,
@@ -107,6 +117,29 @@ class Settings:
     )
     queue_timeout: float = declare(
         "queue.timeout", TIME, 60.0, "TIME", "maximum wait for a backend, its accounts and a budget"
+    )
+    drain_delay: float = declare(
+        "drain.delay",
+        DRAIN,
+        0.0,
+        "TIME",
+        "how long a proxy that was told to stop still accepts connections, with /readyz at 503, until a load balancer "
+        "has taken it out",
+    )
+    drain_time: float = declare(
+        "drain.time",
+        DRAIN,
+        10.0,
+        "TIME",
+        "how long open answers then have to end before they get an error event; agents may need 300s",
+    )
+    metrics_token: Secret | None = declare(
+        "metrics.token",
+        SECRET,
+        None,
+        "TOKEN",
+        "token that reads /metrics and nothing else, or where it is found: env:VARIABLE, file:PATH",
+        secret=True,
     )
     usage_probe: bool = declare(
         "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"

@@ -30,9 +30,12 @@ _BY_MODEL = {
 # Tables whose declared keys are judged by what they hold.
 _OWN_TABLES = ("routes", "aliases", "fallback", "losses", "server_tools", *_BY_NAME, *_BY_MODEL)
 
-#: Variables that are not settings: the home, and a switch for reports of defects.
+#: Variables that are not settings: the home, a folder of configuration, and a switch for reports of defects.
 # The last two are the installers'.
-_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK", "FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION", "FAIRLEAD_RUN")
+_OTHER_VARIABLES = (
+    *("FAIRLEAD_HOME", "FAIRLEAD_CONFIG_DIR", "FAIRLEAD_TRACEBACK"),
+    *("FAIRLEAD_RELEASES_URL", "FAIRLEAD_VERSION", "FAIRLEAD_RUN"),
+)
 
 
 @dataclass(frozen=True, slots=True)

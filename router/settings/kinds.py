@@ -362,6 +362,7 @@ CAP = whole("a whole number of tokens, 1 or more", least=1)
 WINDOW = whole("a whole number of tokens from 64 to 100000000", least=64, most=100_000_000)
 RATE = whole("a whole number a minute, 1 or more", least=1, most=10**9)
 PLACES = whole("a whole number from 1 to 100000", least=1, most=100_000)
+WORKERS = whole("a whole number from 1 to 64", least=1, most=64)
 MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _parse_model)
 BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _parse_backend)
 

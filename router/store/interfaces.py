@@ -7,21 +7,24 @@ every implementation: a method neither blocks nor waits unless its docstring say
 raises nothing: it gives the reason in `problem`, and the proxy goes on with what it has in memory.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from router.policy.accounts.pool import Member
+from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.budget.budgets import Allowance, BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.policy.facts.learned import ReadLimits
 from router.policy.facts.lifetimes import ReadLifetimes
-from router.settings import Settings
+from router.settings import Secret, Settings
 from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
+from router.store.keys.logins import Tokens
+from router.store.keys.shared_keys import NoSharedKeys, SharedKey
 
 Json = dict[str, object]
 #: Computes what a request cost. For threads, as it may load the price data.
@@ -153,6 +156,26 @@ class StoredResponses(Protocol):
         ...
 
 
+class StoredEntries(Protocol):
+    """The entries of stored answers that several homes share, beside the copy of each."""
+
+    def on_deleted(self, forget: Callable[[str], None]) -> None:
+        """Have this called with the id of an answer that another process deleted, in a thread."""
+        ...
+
+    def put(self, name: str, entry: Json) -> None:
+        """Store the entry of an id soon. Never waits."""
+        ...
+
+    def delete(self, name: str, tombstone: Json) -> None:
+        """Store that an answer was deleted. Never waits."""
+        ...
+
+    def read(self, name: str) -> Json | None:
+        """The entry of an id, None for an unknown one and while none can be read. Blocks for a bounded time."""
+        ...
+
+
 class SyncMessage(msgspec.Struct, frozen=True):
     """A message of one process to the others about budgets."""
 
@@ -248,14 +271,56 @@ class SharedBudgets(Protocol):
 
 class AccountStates(Protocol):
     """The state of accounts that stays over a reload: parked, cooling, revoked, headroom, by backend, alias and the
-    fingerprint of the key, so that an account with a new key begins as ready."""
+    fingerprint of the key, so that an account with a new key begins as ready; and the sessions bound to them."""
 
-    def load(self, backend: str, alias: str, fingerprint: str) -> Member | None:
-        """The state of an account, None when nothing is known of it."""
+    @property
+    def interval(self) -> float | None:
+        """Seconds between two calls of `step`; None where there is nothing to keep in step with."""
+        ...
+
+    def step(self, now: float) -> bool:
+        """Take over what other processes know of accounts and sessions, and tell them what is new here; True when the
+        state of an account may have changed. now: on the clock of the accounts. Never waits."""
+        ...
+
+    def find_sessions(self, backend: str) -> SessionAffinity:
+        """The sessions of a backend, which stay over a reload."""
+        ...
+
+    def load(self, backend: str, alias: str, fingerprint: str, key: Secret | None = None) -> Member | None:
+        """The state of an account, None when nothing is known of it. key: its provider's key, by which other processes
+        know it; None while it is not known."""
         ...
 
     def save(self, accounts: Mapping[str, Sequence[Member]]) -> None:
         """Save the state of these accounts, by backend, and forget all others."""
+        ...
+
+
+class SharedLogins(Protocol):
+    """Logins that several homes have, each with a copy of the tokens, which are renewed once for all. Both methods
+    block."""
+
+    def take(self, tokens: Tokens) -> Tokens | None:
+        """The tokens that another home got in the place of these; None when this one is to ask the issuer, and then
+        to call `give`. Waits while another asks, for a bounded time."""
+        ...
+
+    def give(self, before: Tokens, after: Tokens | None) -> None:
+        """Tell the others the tokens that the issuer gave in the place of `before`, None for none."""
+        ...
+
+
+class SharedKeys(Protocol):
+    """Client keys that several homes share. Its methods never wait."""
+
+    def tell(self, keys: Mapping[str, SharedKey], *, complete: bool, revoked: Collection[str] = ()) -> None:
+        """Tell the others the keys of this home. complete: there are no others, which could not be read. revoked: names
+        of keys of other homes that are to end."""
+        ...
+
+    def step(self) -> Mapping[str, SharedKey] | None:
+        """The keys of other homes, and those that were ended, by name; None where nothing has changed."""
         ...
 
 
@@ -306,3 +371,6 @@ class Store(NamedTuple):
     account_states: AccountStates
     learned_limits: LearnedLimitStore
     seen_lifetimes: SeenLifetimeStore
+    #: None where each home renews its logins by itself.
+    shared_logins: SharedLogins | None = None
+    shared_keys: SharedKeys = NoSharedKeys()

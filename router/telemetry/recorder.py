@@ -54,6 +54,11 @@ class Recorder:
         elif self.listeners:
             self._tell(make_entry(record))
 
+    def tell_remote(self, entry: HistoryEntry) -> None:
+        """Tell the listeners of a request that another process of this port has served and recorded."""
+        self._recent.append(entry)
+        self._tell(entry)
+
     def add_refused(self, record: RequestRecord) -> None:
         """Record a request that could not be parsed, or whose path is not served. `record.path` must be a word for
         that, not the path, which may contain anything, such as a key that was put into a URL."""

@@ -39,15 +39,14 @@ def compose(
     open_store: OpenStore = open_chosen_store,
 ) -> Runtime:
     """Compose the runtime of one proxy. configuration: the one it starts with. demo_root: URL of the demo, if it runs.
-    listening: where the proxy listens.
-    environ: where keys are looked up, the process's own by default. Nothing is started, read or written."""
+    listening: where the proxy listens. environ: for keys, the process's own by default. Nothing is read or written."""
     environ = os.environ if environ is None else environ
     live = LiveSettings(configuration.settings)
     price = Pricing(live).price
     store = open_store(home, log.add, price=price, settings=live)
     notifier = Notifier(lambda: _list_notices(live.current))
     guard = Guard(store.shared_budgets, log.add, notifier)
-    logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add)
+    logins = Logins(home, lambda: runtime.snapshot.outbound, say=log.add, shared=store.shared_logins)
     credentials = Credentials(
         environ, configuration.own_keys, log.hide, logins=logins, outbound=lambda: runtime.snapshot.outbound
     )
@@ -69,6 +68,8 @@ def compose(
         snapshot=snapshots.build(configuration.settings, configuration.outbound),
         connections=ConnectionPool() if connections is None else connections,
         ledger=store.ledger,
+        account_states=store.account_states,
+        shared_keys=store.shared_keys,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         learned_limits=store.learned_limits,

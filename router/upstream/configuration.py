@@ -12,7 +12,7 @@ from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound, read_outbound
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
-from router.settings import DECLARATIONS, Loaded, Settings
+from router.settings import DECLARATIONS, Loaded, Secret, Settings
 from router.store.captures.armed import Armed, read_armed
 from router.store.config import backends as stored
 from router.store.config.references import format_add_command
@@ -21,6 +21,7 @@ from router.store.home.home import Home
 from router.store.home.permissions import word
 from router.store.keys import client_keys
 from router.store.keys.own_keys import OwnKeys, read_own_keys
+from router.store.keys.own_secrets import read_own_secret
 from router.upstream.client_keys.table import NO_KEYS, KeyTable, build_table
 from router.upstream.search import find_gap
 
@@ -45,6 +46,8 @@ class Configuration(NamedTuple):
     client_keys: KeyTable = NO_KEYS
     #: The one request that is to be captured, None for none.
     armed: Armed | None = None
+    #: What reads /metrics and nothing else, None for the operator token alone.
+    metrics_token: Secret | None = None
 
 
 class LiveSettings:
@@ -68,8 +71,8 @@ def read(
     """Read the backends and client keys that go with these settings. warnings: about the settings. environ: where
     proxies are named, the process's own by default. before: the keys that were read last. Blocks on the disk.
 
-    Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that is
-    not a backend.
+    Raises CommandError when the folder is refused, for roots, a proxy or a token for /metrics that cannot be used, and
+    for a default that is not a backend.
     """
     found, problems = stored.load(home)
     broken = frozenset(problem.name for problem in problems)
@@ -79,9 +82,14 @@ def read(
     gaps += [_make_broken_gap(problem) for problem in problems]
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
     texts += tuple(filter(None, (find_gap(settings),)))
-    way = read_outbound(settings, os.environ if environ is None else environ)
+    variables = os.environ if environ is None else environ
+    way = read_outbound(settings, variables)
+    metrics = read_own_secret("metrics.token", settings.metrics_token, variables)
     own, keys = read_own_keys(home, settings), build_table(client_keys.load(home, before.loaded), settings)
-    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, own, keys, read_armed(home))
+    if metrics is not None:
+        own = own._replace(secrets=(*own.secrets, ("fairlead's token for /metrics", metrics)))
+    problems_told, armed = (*warnings, *texts), read_armed(home)
+    return Configuration(settings, found, broken, tuple(gaps), problems_told, way, own, keys, armed, metrics)
 
 
 def _make_broken_gap(problem: stored.Problem) -> Gap:
@@ -105,6 +113,7 @@ def list_faults(home: Home, loaded: Loaded, environ: Mapping[str, str]) -> list[
         "default_backend": lambda: _check_default(settings, names),
         "tls.ca_file": lambda: read_outbound(settings, environ),
         "log_file": lambda: check_log_file(settings),
+        "metrics.token": lambda: read_own_secret("metrics.token", settings.metrics_token, environ),
     }
     faults: list[CommandError] = []
     for key, check in checks.items():

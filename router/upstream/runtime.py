@@ -27,12 +27,15 @@ from router.settings import Settings
 from router.store.captures.folder import ARMED_KEPT, Captures, capture_notice
 from router.store.home.home import Home
 from router.store.interfaces import (
+    AccountStates,
     LearnedLimitStore,
     ResourceOwners,
     SeenLifetimeStore,
+    SharedKeys,
     StoredResponses,
     StoreWriter,
 )
+from router.store.keys.shared_keys import NoSharedKeys
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses
@@ -40,6 +43,7 @@ from router.telemetry.gate_refusals import GateRefusals
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.client_keys.registry import ClientKeys
+from router.upstream.client_keys.shared import tell_keys
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
 from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop
@@ -91,6 +95,7 @@ class Runtime:
     snapshot: Snapshot
     connections: ConnectionPool
     ledger: StoreWriter
+    account_states: AccountStates
     resource_owners: ResourceOwners
     stored_responses: StoredResponses
     learned_limits: LearnedLimitStore
@@ -99,6 +104,7 @@ class Runtime:
     captures: Captures
     guard: Guard
     notifier: Notifier
+    shared_keys: SharedKeys = field(default_factory=NoSharedKeys)
     client_keys: ClientKeys = field(default_factory=ClientKeys)
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
@@ -164,6 +170,7 @@ class Runtime:
         self.credentials.wake()
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.client_keys.apply(configuration.client_keys, self.settings)
+        tell_keys(self.shared_keys, configuration.client_keys, self.settings)
         self.apply_budgets()
         broken = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *broken], key=lambda backend: backend.added)

@@ -13,7 +13,6 @@ from router.budget.guard import Guard
 from router.budget.halted_accounts import halted_accounts, taken_share
 from router.policy.accounts.pool import Member, Pool, Strategy
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
-from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.routing.table import DEMO
 from router.redaction import Redactor
 from router.settings import Settings
@@ -94,9 +93,9 @@ def service_of(
     options = settings.backends.get(backend.name, BackendOptions())
     budgets = {*settings.guard_accounts_day_usd, *settings.guard_accounts_month_usd}
     pool = Pool(
-        [_make_member(target, settings, states) for target in targets],
+        [_make_member(target, settings, states, credentials) for target in targets],
         cast("Strategy", settings.pool_strategy),
-        affinity=before.pool.affinity if before else SessionAffinity(),
+        affinity=states.find_sessions(backend.name),
         # Failures of a demo model, or of a caller's own credential, say nothing about other requests.
         stateless=backend.name == DEMO or backend.auth == "client",
         spent=(lambda alias: taken_share(guard, backend.name, alias)) if _has_any_of(backend.name, budgets) else None,
@@ -129,10 +128,15 @@ def _has_any_of(backend: str, accounts: Iterable[str]) -> bool:
     return any(account.startswith(f"{backend}/") for account in accounts)
 
 
-def _make_member(target: Target, settings: Settings, states: AccountStates) -> Member:
+def _make_member(
+    target: Target, settings: Settings, states: AccountStates, credentials: Credentials | None = None
+) -> Member:
     text = target.reference or (target.secret.reveal() if target.secret is not None else "")
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest() if text else ""
-    member = states.load(target.backend.name, target.account, fingerprint) or Member(target.account, fingerprint)
+    key = target.secret
+    if key is None and target.reference is not None and credentials is not None:
+        key = next(iter(credentials.list_fetched((target.reference,))), None)
+    member = states.load(target.backend.name, target.account, fingerprint, key) or Member(target.account, fingerprint)
     member.usable = target.problem is None
     name = f"{target.backend.name}/{target.account}"
     group = settings.pool_accounts_group.get(name)

@@ -200,7 +200,7 @@ def _find_passed_headers(backend: Backend) -> frozenset[bytes]:
     """The headers with a caller's own login that go to a backend. Google's own header is for its protocol alone."""
     if backend.auth != "client":
         return frozenset()
-    return _CLIENT_CREDENTIALS | ({_GOOGLE_KEY} if speaks_api(backend.protocols, GOOGLE) else frozenset())
+    return _CLIENT_CREDENTIALS | {_GOOGLE_KEY} if speaks_api(backend.protocols, GOOGLE) else _CLIENT_CREDENTIALS
 
 
 def _path_of(root: str) -> bytes:

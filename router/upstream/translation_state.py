@@ -8,9 +8,6 @@ from router.wire.conversation.replay_memory import ReplayMemory
 from router.wire.conversation.sealed_state import StateSealer, make_signer
 from router.wire.conversation.search_memory import SearchMemory
 
-#: The file of the key, in the home.
-KEY = "carrier.key"
-
 
 class TranslationState:
     """The state of one proxy. key: signs sealed state, so that it is still accepted after a restart; None makes a key

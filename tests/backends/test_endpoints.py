@@ -354,6 +354,12 @@ def test_a_model_has_its_protocols(name, model, protocols):
     assert find_protocols(make(name), model) == protocols
 
 
+def test_a_login_stays_in_its_protocol():
+    """A backend that gets each tool's own login serves each model as it is asked: no login goes along a translation."""
+    backend = msgspec.structs.replace(make("foundry"), auth="client", accounts=())
+    assert find_protocols(backend, "my-deployment") == ("messages", "chat", "responses")
+
+
 def test_model_moves_to_the_path():
     """Claude on Vertex is named in the path of requests and streams, and in the body of a count; all other bytes of the
     body stay."""

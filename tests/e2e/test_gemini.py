@@ -6,11 +6,12 @@ import threading
 import pytest
 
 from router.exchange.client_response import relay
+from router.wire.protocols import GEMINI
 
 from .processes import Threaded, backend, make_home, until
 from .samples import PROTOCOLS
 from .traffic import answer_of, events_of
-from .upstream import END, Upstream, chunk, close, plain, stream, stream_head
+from .upstream import END, Upstream, chunk, close, plain, stream, stream_head, wait_for
 from .wire import Client, ask, events, request
 
 OTHERS = ("messages", "chat", "responses")
@@ -160,17 +161,52 @@ def test_an_error_event_of_the_upstream_breaks_the_connection(proxy, upstream):
     assert entry(proxy, answer).error == "upstream_error_event"
 
 
-def test_pings_are_blank_lines(proxy, upstream, monkeypatch):
-    """Nothing but data lines and blank lines reaches a caller of this API."""
+@pytest.fixture
+def pinged(monkeypatch):
+    """Pings come every 50 ms; set once three were sent."""
+    event, sent, ping = threading.Event(), [], GEMINI.dialect.ping
+
+    def count(self, begun):
+        sent.append(begun)
+        if len(sent) == 3:
+            event.set()
+        return ping(begun)
+
     monkeypatch.setattr(relay, "PING_SECONDS", 0.05)
-    with Client(proxy.port) as client:
-        go = threading.Event()
-        upstream.script(CUT, lambda sock: go.wait(20), chunk(frame(LAST)) + END)
-        client.send(request(f"{STREAM}?alt=sse", BODY))
-        client.read_until(b"\r\n\r\n\r\n")
-        go.set()
-        answer = client.answer()
-    assert b":" not in answer.body.replace(b"data: ", b"").split(b"{")[0]
+    monkeypatch.setattr(type(GEMINI.dialect), "ping", count)
+    return event
+
+
+@pytest.mark.parametrize("spoken", ["gemini", *OTHERS])
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "broken"])
+def test_nothing_but_data_and_blank_lines_is_sent(proxy, upstream, pinged, spoken, broken):
+    """Pings and faults of every backend's stream reach a caller in the lines that all clients of this API read."""
+    model, first, rest = "gemini-x", CUT, [frame(LAST)]
+    if spoken != "gemini":
+        found = events_of(SAMPLES[spoken], COUNTS[spoken])
+        at = -3 if spoken == "chat" else -2  # before the finish
+        model, first, rest = f"{spoken}:model-a", stream_head() + b"".join(map(chunk, found[:at])), found[at:]
+    upstream.script(first, wait_for(pinged), close if broken else b"".join(map(chunk, rest)) + END)
+    answer = ask(proxy.port, f"/v1beta/models/{model}:streamGenerateContent?alt=sse", BODY)
+    assert answer.whole is not broken
+    assert b"\r\n\r\n\r\n\r\n" in answer.body
+    lines = [line for line in answer.body.split(b"\r\n") if line]
+    if broken:
+        raw = lines.pop()
+        assert lines[-1] == b"data: " + raw
+        assert "error" in json.loads(raw)
+    assert all(line.startswith(b"data: {") for line in lines)
+    assert all(json.loads(line[6:]) for line in lines)
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "broken"])
+def test_an_array_is_json_whatever_happens(proxy, upstream, pinged, broken):
+    """Pings are space between the elements, and an error is the last of them."""
+    upstream.script(CUT, wait_for(pinged), close if broken else chunk(frame(LAST)) + END)
+    answer = ask(proxy.port, STREAM, BODY)
+    first, last = json.loads(answer.body)
+    assert first == json.loads(FIRST)
+    assert ("error" in last, answer.whole) == (broken, not broken)
 
 
 @pytest.mark.parametrize(

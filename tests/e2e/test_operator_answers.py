@@ -108,7 +108,9 @@ def refused(talk):
 
 def observed(talk):
     """The reading endpoints."""
-    for path in ("/", "/api/hello", "/livez", "/health", "/status", "/accounts", "/admin/accounts", "/admin/backends"):
+    until(lambda: ask(talk.proxy.port, "/readyz").status == 200)
+    open_paths = ("/", "/api/hello", "/livez", "/readyz", "/health")
+    for path in (*open_paths, "/status", "/accounts", "/admin/accounts", "/admin/backends"):
         talk("GET", path)
         talk("HEAD", path)
     talk("GET", "/livez", lines=((b"x-fairlead-nonce", b"n"),), note="nonce")

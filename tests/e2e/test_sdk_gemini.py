@@ -13,11 +13,14 @@ from google import genai
 from google.genai import errors, types
 from pydantic import BaseModel
 
+from router.exchange.client_response import relay
+
 from ..providers.gemini import KEY, GeminiUpstream, Reply, answer_shaped
 from ..providers.gemini.fields import get
 from ..providers.gemini.replies import declared_in, last_results, said
-from .processes import Proxy, backend
+from .processes import Proxy, Threaded, backend
 from .upstream import Upstream, plain
+from .wire import ask
 
 SPOKEN = ("gemini", "messages", "chat", "responses")
 OTHERS = SPOKEN[1:]
@@ -297,6 +300,33 @@ def test_thoughts(client):
     chunks = client.models.generate_content_stream(model=FLASH, contents="hi", config=config)
     parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts]
     assert [bool(part.thought) for part in parts] == [True] + [False] * (len(parts) - 1)
+
+
+def test_pings(tmp_path, demo, up, monkeypatch):
+    """Signs of life in a slow stream disturb neither it nor the error in one that breaks."""
+    monkeypatch.setattr(relay, "PING_SECONDS", 0.02)
+    root = f"http://127.0.0.1:{demo.port}/v1"
+    backends = [
+        backend("gemini", up.root, protocols=["gemini"], auth="key", key=KEY),
+        *(backend(name, root, protocols=[name]) for name in OTHERS),
+    ]
+    with Threaded(tmp_path, backends=backends) as proxy:
+        options = types.HttpOptions(base_url=f"http://127.0.0.1:{proxy.port}", timeout=20_000)
+        with genai.Client(api_key="k", http_options=options) as client:
+            for model in (f"gemini:{FLASH}-slow", *(f"{name}:demo-slow" for name in OTHERS)):
+                path = f"/v1beta/models/{model}:streamGenerateContent?alt=sse"
+                asked = {"contents": [{"parts": [{"text": "one two three"}]}]}
+                raw = ask(proxy.port, path, json.dumps(asked).encode()).body
+                assert b"\r\n\r\n\r\n" in raw, model
+                assert all(not line or line.startswith(b"data: {") for line in raw.split(b"\r\n")), model
+                chunks = client.models.generate_content_stream(model=model, contents="one two three")
+                assert "".join(chunk.text or "" for chunk in chunks) == "one two three", model
+            with pytest.raises(errors.ServerError, match="before the answer was complete"):
+                list(
+                    client.models.generate_content_stream(
+                        model=f"gemini:{FLASH}-slow-drop-mid-stream", contents="one two"
+                    )
+                )
 
 
 def test_client_keys(tmp_path, up):

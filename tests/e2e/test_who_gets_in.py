@@ -17,7 +17,7 @@ VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
 SERVED = {
     path: ENDPOINTS.match(re.sub(r"\{\w+\}", "x", path)).verbs for path in sorted({one.path for one in ENDPOINTS.all})
 }
-OPEN = {"/", "/api/hello", "/livez", "/health", "/ui", "/ui/", "/ui/files/{hash}/{name}"}
+OPEN = {"/", "/api/hello", "/livez", "/readyz", "/health", "/ui", "/ui/", "/ui/files/{hash}/{name}"}
 #: For a token or a code of the local page, which none of the credentials below is.
 OF_PAGE = {"/ui/session", "/ui/api/live", "/ui/api/requests", "/ui/api/requests/{id}", "/ui/api/usage"}
 #: The API: all that the wire knows, the model lists, paths that are passed on, one that is closed by default.

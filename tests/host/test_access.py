@@ -316,3 +316,20 @@ def test_uploads_pass_where_they_belong(asked, kind):
 def test_errors_on_own_endpoints_are_plain_json():
     """Type and message."""
     assert format_operator_error(NotFound("no")) == {"error": {"type": "not_found_error", "message": "no"}}
+
+
+def test_the_token_for_metrics_reads_them(asked):
+    """It opens what is for it and nothing of the operator's; the operator token opens both; a reload changes it."""
+    metrics = Secret("m" * 32)
+    checked = Gate(load({}, {}), None, TOKEN, metrics_token=metrics)
+    own, operators = (asked("GET", "/metrics", authorization="Bearer " + one.reveal()) for one in (metrics, TOKEN))
+    checked.check_metrics(own, HERE)
+    checked.check_metrics(operators, HERE)
+    with pytest.raises(Unauthenticated):
+        checked.check_operator(own, HERE)
+    assert metrics.reveal().encode() in checked.own
+    checked.apply(load({}, {}), None)
+    checked.check_metrics(operators, HERE)
+    for request in (own, asked("GET", "/metrics")):
+        with pytest.raises(Unauthenticated):
+            checked.check_metrics(request, HERE)

@@ -33,6 +33,10 @@ GOOD = {
     "timeouts.idle": ("1h", 3600.0),
     "timeouts.total": ("90", 90.0),
     "pool.strategy": ("Fill-First", "fill-first"),
+    "drain.delay": ("0", 0.0),
+    "drain.time": ("5m", 300.0),
+    "metrics.token": ("env:PROMETHEUS_TOKEN", Secret("env:PROMETHEUS_TOKEN")),
+    "workers": ("4", 4),
     "queue.max_concurrent": ("1", 1),
     "queue.max_queued": ("100000", 100_000),
     "queue.timeout": ("90s", 90.0),
@@ -90,6 +94,7 @@ BAD = {
     "fast_model": [" "],
     "default_backend": ["", "a b", "-a", "x" * 65],
     "pool.strategy": ["", "best"],
+    "workers": ["0", "-1", "65", "auto"],
     "queue.max_concurrent": ["0", "-1", "1e3", "100001"],
     "queue.max_queued": ["", "many"],
     "queue.timeout": ["0", "soon"],
@@ -100,6 +105,9 @@ BAD = {
     "timeouts.first_byte": ["none", "0"],
     "timeouts.idle": ["never"],
     "timeouts.total": ["1:30"],
+    "drain.delay": ["-1s", "soon", "301s"],
+    "drain.time": ["", "6m"],
+    "metrics.token": ["", "a b"],
     "auto_cache": ["maybe"],
     "echo_model": [""],
     "loss": ["", "never"],
@@ -202,7 +210,7 @@ def test_every_setting_is_declared_whole():
 def test_secrets_have_no_flag():
     """Arguments are readable by other processes."""
     flags = {entry.key: entry.flag for entry in DECLARATIONS if entry.secret}
-    names = ("api_key", "search.key", "shared.secret", "shared.password", "telemetry.headers")
+    names = ("api_key", "metrics.token", "search.key", "shared.secret", "shared.password", "telemetry.headers")
     assert flags == dict.fromkeys(names, "")
 
 

@@ -60,7 +60,7 @@ def run_uninstall(argv: list[str]) -> int:
     """Stop the service, and remove what was installed."""
     parser = Parser(
         "service uninstall",
-        "Stop the service and remove what `fairlead service install` has written. Open answers have 10 seconds to end. "
+        "Stop the service and remove what `fairlead service install` has written. Open answers have drain.time to end. "
         "Configuration, history and log stay.",
         examples=["fairlead service uninstall"],
     )
@@ -94,7 +94,7 @@ def run_restart(argv: list[str]) -> int:
     """Start the service anew."""
     parser = Parser(
         "service restart",
-        "Start the service anew: it stops, with 10 seconds for open answers, and starts the program that is installed "
+        "Start the service anew: it stops, with drain.time for open answers, and starts the program that is installed "
         "now.",
         examples=["fairlead service restart"],
     )

@@ -29,6 +29,8 @@ Kind = Literal["", "systemd", "launchd", "tasks"]
 _KINDS: dict[str, Kind] = {"systemd": "systemd", "launchd": "launchd", "tasks": "tasks"}
 _MANAGER = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _LONGEST_ADDRESS = 107
+# For the error events, and for what is written last.
+_END_SECONDS = 4.0
 
 
 class Service(NamedTuple):
@@ -60,9 +62,11 @@ class Service(NamedTuple):
         """Say that it reads its configuration again; `tell_ready` says when it has."""
         self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def tell_stopping(self) -> None:
-        """Say that it ends its answers, and then itself."""
-        self.notify("STOPPING=1", "STATUS=Stopping.")
+    def tell_stopping(self, seconds: float) -> None:
+        """Say that it ends its answers, and then itself, after so many seconds at most."""
+        # Its unit's TimeoutStopSec is for the time that answers usually have.
+        longer = f"EXTEND_TIMEOUT_USEC={round((seconds + _END_SECONDS) * 1e6)}"
+        self.notify("STOPPING=1", "STATUS=Stopping.", longer)
 
     def tell_alive(self) -> None:
         """The sign of life."""

@@ -80,6 +80,14 @@ class Pool:
         for member in self.members:
             member.settle()
 
+    def note_changed(self) -> None:
+        """Take up that the state of accounts was changed from elsewhere."""
+        self._split = any(member.closed_for for member in self.members)
+
+    def take_split(self, member: Member) -> None:
+        """Heed what closes an account to some models alone, after another process told of it."""
+        self._split = self._split or bool(member.closed_for)
+
     def choose(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> AccountChoice | None:
         """The account for a request, bound to its session; None when none can be asked now. tried: those that failed
         it already."""

@@ -74,10 +74,12 @@ class _Minute:
 class RateLimit:
     """The limits of one backend or account, and what was sent to it in the last minute."""
 
-    __slots__ = ("_last", "_requests", "_tokens", "limits")
+    __slots__ = ("_last", "_requests", "_tokens", "counted_requests", "counted_tokens", "limits")
 
     def __init__(self, limits: RateSettings):
         self.limits = limits
+        #: What this process counted since its start.
+        self.counted_requests = self.counted_tokens = 0
         self._requests, self._tokens = _Minute(), _Minute()
         self._last = -1e18
 
@@ -98,6 +100,7 @@ class RateLimit:
         if self.limits.rpm is not None:
             self._requests.forget(now)
             self._requests.add(now, 1)
+            self.counted_requests += 1
         self.correct_tokens(now, tokens)
 
     def correct_tokens(self, now: float, tokens: int) -> None:
@@ -105,6 +108,17 @@ class RateLimit:
         if self.limits.tpm is not None and tokens:
             self._tokens.forget(now)
             self._tokens.add(now, tokens)
+            self.counted_tokens += tokens
+
+    def count_elsewhere(self, now: float, requests: int, tokens: int) -> None:
+        """Count what another process sent under the same limits."""
+        for limit, minute, number in (
+            (self.limits.rpm, self._requests, requests),
+            (self.limits.tpm, self._tokens, tokens),
+        ):
+            if limit is not None and number:
+                minute.forget(now)
+                minute.add(now, number)
 
     def share(self, now: float) -> float:
         """What is left of this minute, 0 to 1."""

@@ -26,7 +26,7 @@ from router.policy.budget.budgets import ALL, CHILD, DOLLAR, Budget, BudgetState
 from router.settings import Settings
 from router.settings.declaring.shared import find_zone
 from router.settings.kinds import clean
-from router.settings.tables import format_price_command
+from router.settings.tables import KeyOptions, format_price_command
 
 State = Literal["running", "warned", "halted"]
 WARN_SHARE = 0.8
@@ -113,7 +113,7 @@ def read_rules(settings: Settings, runs: Sequence[Budget] = ()) -> Rules | None:
     for name, options in settings.backends.items():
         budgets += _budgets(f"backend {name}", options, "budget_")
     for name, options in settings.keys.items():
-        budgets += _budgets(f"key {name}", options, "budget_")
+        budgets += list_key_budgets(name, options)
     for kind, day, month in (
         ("account", settings.guard_accounts_day_usd, settings.guard_accounts_month_usd),
         ("tag", settings.guard_tags_day_usd, settings.guard_tags_month_usd),
@@ -130,6 +130,11 @@ def read_rules(settings: Settings, runs: Sequence[Budget] = ()) -> Rules | None:
         budgets=(*(one._replace(zone=zone) for one in budgets), *runs),
         patience=min(settings.queue_timeout, _PATIENCE),
     )
+
+
+def list_key_budgets(name: str, options: KeyOptions) -> list[Budget]:
+    """The budgets of a client key."""
+    return _budgets(f"key {name}", options, "budget_")
 
 
 def _budgets(scope: str, holder: object, prefix: str) -> list[Budget]:

@@ -79,7 +79,7 @@ def revoke(home: Home, name: str, judge: Judge | None = None) -> None:
     file = toml.read(home)
     if file is not None and name in file.tree.get("keys", {}):
         toml.change(home, [Change(("keys", name), None)], judge)
-    elif not gone:
+    elif not gone and not secrets.mark_revoked(home, name):
         secrets.require_key(home, name)
 
 

@@ -24,11 +24,12 @@ from router.store.home.permissions import (
     check_lock,
     failed,
     make_folder,
+    read_configured,
     read_private,
     shown,
     word,
 )
-from router.store.home.place import find_home
+from router.store.home.place import find_config_dir, find_home
 
 LOCK_PATIENCE = 10.0
 CLIENT_KEY = "client.key"
@@ -38,23 +39,32 @@ TOKEN = rb"fl-[A-Za-z0-9_-]{43}"
 
 
 def open_home(environ: Mapping[str, str]) -> "Home":
-    """The home that FAIRLEAD_HOME names, else ~/.fairlead; created when missing. Raises CommandError."""
-    path = Path(find_home(environ))
+    """The home that FAIRLEAD_HOME names, else ~/.fairlead; created when missing. Its configuration is in the folder
+    that FAIRLEAD_CONFIG_DIR names, if it does. Raises CommandError."""
+    path, config = Path(find_home(environ)), find_config_dir(environ)
+    if config and not os.path.isdir(config):
+        raise CommandError(f"the configuration folder {shown(Path(config))} does not exist.")
     make_folder(path)
     check_home(path)
-    return Home(path)
+    return Home(path, Path(config) if config else None)
 
 
 class Home:
-    """Access to the files of one home; made by `open_home`, which has checked the folder. All methods block."""
+    """Access to the files of one home; made by `open_home`, which has checked the folder. All methods block. config:
+    the folder that has config.toml and backends in its place, which is only read."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, config: Path | None = None):
         self.path = path
+        self.config = config
         self._inode = _read_inode(path)
 
     def at(self, name: str) -> Path:
         """The path of a file of the home."""
-        return self.path.joinpath(*name.split("/"))
+        return (self.config if self.config and is_configuration(name) else self.path).joinpath(*name.split("/"))
+
+    def is_read_only(self, name: str) -> bool:
+        """True for a file of a configuration that is only read."""
+        return self.config is not None and is_configuration(name)
 
     def there(self) -> bool:
         """False once the folder was removed; another one in its place is another home."""
@@ -62,6 +72,8 @@ class Home:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when there is none. Raises CommandError for one others could read."""
+        if self.is_read_only(name):
+            return read_configured(self.at(name))
         try:
             with self._folder(name) as folder:
                 data = read_private(self.at(name), folder)
@@ -74,6 +86,7 @@ class Home:
     def write(self, name: str, data: bytes) -> None:
         """Replace a file as one step that survives a crash; mode 0600. Raises CommandError."""
         path = self.at(name)
+        self._check_writable(name)
         make_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
@@ -112,6 +125,7 @@ class Home:
 
     def remove(self, name: str) -> bool:
         """Remove a file; False when there was none. Raises CommandError."""
+        self._check_writable(name)
         try:
             with self._folder(name) as folder:
                 _unlink(self.at(name), folder)
@@ -123,7 +137,8 @@ class Home:
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """The sorted names of a folder's files with this suffix, without it; temporary files are left out."""
-        self._check_parent(folder + "/")
+        if not self.is_read_only(folder):
+            self._check_parent(folder + "/")
         try:
             entries = os.listdir(self.at(folder))
         except FileNotFoundError:
@@ -191,10 +206,23 @@ class Home:
         with open_folder(self.path, self._inode, tuple(name.split("/")[:-1])) as folder:
             yield folder
 
+    def _check_writable(self, name: str) -> None:
+        """Raise CommandError for a file of a configuration that is only read."""
+        if self.is_read_only(name):
+            raise CommandError(
+                f"{shown(self.at(name))} is in a configuration folder that fairlead only reads.",
+                "Change it where it comes from; a running proxy takes it up by itself.",
+            )
+
     def _check_parent(self, name: str) -> None:
         parent = self.at(name.rpartition("/")[0]) if "/" in name else self.path
         if parent != self.path and (parent.is_symlink() or parent.exists()):
             check_folder(parent)
+
+
+def is_configuration(name: str) -> bool:
+    """True for what can be in a folder of its own, which is only read."""
+    return name.partition("/")[0] in ("config.toml", "backends")
 
 
 def _read_inode(path: Path) -> int | None:

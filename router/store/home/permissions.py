@@ -3,7 +3,8 @@
 Rules of this file: the home belongs to this user and no other user can write in it; a file in it is a plain file of
 this user that no other user can read, never a link. What breaks a rule is refused with what helps,
 never repaired in silence: a key that others could read may have been read already.
-On Windows the access lists of the user's profile protect the home; only links are refused there.
+On Windows the access lists of the user's profile protect the home; only links are refused there. Secrets outside the
+home, and a folder of configuration, may have been mounted: `mounted` has the rules for those.
 """
 
 import errno
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 from router.errors import CommandError
+from router.store.home.mounted import Unsafe, open_mounted
 
 FILE_LIMIT = 1 << 20
 
@@ -112,8 +114,41 @@ def read_private(path: Path, folder: int | None = None) -> bytes | None:
 
 
 def read_secret(path: Path, limit: int) -> bytes | None:
-    """The content of a secret's file outside the home, by the same rules. limit: in bytes. Raises CommandError."""
-    return _read(path, limit, home=False)
+    """The content of a secret's file outside the home, by the same rules, or by those for mounted files where it is a
+    link or root's. limit: in bytes. Raises CommandError."""
+    return _read_mounted(path, limit) if _is_mounted(path) else _read(path, limit, home=False)
+
+
+def read_configured(path: Path) -> bytes | None:
+    """The content of a file in a folder of configuration that is only read. Raises CommandError."""
+    return _read(path, FILE_LIMIT, home=False) if sys.platform == "win32" else _read_mounted(path, FILE_LIMIT)
+
+
+def _is_mounted(path: Path) -> bool:
+    """True for a link, and for a file of root's that is not this user's."""
+    if sys.platform == "win32":
+        return False
+    try:
+        entry = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISLNK(entry.st_mode) or (entry.st_uid == 0 and os.getuid() != 0)
+
+
+def _read_mounted(path: Path, limit: int) -> bytes | None:
+    try:
+        descriptor = open_mounted(path)
+    except FileNotFoundError:
+        return None
+    except Unsafe as unsafe:
+        raise CommandError(f"{shown(path)} {unsafe}.") from None
+    except OSError as error:
+        raise failed(path, "read", error, home=False) from None
+    with os.fdopen(descriptor, "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise CommandError(f"{shown(path)} is larger than {limit // 1024} KiB.")
+    return data
 
 
 def _read(path: Path, limit: int, *, home: bool, folder: int | None = None) -> bytes | None:

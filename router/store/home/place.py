@@ -24,3 +24,19 @@ def find_home(environ: Mapping[str, str]) -> str:
     if not os.path.isabs(own):
         raise CommandError("this user has no home folder.", "Name one:   FAIRLEAD_HOME=/absolute/path fairlead …")
     return os.path.join(own, ".fairlead")
+
+
+#: Names the folder of a configuration that is only read: config.toml and backends.
+CONFIG_DIR = "FAIRLEAD_CONFIG_DIR"
+
+
+def find_config_dir(environ: Mapping[str, str]) -> str:
+    """The absolute path of the folder that FAIRLEAD_CONFIG_DIR names; '' where the configuration is in the home. Raises
+    CommandError."""
+    named = environ.get(CONFIG_DIR, "")
+    if not named:
+        return ""
+    path = os.path.expanduser(named)
+    if not os.path.isabs(path):
+        raise CommandError(f'the configuration folder is "{named}"; expected an absolute path.')
+    return path

@@ -22,7 +22,9 @@ from router.store.home.home import Home
 from router.store.home.permissions import shown, word
 
 FOLDER, TOOLS = "keys", "keys/tools"
-_SUFFIX = ".json"
+_SUFFIX, _MARK = ".json", ".revoked"
+#: The copy that a home keeps of the keys of its team.
+SHARED_COPY = "shared/keys.json"
 
 
 class Previous(msgspec.Struct, frozen=True):
@@ -58,11 +60,21 @@ class LoadedKeys(NamedTuple):
     files: Mapping[str, tuple[tuple[int, int, int], StoredKey]] = {}
     #: Files that cannot be used, each with what helps.
     problems: tuple[str, ...] = ()
+    #: Names of keys of other homes that are to end.
+    revoked: tuple[str, ...] = ()
 
     @property
     def found(self) -> dict[str, StoredKey]:
         """By name."""
         return {name: entry[1] for name, entry in self.files.items()}
+
+
+class _SharedRow(msgspec.Struct):
+    revoked: bool = False
+
+
+class _SharedCopy(msgspec.Struct):
+    rows: dict[str, _SharedRow] = {}
 
 
 def generate() -> Secret:
@@ -135,7 +147,7 @@ def load(home: Home, before: LoadedKeys | None = None) -> LoadedKeys:
                 continue
             entry = (mark, found)
         files[name] = entry
-    return LoadedKeys(files, tuple(problems))
+    return LoadedKeys(files, tuple(problems), tuple(home.names(FOLDER, _MARK)))
 
 
 def add_key(home: Home, name: str, key: Secret | None = None, *, now: float | None = None) -> Secret:
@@ -181,6 +193,25 @@ def revoke_key(home: Home, name: str) -> bool:
         if tool != name:
             home.remove(f"{TOOLS}/{tool}")
         return home.remove(f"{FOLDER}/{name}{_SUFFIX}")
+
+
+def mark_revoked(home: Home, name: str) -> bool:
+    """Have a key of another home of the team end, by the proxy of this one; False when none of that name is known here.
+    Raises CommandError."""
+    data = home.read(SHARED_COPY)
+    try:
+        rows = {} if data is None else msgspec.json.decode(data, type=_SharedCopy).rows
+    except msgspec.DecodeError:
+        rows = {}
+    if name not in rows or rows[name].revoked:
+        return False
+    home.write(f"{FOLDER}/{name}{_MARK}", b"")
+    return True
+
+
+def remove_mark(home: Home, name: str) -> None:
+    """Take back what `mark_revoked` wrote, since the key has ended. Raises CommandError."""
+    home.remove(f"{FOLDER}/{name}{_MARK}")
 
 
 def require_key(home: Home, name: str) -> StoredKey:

@@ -20,7 +20,7 @@ import msgspec
 
 from router.store.database.erasure import Erasure
 from router.store.database.writer import Ledger
-from router.store.interfaces import Json
+from router.store.interfaces import Json, StoredEntries
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,8 +47,17 @@ _OLDEST = "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY used LIMIT
 class SqliteStoredResponses:
     """The answers of one home. `store` and `delete` do not block; the others read the file, so they are for threads."""
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, max_bytes: int = MAX_BYTES):
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float] = time.time,
+        max_bytes: int = MAX_BYTES,
+        others: StoredEntries | None = None,
+    ):
+        """others: where the entries of other homes are, None for this home alone."""
         self._ledger = ledger
+        self._others = others
         self._clock = clock
         self._max_bytes = max_bytes
         self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
@@ -59,6 +68,8 @@ class SqliteStoredResponses:
         self._erasure.add(self._forget_all)
         self._trimmed = -_TRIM_SECONDS
         ledger.add_maintenance(self._maintain)
+        if others is not None:
+            others.on_deleted(self._forget_deleted)
 
     def store(self, name: str, previous: str, items: list[Json], size: int, about: Json | None = None) -> None:
         """Store an answer: its id, the id of the answer it continues, and the new items of the conversation, of about
@@ -94,7 +105,9 @@ class SqliteStoredResponses:
 
     def delete(self, name: str) -> None:
         """Forget an answer. The rows of its items point to it, so that they are found no more."""
-        self._put(name, _TOMBSTONE, 0)
+        self._put(name, _TOMBSTONE, 0, shared=False)
+        if self._others is not None:
+            self._others.delete(name, _TOMBSTONE)
 
     def read(self, name: str) -> Json | None:
         """The entry of an answer: {} for a deleted one, None for an unknown id. Another process may have deleted what
@@ -105,6 +118,8 @@ class SqliteStoredResponses:
         if entry is None or _DELETED not in entry:
             written = self._read_row(name)
             entry = written if entry is None or (written is not None and _DELETED in written) else entry
+            if entry is None and self._others is not None:
+                entry = self._others.read(name)
         if entry is not None and _DELETED in entry:
             return {}
         return None if entry is None or "answer" in entry else entry
@@ -117,8 +132,17 @@ class SqliteStoredResponses:
         with self._changing:
             self._latest, self._bytes = OrderedDict(), 0
 
-    def _put(self, name: str, entry: Json, size: int) -> None:
+    def _forget_deleted(self, name: str) -> None:
+        """Forget an answer that was deleted elsewhere, if it is here."""
+        known = self._latest.get(name)
+        entry = known[0] if known is not None else self._read_row(name)
+        if entry is not None and _DELETED not in entry:
+            self._put(name, _TOMBSTONE, 0, shared=False)
+
+    def _put(self, name: str, entry: Json, size: int, *, shared: bool = True) -> None:
         self._ledger.add(_write, (name, entry, int(self._clock())))
+        if shared and self._others is not None:
+            self._others.put(name, entry)
         with self._changing:
             before = self._latest.pop(name, None)
             self._bytes += size + _OVERHEAD - (before[1] if before else 0)
@@ -130,6 +154,8 @@ class SqliteStoredResponses:
         """The entry of an id; None for an unknown or deleted one."""
         latest = self._latest.get(name)
         entry = latest[0] if latest is not None else self._read_row(name)
+        if entry is None and self._others is not None:
+            entry = self._others.read(name)
         return None if entry is None or _DELETED in entry else entry
 
     def _read_row(self, name: str) -> Json | None:

@@ -150,7 +150,7 @@ def _make_options(
     options |= {
         "host": address.host,
         "port": address.port,
-        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_connect_timeout": min(CONNECT_SECONDS, 4 * deadline),
         "socket_keepalive": True,
     }
     if not address.tls:

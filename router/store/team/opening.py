@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from router.errors import CommandError
 from router.settings import Settings
@@ -15,32 +14,29 @@ from router.store.team.budgets import TeamSharedBudgets
 from router.store.team.client import TeamClient
 from router.store.team.keys import KeyNames
 from router.store.team.round import Rounds
-from router.store.team.secrets import TeamSecret, read_team_secret, resolve
+from router.store.team.secrets import read_team_secret, resolve
+from router.store.team.state.responses import TeamStoredEntries
+from router.store.team.state.sharing import share_state
+from router.store.team.state.tables import SharedTables
+from router.store.team.team import Team
 from router.store.team.thread import TeamThread
 
 #: The file of the home with its name in the team.
 HOME_NAME = "team.home"
 
 
-class Team(NamedTuple):
-    """What every part of a team's store is made with."""
-
-    client: TeamClient
-    names: KeyNames
-    secret: TeamSecret
-    thread: TeamThread
-
-
 def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]) -> Store:
     """Open the store of a home whose settings have `shared.url`. Arguments as of `open_sqlite`. Blocks while secrets
     are looked up. Raises CommandError."""
     ledger = Ledger(home, say)
-    store = open_sqlite(home, say, price=price, settings=settings, ledger=ledger)
     team = connect_team(settings(), say, os.environ)
+    tables = SharedTables(team.client, team.names, team.thread)
+    entries = TeamStoredEntries(team.client, team.names, team.secret, team.thread, tables)
+    store = open_sqlite(home, say, price=price, settings=settings, ledger=ledger, entries=entries)
     rounds = Rounds(team.client, team.names, team.secret.identify("home", name_home(home)))
     budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings)
     ledger.add_ending(team.thread.close)
-    return store._replace(shared_budgets=budgets)
+    return share_state(team, home, store._replace(shared_budgets=budgets), tables)
 
 
 def name_home(home: Home) -> str:

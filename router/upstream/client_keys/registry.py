@@ -17,11 +17,14 @@ from router.errors import BadRequest, Conflict, NotFound, Unavailable
 from router.host.access import KEY_HEADERS, strip_scheme
 from router.policy.accounts.rate_limit import RateSettings
 from router.policy.budget.budgets import CHILD, DOLLAR, Budget
+from router.policy.budget.guard import list_key_budgets
 from router.policy.grants.grant import DEFAULT, Grant, find_expired
 from router.policy.grants.key_form import MARK, digest_key, explain_fault, is_marked
 from router.settings import Secret, Settings
 from router.store.home import processes
 from router.store.keys import client_keys as stored
+from router.store.keys.shared_keys import SharedKey
+from router.upstream.client_keys.shared import add_shared, list_others
 from router.upstream.client_keys.table import NO_KEYS, KeyTable
 from router.upstream.queue import AdmissionQueue
 
@@ -73,7 +76,8 @@ class ClientKeys:
         clock: Callable[[], float] = time.time,
         is_same: Callable[[int, str], bool] = processes.is_same,
     ):
-        self.table = NO_KEYS
+        self.table = self._own = NO_KEYS
+        self._shared: Mapping[str, SharedKey] = {}
         self.children: dict[str, Child] = {}
         #: Called when the budgets of keys for processes have changed.
         self.on_budgets: Callable[[], None] = lambda: None
@@ -86,7 +90,16 @@ class ClientKeys:
 
     def apply(self, table: KeyTable, settings: Settings) -> None:
         """Use these keys from now on. A key for a process ends with its parent."""
-        self.table, self._most = table, settings.queue_max_queued
+        self._own, self._most = table, settings.queue_max_queued
+        self._use(add_shared(table, self._shared))
+
+    def share(self, shared: Mapping[str, SharedKey]) -> None:
+        """Use these keys of other homes from now on, beside those of this one, and refuse those that were ended."""
+        self._shared = shared
+        self._use(add_shared(self._own, shared))
+
+    def _use(self, table: KeyTable) -> None:
+        self.table = table
         for name in [*self.children]:
             child = self.children.get(name)
             if child is None or not child.parent:
@@ -247,10 +260,21 @@ class ClientKeys:
         self.on_budgets()
         return child
 
+    def adopt_children(self, children: Iterable[Child]) -> None:
+        """Know the keys for processes that another process of this port has, and no others."""
+        self.children.clear()
+        self._digests.clear()
+        for child in children:
+            self._put(child)
+        self.on_budgets()
+        self._begun.set()
+
     @property
     def budgets(self) -> tuple[Budget, ...]:
-        """The budgets of keys for processes, each for as long as its process runs."""
-        return tuple(
+        """The budgets of keys for processes, each for as long as its process runs, and those of keys of other
+        homes."""
+        others = [list_key_budgets(name, self._shared[name].options) for name in list_others(self._own, self._shared)]
+        return tuple(budget for found in others for budget in found) + tuple(
             Budget(f"key {name}", "run", "usd", child.budget, child.made)
             for name, child in self.children.items()
             if child.budget is not None

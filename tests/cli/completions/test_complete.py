@@ -40,7 +40,7 @@ LISTS = [
     ("usage --since ", ["60m", "24h", "7d", "today"]),
     ("usage --by day ", ["--since", *JSON]),
     ("backend add x --protocols ", ["messages", "chat", "responses", "gemini"]),
-    ("backend add x --protocols chat,", ["chat,messages", "chat,responses"]),
+    ("backend add x --protocols chat,", ["chat,messages", "chat,responses", "chat,gemini"]),
     ("why ", ["-", "req_0000000000000000000b"]),
     ("why -- ", ["-", "req_0000000000000000000b"]),
     ("why req_0000000000000000000b ", JSON),

@@ -17,6 +17,8 @@ TOOLS = {
     "claude": ["-p", "Say OK"],
     "codex": ["exec", "--skip-git-repo-check", "Say OK"],
     "opencode": ["run", "Say OK"],
+    # The folder of the test is none that it was told to trust.
+    "gemini": ["-p", "Say OK", "--skip-trust"],
     "qwen": ["-p", "Say OK"],
     "cn": ["-p", "Say OK"],
     "aider": ["--message", "Say OK", "--no-git", "--yes-always", "--no-show-model-warnings"],
@@ -46,6 +48,7 @@ FILES = {
             }
         ),
     ),
+    "gemini": (".gemini/settings.json", json.dumps({"security": {"auth": {"selectedType": "oauth-personal"}}})),
     "aider": (".aider.conf.yml", f"openai-api-base: {ELSEWHERE}/v1\nopenai-api-key: k\n"),
     "cn": (
         ".continue/config.yaml",

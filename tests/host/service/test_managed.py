@@ -45,8 +45,8 @@ def test_each_notification_is_one_datagram(bind, form):
     assert int(moment) > 0
     service.tell_alive()
     assert receiver.recv(4096) == b"WATCHDOG=1"
-    service.tell_stopping()
-    assert receiver.recv(4096) == b"STOPPING=1\nSTATUS=Stopping."
+    service.tell_stopping(300.0)
+    assert receiver.recv(4096) == b"STOPPING=1\nSTATUS=Stopping.\nEXTEND_TIMEOUT_USEC=304000000"
 
 
 @UNIX

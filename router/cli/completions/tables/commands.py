@@ -117,12 +117,9 @@ COMMANDS = {
         Option(("--header",), "", "set this header on its requests", again=True),
         Option(("--remove-header",), "", "set this header no longer", again=True),
     )),
-    "backend enable": Command("enable a backend", ("backend",), (
-    )),
-    "backend disable": Command("send it no new requests", ("backend",), (
-    )),
-    "backend remove": Command("remove a backend and its key", ("backend",), (
-    )),
+    "backend enable": Command("enable a backend", ("backend",), ()),
+    "backend disable": Command("send it no new requests", ("backend",), ()),
+    "backend remove": Command("remove a backend and its key", ("backend",), ()),
     "backend test": Command("send it a tiny request in each protocol", ("backend",), (
         Option(("--model",), "model", "the model to ask"),
         Option(("--account",), "alias", "the account whose key is used"),
@@ -134,8 +131,7 @@ COMMANDS = {
     "accounts list": Command("show the accounts", ("backend",), (
         Option(("--json",), None, "print them as JSON"),
     )),
-    "accounts remove": Command("remove an account and its key", ("backend", "alias",), (
-    )),
+    "accounts remove": Command("remove an account and its key", ("backend", "alias",), ()),
     "login": Command("log in at a provider or an issuer, and use that as a key", ("new login",), (
         Option(("--issuer",), "", "who you log in to, for a login of your own client"),
         Option(("--client-id",), "", "of the client that you registered there"),
@@ -155,10 +151,8 @@ COMMANDS = {
     "login status": Command("show the logins: whom they serve, and when their tokens end", (), (
         Option(("--json",), None, "print them as JSON"),
     )),
-    "login refresh": Command("renew a login now", ("login",), (
-    )),
-    "login logout": Command("end a login, at its issuer too", ("login",), (
-    )),
+    "login refresh": Command("renew a login now", ("login",), ()),
+    "login logout": Command("end a login, at its issuer too", ("login",), ()),
     "keys add": Command("make a key, and show it once", ("",), (
         Option(("--models",), "models", "models it may use, separated by commas: aliases, models, or ..."),
         Option(("--backends",), "backends", "backends it may use, separated by commas"),
@@ -197,10 +191,8 @@ COMMANDS = {
         Option(("--grace",), "", "how long the old secret stays valid, such as 24h"),
         Option(("--json",), None, "print name and key as JSON"),
     )),
-    "keys revoke": Command("end a key", ("client key",), (
-    )),
-    "keys print": Command("print the key that was made for a tool", ("tool key",), (
-    )),
+    "keys revoke": Command("end a key", ("client key",), ()),
+    "keys print": Command("print the key that was made for a tool", ("tool key",), ()),
     "config show": Command("show every setting with its value and where it comes from", (), (
         Option(("--json",), None, "print them as JSON"),
     )),
@@ -210,14 +202,10 @@ COMMANDS = {
     "config set": Command("change one setting in config.toml", ("key", "value",), (
         Option(("--stdin",), None, "read the value from standard input"),
     )),
-    "config unset": Command("take one setting out of config.toml", ("set key",), (
-    )),
-    "config path": Command("print where config.toml is", (), (
-    )),
-    "config edit": Command("open config.toml in your editor", (), (
-    )),
-    "config export": Command("write the settings to share them, without secrets", ("file",), (
-    )),
+    "config unset": Command("take one setting out of config.toml", ("set key",), ()),
+    "config path": Command("print where config.toml is", (), ()),
+    "config edit": Command("open config.toml in your editor", (), ()),
+    "config export": Command("write the settings to share them, without secrets", ("file",), ()),
     "config import": Command("read such a file, or claude-code-router's or LiteLLM's", ("file",), (
         Option(("--from",), ("fairlead", "claude-code-router", "litellm"), "fairlead, claude-code-router, litellm"),
         Option(("--yes",), None, "write without asking"),
@@ -296,8 +284,7 @@ COMMANDS = {
         Option(("--backend",), "backend", "show only the models of this backend"),
         Option(("--json",), None, "print the list as JSON"),
     )),
-    "mcp": Command("answer an agent's questions about the router, over its pipe", (), (
-    )),
+    "mcp": Command("answer an agent's questions about the router, over its pipe", (), ()),
     "subagent install": Command("write the sub-agent's file, or the skill", (), (
         Option(("--tool",), ("claude-code", "codex", "opencode"), "claude-code, codex, opencode"),
         Option(("--skill",), None, "the skill: how to install, set up and debug fairlead"),
@@ -338,8 +325,7 @@ COMMANDS = {
         Option(("-n", "--lines",), "", "so many of the last lines"),
         Option(("-f", "--follow",), None, "go on with what is written, until Ctrl-C"),
     )),
-    "service restart": Command("start it anew, as after an upgrade", (), (
-    )),
+    "service restart": Command("start it anew, as after an upgrade", (), ()),
     "upgrade": Command("install the newest release, or go back to the version before", (), (
         Option(("--check",), None, "only look whether there is a newer release"),
         Option(("--to",), "", "install this version, also an older one"),

@@ -7,6 +7,7 @@ from router.cli.completions.rows import Setting, Table
 DECLARED = {
     "host": Setting("", "localhost", "address to listen on"),
     "port": Setting("", "3456", "port to listen on"),
+    "workers": Setting("", "1", "processes that serve the port, such as one a core"),
     "api_key": Setting(None, "", "key that clients must send"),
     "require_key": Setting(("auto", "on", "off"), "auto", "require the key"),
     "allowed_hosts": Setting("", "", "additional Host names to accept, separated by commas"),
@@ -22,6 +23,9 @@ DECLARED = {
     "queue.max_concurrent": Setting("", "1000", "maximum concurrent requests per backend"),
     "queue.max_queued": Setting("", "1000", "maximum waiting requests per backend"),
     "queue.timeout": Setting("", "60s", "maximum wait for a backend, its accounts and a budget"),
+    "drain.delay": Setting("", "0s", "how long a proxy that was told to stop still accepts ..."),
+    "drain.time": Setting("", "10s", "how long open answers then have to end before they get an ..."),
+    "metrics.token": Setting(None, "", "token that reads /metrics and nothing else, or where it is ..."),
     "usage_probe": Setting(("on", "off"), "on", "ask Chat streams for usage where a provider reports it only ..."),
     "ask_identity": Setting(("on", "off"), "on", "ask upstreams for uncompressed answers"),
     "strip_attribution": Setting(("on", "off"), "on", "remove Claude Code's billing line for backends other than ..."),

@@ -145,7 +145,7 @@ def read_response(part: Json, path: str, ctx: Context) -> tuple[str, str, ToolRe
         raise ctx.refuse(f"{where}.willContinue", "a response has one piece there")
     call_id = json_values.read_text(form.get("id"), f"{where}.id")
     name = json_values.read_text(form.get("name"), f"{where}.name")
-    text, failed = _read_output(json_values.read_object(form.get("response"), f"{where}.response"))
+    text, failed = _read_output(name, json_values.read_object(form.get("response"), f"{where}.response"))
     content: list[Media] = [Text(text)] if text else []
     for at, one in enumerate(json_values.read_objects(form.get("parts"), f"{where}.parts")):
         here = f"{where}.parts[{at}]"
@@ -156,8 +156,12 @@ def read_response(part: Json, path: str, ctx: Context) -> tuple[str, str, ToolRe
     return call_id, name, ToolResult("", tuple(content), failed)
 
 
-def _read_output(response: Json) -> tuple[str, bool]:
+def _read_output(name: str, response: Json) -> tuple[str, bool]:
     """What a tool answered as text, and whether it failed."""
+    said = response.get("content")
+    if len(response) == 2 and response.get("name") == name and isinstance(said, str):
+        # The AI SDK repeats the tool's name beside what it said.
+        return said, False
     if len(response) == 1:
         [(key, value)] = response.items()
         if key == "error":

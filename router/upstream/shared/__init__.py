@@ -1,0 +1,1 @@
+"""What the proxies of one store keep in step while requests run."""
