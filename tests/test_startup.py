@@ -165,7 +165,7 @@ trio.run(main)
 """
 
 
-# Serves until it has loaded everything, and prints what of a team's store is loaded.
+# Serves until it has loaded everything, and prints what is loaded of a team's store and of an export.
 TEAM_PROGRAM = """
 import os, sys
 import trio
@@ -176,14 +176,16 @@ from router.store.home.home import open_home
 async def main():
     async with running(Settings(port=0, require_key="off"), open_home(os.environ)) as serving:
         await serving.loaded.wait()
-        print(*[name for name in sys.modules if name.startswith(("router.store.team", "valkey", "redis"))])
+        parts = ("router.store.team", "valkey", "redis", "router.telemetry.otlp", "router.upstream.export")
+        print(*[name for name in sys.modules if name.startswith(parts)])
 
 trio.run(main)
 """
 
 
 def test_a_proxy_without_a_team_loads_nothing_of_one(tmp_path):
-    """Without shared.url neither the store of a team nor the client of its server is loaded."""
+    """Without shared.url neither the store of a team nor the client of its server is loaded, without telemetry.otlp no
+    export."""
     keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", TEAM_PROGRAM],

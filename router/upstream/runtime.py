@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -40,7 +40,6 @@ from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses
 from router.telemetry.gate_refusals import GateRefusals
-from router.telemetry.otlp.queue import SpanQueue
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.client_keys.registry import ClientKeys
@@ -50,6 +49,9 @@ from router.upstream.credentials import Credentials
 from router.upstream.loops import Address, find_loop
 from router.upstream.snapshot import Snapshot, SnapshotBuilder
 from router.upstream.targets import Target, accept_key, forget_key, with_key
+
+if TYPE_CHECKING:
+    from router.telemetry.otlp.queue import SpanQueue
 
 
 class LiveRequest(Protocol):
@@ -120,7 +122,7 @@ class Runtime:
     #: The cache of answers; None until a request may be answered from it.
     answer_cache: LazyCache | None = None
     #: The spans that wait for a collector; None where none is named.
-    spans: SpanQueue | None = None
+    spans: "SpanQueue | None" = None
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Where this proxy listens, if it does.

@@ -149,7 +149,7 @@ BAD = {
     "shared.timezone": ["", "../etc/passwd", "/UTC", "Mars Base", "Mars/Base"],
     "telemetry.otlp": ["", "collector", "http://collector.example:4318", "https://a?b"],
     "telemetry.headers": ["", "a b"],
-    "telemetry.trace_hosts": [],
+    "telemetry.trace_hosts": ["a\nb"],
     "context.fill": ["", "maybe"],
     "upgrade.url": [
         *(

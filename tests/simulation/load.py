@@ -11,7 +11,7 @@ from router.store.team.round import Round, Rounds
 
 #: A book of a key is shared by so many processes.
 SHARERS = 3
-_PASSES = 4
+_PASSES = 3
 
 
 def measure(server, processes, shared, own):

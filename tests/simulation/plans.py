@@ -12,18 +12,16 @@ FAULTS = {
     "the server replaced by one 1 s and 3 s behind": {"failovers": ((8, 1.0), (20, 3.0))},
     "half of the processes killed and started again": {"kills": ((8, 2), (16, 2))},
 }
-#: Twenty processes and a hundred keys.
-MIDDLE = SMALL._replace(processes=20, keys=100, limit=1_300_000)
 #: Five hundred processes and five thousand keys.
 LARGE = Plan(
     processes=500,
     keys=5000,
-    limit=2_500_000,
+    limit=1_500_000,
     key_limit=60_000,
     rate=0.5,
-    seconds=8.0,
+    seconds=5.0,
     skew=120.0,
     lost=0.01,
-    partitions=((2, 6, 0.2),),
-    kills=((4, 10),),
+    partitions=((1.5, 4.5, 0.2),),
+    kills=((2.5, 10),),
 )

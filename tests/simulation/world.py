@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 import trio
+import trio.testing
 
 from router.budget.demand import Demand
 from router.budget.guard import Guard
