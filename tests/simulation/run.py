@@ -124,7 +124,10 @@ def write(rows, load):
         "",
         "A round reads the shares of all processes in each budget that it tells of, so that the work grows with the "
         "square of the processes that share a budget. Near a limit, where requests wait for room, a process asks up to "
-        "ten times a second.",
+        "ten times a second. A process that needs more yields to every one that waits for longer, also where there is "
+        "room for both, so that a line that has formed moves by one process a round. At 500 processes that begin at "
+        "once, or while one that waited is cut off (its wait counts until its lease ends), that, and not the limit, is "
+        "what requests wait for: the last two rows of the first table.",
     ]
     PAGE.write_text("\n".join(lines) + "\n", "utf-8")
 
