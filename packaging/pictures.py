@@ -132,12 +132,18 @@ def _environment(changes: Mapping[str, str]) -> Generator[None]:
     for name in [*(name for name in os.environ if name.startswith("FAIRLEAD_")), "NO_COLOR"]:
         os.environ.pop(name, None)
     os.environ.update(changes)
-    time.tzset()
+    _set_zone()
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+        _set_zone()
+
+
+def _set_zone() -> None:
+    """Take up $TZ."""
+    if sys.platform != "win32":
         time.tzset()
 
 

@@ -221,7 +221,7 @@ class Parent(Role):
         self.serving.runtime.log.add(text)
 
     async def _start(self, name: int) -> Worker:
-        assert self._port is not None
+        assert self._port is not None and sys.platform != "win32"
         ours, theirs = socket.socketpair()
         with theirs:
             given = Given(sockets=self._port.descriptors, channel=theirs.fileno(), parent=os.getpid(), name=name)
