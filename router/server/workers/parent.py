@@ -221,7 +221,8 @@ class Parent(Role):
         self.serving.runtime.log.add(text)
 
     async def _start(self, name: int) -> Worker:
-        assert self._port is not None and sys.platform != "win32"
+        assert sys.platform != "win32"
+        assert self._port is not None
         ours, theirs = socket.socketpair()
         with theirs:
             given = Given(sockets=self._port.descriptors, channel=theirs.fileno(), parent=os.getpid(), name=name)
