@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from ..patience import PATIENCE
 from .budgets import BODY, PATH, answer, configured
 from .detached import Detached, Watch
 from .processes import Proxy, backend, until
@@ -208,7 +209,7 @@ def test_an_id_is_known_to_all(tmp_path, up):
 
 
 def test_a_session_stays_on_its_account(tmp_path, up):
-    """The requests of one session go to one account, whichever worker gets them."""
+    """The requests of one session go to one account, whichever worker gets them, once all have heard of it."""
     up.default = [answer(5)]
     accounts = [{"alias": name, "key": f"sk-{name}"} for name in ("one", "two", "three")]
     configured(tmp_path, 'pool.strategy = "round-robin"')
@@ -216,10 +217,17 @@ def test_a_session_stays_on_its_account(tmp_path, up):
     settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
     with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
         for name in ("first", "second", "third"):
-            start = len(up.seen)
-            for _ in range(8):
-                assert ask(one.port, PATH, BODY, (b"x-claude-code-session-id", name.encode())).status == 200
-            assert len({req.field(b"authorization") for req in up.seen[start:] if req.body}) == 1
+            session = (b"x-claude-code-session-id", name.encode())
+            until(lambda session=session: len(ask_often(one.port, up, session)) == 1, PATIENCE)
+            assert len(ask_often(one.port, up, session)) == 1
+
+
+def ask_often(port, up, session):
+    """The accounts of eight requests, which several workers get."""
+    start = len(up.seen)
+    for _ in range(8):
+        assert ask(port, PATH, BODY, session).status == 200
+    return {req.field(b"authorization") for req in up.seen[start:] if req.body}
 
 
 def test_a_restart_hands_the_port_to_new_workers(tmp_path, up):

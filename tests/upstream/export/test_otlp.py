@@ -73,7 +73,7 @@ class Collector:
                 await trio.sleep(seconds)
                 nursery.cancel_scope.cancel()
 
-        trio.run(main, clock=MockClock(autojump_threshold=0.02))
+        trio.run(main, clock=MockClock(autojump_threshold=0.5))
         return [(at, spans) for at, _, _, spans in self.requests]
 
 
