@@ -114,6 +114,8 @@ class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
     #: protocol and its model, None where that has the fields `fields` alone.
     read: Callable[[Json], Json] = lambda data: data
     write: Callable[[Json, str], Json] | None = None
+    #: Puts what is counted into the body itself, for endpoints with `flat_counts`; False where it stands there already.
+    flatten: Callable[[Splice], bool] = lambda splice: False
     #: A request to count is a POST that must name a model, and may be repeated like a request for text.
     asks_model: bool = False
 

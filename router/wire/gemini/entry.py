@@ -47,6 +47,7 @@ GEMINI = WireProtocol(
         fields=frozenset(("contents", "generateContentRequest")),
         read=counting.read_counted,
         write=counting.write_counted,
+        flatten=counting.flatten_counted,
         answer_field="totalTokens",
         asks_model=True,
     ),

@@ -87,8 +87,11 @@ def fit_splice(
     if "model" in splice and MODEL in find_template(endpoint, entry, path, stream=False):
         splice.drop("model")
         notes.append("model moved to the path")
-    if _classify(entry, path) not in ("text", "count"):
+    kind = _classify(entry, path)
+    if kind not in ("text", "count"):
         return notes
+    if kind == "count" and endpoint.flat_counts and entry.count is not None and entry.count.flatten(splice):
+        notes.append("count put in the provider's form")
     for default in endpoint.set_fields:
         if default.name not in splice:
             splice.put(default.name, _encode(default.choose(fields or {})))
