@@ -1,4 +1,4 @@
-"""Bad input around Google's API and clouds: each ends in a clear error in the form of the caller's protocol; no key is shown."""
+"""Bad input around Google's API and clouds: each ends in a clear error in the caller's protocol; no key is shown."""
 
 import json
 
