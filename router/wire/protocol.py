@@ -16,6 +16,7 @@ from router.wire.conversation.sealed_state import PREFIX, StateSealer
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
+from router.wire.kept_answers.rules import KeptAnswers
 from router.wire.model_lists.listed import ListedModel
 from router.wire.neutral.context import Context
 from router.wire.raw.json.json_values import Json
@@ -263,6 +264,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     strays: tuple[str, ...] = ()
     #: How it counts tokens; None where it does not.
     count: TokenCounting | None = None
+    #: Which of its answers may be given again; None for none.
+    kept: KeptAnswers | None = None
 
     #: The field of a request that holds the conversation.
     conversation: str

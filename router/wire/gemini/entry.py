@@ -11,6 +11,7 @@ from router.wire.gemini.dialect import Gemini
 from router.wire.gemini.requests import resource_names
 from router.wire.gemini.requests.decode_request import decode_request
 from router.wire.gemini.requests.encode_request import encode_request
+from router.wire.kept_answers import google as google_kept
 from router.wire.model_lists import google
 from router.wire.protocol import Codec, Effort, ModelList, OwnState, ResourceNames, TokenCounting, WireProtocol
 
@@ -51,6 +52,7 @@ GEMINI = WireProtocol(
         answer_field="totalTokens",
         asks_model=True,
     ),
+    kept=google_kept.GEMINI,
     conversation="contents",
     answer_field="candidates",
     choices=traits.CHOICES,
