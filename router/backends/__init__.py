@@ -142,6 +142,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     set_fields: tuple[FieldDefault, ...] = ()
     #: Headers of the caller's that are not passed on, by lower-case name.
     drop_headers: tuple[str, ...] = ()
+    #: A request to count holds what is counted in its own members, and in no object of its own.
+    flat_counts: bool = False
 
 
 #: Stands for the model's name in a path.

@@ -12,13 +12,20 @@ from router.repro.fill import Names, fill_address, fill_binary, fill_number, fil
 from router.repro.json_text import fill_json_text
 from router.repro.vocabulary import PROTOCOL_WORDS
 
-#: What the members of an object are: defined by a protocol, a user's, JSON Schema, or schemas by a user's names.
-Mode = Literal["protocol", "free", "schema", "schemas"]
-_SCHEMAS = frozenset(("input_schema", "parameters", "schema", "responseSchema", "parametersJsonSchema"))
+#: What the members of an object are: defined by a protocol, a user's, JSON Schema, schemas by a user's names, or of
+#: the result of a call in Google's API, which holds what is the user's in its `response`.
+Mode = Literal["protocol", "free", "schema", "schemas", "result"]
+_SCHEMAS = frozenset(
+    (
+        *("input_schema", "parameters", "schema", "responseSchema", "parametersJsonSchema", "responseJsonSchema"),
+        *("response_schema", "parameters_json_schema", "response_json_schema"),
+    )
+)
+_RESULTS = ("functionResponse", "function_response")
 _FREE = frozenset(
     (
         *("metadata", "client_metadata", "logit_bias", "variables", "args", "arguments", "environment", "env"),
-        *("chat_template_kwargs", "extra_body", "labels", "filters", "functionResponse", "examples", "input_examples"),
+        *("chat_template_kwargs", "extra_body", "labels", "filters", "examples", "input_examples"),
     )
 )
 _NAMED_SCHEMAS = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
@@ -32,7 +39,9 @@ _KEYWORDS = frozenset(
     )
 )
 _DIALECT = re.compile(r"https?://json-schema\.org/[a-z0-9/#-]{0,40}")
-_BINARY = frozenset(("data", "signature", "encrypted_content", "file_data", "b64_json", "thoughtSignature", "diff"))
+_BINARY = frozenset(
+    ("data", "signature", "encrypted_content", "file_data", "b64_json", "thoughtSignature", "thought_signature", "diff")
+)
 _JSON_TEXTS = frozenset(("arguments", "partial_json"))
 _CONTENT = frozenset(
     (
@@ -183,6 +192,10 @@ def _choose_mode(key: str, value: Any, mode: Mode) -> Mode:
         return "free"
     if mode == "schemas":
         return "schema"
+    if mode == "result":
+        return "free" if key == "response" else "protocol"
+    if mode == "protocol" and key in _RESULTS:
+        return "result"
     if mode == "schema":
         if key in _NAMED_SCHEMAS:
             return "schemas"

@@ -112,6 +112,43 @@ web_search web_search_20250305 web_search_call web_search_options web_search_pre
 web_search_result web_search_result_location web_search_tool_result web_search_tool_result_error window wrapper
 x-api-key x-gzip x-subscription-token x_groq xai xhigh zstd
 """
+# Of Google's API, whose servers read each name in two spellings.
+_GOOGLE = """
+ABORTED API_KEY_INVALID AUDIO BLOCKLIST BLOCK_NONE CANCELLED CONTINUATION DEADLINE_EXCEEDED ESCALATION
+FAILED_PRECONDITION FINISH_REASON_UNSPECIFIED HARM_BLOCK_THRESHOLD_UNSPECIFIED HIGH IMAGE IMAGE_OTHER
+IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION IMAGE_SAFETY INTERNAL INVALID_ARGUMENT LANGUAGE LOW MALFORMED_FUNCTION_CALL
+MALFORMED_RESPONSE MEDIUM MINIMAL MISSING_THOUGHT_SIGNATURE MODALITY_UNSPECIFIED MODEL_ARMOR MODE_UNSPECIFIED
+NOT_FOUND NO_IMAGE OFF PERMISSION_DENIED PROHIBITED_CONTENT PUP_LIMITED_DISABLED PYTHON RECITATION RESOURCE_EXHAUSTED
+SERVICE_TIER_STANDARD SERVICE_TIER_UNSPECIFIED SPII STANDARD THINKING_LEVEL_UNSPECIFIED TOO_MANY_TOOL_CALLS
+TYPE_UNSPECIFIED UNAUTHENTICATED UNAVAILABLE UNEXPECTED_TOOL_CALL UNIMPLEMENTED UNSPECIFIED VALIDATED
+additional_properties allowedFunctionNames allowed_function_names any_of asyncBatchEmbedContent
+async_batch_embed_content audioTranscriptionConfig audio_transcription_config avgLogprobs avg_logprobs
+batchEmbedContents batchGenerateContent batch_embed_contents batch_generate_content blockReason blockReasonMessage
+block_reason block_reason_message boolValue bool_value cachedContent cachedContentTokenCount cachedContents
+cached_content cached_content_token_count cached_contents candidateCount candidate_count candidates_token_count
+candidates_tokens_details citationMetadata citation_metadata codeExecution codeExecutionResult confidenceScores
+confidence_scores continuationToken continuation_token create_time displayName embedContent embed_content endIndex
+enterpriseWebSearch enterprise_web_search excludeDomains executableCode executable_code fileSearchStores fileUri
+file_search_stores file_uri finishMessage finish_message functionCallingConfig function_calling_config
+function_declarations function_response generateContentRequest generate_content generate_content_request
+generation_config googleMaps googleSearch googleSearchRetrieval google_maps google_search google_search_retrieval
+groundingChunkIndices groundingChunks groundingMetadata groundingSupports grounding_chunk_indices grounding_chunks
+grounding_metadata grounding_supports imageConfig image_config include_thoughts inline_data json_path logprobsResult
+logprobs_result maxProperties max_items max_length max_properties mediaResolution media_resolution mime_type
+minProperties min_items min_length min_properties modelArmorConfig modelStatus model_armor_config model_status
+model_version nullValue null_value numberValue number_value parametersJsonSchema parameters_json_schema partMetadata
+part_metadata partialArgs partial_args predictLongRunning predict_long_running promptFeedback prompt_feedback
+prompt_token_count propertyOrdering property_ordering responseFormat responseJsonSchema responseModalities
+response_json_schema response_mime_type response_modalities response_schema retrievalQueries retrieval_queries
+retrievedContext retrieved_context retryDelay retry_delay safetyRatings safetySetting safety_ratings safety_setting
+safety_settings sdkHttpResponse sdk_http_response searchEntryPoint search_entry_point speechConfig speech_config
+startIndex stream_generate_content stringValue string_value system_instruction thinkingLevel thinking_budget
+thinking_config thinking_level thought_signature thoughts_token_count token_count toolCall toolResponse toolType
+toolUsePromptTokenCount tool_call tool_config tool_response tool_type tool_use_prompt_token_count topLogprobs
+totalTokens total_token_count traffic_type translationConfig translation_config tunedModels tuned_models urlContext
+url_context usage_metadata videoMetadata video_metadata webSearchQueries web_search_queries willContinue
+will_continue
+"""
 # Lower case; what says why a request was refused, without what it was about.
 _ERRORS = """
 a about above account additional after again alias all allow allowed already an and anew another answer answered
@@ -143,6 +180,6 @@ you your
 """
 
 #: Names and values of the protocols.
-PROTOCOL_WORDS = frozenset(_PROTOCOLS.split())
+PROTOCOL_WORDS = frozenset((*_PROTOCOLS.split(), *_GOOGLE.split()))
 #: Those, and the words of error messages in lower case.
 ERROR_WORDS = PROTOCOL_WORDS | frozenset(_ERRORS.split())

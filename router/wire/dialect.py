@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
+from router.wire.costs.extras import ToolReader
 from router.wire.errors import codes, overflow, texts
 from router.wire.raw import sse
 from router.wire.raw.json.json_values import Json
@@ -99,6 +100,8 @@ class Needles(NamedTuple):
     error: bytes = b'"error"'
     #: Patterns of events that hold usage and nothing else.
     alone: tuple[bytes, ...] = ()
+    #: Reads the provider's tools that an answer used where the usage object does not tell them.
+    tools: ToolReader | None = None
 
 
 class Dialect(Protocol):

@@ -16,6 +16,7 @@ from router.wire.conversation.sealed_state import PREFIX, StateSealer
 from router.wire.dialect import Dialect
 from router.wire.errors.overflow_texts import say_to_openai
 from router.wire.headers.rate_limits import LimitNames
+from router.wire.kept_answers.rules import KeptAnswers
 from router.wire.model_lists.listed import ListedModel
 from router.wire.neutral.context import Context
 from router.wire.raw.json.json_values import Json
@@ -114,6 +115,8 @@ class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
     #: protocol and its model, None where that has the fields `fields` alone.
     read: Callable[[Json], Json] = lambda data: data
     write: Callable[[Json, str], Json] | None = None
+    #: Puts what is counted into the body itself, for endpoints with `flat_counts`; False where it stands there already.
+    flatten: Callable[[Splice], bool] = lambda splice: False
     #: A request to count is a POST that must name a model, and may be repeated like a request for text.
     asks_model: bool = False
 
@@ -261,6 +264,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     strays: tuple[str, ...] = ()
     #: How it counts tokens; None where it does not.
     count: TokenCounting | None = None
+    #: Which of its answers may be given again; None for none.
+    kept: KeptAnswers | None = None
 
     #: The field of a request that holds the conversation.
     conversation: str

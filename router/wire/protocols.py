@@ -26,6 +26,8 @@ from router.wire.dialect import ERROR_EVENTS, Needles, Verdict
 from router.wire.errors import overflow_texts
 from router.wire.gemini.entry import GEMINI
 from router.wire.headers import rate_limits
+from router.wire.kept_answers import messages as messages_kept
+from router.wire.kept_answers import openai as openai_kept
 from router.wire.messages import attribution, cache_mark, foreign_thinking
 from router.wire.messages import decode_stream as messages_decode_stream
 from router.wire.messages import encode_stream as messages_encode_stream
@@ -122,6 +124,7 @@ MESSAGES = WireProtocol(
         fills={"max_tokens": _ANY_LIMIT},
         asks_model=True,
     ),
+    kept=messages_kept.MESSAGES,
     conversation="messages",
     answer_field="content",
     recognize=messages_traits.recognize,
@@ -165,6 +168,7 @@ CHAT = WireProtocol(
     prefix="/v1/chat/",
     prefix_dialect=PLAIN,
     strays=("responses",),
+    kept=openai_kept.CHAT,
     conversation="messages",
     answer_field="choices",
     recognize=chat_traits.recognize,
@@ -204,6 +208,7 @@ RESPONSES = WireProtocol(
         fields=frozenset(("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning")),
         marks={"object": "response.input_tokens"},
     ),
+    kept=openai_kept.RESPONSES,
     conversation="input",
     answer_field="output",
     recognize=responses_traits.recognize,

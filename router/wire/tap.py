@@ -192,7 +192,7 @@ class Tap:
             if ending is not None and self.ended is not False:
                 self.ended = ending
                 region = scan.copy(memoryview(batch)[start:]) if start else batch
-                self._usage = add_extras(self._usage, region, calls=self._dialect.name == "responses")
+                self._usage = add_extras(self._usage, region, self._needles.tools)
                 if not ending:
                     self.failed_with = event.data
                 elif self._on_end is not None:
@@ -325,7 +325,7 @@ class Tail:
             at = _find_last_usage(self._dialect.needles.usage, part, 0, len(part))
             if at >= 0:
                 found = _decode_usage(part[at:], self._dialect, Usage(), self._profile)
-                return add_extras(found, self._end, calls=self._dialect.name == "responses")
+                return add_extras(found, self._end, self._dialect.needles.tools)
         return Usage()
 
 
@@ -350,7 +350,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFA
         found = dialect.usage_in(json_values.look_at_object(bytes(body)) or {})
     if not found:
         return Usage()
-    return add_extras(dialect.usage(found, Usage(), profile), body, calls=dialect.name == "responses")
+    return add_extras(dialect.usage(found, Usage(), profile), body, dialect.needles.tools)
 
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:

@@ -44,3 +44,38 @@ def test_a_charge_counts_for_all_callers(tmp_path, up, spoken, charge):
             assert ask(one.port, caller.path, json.dumps(body).encode()).status == 200
         assert until(lambda: one.status()["guard"]["budgets"][0]["spent"] == pytest.approx(6 * dollars))
         assert one.status()["guard"]["not_counted"] == []
+
+
+def ask_google(model, tool, *, stream):
+    """A request of Google's API that gives the model one of Google's tools: its path, and its body."""
+    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    said = [{"role": "user", "parts": [{"text": "hi"}]}]
+    return f"/v1beta/models/box:{model}:{verb}", json.dumps({"contents": said, "tools": [{tool: {}}]}).encode()
+
+
+@pytest.mark.parametrize(("model", "searches"), [("gemini-3.5-flash", 2 * 0.014), ("gemini-2.5-flash", 0.035)])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_searches_of_google_are_charged(tmp_path, up, model, searches, streamed):
+    """What an answer was grounded in has its price, each query or the answer, for callers of Google's API and of
+    Messages; a tool that no answer tells the use of is refused where guard.unpriced is refuse."""
+    configured(tmp_path, 'guard.day_usd = 50\nguard.unpriced = "refuse"')
+    candidate = {
+        "content": {"role": "model", "parts": [{"text": "a"}]},
+        "finishReason": "STOP",
+        "groundingMetadata": {"webSearchQueries": ["one", "two"]},
+    }
+    counts = {"promptTokenCount": 0, "candidatesTokenCount": 0, "totalTokenCount": 0}
+    said = json.dumps({"candidates": [candidate], "usageMetadata": counts, "modelVersion": model}).encode()
+    entry = backend("box", up.root.removesuffix("/v1") + "/v1beta", protocols=["gemini"])
+    with Proxy(tmp_path, "--demo", "off", backends=[entry]) as one:
+        refused = ask(one.port, *ask_google(model, "googleMaps", stream=streamed))
+        assert (refused.status, refused.json()["error"]["status"]) == (402, "FAILED_PRECONDITION")
+        assert "The cost of the tool google maps" in refused.json()["error"]["message"]
+        assert up.seen == []
+        turn = {"max_tokens": 9, "stream": streamed, "messages": [{"role": "user", "content": "hi"}]}
+        messages = json.dumps({"model": f"box:{model}", **turn}).encode()
+        for asked in (ask_google(model, "googleSearch", stream=streamed), ("/v1/messages", messages)):
+            up.script(stream([b"data: " + said + b"\r\n\r\n"]) if streamed else plain(said))
+            assert ask(one.port, *asked).status == 200
+        assert until(lambda: one.status()["guard"]["budgets"][0]["spent"] == pytest.approx(2 * searches))
+        assert one.status()["guard"]["not_counted"] == []

@@ -126,6 +126,28 @@ def test_a_count_on_vertex(proxy, upstream):
     assert json.loads(seen.body)["model"] == "claude-opus-5"
 
 
+@pytest.mark.parametrize("caller", ["gemini", "messages"])
+def test_a_count_of_gemini_on_vertex(proxy, upstream, caller):
+    """Its system prompt stands beside the contents, where Vertex reads it, whoever asks."""
+    upstream.script(plain(b'{"totalTokens":7}'))
+    contents = [{"role": "user", "parts": [{"text": "Hi"}]}]
+    path, body = "/v1/messages/count_tokens", {"model": "vertex:gemini-3-pro", "system": "be brief"}
+    if caller == "messages":
+        body |= {"messages": [{"role": "user", "content": "Hi"}]}
+    else:
+        path = "/v1beta/models/vertex:gemini-3-pro:countTokens"
+        inner = {"model": "models/x", "contents": contents, "systemInstruction": {"parts": [{"text": "be brief"}]}}
+        body = {"generateContentRequest": inner}
+    answer = ask(proxy.port, path, json.dumps(body).encode())
+    assert answer.json() == ({"input_tokens": 7} if caller == "messages" else {"totalTokens": 7})
+    [seen] = upstream.seen
+    assert seen.line.split()[1].decode() == f"{PLACE}/publishers/google/models/gemini-3-pro:countTokens"
+    sent = json.loads(seen.body)
+    assert sent["contents"] == contents
+    assert sent["systemInstruction"]["parts"] == [{"text": "be brief"}]
+    assert not sent.keys() & {"generateContentRequest", "model"}
+
+
 @pytest.mark.parametrize(
     "model", ["vertex:claude-a/b", "vertex:claude-..:x", "vertex:claude-a?x=1", "vertex:claude-a#b"]
 )

@@ -422,3 +422,44 @@ def test_the_next_request_of_a_tool(tmp_path):
         assert not (proxy.home / "capture.next").exists()
         run(proxy, "repro", "--next", "no-such-tool", code=2)
     up.stop()
+
+
+def test_a_request_of_googles_api(rig, tmp_path):
+    """Its repro ends as it did, with the model's name in the path, and holds no content; today translates it alike."""
+    proxy, up, _ = rig
+    declared = {
+        "name": TOOL["name"],
+        "parametersJsonSchema": {"type": "object", "properties": {WORD: {"type": "string"}}},
+    }
+    body = {
+        "contents": [
+            {"role": "user", "parts": [{"text": f"my {WORD} 4111111111111111"}]},
+            {
+                "role": "model",
+                "parts": [{"functionCall": {"id": f"c-{WORD}", "name": TOOL["name"], "args": {WORD: WORD}}}],
+            },
+            {
+                "role": "user",
+                "parts": [
+                    {"functionResponse": {"id": f"c-{WORD}", "name": TOOL["name"], "response": {WORD: "canary"}}},
+                ],
+            },
+        ],
+        "systemInstruction": {"parts": [{"text": f"Be {WORD}."}]},
+        "tools": [{"functionDeclarations": [declared]}],
+        "generationConfig": {"topK": 3},
+    }
+    path = f"/v1beta/models/model-a:streamGenerateContent?alt=sse&key={CLIENT_KEY.decode()}"
+    name = capture(proxy, up, FAULTS["cut"][0], body, path)
+    file = tmp_path / "bug" / "a.jsonl"
+    said = run(proxy, "repro", name, "-o", file)
+    found = decode(file.read_bytes())
+    assert found.repro.reproduces == "yes", said
+    assert (found.meta.status, found.meta.error != "") == (200, True)
+    text = file.read_text()
+    assert "canary" not in text.lower()
+    assert "functionDeclarations" in text
+    assert ":streamGenerateContent" in text
+    assert "1 of 1 capture as before" in run(proxy, "replay", name, "--translate-only")
+    assert "1 of 1 capture as before" in run(proxy, "replay", file, "--translate-only")
+    assert "ok" in run(proxy, "demo", "--replay", file.parent, "--once")

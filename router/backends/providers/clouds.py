@@ -85,6 +85,7 @@ CLOUD_PROVIDERS = (
             "gemini": Endpoint(
                 root="https://{host}/v1/projects/{project}/locations/{location}/publishers/google",
                 models=r"gemini-.*",
+                flat_counts=True,
             ),
         },
         own_headers=("x-goog-user-project",),

@@ -9,7 +9,7 @@ import msgspec
 from router import __version__
 from router.exchange.request.edits import edits_of
 from router.ir import RoutingFacts
-from router.policy.answer_cache.eligibility import Kind, find_obstacle
+from router.policy.answer_cache.eligibility import COUNTED, EMBEDDED, Kind, find_obstacle
 from router.policy.answer_cache.exact_json import NotExact, read_exact
 from router.policy.answer_cache.identity import describe_request
 from router.policy.answer_cache.repeated import UNCHANGING
@@ -18,14 +18,14 @@ from router.settings import Settings
 from router.settings.tables import CacheOptions, Edits
 from router.upstream.targets import Target
 from router.wire.calls import Call
-from router.wire.protocols import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
+from router.wire.paths.upstream import classify_path
+from router.wire.protocols import BY_NAME, EMBEDDINGS
 
 #: Why the answer to a request is not kept whose tool calls get the ids of its session.
 FILLED = "its tool calls are filled from its own headers (context.fill)"
 #: Bytes of the largest request that is looked at.
 BODY_LIMIT = 1 << 20
 TTL_SECONDS, PART_MEGABYTES = 3600.0, 64
-_KINDS: Mapping[str, Kind] = {MESSAGES.name: "messages", CHAT.name: "chat", RESPONSES.name: "responses"}
 
 
 class Part(NamedTuple):
@@ -47,8 +47,8 @@ class Question(NamedTuple):
     kind: Kind
     #: All that two requests have in common that are equal.
     request: bytes
-    #: Fields of the request that its answer may repeat.
-    repeated: Mapping[str, Any]
+    #: Fields of the request that its answer may repeat; None where answers repeat none.
+    repeated: Mapping[str, Any] | None
 
 
 def find_part(route: Route, settings: Settings) -> Part | None:
@@ -75,10 +75,11 @@ def find_kind(call: Call, method: str) -> Kind | None:
     if method != "POST" or call.compacts:
         return None
     if call.path == EMBEDDINGS.path:
-        return "embeddings"
+        return EMBEDDED
     if call.counts:
-        return "count"
-    return _KINDS.get(call.entry.name) if call.writes and call.path == call.entry.path else None
+        return COUNTED
+    entry = call.entry
+    return entry.name if call.writes and entry.kept is not None and classify_path(entry, call.path) == "text" else None
 
 
 def ask(
@@ -122,7 +123,9 @@ def ask(
         )
     except NotExact as error:
         return str(error)
-    return Question(kind, request, _find_repeated(body) if kind == "responses" else {})
+    rules = BY_NAME[kind].kept if kind in BY_NAME else None
+    repeats = rules is not None and rules.repeats
+    return Question(kind, request, _find_repeated(body) if repeats else None)
 
 
 def _find_repeated(body: bytes) -> dict[str, Any]:

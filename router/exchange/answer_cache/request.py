@@ -211,8 +211,9 @@ class CachedRequest:
         connection.set_deadline(left, CancelReason.TOTAL)
         stream = about.content_type.startswith(_EVENTS)
         body = found.body
-        if self._question.kind == "responses":
-            body = await run_json(len(body), partial(repeat_fields, body, self._question.repeated, stream=stream))
+        repeated = self._question.repeated
+        if repeated is not None:
+            body = await run_json(len(body), partial(repeat_fields, body, repeated, stream=stream))
         context.body.release()
         if not stream:
             record.stream = False

@@ -37,7 +37,7 @@ from router.wire.neutral.answer_bounds import LARGE
 from router.wire.neutral.assemble import NoAnswer
 from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import DueSearches
-from router.wire.protocols import BY_NAME, RESPONSES
+from router.wire.protocols import BY_NAME
 from router.wire.raw import scan
 from router.wire.raw.json import json_values
 from router.wire.raw.json.depth import too_deep
@@ -102,8 +102,8 @@ def _make_stream(attempt: Attempt, plan: Plan) -> TranslatedStream:
         stream = SearchingStream(plan.spoken, plan.caller, plan.ctx)
         next_round = SearchLoop(attempt, SearchRounds(attempt, plan, own, engine), stream).next_round
     lines = _make_lines(upstream, plan, _EVENTS)
-    calls = plan.spoken == RESPONSES.name
-    return TranslatedStream(upstream, lines, stream, attempt.memory.hold, calls=calls, next_round=next_round)
+    read_tools = BY_NAME[plan.spoken].dialect.needles.tools
+    return TranslatedStream(upstream, lines, stream, attempt.memory.hold, read_tools=read_tools, next_round=next_round)
 
 
 async def _search(
@@ -178,7 +178,7 @@ def _join_rounds(whole: SearchingAnswer, body: bytes, plan: Plan) -> Made | None
     except NoAnswer as error:
         return translate.write_answer(error.fault, plan.caller, plan.ctx, stream=plan.stream)
     made = translate.write_answer(found, plan.caller, plan.ctx, stream=plan.stream, large=True, filtered=True)
-    usage = add_extras(whole.usage, body, calls=plan.spoken == RESPONSES.name)
+    usage = add_extras(whole.usage, body, BY_NAME[plan.spoken].dialect.needles.tools)
     return None if made is None else made._replace(usage=usage)
 
 
@@ -280,6 +280,6 @@ def _write(found: Answer | Fault | None, body: bytes, events: bool, plan: Plan) 
         large = len(body) > LARGE
         made = translate.write_answer(found, plan.caller, plan.ctx, stream=plan.stream, large=large)
     if made is not None and made.usage is not None:
-        made = made._replace(usage=add_extras(made.usage, body, calls=plan.spoken == RESPONSES.name))
+        made = made._replace(usage=add_extras(made.usage, body, BY_NAME[plan.spoken].dialect.needles.tools))
     failed = made is not None and made.status >= 400
     return made, _find_failure(body, made, plan, events=events) if made is not None and failed else None

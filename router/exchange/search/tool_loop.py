@@ -39,7 +39,7 @@ from router.wire.dialect import anthropic_kind
 from router.wire.errors.history_text import read_error_text
 from router.wire.neutral.context import OwnSearch
 from router.wire.neutral.tool_forms.own_search import NAME, ROUNDS, DueSearches, continue_request
-from router.wire.protocols import BY_NAME, RESPONSES
+from router.wire.protocols import BY_NAME
 from router.wire.raw.json.depth import too_deep
 from router.wire.raw.json.top_level import peek
 from router.wire.search_engines.results import QUERY_LIMIT, format_results, tidy
@@ -85,7 +85,7 @@ class SearchRounds:
         found = None if too_deep(body) else translate.read_answer(body, plan.spoken, plan.ctx)
         if not isinstance(found, Answer):
             return found
-        usage = add_extras(found.usage, body, calls=plan.spoken == RESPONSES.name)
+        usage = add_extras(found.usage, body, BY_NAME[plan.spoken].dialect.needles.tools)
         return msgspec.structs.replace(found, usage=usage)
 
     async def run(self, due: DueSearches) -> tuple[list[Searched], UpstreamResponse | None]:

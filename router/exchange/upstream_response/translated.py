@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
 import trio
 
 from router.errors import BadGateway, Unavailable
@@ -14,7 +13,7 @@ from router.ir import Extras, Usage
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import Lines
 from router.wire import translate
-from router.wire.costs.extras import add_extras
+from router.wire.costs.extras import ToolReader, add_extras, merge_extras
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, scan, sse
 from router.wire.raw.json.json_values import Json
@@ -115,7 +114,6 @@ class TranslatedStream:
 
     __slots__ = (
         "_batch",
-        "_calls",
         "_counted",
         "_decoder",
         "_extras",
@@ -124,6 +122,7 @@ class TranslatedStream:
         "_next_round",
         "_over",
         "_pieces",
+        "_read_tools",
         "_round",
         "_size",
         "_splitter",
@@ -142,11 +141,11 @@ class TranslatedStream:
         stream: translate.Stream,
         hold: Callable[[int], None],
         *,
-        calls: bool = False,
+        read_tools: ToolReader | None = None,
         next_round: NextRound | None = None,
     ):
-        """calls: its last event lists the calls of hosted tools, as that of Responses does. next_round: for an answer
-        that may go on with another one of the upstream."""
+        """read_tools: reads the provider's tools that it used from its last events. next_round: for an answer that may
+        go on with another one of the upstream."""
         self._upstream = upstream
         self._next_round = next_round
         # The round under way, None while the upstream is read.
@@ -164,7 +163,7 @@ class TranslatedStream:
         self._over = False
         # What stands beside the usage at the end; None until the end came.
         self._extras: Extras | None = None
-        self._calls = calls
+        self._read_tools = read_tools
         self._size = 0
         self._idle = 0
         self.status = upstream.status
@@ -178,9 +177,7 @@ class TranslatedStream:
     def usage(self) -> Usage:
         """The token counts that the upstream has given so far."""
         usage = self._stream.usage
-        if self._extras and usage.extras is None:
-            usage = msgspec.structs.replace(usage, extras=self._extras)
-        return usage
+        return usage if self._extras is None else merge_extras(usage, self._extras)
 
     @property
     def failure(self) -> Failure | None:
@@ -270,7 +267,7 @@ class TranslatedStream:
         """Translate whole events. The one that ends the stream is read for what the answer costs beside its tokens."""
         out = self._stream.feed(batch)
         if self._extras is None and self._stream.finished:
-            self._extras = add_extras(Usage(), batch, calls=self._calls).extras or Extras()
+            self._extras = add_extras(Usage(), batch, self._read_tools).extras or Extras()
         return out
 
     def _count(self, waiting: int) -> None:

@@ -1,18 +1,17 @@
 """Whether an answer is whole, as its protocol says it, and ended of itself: only such answers are given again."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
-from router.policy.answer_cache.eligibility import Kind
+from router.policy.answer_cache.eligibility import COUNTED, EMBEDDED, Kind
+from router.wire.kept_answers.rules import list_objects
+from router.wire.protocols import BY_NAME, derived
 from router.wire.raw import sse
 from router.wire.raw.json.json_values import UNREADABLE
 
 Json = Mapping[str, Any]
-
-_STOPS = ("end_turn", "stop_sequence", "tool_use")
-_FINISHES = ("stop", "tool_calls", "function_call")
 
 
 def is_complete(kind: Kind, body: bytes, *, stream: bool) -> bool:
@@ -21,6 +20,9 @@ def is_complete(kind: Kind, body: bytes, *, stream: bool) -> bool:
         if stream:
             return _is_stream_complete(kind, body)
         found = msgspec.json.decode(body)
+        if isinstance(found, list):
+            # The chunks of a stream that its caller asked for as one array.
+            return _are_events_complete(kind, list_objects(cast("object", found)))
         return isinstance(found, dict) and _is_answer_complete(kind, cast("Json", found))
     except UNREADABLE:
         return False
@@ -29,30 +31,29 @@ def is_complete(kind: Kind, body: bytes, *, stream: bool) -> bool:
 def _is_answer_complete(kind: Kind, found: Json) -> bool:
     if found.get("error") is not None:
         return False
-    if kind == "messages":
-        return found.get("type") == "message" and found.get("stop_reason") in _STOPS
-    if kind == "chat":
-        reasons = [one.get("finish_reason") for one in _list_objects(found.get("choices"))]
-        return bool(reasons) and all(reason in _FINISHES for reason in reasons)
-    if kind == "responses":
-        return found.get("status") == "completed"
-    if kind == "embeddings":
+    if kind == EMBEDDED:
         return bool(found.get("data"))
-    return isinstance(found.get("input_tokens"), int)
+    if kind == COUNTED:
+        return any(isinstance(found.get(name), int) for name in _list_count_fields())
+    rules = BY_NAME[kind].kept
+    return rules is not None and rules.is_whole(found)
+
+
+@derived
+def _list_count_fields() -> tuple[str, ...]:
+    """The fields that hold a count in the answers of any protocol."""
+    return tuple(entry.count.answer_field for entry in BY_NAME.values() if entry.count is not None)
 
 
 def _is_stream_complete(kind: Kind, body: bytes) -> bool:
-    events = list(_read_events(body))
+    return _are_events_complete(kind, list(_read_events(body)))
+
+
+def _are_events_complete(kind: Kind, events: Sequence[Json]) -> bool:
     if any(one.get("type") == "error" or one.get("error") is not None for one in events):
         return False
-    if kind == "messages":
-        ends = [_as_object(one.get("delta")) for one in events if one.get("type") == "message_delta"]
-        return bool(ends) and events[-1].get("type") == "message_stop" and ends[-1].get("stop_reason") in _STOPS
-    if kind == "chat":
-        choices = [choice for one in events for choice in _list_objects(one.get("choices"))]
-        reasons = [reason for choice in choices if (reason := choice.get("finish_reason")) is not None]
-        return bool(reasons) and all(reason in _FINISHES for reason in reasons)
-    return kind == "responses" and bool(events) and events[-1].get("type") == "response.completed"
+    rules = BY_NAME[kind].kept if kind in BY_NAME else None
+    return rules is not None and rules.is_stream_whole(events)
 
 
 def _read_events(body: bytes) -> Iterator[Json]:
@@ -62,11 +63,3 @@ def _read_events(body: bytes) -> Iterator[Json]:
             found = msgspec.json.decode(event.data)
             if isinstance(found, dict) and cast("Json", found).get("type") != "ping":
                 yield cast("Json", found)
-
-
-def _as_object(value: object) -> Json:
-    return cast("Json", value) if isinstance(value, dict) else {}
-
-
-def _list_objects(value: object) -> Iterable[Json]:
-    return [_as_object(one) for one in cast("list[object]", value)] if isinstance(value, list) else ()

@@ -4,12 +4,16 @@ Kept are embeddings, counts of tokens, and text at temperature 0. What has an ef
 lies there or elsewhere, is never kept: a repeat of it is another request.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-#: What a request asks for, as far as a cache of answers knows it.
-Kind = Literal["messages", "chat", "responses", "embeddings", "count"]
+from router.wire.kept_answers.rules import KeptAnswers
+from router.wire.protocols import BY_NAME, derived
+
+#: What a request asks for, as far as a cache of answers knows it: text in the protocol of this name, or one of these.
+Kind = str
+EMBEDDED, COUNTED = "embeddings", "count"
 Json = Mapping[str, Any]
 
 # A request with one of these names something that lies at the provider, or leaves something there.
@@ -27,56 +31,62 @@ _NEVER = {
     "audio": "its answer is audio, which is kept at the provider for a while",
 }
 # Names of members that refer to something outside the request, within a conversation.
-_REFERENCES = ("file_id", "file_url", "vector_store_ids", "container_id")
+_REFERENCES = ("file_id", "file_url", "vector_store_ids", "container_id", "fileUri", "file_uri")
 _REFERENCE = "it names a file or an address, behind which there may be something else the next time"
 _ENCRYPTED = "reasoning.encrypted_content"
-_TOOL_KINDS = ("function", "custom")
 
 
 def find_obstacle(kind: Kind, body: Json, *, tools: bool) -> str:
     """Why the answer to a request is not kept, in words that begin with `it`; '' when it may be. body: read exactly.
     tools: requests that declare tools may be kept too."""
-    if kind == "embeddings":
+    if kind == EMBEDDED:
         return ""
-    for name, why in _NEVER.items():
+    rules = BY_NAME[kind].kept if kind in BY_NAME else None
+    for name, why in {**_NEVER, **(rules.never if rules is not None else {})}.items():
         if body.get(name) not in (None, False):
             return why
-    if any(_refers_outside(body.get(field)) for field in ("messages", "input", "system")):
+    if any(_refers_outside(body.get(field)) for field in _list_conversations()):
         return _REFERENCE
-    if kind == "count":
+    if kind == COUNTED:
         return ""
+    if rules is None:
+        return "it is of a kind whose answers never are"
     if any("encrypted_content" in one for one in _walk(body.get("input"))) or _ENCRYPTED in _list(body.get("include")):
         return "it has reasoning that one account alone can read (encrypted_content)"
-    return _find_store(kind, body) or _find_variance(body) or _find_tools(kind, body, tools=tools)
+    return _find_store(rules, body) or _find_variance(rules, body) or _find_tools(rules, body, tools=tools)
 
 
-def _find_store(kind: Kind, body: Json) -> str:
+@derived
+def _list_conversations() -> tuple[str, ...]:
+    """The fields of all protocols in which a request may refer to what is not in it."""
+    found = (field for entry in BY_NAME.values() if entry.kept is not None for field in entry.kept.conversation)
+    return tuple(dict.fromkeys(found))
+
+
+def _find_store(rules: KeptAnswers, body: Json) -> str:
     stores = body.get("store")
-    if kind == "responses" and stores is not False:
+    if rules.stores and stores is not False:
         return "its answer is stored at the provider, since it does not say store: false"
     return "its answer is stored at the provider (store)" if stores not in (None, False) else ""
 
 
-def _find_variance(body: Json) -> str:
+def _find_variance(rules: KeptAnswers, body: Json) -> str:
     """Why two equal requests may get different answers."""
-    temperature = body.get("temperature")
-    if temperature is None:
+    stated = [one for one in rules.find_temperatures(body) if one is not None]
+    if not stated:
         return "it does not state temperature 0"
-    if isinstance(temperature, bool) or not isinstance(temperature, int | Decimal) or temperature != 0:
+    if any(isinstance(one, bool) or not isinstance(one, int | Decimal) or one != 0 for one in stated):
         return "its temperature is not 0"
-    if body.get("n") not in (None, 1):
-        return "it asks for several answers (n)"
+    if any(one not in (None, 1) for one in rules.find_choices(body)):
+        return "it asks for several answers"
     return ""
 
 
-def _find_tools(kind: Kind, body: Json, *, tools: bool) -> str:
-    declared = [*_list_objects(body.get("tools")), *_list_objects(body.get("functions"))]
-    for one in declared:
-        # A tool of Messages that the client runs itself has no type, or `custom`.
-        said = one.get("type", "custom" if kind == "messages" or "parameters" in one else None)
-        if said not in _TOOL_KINDS or (kind == "messages" and said != "custom"):
-            return "it declares a tool that the provider runs"
-    if declared and not tools:
+def _find_tools(rules: KeptAnswers, body: Json, *, tools: bool) -> str:
+    declared = rules.find_tools(body)
+    if declared.hosted:
+        return "it declares a tool that the provider runs"
+    if declared.any and not tools:
         return "it declares tools (cache.tools is off): a call that is given again is carried out again"
     return ""
 
@@ -111,9 +121,3 @@ def _walk(value: object) -> Iterator[Json]:
 
 def _list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def _list_objects(value: object) -> Iterable[Json]:
-    """The objects of a list, where None stands for an empty one; what is anything else is an object of no kind."""
-    found = [] if value is None else cast("list[object]", value) if isinstance(value, list) else [value]
-    return [cast("Json", one) if isinstance(one, dict) else {"type": None} for one in found]

@@ -7,7 +7,7 @@ not known: at worst an answer is not found.
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from router.policy.answer_cache.eligibility import Kind
+from router.policy.answer_cache.eligibility import EMBEDDED, Kind
 from router.policy.answer_cache.exact_json import write_canonical
 from router.policy.answer_cache.repeated import UNCHANGING
 
@@ -24,6 +24,7 @@ _NEUTRAL = frozenset(
         *("host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "via"),
         *("content-length", "content-type", "content-encoding", "accept", "accept-encoding", "accept-language"),
         *("user-agent", "authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "x-goog-api-key"),
+        *("x-goog-api-client", "x-gemini-api-privileged-user-id", "x-server-timeout"),
         *(
             "date",
             "cache-control",
@@ -84,7 +85,7 @@ def _strip_body(kind: Kind, body: Json, *, stream: bool) -> dict[str, Any]:
     found = {name: value for name, value in body.items() if name not in _LEFT_OUT}
     if not stream:
         found.pop("stream_options", None)
-    if kind != "embeddings":
+    if kind != EMBEDDED:
         for name in _MARKED:
             if name in found:
                 found[name] = _strip_marks(found[name])

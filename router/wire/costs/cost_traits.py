@@ -24,13 +24,12 @@ _UNCOUNTED = {
     "code_execution": "the tool code_execution",
     "shell": "the tool shell",
 }
-# Google's tools name themselves by a field. It bills searches of the web and of maps; no usage object counts them.
-_GOOGLE = "google search"
+# Google's tools name themselves by a field. It bills searches of the web and of maps. An answer tells its queries of
+# the web; those for enterprises have a price of their own.
 _OF_GOOGLE = {
-    **dict.fromkeys(("googleSearch", "google_search"), _GOOGLE),
-    **dict.fromkeys(("googleSearchRetrieval", "google_search_retrieval"), _GOOGLE),
-    **dict.fromkeys(("enterpriseWebSearch", "enterprise_web_search"), _GOOGLE),
-    **dict.fromkeys(("googleMaps", "google_maps"), "google maps"),
+    **dict.fromkeys(("googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval"), ""),
+    **dict.fromkeys(("enterpriseWebSearch", "enterprise_web_search"), "the tool enterprise web search"),
+    **dict.fromkeys(("googleMaps", "google_maps"), "the tool google maps"),
 }
 # A list of tools without any of these needs no decoding. An escape may spell each of them.
 _TOOLS = re.compile(rb"web_search|code_interpreter|image_generation|code_execution|[wW]ebSearch|google|\"shell\"|\\u")
@@ -173,9 +172,9 @@ def _read_tools(top: Top) -> tuple[int, str]:
         kind = str(tool.get("type") or "")
         if kind.startswith(_SEARCH):
             searches = min(searches + (as_count(tool.get("max_uses")) or TYPICAL_SEARCHES), _MOST_SEARCHES)
-        of_google = next((_OF_GOOGLE[name] for name in tool if name in _OF_GOOGLE), "")
-        if of_google:
+        of_google = next((_OF_GOOGLE[name] for name in tool if name in _OF_GOOGLE), None)
+        if of_google is not None:
             searches = min(searches + TYPICAL_SEARCHES, _MOST_SEARCHES)
-            uncounted = uncounted or f"the tool {of_google}"
+            uncounted = uncounted or of_google
         uncounted = uncounted or next((name for start, name in _UNCOUNTED.items() if kind.startswith(start)), "")
     return searches, uncounted

@@ -4,10 +4,11 @@ Byte patterns with unescaped quotation marks cannot occur inside a JSON string, 
 taken for one of them. Messages tells all in its usage object
 (https://platform.claude.com/docs/en/build-with-claude/usage-and-cost, server_tool_use and service_tier); OpenAI's
 protocols have the tier beside the usage, and the calls of hosted tools among the output
-(https://platform.openai.com/docs/api-reference/responses/object).
+(https://platform.openai.com/docs/api-reference/responses/object), Google what was searched for beside the text.
 """
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -15,6 +16,9 @@ from router.ir import Extras, Usage
 from router.wire.raw import scan
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
+
+#: Reads what tools of the provider an answer used, from its bytes or those of the events that end a stream.
+ToolReader = Callable[[bytes | bytearray], Extras]
 
 _NONE = Extras()
 #: Tiers that cost what no tier costs.
@@ -72,25 +76,34 @@ def read_media(read: Json, written: Json, known: Extras | None) -> Extras | None
     )
 
 
-def add_extras(usage: Usage, data: bytes | bytearray, *, calls: bool) -> Usage:
-    """A usage with what a whole answer, or the event that ends a stream, tells beside its usage object. calls: it lists
-    the calls of hosted tools, as Responses does. It looks through all of the data, several times: what is large is not
-    for the loop."""
+def count_calls(data: bytes | bytearray) -> Extras:
+    """The calls of hosted tools that an answer of Responses lists among its output."""
+    if not scan.contains(data, b"_call"):
+        return _NONE
+    return Extras(
+        searches=min(scan.count(data, _SEARCH), json_values.MOST_TOKENS),
+        lookups=min(scan.count(data, _LOOKUP), json_values.MOST_TOKENS),
+        uncounted=next((name for needle, name in _UNCOUNTED if scan.contains(data, needle)), ""),
+    )
+
+
+def add_extras(usage: Usage, data: bytes | bytearray, read_tools: ToolReader | None) -> Usage:
+    """A usage with what a whole answer, or the event that ends a stream, tells beside its usage object. read_tools: of
+    the protocol (Needles.tools). It looks through all of the data, several times: what is large is not for the loop."""
     tier = scan.search(_TIER, data, _LONGEST_TIER) if scan.contains(data, b'"service_tier"') else None
     name = "" if tier is None or tier[1] in _STANDARD_BYTES else read_tier(tier[1].decode("ascii"))
-    found = _NONE
-    if calls and scan.contains(data, b"_call"):
-        found = Extras(
-            searches=min(scan.count(data, _SEARCH), json_values.MOST_TOKENS),
-            lookups=min(scan.count(data, _LOOKUP), json_values.MOST_TOKENS),
-            uncounted=next((name for needle, name in _UNCOUNTED if scan.contains(data, needle)), ""),
-        )
-    if not name and (found is _NONE or found == _NONE):
+    found = _NONE if read_tools is None else read_tools(data)
+    return merge_extras(usage, msgspec.structs.replace(found, tier=name) if name else found)
+
+
+def merge_extras(usage: Usage, found: Extras) -> Usage:
+    """A usage with what stood beside its usage object."""
+    if found is _NONE or found == _NONE:
         return usage
     known = usage.extras or _NONE
     merged = msgspec.structs.replace(
         known,
-        tier=name or known.tier,
+        tier=found.tier or known.tier,
         searches=max(known.searches, found.searches),
         lookups=max(known.lookups, found.lookups),
         uncounted=known.uncounted or found.uncounted,

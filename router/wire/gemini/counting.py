@@ -3,18 +3,21 @@
     {"contents": […]}
     {"generateContentRequest": {"model": "models/NAME", "contents": […], "systemInstruction": …, "tools": […]}}
 
-Only the second form counts the system prompt and the tools (https://ai.google.dev/api/tokens).
+Only the second form counts the system prompt and the tools (https://ai.google.dev/api/tokens). Vertex has the members
+of the second beside the contents in place of it (CountTokensRequest of google.cloud.aiplatform.v1).
 """
 
 from typing import cast
 
 import msgspec
 
-from router.wire.gemini.names import get, to_snake
+from router.wire.gemini.names import both, get, to_snake
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.splice import Splice
 
 _REQUEST = "generateContentRequest"
+# Of a request for text, what Vertex counts; it refuses other members.
+_FLAT = both("contents", "systemInstruction", "tools", "generationConfig")
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
@@ -28,6 +31,23 @@ def read_counted(data: Json) -> Json:
 def write_counted(data: Json, model: str) -> Json:
     """The request to count a request for text. model: its name in the path."""
     return {_REQUEST: {"model": f"models/{model}", **data}}
+
+
+def flatten_counted(splice: Splice) -> bool:
+    """Put the members of the request that is counted into the body itself, as Vertex reads them; False for a body that
+    has none inside. Raises BadRequest for a doubled key."""
+    place = next((name for name in (_REQUEST, to_snake(_REQUEST)) if splice.raw(name) is not None), "")
+    if not place:
+        return False
+    try:
+        held = _object.decode(splice.raw(place) or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    splice.drop(place)
+    for name, value in held.items():
+        if name in _FLAT:
+            splice.put(name, bytes(value))
+    return True
 
 
 def rename_model(splice: Splice, model: str) -> None:

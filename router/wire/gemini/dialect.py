@@ -29,6 +29,7 @@ class Gemini:
     needles = Needles(
         ending=(b'"finishReason"', b'"blockReason"', b'"error":', *dialect.ERROR_EVENTS),
         usage=(b'"usageMetadata":{', b'"usageMetadata": {'),
+        tools=gemini_usage.count_searches,
     )
     has_terminal = True
 

@@ -11,6 +11,7 @@ from router.wire.gemini.dialect import Gemini
 from router.wire.gemini.requests import resource_names
 from router.wire.gemini.requests.decode_request import decode_request
 from router.wire.gemini.requests.encode_request import encode_request
+from router.wire.kept_answers import google as google_kept
 from router.wire.model_lists import google
 from router.wire.protocol import Codec, Effort, ModelList, OwnState, ResourceNames, TokenCounting, WireProtocol
 
@@ -47,9 +48,11 @@ GEMINI = WireProtocol(
         fields=frozenset(("contents", "generateContentRequest")),
         read=counting.read_counted,
         write=counting.write_counted,
+        flatten=counting.flatten_counted,
         answer_field="totalTokens",
         asks_model=True,
     ),
+    kept=google_kept.GEMINI,
     conversation="contents",
     answer_field="candidates",
     choices=traits.CHOICES,

@@ -5,6 +5,7 @@ not hold the thoughts (https://ai.google.dev/api/generate-content#UsageMetadata)
 API repeats growing counts in each chunk of a stream, Vertex has them in the last: the last of each field counts.
 """
 
+import json
 from typing import cast
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from router.ir import Extras, Usage
 from router.wire.costs.extras import read_tier
 from router.wire.gemini.names import as_count, get
+from router.wire.raw import scan
 from router.wire.raw.json.json_values import Json, add_counts
 
 _NONE = Extras()
@@ -19,6 +21,12 @@ _NONE = Extras()
 _TRAFFIC = "on_demand_"
 #: The lists of counts by the kind of content; a prompt has a handful of kinds.
 _DETAILS_LIMIT = 64
+_QUERIES, _MODEL = b'"webSearchQueries"', b'"modelVersion"'
+# Bytes of the queries of one candidate; candidates and chunks that are read; characters of a model's name.
+_QUERIES_LIMIT, _GROUNDINGS_LIMIT, _NAME_LIMIT = 16_384, 32, 64
+# Models that are billed by the answer, however many searches it made.
+_BY_ANSWER = (b'"gemini-1', b'"gemini-2', b"/gemini-1", b"/gemini-2")
+_scanner = json.JSONDecoder(strict=False)
 
 
 def decode_usage(found: Json, known: Usage) -> Usage:
@@ -60,6 +68,36 @@ def encode_usage(usage: Usage) -> Json:
         found["thoughtsTokenCount"] = min(thought, output)
     found["totalTokenCount"] = add_counts(prompt, output)
     return found
+
+
+def count_searches(data: bytes | bytearray) -> Extras:
+    """The searches that an answer was grounded in, as Google bills them: each query, and for models before Gemini 3 the
+    answer (https://ai.google.dev/gemini-api/docs/pricing). Chunks and candidates repeat them."""
+    queries: set[str] = set()
+    at = scan.find(data, _QUERIES)
+    for _ in range(_GROUNDINGS_LIMIT):
+        if at < 0:
+            break
+        queries.update(_read_queries(bytes(data[at + len(_QUERIES) : at + _QUERIES_LIMIT])))
+        at = scan.find(data, _QUERIES, at + len(_QUERIES))
+    if not queries:
+        return _NONE
+    at = scan.find(data, _MODEL)
+    named = bytes(data[at + len(_MODEL) : at + len(_MODEL) + _NAME_LIMIT]) if at >= 0 else b""
+    return Extras(searches=1 if any(name in named for name in _BY_ANSWER) else len(queries))
+
+
+def _read_queries(data: bytes) -> list[str]:
+    """The queries of the list that stands behind a name and its colon; a list that is cut off counts as one."""
+    begin = data.find(b"[")
+    if begin < 0 or data[:begin].strip() != b":":
+        return []
+    try:
+        found: object = _scanner.raw_decode(data[begin:].decode("utf-8", "replace"))[0]
+    except (ValueError, RecursionError):
+        return [""]
+    entries = cast("list[object]", found) if isinstance(found, list) else []
+    return [one for one in entries if isinstance(one, str) and one]
 
 
 def _read_extras(found: Json, known: Extras | None) -> Extras | None:

@@ -21,13 +21,13 @@ _encode = msgspec.json.encode
 def find_template(endpoint: Endpoint, entry: WireProtocol, path: str, *, stream: bool) -> str:
     """The provider's own path for a path of the protocol, '' where the protocol's is used. stream: the request asks for
     a stream."""
-    kind = _classify(entry, path)
+    kind = classify_path(entry, path)
     if kind == "text":
         return endpoint.stream_path if stream and endpoint.stream_path else endpoint.path
     return endpoint.count_path if kind == "count" else ""
 
 
-def _classify(entry: WireProtocol, path: str) -> str:
+def classify_path(entry: WireProtocol, path: str) -> str:
     """What is asked at a path of the protocol: `text`, `count`, '' for anything else."""
     if entry.read_path is not None:
         parts = entry.read_path(path)
@@ -87,8 +87,11 @@ def fit_splice(
     if "model" in splice and MODEL in find_template(endpoint, entry, path, stream=False):
         splice.drop("model")
         notes.append("model moved to the path")
-    if _classify(entry, path) not in ("text", "count"):
+    kind = classify_path(entry, path)
+    if kind not in ("text", "count"):
         return notes
+    if kind == "count" and endpoint.flat_counts and entry.count is not None and entry.count.flatten(splice):
+        notes.append("count put in the provider's form")
     for default in endpoint.set_fields:
         if default.name not in splice:
             splice.put(default.name, _encode(default.choose(fields or {})))

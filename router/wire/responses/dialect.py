@@ -6,6 +6,7 @@ from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
 from router.wire import dialect, openai
+from router.wire.costs.extras import count_calls
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.raw import sse
 from router.wire.raw.json import json_values
@@ -35,6 +36,7 @@ class Responses:
             b'"type": "error"',
             *dialect.ERROR_EVENTS,
         ),
+        tools=count_calls,
     )
     has_terminal = True
 

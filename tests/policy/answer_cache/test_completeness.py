@@ -43,6 +43,15 @@ def test_a_stream_that_lacks_its_end(kind):
         ("responses", {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}),
         ("responses", {"status": "failed", "error": {}}),
         ("responses", {"status": "in_progress"}),
+        ("gemini", {"candidates": [{"finishReason": "MAX_TOKENS"}]}),
+        ("gemini", {"candidates": [{"finishReason": "STOP"}, {"index": 1}]}),
+        ("gemini", {"candidates": []}),
+        ("gemini", {"promptFeedback": {"blockReason": "SAFETY"}, "candidates": [{"finishReason": "STOP"}]}),
+        ("gemini", {"candidates": [{"finishReason": "STOP"}], "error": {"code": 500}}),
+        ("gemini", [{"candidates": [{"content": {}}]}]),
+        ("gemini", [{"candidates": [{"finishReason": "STOP"}]}, {"error": {"code": 500}}]),
+        ("gemini", []),
+        ("count", {"totalTokens": "3"}),
         ("embeddings", {"data": []}),
         ("count", {"input_tokens": None}),
         ("count", [1]),
@@ -60,11 +69,24 @@ def test_other_ends(kind, body):
         ("chat", {"choices": [{"finish_reason": "tool_calls"}]}),
         ("embeddings", {"data": [{"embedding": [0.1]}]}),
         ("count", {"input_tokens": 3}),
+        ("count", {"totalTokens": 3}),
+        ("gemini", {"candidates": [{"finishReason": "STOP"}]}),
+        ("gemini", [{"candidates": [{"content": {}}]}, {"candidates": [{"finishReason": "STOP"}]}, {}]),
     ],
 )
 def test_other_whole_answers(kind, body):
     """Calls of tools, embeddings and counts."""
     assert is_complete(kind, json.dumps(body).encode(), stream=False)
+
+
+def test_a_stream_of_google():
+    """Each of its answers must have stopped, in whatever chunk."""
+    first = {"candidates": [{"content": {"parts": [{"text": "a"}]}}, {"index": 1, "finishReason": "STOP"}]}
+    last = {"candidates": [{"index": 0, "finishReason": "STOP"}]}
+    frames = [b"data: %b\r\n\r\n" % json.dumps(one).encode() for one in (first, last)]
+    assert is_complete("gemini", b"".join([frames[0], b"\r\n\r\n", frames[1]]), stream=True)
+    assert not is_complete("gemini", frames[0], stream=True)
+    assert not is_complete("gemini", b"", stream=True)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])

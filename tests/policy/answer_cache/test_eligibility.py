@@ -13,6 +13,8 @@ DATA = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 TOOL = {"name": "look", "input_schema": {"type": "object", "properties": {"file_id": {}}}}
 FUNCTION = {"type": "function", "function": {"name": "look", "parameters": {}}}
 RESPONSES = {"temperature": 0, "store": False, "input": HI}
+SAID = [{"role": "user", "parts": [{"text": "hi"}]}]
+GEMINI = {"contents": SAID, "generationConfig": {"temperature": 0}}
 
 # Kind, body, whether tools may be declared, and a word of the reason; "" where the answer is kept.
 TABLE = (
@@ -93,12 +95,33 @@ TABLE = (
     ("responses", {**RESPONSES, "tools": [{"type": "function", "name": "f"}, {"type": "custom"}]}, True, ""),
     ("responses", {**RESPONSES, "tools": [{"type": "code_interpreter"}]}, True, "provider runs"),
     ("responses", {**RESPONSES, "tools": [{"type": "mcp", "server_url": "u"}]}, True, "provider runs"),
+    ("gemini", {**GEMINI}, False, ""),
+    ("gemini", {**GEMINI, "generationConfig": {"temperature": 0.0, "candidateCount": 1}}, False, ""),
+    ("gemini", {"contents": SAID, "generation_config": {"temperature": 0}}, False, ""),
+    ("gemini", {"contents": SAID}, False, "does not state"),
+    ("gemini", {"contents": SAID, "temperature": 0}, False, "does not state"),
+    ("gemini", {**GEMINI, "generation_config": {"temperature": 1}}, False, "is not 0"),
+    ("gemini", {**GEMINI, "generationConfig": {"temperature": "0"}}, False, "is not 0"),
+    ("gemini", {**GEMINI, "generation_config": {"candidate_count": 2}}, False, "several answers"),
+    ("gemini", {**GEMINI, "cachedContent": "cachedContents/c"}, False, "cached content"),
+    ("gemini", {**GEMINI, "cached_content": "cachedContents/c"}, False, "cached content"),
+    ("gemini", {**GEMINI, "continuationToken": "t"}, False, "provider holds"),
+    ("gemini", {**GEMINI, "store": True}, False, "stored"),
+    ("gemini", {**GEMINI, "contents": [{"parts": [{"fileData": {"fileUri": "gs://a"}}]}]}, False, "names a file"),
+    ("gemini", {**GEMINI, "system_instruction": {"parts": [{"file_data": {"file_uri": "f"}}]}}, False, "names a file"),
+    ("gemini", {**GEMINI, "contents": [{"parts": [{"inlineData": {"data": "AA=="}}]}]}, False, ""),
+    ("gemini", {**GEMINI, "tools": [{"functionDeclarations": [{"name": "f"}]}]}, False, "declares tools"),
+    ("gemini", {**GEMINI, "tools": [{"function_declarations": [{"name": "f"}]}]}, True, ""),
+    ("gemini", {**GEMINI, "tools": [{"functionDeclarations": []}, {"googleSearch": {}}]}, True, "provider runs"),
+    ("gemini", {**GEMINI, "tools": "f"}, True, "provider runs"),
     ("embeddings", {"input": ["a", "b"]}, False, ""),
     ("embeddings", {"input": [[1, 2]], "dimensions": 8}, False, ""),
     ("count", {"messages": HI, "tools": [TOOL]}, False, ""),
     ("count", {"messages": HI, "temperature": 1}, False, ""),
     ("count", {"input": HI, "previous_response_id": "resp_1"}, False, "previous_response_id"),
     ("count", {"messages": [{"content": [{"source": {"type": "file", "file_id": "f"}}]}]}, False, "names a file"),
+    ("count", {"generateContentRequest": {"contents": [{"parts": [{"fileData": {"fileUri": "f"}}]}]}}, False, "a file"),
+    ("count", {"contents": [{"parts": [{"text": "hi"}]}]}, False, ""),
 )
 
 

@@ -87,8 +87,12 @@ def test_limits_that_are_set_elsewhere():
         (RESPONSES, {"tools": [{"type": "code_interpreter"}]}, {"uncounted": "the tool code_interpreter"}),
         (MESSAGES, {"tools": [{"type": "code_execution_20250825"}]}, {"uncounted": "the tool code_execution"}),
         *(
-            (GEMINI, {"tools": [{name: {}}]}, {"searches": TYPICAL_SEARCHES, "uncounted": "the tool google search"})
-            for name in ("googleSearch", "google_search", "googleSearchRetrieval", "enterprise_web_search")
+            (GEMINI, {"tools": [{name: {}}]}, {"searches": TYPICAL_SEARCHES})
+            for name in ("googleSearch", "google_search", "googleSearchRetrieval")
+        ),
+        (
+            *(GEMINI, {"tools": [{"enterprise_web_search": {}}]}),
+            {"searches": TYPICAL_SEARCHES, "uncounted": "the tool enterprise web search"},
         ),
         (GEMINI, {"tools": [{"googleMaps": {}}]}, {"searches": TYPICAL_SEARCHES, "uncounted": "the tool google maps"}),
         (GEMINI, {"tools": [{"functionDeclarations": [{"name": "googleSearch"}]}, {"urlContext": {}}]}, {}),

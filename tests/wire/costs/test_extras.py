@@ -6,10 +6,10 @@ import pytest
 
 from router.backends.profile import Profile
 from router.ir import Extras, Usage
-from router.wire.costs.extras import add_extras
+from router.wire.costs.extras import add_extras, count_calls
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
-from router.wire.tap import Tap, usage_of
+from router.wire.tap import Tail, Tap, usage_of
 
 CHAT_USAGE = {"prompt_tokens": 9, "completion_tokens": 5}
 USAGE = {"input_tokens": 9, "output_tokens": 5}
@@ -83,8 +83,8 @@ def test_streams():
 def test_any_number_of_calls():
     """They are counted in time that grows with the answer alone."""
     body = b'{"output":[' + b'{"type":"web_search_call"},' * 200_000 + b"{}]}"
-    assert add_extras(Usage(1, 1), body, calls=True).extras.searches == 200_000
-    assert add_extras(Usage(1, 1), body, calls=False).extras is None
+    assert add_extras(Usage(1, 1), body, count_calls).extras.searches == 200_000
+    assert add_extras(Usage(1, 1), body, None).extras is None
 
 
 def test_counts_do_not_grow_by_repeats():
@@ -93,3 +93,38 @@ def test_counts_do_not_grow_by_repeats():
     found = {**USAGE, "server_tool_use": {"web_search_requests": 4}}
     usage = dialect.usage(found, dialect.usage(found, Usage(), Profile()), Profile())
     assert usage.extras == Extras(searches=4)
+
+
+def grounded(model, *queries, **more):
+    """A chunk of Google's that ends an answer which made some searches."""
+    candidates = [{"finishReason": "STOP", "groundingMetadata": {"webSearchQueries": one}} for one in queries]
+    usage = {"promptTokenCount": 9, "candidatesTokenCount": 5}
+    return {"candidates": candidates, "usageMetadata": usage, "modelVersion": model, **more}
+
+
+@pytest.mark.parametrize(
+    ("body", "searches"),
+    [
+        (grounded("gemini-3.5-flash", ["a", 'b "], c']), 2),
+        (grounded("gemini-3.5-flash", ["a", "b"], ["b", "c"]), 3),
+        (grounded("gemini-2.5-flash", ["a", "b"]), 1),
+        (grounded("models/gemini-2.5-pro", ["a", "b"]), 1),
+        (grounded("gemini-3.5-flash", ["", 7, None]), 0),
+        (grounded("gemini-3.5-flash", []), 0),
+        (grounded("gemini-3.5-flash", "a"), 0),
+        (grounded("gemini-3.5-flash", ["a" * 20_000]), 1),
+        (grounded("gemini-3.5-flash", None, text='"webSearchQueries": ["a"]'), 0),
+    ],
+)
+@pytest.mark.parametrize("spaced", [False, True])
+def test_searches_of_google(body, searches, spaced):
+    """Each query counts once, or the answer where a model is billed so; whole, in a stream and cut behind its text."""
+    dialect, extras = BY_NAME["gemini"].dialect, Extras(searches=searches) if searches else None
+    raw = json.dumps(body, separators=None if spaced else (",", ":")).encode()
+    assert usage_of(dialect, raw).extras == extras
+    tap = Tap(dialect)
+    tap.read(b"data: " + raw + b"\r\n\r\n")
+    assert tap.usage() == Usage(9, 5, extras=extras)
+    tail = Tail(dialect, b"")
+    tail.read(raw)
+    assert tail.usage() == Usage(9, 5, extras=extras)

@@ -58,6 +58,25 @@ def test_a_request_to_count():
     assert counting.write_counted(inner, "m") == {"generateContentRequest": {"model": "models/m", **inner}}
 
 
+@pytest.mark.parametrize("name", ["generateContentRequest", "generate_content_request"])
+def test_a_count_in_the_form_of_vertex(name):
+    """What is counted stands in the body itself; what Vertex counts nothing of is left out."""
+    inner = {"contents": [1], "systemInstruction": {"parts": []}, "tools": [], "generation_config": {"topK": 1}}
+    raw = json.dumps({"contents": [2], name: {"model": "models/m", "safetySettings": [], **inner}}).encode()
+    splice = Splice(raw, peek(raw))
+    assert counting.flatten_counted(splice)
+    assert json.loads(b"".join(splice.parts())) == inner
+
+
+@pytest.mark.parametrize("body", [{"contents": [1]}, {"contents": [1], "generateContentRequest": 3}])
+def test_a_count_that_is_flat_stays(body):
+    """So does one whose object is none."""
+    raw = json.dumps(body).encode()
+    splice = Splice(raw, peek(raw))
+    assert not counting.flatten_counted(splice)
+    assert b"".join(splice.parts()) == raw
+
+
 def carried(call_id, signature):
     """A signature of fairlead's own on a call. signature: the model's, '' for other reasoning."""
     held = CarriedThought(redacted=wrap_signature(signature)) if signature else CarriedThought("hm", "sig")

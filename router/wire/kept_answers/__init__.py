@@ -1,0 +1,1 @@
+"""What a cache of answers needs to know of each protocol."""
