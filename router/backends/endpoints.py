@@ -7,7 +7,7 @@ entries as data (`Known.endpoints`).
 import re
 
 from router.backends import AUTH_HEADERS, Backend, Endpoint
-from router.backends.known import api_of, known
+from router.backends.known import KNOWN, api_of, known
 from router.backends.variables import fill
 
 #: Of providers that have the protocol's own paths.
@@ -24,7 +24,7 @@ def find_endpoint(backend: Backend, protocol: str | None) -> Endpoint:
 def find_protocols(backend: Backend, model: str | None) -> tuple[str, ...]:
     """The protocols in which a backend serves a model; all of the backend's where that is not known, and where it gets
     the caller's own login, which is never sent along a translation."""
-    entry = known(backend.vendor)
+    entry = KNOWN.get(backend.vendor)
     if entry is None or not entry.endpoints or not model or backend.auth == "client":
         return backend.protocols
     found = tuple(name for name in backend.protocols if _serves(entry.endpoints.get(name, PLAIN), model))
@@ -61,5 +61,7 @@ def list_set_headers(backend: Backend) -> dict[str, str]:
 
 def below_version(path: str) -> str:
     """A protocol's path below its version, which a root has where the provider has it: /v1/messages -> /messages."""
+    if path.startswith("/v1/"):
+        return path[3:]  # that of most paths
     found = _VERSION.match(path)
     return path[found.end() :] if found else path

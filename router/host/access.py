@@ -64,6 +64,8 @@ class Gate:
         #: fairlead's own credentials, which are never sent upstream, whether clients need a key or not.
         self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
         self._accepted_hosts: set[bytes] = set()
+        # Hosts that are the address at which their connections arrived, each with that.
+        self._accepted_addresses: set[tuple[bytes, str]] = set()
 
     @property
     def asks_key(self) -> bool:
@@ -75,8 +77,8 @@ class Gate:
         the connection arrived, which is served as a Host too. Raises Forbidden."""
         fields = request.fields
         host = fields.get(b"host", b"")
-        if host not in self._accepted_hosts and not (arrived and _is_address(_read_host(host), arrived()[0])):
-            self._check_host(host)
+        if host not in self._accepted_hosts:
+            self._check_host(host, arrived()[0] if arrived else "")
         origin = fields.get(b"origin")
         if origin is not None and origin.lower() not in self._origins and not _is_own_script(request):
             raise Forbidden(_explain_origin(origin.decode("latin-1"), self._cors_origin))
@@ -112,9 +114,17 @@ class Gate:
             (b"access-control-max-age", b"600"),
         ]
 
-    def _check_host(self, host: bytes) -> None:
+    def _check_host(self, host: bytes, arrived: str) -> None:
+        """Refuse a Host that is neither served nor the address at which the request arrived. Accepted ones are
+        remembered: their spelling is compared once."""
+        if (host, arrived) in self._accepted_addresses:
+            return
         name = _read_host(host)
         if name not in self._hosts:
+            if _is_address(name, arrived):
+                if len(self._accepted_addresses) < _HOSTS_REMEMBERED:
+                    self._accepted_addresses.add((host, arrived))
+                return
             allow = (
                 f", or allow it: fairlead config set allowed_hosts {_list(self._allowed_hosts, name)}" if name else ""
             )

@@ -56,8 +56,11 @@ class Proxy:
         if path is None or request.method == "OPTIONS":
             await self._serve_own(connection, request)
             return
-        _take_key(request, path)
-        call = calls.with_query(calls.call(path, request.fields), request.query)
+        if request.query:
+            _take_key(request, path)
+        call = calls.call(path, request.fields)
+        if call.stream:
+            call = calls.with_query(call, request.query)
         method = request.method if request.method in _VERBS else ""
         # Without the model's name: the record has that, and callers may send any number of such names.
         record = RequestRecord(self._ids.make(), time.time(), method, call.template or path)
@@ -105,7 +108,8 @@ class Proxy:
         if arrival.grant is not None:
             arrival.record.tag = arrival.grant.forced_tag or arrival.record.tag
             check_path(arrival.grant, arrival.call, request.method)
-        listed = calls.find_listed(path)
+        # A path that asks a model to answer lists none.
+        listed = None if arrival.call.asks_model else calls.find_listed(path)
         if listed is not None:
             await serve_models(arrival, listed, gate=self._gate)
             arrival.record.status = 200

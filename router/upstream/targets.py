@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from router.backends import GOOGLE, Backend, speaks_api
-from router.backends.endpoints import find_key_header, list_set_headers
+from router.backends import GOOGLE, Backend, Endpoint, speaks_api
+from router.backends.endpoints import PLAIN, find_key_header, list_set_headers
 from router.backends.hosts import find_nearness
 from router.backends.known import KNOWN, host_of, known
 from router.backends.profile import Profile
@@ -57,6 +57,8 @@ class Target:
     drop_prefixes: tuple[bytes, ...]
     #: Headers with the caller's credentials that may be passed on.
     keep: frozenset[bytes]
+    #: Protocol -> how the provider serves it, where that differs from the protocol's own way.
+    endpoints: Mapping[str, Endpoint]
     #: Headers that the provider needs with every request.
     set_headers: Lines
     #: Protocol -> the path of its root, where that is not `prefix`.
@@ -91,6 +93,10 @@ class Target:
         if proxy is not None and proxy.password is not None:
             found += [proxy.password, Secret(f"{proxy.user}:{proxy.password.reveal()}")]
         return found if self.secret is None else [self.secret, *found]
+
+    def endpoint_for(self, protocol: str | None) -> Endpoint:
+        """How the provider serves a protocol; None: paths of no protocol."""
+        return self.endpoints.get(protocol or "", PLAIN)
 
     def prefix_for(self, protocol: str | None) -> bytes:
         """The path of the root of a protocol; None: of paths of no protocol."""
@@ -180,6 +186,7 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         drop=_find_foreign_headers(backend) | {name.encode() for name in required},
         drop_prefixes=_find_foreign_prefixes(backend),
         keep=_find_passed_headers(backend),
+        endpoints={} if vendor is None else vendor.endpoints,
         set_headers=[(name.encode(), name.encode(), value.encode()) for name, value in required.items()],
         other_auth=frozenset(name for name in backend.protocols if find_key_header(backend, name) != usual),
         prefixes={name: _path_of(root) for name, root in backend.roots.items()},

@@ -226,7 +226,10 @@ def find_listed(path: str) -> str | None:
     """The model that a canonical path asks about, '' for the list of all models; None for any other path."""
     if path == "/v1/models":
         return ""
-    for entry in _build_paths().own:
+    paths = _build_paths()
+    if path in paths.exact:
+        return None
+    for entry in paths.own:
         found = entry.find_listed(path)
         if found is not None:
             return found

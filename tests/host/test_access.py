@@ -356,3 +356,12 @@ def test_the_address_that_a_request_came_to_is_served(asked, host, arrived, serv
         else:
             with pytest.raises(Forbidden):
                 checked.check_browser(request, lambda: (arrived, 3456))
+
+
+def test_an_address_is_served_only_where_it_arrived(asked):
+    """A Host that was the address of one connection is refused on a connection to another address."""
+    checked, request = gate(HOST="0.0.0.0"), with_host(asked, "10.1.2.3:3456")
+    checked.check_browser(request, lambda: ("10.1.2.3", 3456))
+    with pytest.raises(Forbidden):
+        checked.check_browser(request, lambda: ("10.1.2.4", 3456))
+    checked.check_browser(request, lambda: ("10.1.2.3", 3456))

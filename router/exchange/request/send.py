@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from router.backends.endpoints import find_endpoint
 from router.exchange import admission
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.body import THREAD_BYTES
@@ -254,10 +253,10 @@ async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) 
 
 def _build_target(attempt: Attempt) -> bytes:
     """The path to send the request to, with the query. Raises BadRequest for a model that cannot stand in a path."""
-    context, plan, backend = attempt.context, attempt.plan, attempt.target.backend
+    context, plan, target = attempt.context, attempt.plan, attempt.target
     if plan is not None:
-        entry, root = BY_NAME[plan.spoken], attempt.target.prefix_for(plan.spoken).decode("ascii")
-        endpoint = find_endpoint(backend, plan.spoken)
+        entry, root = BY_NAME[plan.spoken], target.prefix_for(plan.spoken).decode("ascii")
+        endpoint = target.endpoint_for(plan.spoken)
         return build_url(root, endpoint, entry, plan.path, plan.ctx.model, stream=plan.stream).encode("ascii")
     call, route = context.call, attempt.route
     _, mark, query = context.request.target.partition(b"?")
@@ -268,7 +267,7 @@ def _build_target(attempt: Attempt) -> bytes:
         if len(mark) <= len(query):
             context.record.note("query parameters left out that name a credential or another method")
     path = call.path_with(route.model if route.renamed else None)
-    endpoint, root = find_endpoint(backend, call.protocol), attempt.target.prefix_for(call.protocol).decode("ascii")
+    endpoint, root = target.endpoint_for(call.protocol), target.prefix_for(call.protocol).decode("ascii")
     url = build_url(
         root, endpoint, call.entry, path, route.model or context.facts.model, stream=context.facts.stream, query=False
     )
@@ -335,9 +334,8 @@ def _build_lines(attempt: Attempt) -> Lines:
     foreign = {line[1] for line in request.lines if line[1].startswith(target.drop_prefixes)}
     if foreign:
         drop |= foreign
-    endpoint = find_endpoint(target.backend, context.call.protocol)
-    if endpoint.drop_headers:
-        drop |= {name.encode() for name in endpoint.drop_headers}
+    if target.endpoints:
+        drop |= {name.encode() for name in target.endpoint_for(context.call.protocol).drop_headers}
     if TURN_STATE in fields and is_foreign_state(attempt):
         drop |= {TURN_STATE}
     if keep:

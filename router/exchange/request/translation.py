@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from router import __version__
-from router.backends.endpoints import find_endpoint, find_protocols
+from router.backends.endpoints import find_protocols
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.exchange.attempt import Attempt
@@ -48,8 +48,10 @@ JSON = (b"Content-Type", b"content-type", b"application/json")
 
 def needs_translation(call: Call, route: Route) -> bool:
     """True for a call that its backend gets in another protocol."""
+    if call.protocol is None or not (call.generates or call.counts):
+        return False
     spoken = find_protocols(route.backend, route.model)
-    if call.protocol is None or call.protocol in spoken or not (call.writes or call.counts):
+    if call.protocol in spoken:
         return False
     return translate.target_of(call.protocol, spoken) is not None
 
@@ -258,7 +260,7 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
         (b"Accept-Encoding", b"accept-encoding", b"identity"),
         JSON,
     ]
-    left_out = find_endpoint(target.backend, plan.spoken).drop_headers
+    left_out = target.endpoint_for(plan.spoken).drop_headers
     told = {name: value for name, value in plan.headers.items() if name.lower() not in left_out}
     out += [(name.encode(), name.encode(), value.encode()) for name, value in told.items()]
     out += target.set_headers

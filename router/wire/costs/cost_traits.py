@@ -1,5 +1,6 @@
 """What a request says of its cost before it is sent: the limit of its output, its tier, tools that are billed apart."""
 
+import functools
 import re
 from typing import NamedTuple, cast
 
@@ -80,9 +81,15 @@ def read_limit(call: Call, top: Top | None) -> int | None:
         limit = found if found > limit else limit
     if not limit:
         return None
-    if call.entry is COMPLETIONS or any(name.partition(".")[0] in top for name in call.entry.choices):
+    if call.entry is COMPLETIONS or not _first_names(call.entry.choices).isdisjoint(top):
         limit *= _count_choices(call, top)
     return limit if limit < MOST_TOKENS else MOST_TOKENS
+
+
+@functools.cache
+def _first_names(dotted: tuple[str, ...]) -> frozenset[str]:
+    """The fields of the top level in which these stand. dotted: as the entry of a protocol has them."""
+    return frozenset(name.partition(".")[0] for name in dotted)
 
 
 def read_cost_traits(call: Call, top: Top | None, body: bytes, caps: tuple[int, ...] = ()) -> CostTraits:
@@ -141,13 +148,14 @@ def _count_prompts(top: Top) -> int:
 
 def _read_whole(top: Top, name: str) -> int:
     """A whole number of tokens or answers, 0 for anything else. name: dotted where it stands below the top level."""
-    name, *below = name.split(".")
+    name, _, inner = name.partition(".")
     raw = top.raw(name)
     if raw is None:
         return 0
     if raw.isdigit() and len(raw) < 19:
         return min(int(raw), MOST_TOKENS)
     value = top.value(name)
+    below = inner.split(".") if inner else ()
     for step in below:
         value = cast("Json", value).get(step) if isinstance(value, dict) else None
     if below and isinstance(value, str):

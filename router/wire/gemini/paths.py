@@ -116,7 +116,7 @@ def join_root(root: str, path: str) -> str:
 def check_name(model: str) -> None:
     """Refuse a model's name that cannot stand in a path in one reading. Raises BadRequest."""
     check_model(model)
-    if any(not char.isprintable() or char in _REFUSED for char in model):
+    if not (model.isprintable() and _REFUSED.isdisjoint(model)):
         raise BadRequest("The model's name in the path has a control character, or one of ? # %.")
     if any(part in ("", ".", "..") for part in model.split("/")):
         raise BadRequest("The model's name in the path has an empty or a dot segment.")

@@ -21,6 +21,8 @@ _encode = msgspec.json.encode
 def find_template(endpoint: Endpoint, entry: WireProtocol, path: str, *, stream: bool) -> str:
     """The provider's own path for a path of the protocol, '' where the protocol's is used. stream: the request asks for
     a stream."""
+    if not (endpoint.path or endpoint.stream_path or endpoint.count_path):
+        return ""
     kind = classify_path(entry, path)
     if kind == "text":
         return endpoint.stream_path if stream and endpoint.stream_path else endpoint.path
