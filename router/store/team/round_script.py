@@ -29,7 +29,7 @@ HEARD_SECONDS = 2
 AHEAD = 64
 _HEAD = f"""
 local LEASE, SETTLE, DAY, WAIT, SKEW = {LEASE_SECONDS * 1000}, {SETTLE_SECONDS * 1000}, 86400000, 3600000, 60000
-local HEARD, AHEAD = {HEARD_SECONDS * 1000}, {AHEAD}
+local HEARD, AHEAD, CHUNK = {HEARD_SECONDS * 1000}, {AHEAD}, 1000
 """
 _SHARES = """
 local SUM = '+'
@@ -271,9 +271,12 @@ for number, book in ipairs(p.books) do
   local parts = {}
   if p.reads or book.stamp == 0 then
     local changed = redis.call('ZRANGEBYSCORE', WHEN, '(' .. string.format('%.0f', book.stamp), '+inf')
-    for _, process in ipairs(changed) do
-      parts[#parts + 1] = process
-      parts[#parts + 1] = num(redis.call('HGET', PART, process))
+    for first = 1, #changed, CHUNK do
+      local last = math.min(#changed, first + CHUNK - 1)
+      local amounts = redis.call('HMGET', PART, unpack(changed, first, last))
+      for index = first, last do
+        parts[2 * index - 1], parts[2 * index] = changed[index], num(amounts[index - first + 1])
+      end
     end
   else
     stamp = book.stamp
