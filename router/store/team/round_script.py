@@ -2,9 +2,9 @@
 
 What a server holds of a budget is a *book*: `book:ID` (hash spent, base, n), `part:ID` (hash PROCESS -> what it has
 spent of it in all), `when:ID` (sorted set PROCESS -> the value of n when its part last changed), `share:ID` (hash
-PROCESS -> held|running|needed, and SUM -> held|idle|needed of all), `lease:ID` (sorted set PROCESS -> its last round
-with a share), `wait:ID` (sorted set PROCESS -> since when its request waits). Beside them: `procs` (sorted set PROCESS
--> its last round by the server's clock), `reported`, `halts`, `state` (hash epoch, at, settled, lifts), and
+PROCESS -> held|running|needed, and SUM -> held|idle|needed of all), `lease:ID` (sorted set PROCESS -> a round of its
+last seconds with a share), `wait:ID` (sorted set PROCESS -> since when its request waits). Beside them: `procs` (sorted
+set PROCESS -> its last round by the server's clock), `reported`, `halts`, `state` (hash epoch, at, settled, lifts), and
 `turn:PROCESS`.
 
 A round costs the same for any number of processes: it reads sums, the leases that have ended, and of those that wait
@@ -40,19 +40,19 @@ local function read_share(text)
   return num(held), num(running), num(needed)
 end
 
-local function write_share(SHARE, process, held, running, needed, sum)
-  -- Sets the share of a process, and corrects the sums: {held, idle, needed} of all.
-  local old_held, old_running, old_needed = read_share(redis.call('HGET', SHARE, process))
-  sum[1] = sum[1] + held - old_held
-  sum[2] = sum[2] + math.max(0, held - running) - math.max(0, old_held - old_running)
-  sum[3] = sum[3] + needed - old_needed
+local function write_share(SHARE, process, old, held, running, needed, sum)
+  -- Sets the share of a process, which was {held, running, needed}; corrects the sums, {held, idle, needed} of all.
+  sum[1] = sum[1] + held - old[1]
+  sum[2] = sum[2] + math.max(0, held - running) - math.max(0, old[1] - old[2])
+  sum[3] = sum[3] + needed - old[3]
   redis.call('HSET', SHARE, process, string.format('%.0f|%.0f|%.0f', held, running, needed),
     SUM, string.format('%.0f|%.0f|%.0f', sum[1], sum[2], sum[3]))
 end
 
 local function drop_share(SHARE, LEASES, WAITS, process)
-  if redis.call('HEXISTS', SHARE, process) == 1 then
-    write_share(SHARE, process, 0, 0, 0, {read_share(redis.call('HGET', SHARE, SUM))})
+  local found = redis.call('HMGET', SHARE, SUM, process)
+  if found[2] then
+    write_share(SHARE, process, {read_share(found[2])}, 0, 0, 0, {read_share(found[1])})
     redis.call('HDEL', SHARE, process)
   end
   redis.call('ZREM', LEASES, process)
@@ -194,19 +194,19 @@ end
 
 -- Shares
 
-local function sum_ahead(book, SHARE, LEASES, WAITS, sum, free)
+local function sum_ahead(book, SHARE, WAITS, sum, free)
   -- What those need that wait for longer, up to what is free.
   local ahead, line = 0, redis.call(
     'ZRANGEBYSCORE', WAITS, now - WAIT, string.format('%.0f', book.since), 'WITHSCORES', 'LIMIT', 0, AHEAD)
   for index = 1, #line, 2 do
     local process, since = line[index], num(line[index + 1])
     if process ~= p.process and (since < book.since or process < p.process) then
-      local held, running, needed = read_share(redis.call('HGET', SHARE, process))
-      if num(redis.call('ZSCORE', LEASES, process)) < now - HEARD then
+      local share = {read_share(redis.call('HGET', SHARE, process))}
+      if num(redis.call('ZSCORE', PROCS, process)) < now - HEARD then
         redis.call('ZREM', WAITS, process)
-        write_share(SHARE, process, held, running, 0, sum)
+        write_share(SHARE, process, share, share[1], share[2], 0, sum)
       else
-        ahead = ahead + needed
+        ahead = ahead + share[3]
       end
       if ahead >= free then return free end
     end
@@ -217,8 +217,9 @@ end
 local rows = {}
 for number, book in ipairs(p.books) do
   local BOOK, PART, WHEN, SHARE, LEASES, WAITS = book_keys(number)
-  for _, process in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now - LEASE)) do
-    -- A server that fell back may know of a later round by now.
+  local looks = p.reads or (book.claimed and book.needed > 0)
+  for _, process in ipairs(looks and redis.call('ZRANGEBYSCORE', LEASES, '-inf', now - LEASE) or {}) do
+    -- Its lease is noted every few rounds only.
     if process ~= p.process and num(redis.call('ZSCORE', PROCS, process)) < now - LEASE then
       drop_share(SHARE, LEASES, WAITS, process)
     end
@@ -237,7 +238,7 @@ for number, book in ipairs(p.books) do
       local ahead, more = sum[3] - mine[3], true
       if book.needed > 0 and ahead > 0 and ahead + book.needed > free then
         -- There is no room for all, so that those that came later get nothing yet, and nobody more than it needs.
-        ahead, more = sum_ahead(book, SHARE, LEASES, WAITS, sum, free), false
+        ahead, more = sum_ahead(book, SHARE, WAITS, sum, free), false
       end
       free = math.max(0, free - ahead)
       if free <= book.needed then
@@ -257,9 +258,9 @@ for number, book in ipairs(p.books) do
     elseif mine[3] > 0 then
       redis.call('ZREM', WAITS, p.process)
     end
-    write_share(SHARE, p.process, held, book.running, needed, sum)
-    redis.call('ZADD', LEASES, now, p.process)
+    write_share(SHARE, p.process, mine, held, book.running, needed, sum)
     if p.reads or not shares[2] then
+      redis.call('ZADD', LEASES, now, p.process)
       redis.call('PEXPIRE', SHARE, DAY)
       redis.call('PEXPIRE', LEASES, DAY)
     end
