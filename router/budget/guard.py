@@ -52,6 +52,7 @@ class Guard:
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
         self._shared = shared
+        self._again = max(_AGAIN_SECONDS, shared.pause)
         self._sync = BudgetSync(self, shared)
         self._say = say
         self._notifier = notifier
@@ -236,7 +237,7 @@ class Guard:
                     raise make_busy(self._reservations.states[[*full, *blocked][0]])
                 # The first in line looks by itself, since requests of other processes end unheard.
                 waiter.woken = trio.Event()
-                with trio.move_on_at(patience if blocked else min(patience, now + _AGAIN_SECONDS)):
+                with trio.move_on_at(patience if blocked else min(patience, now + self._again)):
                     await waiter.woken.wait()
                 self._check(scopes)
             return None

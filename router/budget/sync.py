@@ -19,6 +19,8 @@ PATIENCE = 10.0
 LOCAL_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
 _BEAT_SECONDS = 20.0
+#: So many exchanges may begin at once where the store wants a pause between them.
+BURST = 3
 
 
 class SyncParticipant(Protocol):
@@ -65,6 +67,8 @@ class BudgetSync:
         self._shared = shared
         self._sequence = self._received_sequence = 0
         self._received_at = self._published_at = self._local_since = -1e9
+        # When the next exchange would begin if all had kept the pause.
+        self._due = -1e9
         self._token: trio.lowlevel.TrioToken | None = None
         self._fresh = False
         #: Set when there is something to exchange.
@@ -120,7 +124,15 @@ class BudgetSync:
         if self._participant.holds:
             await self._exchange(give_back=True)
 
+    async def _pace(self) -> None:
+        """Wait until the store may be asked again. Requests that come meanwhile have the same exchange."""
+        pause = self._shared.pause
+        if pause:
+            await trio.sleep_until(self._due - (BURST - 1) * pause)
+            self._due = max(self._due, trio.current_time()) + pause
+
     async def _exchange(self, *, give_back: bool) -> None:
+        await self._pace()
         ended, self._next = self._next, trio.Event()
         self._urgent = trio.Event()
         self._fresh = False

@@ -248,6 +248,12 @@ class SharedBudgets(Protocol):
         """What a process may use of budgets while the store cannot be used."""
         ...
 
+    @property
+    def pause(self) -> float:
+        """The seconds from one message or `look` to the next, but for a few at once; 0.0 where they cost nobody
+        else."""
+        ...
+
     def subscribe(self, receive: Callable[[SharedState], None]) -> None:
         """Have `receive` called with the state after every message and every `look`, in any thread. To be called once,
         before the first message."""

@@ -18,6 +18,7 @@ class Silent:
 
     problem = None
     allowance = "all"
+    pause = 0.0
     server = None
 
     def subscribe(self, receive):

@@ -4,15 +4,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.budget.sync import LOCAL_SECONDS, LOOK_SECONDS, PATIENCE, BudgetSync
+from router.budget.sync import BURST, LOCAL_SECONDS, LOOK_SECONDS, PATIENCE, BudgetSync
 from router.store.interfaces import SharedState, SyncMessage
 
 
 class Shared:
-    """A store that answers after a while, or never. delay: None for never."""
+    """A store that answers after a while, or never. delay: None for never. pause: that it wants between exchanges."""
 
-    def __init__(self, delay=0.01):
+    def __init__(self, delay=0.01, pause=0.0):
         self.problem, self.delay, self.calls = None, delay, []
+        self.pause = pause
         self.sequence = 0
 
     def subscribe(self, receive):
@@ -101,6 +102,28 @@ def test_without_news_a_process_only_looks(exchanged):
         assert guard.received[-1] == (1, 1)
 
     exchanged(use)
+
+
+@pytest.mark.parametrize(("pause", "most"), [(0.25, BURST + 40), (0.0, 1000)])
+def test_a_store_may_want_a_pause(exchanged, pause, most):
+    """Requests that ask all the time have an exchange each where the store wants no pause; else a few at once, then one
+    a pause."""
+
+    async def use(sync, shared, guard):
+        guard.busy = True
+        begun = trio.current_time()
+        times = []
+        while trio.current_time() < begun + 10:
+            await sync.next_exchange()
+            times.append(trio.current_time() - begun)
+        assert times[BURST - 1] < 0.1
+        assert most - 10 <= len(shared.calls) <= most + 1
+        await trio.sleep(10)
+        quiet = trio.current_time()
+        await sync.next_exchange()
+        assert trio.current_time() - quiet <= 0.1, "a request does not wait when the exchanges were few"
+
+    exchanged(use, pause=pause)
 
 
 def test_a_wait_is_for_an_exchange_that_begins_later(exchanged):

@@ -74,7 +74,6 @@ def measure_load(rows):
     found = []
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
         for processes, shared, own in rows:
-            # The last pass of a few.
             micros, size = measure(server, processes, shared, own)
             busy = micros * 2.5 * processes / 1e6
             found.append(f"| {processes} | {shared} | {own} | {micros:,.0f} us | {size:,.0f} B | {busy:.1%} |")
@@ -89,7 +88,7 @@ def main():
         "500 processes, 5,000 keys, 5 s: a fifth cut off for 3 s, ten killed, 1 % of replies lost, clocks 2 min wrong"
     )
     large = [(f"{many}; a server of any speed", LARGE._replace(work=0.0)), (f"{many}; one core", LARGE)]
-    sizes = [(p, shared, own) for p in (2, 50, 200, 500) for shared, own in ((1, 0), (2, 20))]
+    sizes = [(p, shared, own) for p in (2, 20, 200, 500) for shared, own in ((1, 0), (2, 20))]
     with ProcessPoolExecutor(3, get_context("spawn")) as pool:
         measured = pool.submit(measure_load, sizes)
         rows = [pool.submit(describe, *job) for job in [*jobs, *large]]
@@ -122,12 +121,12 @@ def write(rows, load):
         "|---|---|---|---|---|---|",
         *load,
         "",
-        "A round reads the shares of all processes in each budget that it tells of, so that the work grows with the "
-        "square of the processes that share a budget. Near a limit, where requests wait for room, a process asks up to "
-        "ten times a second. A process that needs more yields to every one that waits for longer, also where there is "
-        "room for both, so that a line that has formed moves by one process a round. At 500 processes that begin at "
-        "once, or while one that waited is cut off (its wait counts until its lease ends), that, and not the limit, is "
-        "what requests wait for: the last two rows of the first table.",
+        "A round reads sums that are kept for each budget, and of the processes that wait at most 64, so that its cost "
+        "does not grow with the processes. What each has spent, which a server that loses its data is filled with, is "
+        "read every 50 ms for each process that there is, and every 5 s at least. Requests that wait for room have "
+        "their process ask four times a second, three of them at once. A process that needs more leaves to those "
+        "that wait for longer what they need, and takes what is left besides; one that was not heard of for 2 s is "
+        "not waited for.",
     ]
     PAGE.write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -81,6 +81,16 @@ function calls.HGETALL(key)
   elements = elements + count / 2
   return flat
 end
+function calls.HMGET(key, ...)
+  local found, given = find(key) or {}, {}
+  for index, field in ipairs({...}) do given[index] = found[text(field)] or false end
+  elements = elements + #given
+  return given
+end
+function calls.HEXISTS(key, field)
+  local found = find(key)
+  return found and found[field] and 1 or 0
+end
 function calls.HINCRBY(key, field, amount)
   local found = make(key)
   local sum = tonumber(found[field] or 0) + tonumber(amount)
@@ -104,7 +114,14 @@ function calls.ZSCORE(key, member)
   local found = find(key)
   return found and found[member] and text(found[member]) or false
 end
-function calls.ZRANGEBYSCORE(key, least, most, scores)
+function calls.ZCOUNT(key, least, most)
+  local low, high, count = bound(least), bound(most), 0
+  for _, score in pairs(find(key) or {}) do
+    if score >= low and score <= high then count = count + 1 end
+  end
+  return count
+end
+function calls.ZRANGEBYSCORE(key, least, most, scores, limits, from, size)
   local low, low_open = bound(least)
   local high, high_open = bound(most)
   local chosen = {}
@@ -113,13 +130,15 @@ function calls.ZRANGEBYSCORE(key, least, most, scores)
     local below = score < high or (score == high and not high_open)
     if above and below then chosen[#chosen + 1] = {member, score} end
   end
-  elements = elements + #chosen
   table.sort(chosen, function(one, other)
     if one[2] ~= other[2] then return one[2] < other[2] end
     return one[1] < other[1]
   end)
   local flat = {}
-  for _, pair in ipairs(chosen) do
+  local first = limits and from + 1 or 1
+  for index = first, math.min(#chosen, limits and from + size or #chosen) do
+    local pair = chosen[index]
+    elements = elements + 1
     flat[#flat + 1] = pair[1]
     if scores then flat[#flat + 1] = text(pair[2]) end
   end

@@ -2,12 +2,14 @@
 
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.settings.declaring.shared import parse_address
+from router.store.team import round as rounds_module
 from router.store.team.client import TeamClient
 from router.store.team.keys import KeyNames
 from router.store.team.round import Round, Rounds
@@ -31,8 +33,11 @@ class VirtualClient:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_rounds_get_the_same_answers(tmp_path, seed):
+def test_rounds_get_the_same_answers(tmp_path, seed, monkeypatch):
     """Claims, spend, halts and lifts of five processes, with flushes, on both servers: every reply is the same."""
+    # Both read the parts of all in the same rounds.
+    clock = [0.0]
+    monkeypatch.setattr(rounds_module, "time", SimpleNamespace(monotonic=lambda: clock[0], time=None))
     with Server(tmp_path) as real:
         client = TeamClient(parse_address(real.url), None, print)
         virtual = VirtualServer(time.time)
@@ -40,13 +45,16 @@ def test_rounds_get_the_same_answers(tmp_path, seed):
         teams = [[Rounds(one, names, f"home{number % 3}") for number in range(5)] for one in clients]
         for pair in zip(*teams, strict=True):
             pair[1].process = pair[0].process
+        begun = time.time() - 10
         turns, spent = [0] * 5, [0] * 5
         for _ in range(60):
             number = dice.randrange(5)
+            clock[0] += 0.1 * dice.random()
             turns[number] += 1
             spent[number] += dice.choice((0, 0, 7))
             needed = dice.choice((0, 0, 10, 300))
-            claim = Claim(ALL_DAY, TERM, dice.choice((0, 20)), dice.choice((0, 20)), needed, 1.0 if needed else 0.0)
+            since = begun - number if dice.random() < 0.8 else 1.0
+            claim = Claim(ALL_DAY, TERM, dice.choice((0, 20)), dice.choice((0, 20)), needed, since if needed else 0.0)
             halts = [(turns[number], Halt("all", 1.0, 4e9, "used up", "r", KEY))] if dice.random() < 0.1 else []
             told = Round(
                 turns[number],

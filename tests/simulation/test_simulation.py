@@ -2,9 +2,10 @@
 
 import pytest
 
-from router.budget.sync import LOOK_SECONDS
+from router.budget.sync import BURST, LOOK_SECONDS
+from router.store.team.budgets import PAUSE_SECONDS
 
-from .plans import FAULTS, SMALL
+from .plans import FAULTS, LARGE, SMALL
 from .world import World
 
 #: From a halt on the server to a process whose requests run: a round, its way, and the grain of the watch.
@@ -21,6 +22,7 @@ def check(world):
         # No process that reaches the server sends one more once its knowledge is that old.
         assert book.last_admitted - book.halted_at <= LOOK_SECONDS, scope
     assert max(world.known_after, default=0.0) <= KNOWN_SECONDS
+    assert max(world.calls.values()) <= world.plan.processes * (1 / PAUSE_SECONDS + BURST)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -44,6 +46,16 @@ def test_nobody_starves_far_from_the_limit():
     assert sorted(oracle.waits)[len(oracle.waits) // 2] < 0.05
     # A round of each process every 0.4 s at most, and those that requests wait for.
     assert world.server.scripts < 1.2 * SMALL.processes * SMALL.seconds / 0.4
+
+
+def test_a_large_team_that_begins_at_once_is_served():
+    """Where there is room for all that wait, a line moves at once, also while a fifth of a hundred are cut off
+    (whose requests of other keys are refused); the server is idle half of the time at least."""
+    world = World(LARGE._replace(processes=100, keys=1000, limit=10**7, key_limit=10**6)).run()
+    oracle = world.oracle
+    assert oracle.admitted > 4 * (oracle.refused + oracle.busy)
+    assert sorted(oracle.waits)[len(oracle.waits) // 2] < 0.3
+    assert max(world.load.values()) < 0.5
 
 
 @pytest.mark.slow

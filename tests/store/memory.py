@@ -152,6 +152,7 @@ class MemoryBudgets:
 
     problem = None
     allowance = "all"
+    pause = 0.0
     server = None
 
     def __init__(self, store, price):

@@ -111,6 +111,11 @@ class SqliteSharedBudgets:
         """All that is left: a process without the file counts on by itself."""
         return "all"
 
+    @property
+    def pause(self) -> float:
+        """None: other machines do not wait for the file."""
+        return 0.0
+
     # The ledger's thread
 
     def _write(self, db: "sqlite3.Connection", messages: list[SyncMessage]) -> None:

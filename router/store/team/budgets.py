@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from router.policy.budget.guard import Halt
 
 AGAIN_SECONDS = 0.4
+#: Of each process, so that the server can serve many of them also while requests wait for room.
+PAUSE_SECONDS = 0.25
 _FLUSH_SECONDS = 2.0
 
 
@@ -95,6 +97,11 @@ class TeamSharedBudgets:
         if self._settings().shared_on_loss == ALLOW:
             return "all"
         return "share" if self._rounds.holds_shares else "nothing"
+
+    @property
+    def pause(self) -> float:
+        """Seconds from one call of the server to the next, for long."""
+        return PAUSE_SECONDS
 
     def subscribe(self, receive: Callable[[SharedState], None]) -> None:
         """Have `receive` called with the state, in the team's thread."""

@@ -26,7 +26,13 @@ MOST = 2**53 - 1
 HELD_SECONDS = LEASE_SECONDS - 2.0
 #: How long a book stays after its term.
 KEPT_SECONDS = 40 * 86_400.0
-_DAY_MS = 86_400_000
+#: What all have spent is read so often for each process that there is, so that one of them has read it within that
+#: time; and by each this often at least.
+READ_SECONDS = 0.05
+_READ_MOST_SECONDS = 5.0
+#: The keys of a budget on the server.
+_SHARE = ("share", "lease", "wait")
+_BOOK = ("book", "part", "when", *_SHARE)
 
 
 class Round(NamedTuple):
@@ -90,6 +96,8 @@ class Rounds:
         self._acked = 0
         self._lifts = 0
         self._count = 0
+        self._reads = True
+        self._read_at = -1e9
         self._offset: float | None = None
         self._books: dict[str, _Book] = {}
         self._processes: dict[str, int] = {}
@@ -115,21 +123,25 @@ class Rounds:
             self._offset = int(seconds) * 1000 + int(micros) / 1000 - self._clock() * 1000
         self._take_claims(told)
         before, wall = time.monotonic(), self._clock()
+        self._reads = before - self._read_at >= min(_READ_MOST_SECONDS, READ_SECONDS * self._count)
         answer = self._send(told, restore=False)
         if "again" in answer:
             self.losses += 1
             for book in self._books.values():
                 book.stamp = 0
+            self._reads = True
             answer = self._send(told, restore=True)
         self._note_offset(answer["now"], wall)
         if told.claims:
             self._shares_until = before + HELD_SECONDS, wall + HELD_SECONDS
+        if self._reads:
+            self._read_at = before
         self._acked = max(self._acked, told.turn)
         return self._receive(answer)
 
     def leave(self) -> None:
         """Give back all shares, since the process ends. Blocks. Raises Unreachable, Refused."""
-        keys = [self._names.name("share", book.name) for book in self._books.values() if book.claimed]
+        keys = [self._names.name(kind, book.name) for book in self._books.values() if book.claimed for kind in _SHARE]
         self._client.run(LEAVE, [self._names.name("procs"), *keys], [self.process])
 
     def _take_claims(self, told: Round) -> None:
@@ -149,10 +161,10 @@ class Rounds:
         self._sent = [key for key in self._books if restore or key in told.claims or key in told.keys]
         for key in self._sent:
             book = self._books[key]
-            keys += [self._names.name(kind, book.name) for kind in ("book", "part", "when", "share")]
+            keys += [self._names.name(kind, book.name) for kind in _BOOK]
             books.append(self._describe(key, book, told, restore=restore))
         dropped = [book for key, book in self._books.items() if book.claimed and key not in self._sent]
-        keys += [self._names.name("share", book.name) for book in dropped]
+        keys += [self._names.name(kind, book.name) for book in dropped for kind in _SHARE]
         values: dict[str, Any] = {
             "process": self.process,
             "home": self._home,
@@ -162,7 +174,7 @@ class Rounds:
             "acked": self._acked,
             "turn": told.turn,
             "claims": bool(told.claims),
-            "known": self._count,
+            "reads": self._reads,
             "books": books,
             "halts": [self._write_halt(turn, halt) for turn, halt in told.halts],
             "lift": told.lift,

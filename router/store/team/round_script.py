@@ -2,8 +2,14 @@
 
 What a server holds of a budget is a *book*: `book:ID` (hash spent, base, n), `part:ID` (hash PROCESS -> what it has
 spent of it in all), `when:ID` (sorted set PROCESS -> the value of n when its part last changed), `share:ID` (hash
-PROCESS -> held|running|wanted). Beside them: `procs` (sorted set PROCESS -> its last round by the server's clock),
-`reported`, `halts`, `state` (hash epoch, at, settled, lifts), and `turn:PROCESS`.
+PROCESS -> held|running|needed, and SUM -> held|idle|needed of all), `lease:ID` (sorted set PROCESS -> a round of its
+last seconds with a share), `wait:ID` (sorted set PROCESS -> since when its request waits). Beside them: `procs` (sorted
+set PROCESS -> its last round by the server's clock), `reported`, `halts`, `state` (hash epoch, at, settled, lifts), and
+`turn:PROCESS`.
+
+A round costs the same for any number of processes: it reads sums, the leases that have ended, and of those that wait
+only as many as the room that is left is for, AHEAD at most. The parts of all, which only a server that loses its data
+needs, are read every few seconds (`reads`).
 
 Parts only grow, so a round that is sent again, because its reply was lost, books nothing twice, and a server that has
 lost its data is filled again by what each process remembers of all parts. That begins an *epoch*: on a server that has
@@ -17,16 +23,47 @@ from router.store.team.client import Script
 LEASE_SECONDS = 30
 #: In a new epoch nothing is handed out for so long: those that were not known have come by then.
 SETTLE_SECONDS = 1
+#: Nobody leaves room for a process that waits and was not heard of for so long: it is cut off, or was killed.
+HEARD_SECONDS = 2
+#: A round looks at so many of those that wait for longer at most.
+AHEAD = 64
 _HEAD = f"""
 local LEASE, SETTLE, DAY, WAIT, SKEW = {LEASE_SECONDS * 1000}, {SETTLE_SECONDS * 1000}, 86400000, 3600000, 60000
+local HEARD, AHEAD, CHUNK = {HEARD_SECONDS * 1000}, {AHEAD}, 1000
+"""
+_SHARES = """
+local SUM = '+'
+local function num(text) return tonumber(text or 0) or 0 end
+
+local function read_share(text)
+  local held, running, needed = string.match(text or '', '^(%d+)|(%d+)|(%d+)$')
+  return num(held), num(running), num(needed)
+end
+
+local function write_share(SHARE, process, old, held, running, needed, sum)
+  -- Sets the share of a process, which was {held, running, needed}; corrects the sums, {held, idle, needed} of all.
+  sum[1] = sum[1] + held - old[1]
+  sum[2] = sum[2] + math.max(0, held - running) - math.max(0, old[1] - old[2])
+  sum[3] = sum[3] + needed - old[3]
+  redis.call('HSET', SHARE, process, string.format('%.0f|%.0f|%.0f', held, running, needed),
+    SUM, string.format('%.0f|%.0f|%.0f', sum[1], sum[2], sum[3]))
+end
+
+local function drop_share(SHARE, LEASES, WAITS, process)
+  local found = redis.call('HMGET', SHARE, SUM, process)
+  if found[2] then
+    write_share(SHARE, process, {read_share(found[2])}, 0, 0, 0, {read_share(found[1])})
+    redis.call('HDEL', SHARE, process)
+  end
+  redis.call('ZREM', LEASES, process)
+  redis.call('ZREM', WAITS, process)
+end
 """
 _BODY = """
 local p = cmsgpack.unpack(ARGV[1])
 local STATE, PROCS, REPORTED, HALTS, TURN = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function num(text) return tonumber(text or 0) or 0 end
 
 -- The epoch
 
@@ -45,8 +82,8 @@ if lost then
 end
 
 local function book_keys(number)
-  local first = 6 + (number - 1) * 4
-  return KEYS[first], KEYS[first + 1], KEYS[first + 2], KEYS[first + 3]
+  local first = 6 + (number - 1) * 6
+  return KEYS[first], KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], KEYS[first + 4], KEYS[first + 5]
 end
 
 local function add_part(number, book, process, amount)
@@ -56,7 +93,9 @@ local function add_part(number, book, process, amount)
   redis.call('HSET', PART, process, amount)
   redis.call('HINCRBY', BOOK, 'spent', amount - before)
   redis.call('ZADD', WHEN, redis.call('HINCRBY', BOOK, 'n', 1), process)
-  for _, key in ipairs({BOOK, PART, WHEN}) do redis.call('PEXPIRE', key, book.ttl) end
+  if before == 0 or p.reads then
+    for _, key in ipairs({BOOK, PART, WHEN}) do redis.call('PEXPIRE', key, book.ttl) end
+  end
 end
 
 if p.restore then
@@ -97,14 +136,11 @@ redis.call('SADD', REPORTED, p.process)
 redis.call('SET', TURN, string.format('%.0f', math.max(turn, p.turn)), 'PX', 40 * DAY)
 for _, key in ipairs({STATE, PROCS, REPORTED}) do redis.call('PEXPIRE', key, 40 * DAY) end
 
-local alive, listed = {}, redis.call('ZRANGEBYSCORE', PROCS, now - LEASE, '+inf', 'WITHSCORES')
-local count = #listed / 2
-for index = 1, #listed, 2 do alive[listed[index]] = true end
-
+local count = redis.call('ZCOUNT', PROCS, now - LEASE, '+inf')
 local settling = redis.call('HGET', STATE, 'settled') ~= epoch
 if settling and now - num(redis.call('HGET', STATE, 'at')) >= SETTLE then
   settling = false
-  for process in pairs(alive) do
+  for _, process in ipairs(redis.call('ZRANGEBYSCORE', PROCS, now - LEASE, '+inf')) do
     settling = settling or redis.call('SISMEMBER', REPORTED, process) == 0
   end
   if not settling then redis.call('HSET', STATE, 'settled', epoch) end
@@ -158,59 +194,101 @@ end
 
 -- Shares
 
-local rows = {}
-for number, book in ipairs(p.books) do
-  local BOOK, PART, WHEN, SHARE = book_keys(number)
-  local base = num(redis.call('HGET', BOOK, 'base'))
-  local spent = num(redis.call('HGET', BOOK, 'spent')) - base
-  local others, idle, wanted, yields = 0, 0, 0, false
-  local shares = redis.call('HGETALL', SHARE)
-  for index = 1, #shares, 2 do
-    local process = shares[index]
-    if not alive[process] then
-      redis.call('HDEL', SHARE, process)
-    elseif process ~= p.process then
-      local held, running, since = string.match(shares[index + 1], '^(%d+)|(%d+)|(%d+)$')
-      held, running, since = num(held), num(running), num(since)
-      others = others + held
-      idle = idle + math.max(0, held - running)
-      if since > 0 then wanted = 1 end
-      if since > now - WAIT and (book.since == 0 or since < book.since
-          or (since == book.since and process < p.process)) then
-        yields = true
+local function sum_ahead(book, SHARE, WAITS, sum, free)
+  -- What those need that wait for longer, up to what is free.
+  local ahead, line = 0, redis.call(
+    'ZRANGEBYSCORE', WAITS, now - WAIT, string.format('%.0f', book.since), 'WITHSCORES', 'LIMIT', 0, AHEAD)
+  for index = 1, #line, 2 do
+    local process, since = line[index], num(line[index + 1])
+    if process ~= p.process and (since < book.since or process < p.process) then
+      local share = {read_share(redis.call('HGET', SHARE, process))}
+      if num(redis.call('ZSCORE', PROCS, process)) < now - HEARD then
+        redis.call('ZREM', WAITS, process)
+        write_share(SHARE, process, share, share[1], share[2], 0, sum)
+      else
+        ahead = ahead + share[3]
       end
+      if ahead >= free then return free end
     end
   end
+  return #line == 2 * AHEAD and free or ahead
+end
+
+local rows = {}
+for number, book in ipairs(p.books) do
+  local BOOK, PART, WHEN, SHARE, LEASES, WAITS = book_keys(number)
+  local looks = p.reads or (book.claimed and book.needed > 0)
+  for _, process in ipairs(looks and redis.call('ZRANGEBYSCORE', LEASES, '-inf', now - LEASE) or {}) do
+    -- Its lease is noted every few rounds only.
+    if process ~= p.process and num(redis.call('ZSCORE', PROCS, process)) < now - LEASE then
+      drop_share(SHARE, LEASES, WAITS, process)
+    end
+  end
+  local found = redis.call('HMGET', BOOK, 'spent', 'base', 'n')
+  local base, stamp = num(found[2]), num(found[3])
+  local spent = num(found[1]) - base
+  local shares = redis.call('HMGET', SHARE, SUM, p.process)
+  local sum, mine = {read_share(shares[1])}, {read_share(shares[2])}
+  local others, idle = sum[1] - mine[1], sum[2] - math.max(0, mine[1] - mine[2])
   local held = 0
   if book.claimed then
     held = book.keep
     local free = book.limit - spent - others - held
-    if free > 0 and not yields and not settling and not book.stays then
+    if free > 0 and not settling and not book.stays then
+      local ahead, more = sum[3] - mine[3], true
+      if book.needed > 0 and ahead > 0 and ahead + book.needed > free then
+        -- There is no room for all, so that those that came later get nothing yet, and nobody more than it needs.
+        ahead, more = sum_ahead(book, SHARE, WAITS, sum, free), false
+      end
+      free = math.max(0, free - ahead)
       if free <= book.needed then
-        held = held + free
-      else
+        -- A part of what it needs is of use to the first in line alone.
+        if free == book.needed or ahead == 0 then held = held + free end
+      elseif more then
         held = held + book.needed + math.floor((free - book.needed) / (2 * math.max(1, count)))
+      else
+        held = held + book.needed
       end
     end
-    local since = 0
-    if held < book.goal then since = book.since end
-    redis.call('HSET', SHARE, p.process, string.format('%.0f|%.0f|%.0f', held, book.running, since))
-    redis.call('PEXPIRE', SHARE, DAY)
-  else
-    redis.call('HDEL', SHARE, p.process)
+    local needed = 0
+    if held < book.goal and book.since > now - WAIT then
+      needed = book.goal - held
+      redis.call('ZADD', WAITS, book.since, p.process)
+      redis.call('PEXPIRE', WAITS, DAY)
+    elseif mine[3] > 0 then
+      redis.call('ZREM', WAITS, p.process)
+    end
+    write_share(SHARE, p.process, mine, held, book.running, needed, sum)
+    if p.reads or not shares[2] then
+      redis.call('ZADD', LEASES, now, p.process)
+      redis.call('PEXPIRE', SHARE, DAY)
+      redis.call('PEXPIRE', LEASES, DAY)
+    end
+    mine[3] = needed
+  elseif shares[2] then
+    drop_share(SHARE, LEASES, WAITS, p.process)
+    sum[3], mine[3] = sum[3] - mine[3], 0
   end
-  local changed = redis.call('ZRANGEBYSCORE', WHEN, '(' .. string.format('%.0f', book.stamp), '+inf')
   local parts = {}
-  for _, process in ipairs(changed) do
-    parts[#parts + 1] = process
-    parts[#parts + 1] = num(redis.call('HGET', PART, process))
+  if p.reads or book.stamp == 0 then
+    local changed = redis.call('ZRANGEBYSCORE', WHEN, '(' .. string.format('%.0f', book.stamp), '+inf')
+    for first = 1, #changed, CHUNK do
+      local last = math.min(#changed, first + CHUNK - 1)
+      local amounts = redis.call('HMGET', PART, unpack(changed, first, last))
+      for index = first, last do
+        parts[2 * index - 1], parts[2 * index] = changed[index], num(amounts[index - first + 1])
+      end
+    end
+  else
+    stamp = book.stamp
   end
-  rows[number] = {spent, held, others, idle, wanted, base, num(redis.call('HGET', BOOK, 'n')), parts}
+  rows[number] = {spent, held, others, idle, sum[3] > mine[3] and 1 or 0, base, stamp, parts}
 end
-for index = 6 + #p.books * 4, #KEYS do redis.call('HDEL', KEYS[index], p.process) end
+for index = 6 + #p.books * 6, #KEYS, 3 do drop_share(KEYS[index], KEYS[index + 1], KEYS[index + 2], p.process) end
 
 local told = {}
-if p.known ~= count or p.turn % 8 == 0 or p.epoch ~= epoch then
+if p.reads or p.epoch ~= epoch then
+  local listed = redis.call('ZRANGEBYSCORE', PROCS, now - LEASE, '+inf', 'WITHSCORES')
   for index = 1, #listed, 2 do
     told[index] = listed[index]
     told[index + 1] = num(listed[index + 1])
@@ -221,12 +299,12 @@ return cmsgpack.pack({
   halts = redis.call('HGETALL', HALTS), rows = rows, procs = told, count = count,
 })
 """
-ROUND = Script(_HEAD + _BODY)
+ROUND = Script(_HEAD + _SHARES + _BODY)
 
 _LEAVE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
-for index = 2, #KEYS do redis.call('HDEL', KEYS[index], ARGV[1]) end
+for index = 2, #KEYS, 3 do drop_share(KEYS[index], KEYS[index + 1], KEYS[index + 2], ARGV[1]) end
 return 1
 """
-#: Gives back the shares (KEYS[2] and on) of the process ARGV[1], which ends.
-LEAVE = Script(_LEAVE)
+#: Gives back the shares of the process ARGV[1], which ends: KEYS[2] and on are `share`, `lease`, `wait` of each book.
+LEAVE = Script(_SHARES + _LEAVE)

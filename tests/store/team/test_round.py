@@ -1,5 +1,6 @@
 """Rounds of several processes over a real server: shares, booking, halts, and a server that loses data."""
 
+import random
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from router.policy.budget.guard import Halt, read_rules
 from router.policy.budget.reservations import Claim
 from router.settings import Secret, Settings
 from router.settings.declaring.shared import find_zone, parse_address
+from router.store.team import round as rounds_module
 from router.store.team.client import Refused, TeamClient, Unreachable
 from router.store.team.keys import KeyNames
-from router.store.team.round import Round, Rounds
-from router.store.team.round_script import LEASE_SECONDS, SETTLE_SECONDS
+from router.store.team.round import READ_SECONDS, Round, Rounds
+from router.store.team.round_script import HEARD_SECONDS, LEASE_SECONDS, SETTLE_SECONDS
 
 from ...patience import PATIENCE
 from .servers import Server
@@ -51,6 +53,12 @@ class World:
     def settle(self):
         """Have the first second be over, in which nothing is handed out."""
         self.client.execute("HSET", self.names.name("state"), "at", 1)
+
+    def age(self, process, seconds):
+        """Have the last round of a process be so long ago."""
+        beat = int((time.time() - seconds) * 1000)
+        for name in ("procs",), ("lease", KEY):
+            self.client.execute("ZADD", self.names.name(*name), beat, process.rounds.process)
 
     def flush(self):
         """Have the server lose all data."""
@@ -146,8 +154,7 @@ def test_the_shares_of_a_lost_process_fall_back(world):
     killed.tell(needed=LIMIT)
     other.tell(needed=500)
     assert (killed.held, other.held) == (LIMIT, 0)
-    beat = (time.time() - LEASE_SECONDS - 5) * 1000
-    world.client.execute("ZADD", world.names.name("procs"), int(beat), killed.rounds.process)
+    world.age(killed, LEASE_SECONDS + 5)
     other.tell(needed=500)
     assert other.held >= 500
     late = killed.tell(spent=300, keep=0)
@@ -200,8 +207,7 @@ def test_a_killed_process_holds_a_new_epoch_up_for_its_lease_only(world):
     world.flush()
     one.tell(keep=one.held, needed=LIMIT)
     world.settle()
-    beat = int((time.time() - LEASE_SECONDS - 5) * 1000)
-    world.client.execute("ZADD", world.names.name("procs"), beat, killed.rounds.process)
+    world.age(killed, LEASE_SECONDS + 5)
     assert not one.tell(keep=one.held, needed=LIMIT).settling
     assert one.held == LIMIT
 
@@ -212,11 +218,11 @@ def test_a_server_with_older_data_is_found_out(world):
     one, two = world.process(), world.process()
     two.tell(spent=10)
     one.tell(spent=5)
-    for name in ("book", "part", "when", "share"):
+    for name in ("book", "part", "when", "share", "lease"):
         world.client.execute("COPY", world.names.name(name, KEY), f"old:{name}")
     one.tell(spent=400)
     assert two.look().budgets[KEY].spent == 410
-    for name in ("book", "part", "when", "share"):
+    for name in ("book", "part", "when", "share", "lease"):
         world.client.execute("COPY", f"old:{name}", world.names.name(name, KEY), "REPLACE")
     world.client.execute("SET", world.names.name("turn", one.rounds.process), 1)
     assert one.tell(spent=450).budgets[KEY].spent == 460
@@ -275,11 +281,11 @@ def test_a_limit_may_change(world):
 def test_nothing_of_a_home_or_prompt_is_on_the_server(world):
     """A dump of the server has names of scopes and random names of processes, no more."""
     one = world.process("0123456789abcdef")
-    one.tell(spent=5, needed=10, halts=[halt()])
+    one.tell(spent=5, needed=2 * LIMIT, since=time.time(), halts=[halt()])
     keys = sorted(key.decode() for key in world.client.execute("KEYS", "*"))
     assert all(key.startswith("fl:{team}:") for key in keys)
     assert {key.split(":")[2] for key in keys} == {
-        *("book", "part", "when", "share", "procs", "reported", "state", "turn", "halts"),
+        *("book", "part", "when", "share", "lease", "wait", "procs", "reported", "state", "turn", "halts"),
     }
     assert all(world.client.execute("PTTL", key) > 0 for key in keys)
 
@@ -330,6 +336,101 @@ def test_who_waits_longest_goes_first(world):
     assert late.tell(needed=200, since=now - 1).budgets[KEY].held == 0
     assert early.tell(needed=200, since=now - 5).budgets[KEY].held >= 200
     assert late.tell(needed=200, since=now - 1).budgets[KEY].held <= 50
+
+
+def test_all_that_wait_are_served_at_once_where_there_is_room(world):
+    """One that waits for less long has what it needs in its first round when all that wait can be served."""
+    now = time.time()
+    holder, early, late = (world.process() for _ in range(3))
+    holder.tell(needed=LIMIT)
+    early.tell(needed=200, since=now - 5)
+    late.tell(needed=200, since=now - 1)
+    holder.tell(keep=LIMIT - 450)
+    assert late.tell(needed=200, since=now - 1).budgets[KEY].held >= 200
+    assert early.tell(needed=200, since=now - 5).budgets[KEY].held >= 200
+
+
+def test_room_is_left_for_those_that_wait_longer_alone(world):
+    """Of three that need more than there is, the second is served beside the first, and has no more than it needs."""
+    now = time.time()
+    holder, first, second, third = (world.process() for _ in range(4))
+    holder.tell(needed=LIMIT)
+    waiting = {first: now - 5, second: now - 3, third: now - 1}
+    for process, since in waiting.items():
+        process.tell(needed=200, since=since)
+    holder.tell(keep=LIMIT - 450)
+    assert third.tell(needed=200, since=now - 1).budgets[KEY].held == 0
+    assert second.tell(needed=200, since=now - 3).budgets[KEY].held == 200
+    assert first.tell(needed=200, since=now - 5).budgets[KEY].held == 200
+
+
+def test_one_that_is_cut_off_stops_nobody(world):
+    """A request whose process was not heard of for HEARD_SECONDS is not waited for; once it is heard again, it has its
+    place in the line again."""
+    now = time.time()
+    holder, gone, other = (world.process() for _ in range(3))
+    holder.tell(needed=LIMIT)
+    gone.tell(needed=200, since=now - 5)
+    other.tell(needed=200, since=now - 1)
+    holder.tell(keep=LIMIT - 200)
+    assert other.tell(needed=200, since=now - 1).budgets[KEY].held == 0
+    gone.tell(needed=200, since=now - 5, keep=0)
+    holder.tell(keep=LIMIT)
+    gone.tell(needed=200, since=now - 5)
+    world.age(gone, HEARD_SECONDS + 1)
+    holder.tell(keep=LIMIT - 200)
+    assert other.tell(needed=200, since=now - 1).budgets[KEY].held == 200
+    view = holder.look().budgets[KEY]
+    assert not view.wanted
+    gone.tell(needed=200, since=now - 5)
+    assert holder.look().budgets[KEY].wanted
+
+
+def test_the_sums_are_those_of_the_shares(world):
+    """After processes came, were killed and left, what a round counts for all is what each holds."""
+    dice = random.Random(1)
+    team = [world.process() for _ in range(5)]
+    for _ in range(80):
+        number = dice.randrange(len(team))
+        process = team[number]
+        action = dice.random()
+        if action < 0.1:
+            process.rounds.leave()
+            team[number] = world.process()
+        elif action < 0.2:
+            world.age(process, LEASE_SECONDS + 5)
+            team[number] = world.process()
+        else:
+            needed = dice.choice((0, 0, 50, 400))
+            process.tell(
+                keep=dice.choice((0, process.held)),
+                needed=needed,
+                since=time.time() - 5 * dice.random(),
+                claims=action < 0.9,
+            )
+        flat = world.client.execute("HGETALL", world.names.name("share", KEY))
+        share = dict(zip(flat[::2], flat[1::2], strict=True)) if isinstance(flat, list) else dict(flat)
+        [*summed] = map(int, share.pop(b"+", b"0|0|0").split(b"|"))
+        rows = [tuple(map(int, one.split(b"|"))) for one in share.values()]
+        held = sum(row[0] for row in rows)
+        assert summed == [held, sum(max(0, row[0] - row[1]) for row in rows), sum(row[2] for row in rows)]
+        assert held <= LIMIT
+
+
+def test_the_parts_of_all_are_read_now_and_then(world, monkeypatch):
+    """A round brings what each has spent only once READ_SECONDS for each process have passed; what a new process
+    tells is counted at once all the same."""
+    clock = [1000.0]
+    monkeypatch.setattr(rounds_module.time, "monotonic", lambda: clock[0])
+    one, two = world.process(), world.process()
+    two.tell(spent=7)
+    one.tell()
+    two.tell(spent=9)
+    assert one.look().budgets[KEY].spent == 9
+    assert list(one.rounds._books[KEY].parts.values()) == [7]
+    clock[0] += 2 * READ_SECONDS
+    one.look()
+    assert list(one.rounds._books[KEY].parts.values()) == [9]
 
 
 def test_a_new_team_settles_within_a_second(server):
