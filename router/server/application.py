@@ -58,7 +58,9 @@ class Proxy:
             return
         if request.query:
             _take_key(request, path)
-        call = calls.with_query(calls.call(path, request.fields), request.query)
+        call = calls.call(path, request.fields)
+        if call.stream:
+            call = calls.with_query(call, request.query)
         method = request.method if request.method in _VERBS else ""
         # Without the model's name: the record has that, and callers may send any number of such names.
         record = RequestRecord(self._ids.make(), time.time(), method, call.template or path)

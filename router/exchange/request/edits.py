@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from router.backends.endpoints import PLAIN
 from router.exchange.request.configured_edits import change_body, touches
 from router.net.stream import Bytes
 from router.policy.routing.routes import Route
@@ -67,9 +66,8 @@ def edit(
         notes.append("attribution stripped")
     if target.cache_marks and call.writes and entry.mark_cache is not None and entry.mark_cache(splice):
         notes.append("cache mark added")
-    endpoint = target.endpoint_for(call.protocol)
-    if endpoint is not PLAIN:
-        notes += fit_splice(splice, endpoint, entry, call.path, fields)
+    if target.endpoints:
+        notes += fit_splice(splice, target.endpoint_for(call.protocol), entry, call.path, fields)
     edited.parts = splice.parts()
     return edited
 

@@ -334,9 +334,8 @@ def _build_lines(attempt: Attempt) -> Lines:
     foreign = {line[1] for line in request.lines if line[1].startswith(target.drop_prefixes)}
     if foreign:
         drop |= foreign
-    endpoint = target.endpoint_for(context.call.protocol)
-    if endpoint.drop_headers:
-        drop |= {name.encode() for name in endpoint.drop_headers}
+    if target.endpoints:
+        drop |= {name.encode() for name in target.endpoint_for(context.call.protocol).drop_headers}
     if TURN_STATE in fields and is_foreign_state(attempt):
         drop |= {TURN_STATE}
     if keep:
