@@ -35,7 +35,8 @@ from sign import sign
 
 __all__ = ["BuildError", "build", "main", "newest_glibc", "pack", "place", "version"]
 
-ARCHIVE_LIMIT = 14 << 20
+# That of Linux is 14.0 MB, of which the fourth protocol, the clouds and the client of a team's server are 0.5.
+ARCHIVE_LIMIT = 15 << 20
 # Debian 12 and Ubuntu 24.04 have it. A release builds in an older system and asks for less.
 GLIBC = "2.36"
 
