@@ -15,7 +15,7 @@ from router.backends.known import known, text_model
 from router.cli.common.output import format_count
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, read_outbound
-from router.net.control.calls import ControlError, fetch_models, is_catalog_public, probe
+from router.net.control.calls import NO_LIST, ControlError, fetch_models, is_catalog_public, probe
 from router.settings import Secret, Settings
 from router.store.config import toml
 from router.store.home.home import Home
@@ -133,7 +133,13 @@ async def _probe_without_list(
         return ProbeResult(ok=False, text=_add_advice(text, advise(error.cause, backend)), fix="again")
     entry = known(backend.vendor)
     model = entry.models[0] if entry and entry.models else PLACEHOLDER_MODEL
-    trial = await probe_protocol(backend, key, model, find_protocols(backend, model)[0], way)
+    protocol = find_protocols(backend, model)[0]
+    trial = await probe_protocol(backend, key, model, protocol, way)
+    if error.code == NO_LIST:
+        # Nothing was asked for it.
+        took = format_seconds(trial.ms)
+        if trial.status is None and not trial.ok:
+            return ProbeResult(ok=False, text=trial.text, fix="again")
     if trial.ok or (trial.status in (400, 404, 422) and "model" in trial.text.lower()):
         accepted = ", key accepted" if key else ""
         return ProbeResult(
@@ -142,6 +148,9 @@ async def _probe_without_list(
         )
     if trial.status in (401, 403):
         return _report_refusal(backend, key, ControlError(trial.text, status=trial.status), took)
+    if entry is not None and entry.variables:
+        # Its path is certain.
+        return ProbeResult(ok=False, text=f"reached in {took}, but a request in {protocol} failed: {trial.text}")
     text = f"reached in {took}, but {backend.root} has no model list and no {backend.protocols[0]}"
     return ProbeResult(ok=False, text=_add_advice(text, await _advise_path(backend, key, way)))
 

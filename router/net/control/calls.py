@@ -22,6 +22,8 @@ from router.wire.raw.json.json_values import Json
 if TYPE_CHECKING:
     from router.wire.protocol import WireProtocol
 
+#: The code of the error for a provider that is known to have no list of models: nothing was asked of it.
+NO_LIST = "no_list"
 PAGES = 20
 MODELS = 20_000
 #: Bytes of all names of a catalog. What an upstream lists is kept, compared and listed again.
@@ -77,7 +79,7 @@ async def fetch_catalog(
     entry = known(backend.vendor)
     path = "/models" if entry is None else entry.models_path
     if not path:
-        raise ControlError(f"{host_of(backend.root)} has no list of models", status=404, code="no_list")
+        raise ControlError(f"{host_of(backend.root)} has no list of models", status=404, code=NO_LIST)
     for _ in range(PAGES):
         url = f"{backend.root}{path}{query}"
         answer = await _ask("GET", url, _make_headers(backend, key, outbound), None, timeout, outbound)

@@ -28,6 +28,19 @@ def test_a_cloud_is_saved_with_its_urls(fairlead, provider):
     assert provider.url in done.out
 
 
+def test_a_cloud_without_a_list_is_asked_for_an_answer(fairlead, provider, free_port):
+    """Its provider has no list of models: it is reached only if a request was, and its path is not doubted."""
+    away = fairlead(
+        "backend", "add", *VERTEX, "--base-url", f"http://127.0.0.1:{free_port}", "--key-stdin", stdin="sk-good"
+    )
+    assert "reached in" not in away.out
+    assert "nobody listens" in away.out or "refused" in away.out
+    there = fairlead("backend", "add", *VERTEX, "--base-url", provider.url, "--key-stdin", stdin="sk-good")
+    assert "but a request in chat failed:" in words(there.out)
+    assert "Is its path right?" not in away.out + there.out
+    assert provider.seen
+
+
 def test_variables_of_the_environment(fairlead):
     """What the cloud's own tools read needs no option; the backend goes to the documented host."""
     environ = {"AWS_REGION": "eu-west-1", "FAIRLEAD_UPSTREAM_PROXY": "http://127.0.0.1:9"}
