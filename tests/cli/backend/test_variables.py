@@ -36,7 +36,7 @@ def test_a_cloud_without_a_list_is_asked_for_an_answer(fairlead, provider, free_
     assert "reached in" not in away.out
     assert "nobody listens" in away.out or "refused" in away.out
     there = fairlead("backend", "add", *VERTEX, "--base-url", provider.url, "--key-stdin", stdin="sk-good")
-    assert "but a request in chat failed:" in words(there.out)
+    assert "but a request in messages failed:" in words(there.out)
     assert "Is its path right?" not in away.out + there.out
     assert provider.seen
 
