@@ -100,7 +100,7 @@ def _check_file(entry: os.stat_result) -> None:
     mode = stat.S_IMODE(entry.st_mode)
     if mode & ~(_OF_ROOT if entry.st_uid == 0 else _OF_USER):
         problem = f"can be read by others (mode {mode:04o})"
-        if entry.st_uid == os.geteuid():
+        if sys.platform == "win32" or entry.st_uid == os.geteuid():
             raise Unsafe(f"{problem}; mount it with 0440 or less")
         raise Unsafe(f"belongs to root and {problem}. Use a file of your own, or mount it with 0440 or less")
 
