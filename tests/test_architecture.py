@@ -70,6 +70,7 @@ SUB_ROOMS = {
     "wire/paths": {"raw", ""},
     "wire/model_lists": {"raw"},
     "wire/kept_answers": set(),
+    "wire/framings": {"raw", "errors", ""},
     "wire/headers": set(),
     "wire/errors": {"raw", "headers"},
     "wire/costs": {"raw", ""},

@@ -121,6 +121,19 @@ class FieldDefault(NamedTuple):
         return told if told in self.header_values else self.value
 
 
+class LiftedHeader(NamedTuple):
+    """A header of the caller's that a provider reads in a field of the body, which is set where the caller has not set
+    it: a list of what stands between the commas."""
+
+    #: By lower-case name.
+    header: str
+    field: str
+
+
+#: How the events of a stream are framed: as server-sent events, or in the messages of Amazon's event stream.
+Framing = Literal["sse", "aws-eventstream"]
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider serves one protocol, as far as that differs from its other protocols and from the protocol's own
     paths.
@@ -140,10 +153,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     #: Regular expression (whole match) of the names of the models that are served in this protocol; '' for all.
     models: str = ""
     set_fields: tuple[FieldDefault, ...] = ()
+    #: Fields of a request that it does not take, since their paths or headers say the same.
+    drop_fields: tuple[str, ...] = ()
+    lift_headers: tuple[LiftedHeader, ...] = ()
     #: Headers of the caller's that are not passed on, by lower-case name.
     drop_headers: tuple[str, ...] = ()
     #: A request to count holds what is counted in its own members, and in no object of its own.
     flat_counts: bool = False
+    #: It counts tokens in this protocol; where it does not, it is not asked.
+    counts: bool = True
+    framing: Framing = "sse"
+    #: Characters of `:/` that names of models have here, where these stand in the path.
+    model_characters: str = ""
 
 
 #: Stands for the model's name in a path.

@@ -22,6 +22,8 @@ from router.settings import Secret
 from router.settings.kinds import NO_KEY
 from router.upstream.credentials import auth_header
 from router.upstream.targets import Target
+from router.wire.framings import EVENTS, Framed
+from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.raw.content_coding import Decoder, Malformed, OverLimit, UnknownCoding
 from router.wire.raw.json import json_values
@@ -64,6 +66,8 @@ class Reply:
     reused: bool = False
     #: Content codings that were undone, '' for none.
     coding: str = ""
+    #: Its events came in other frames than those of `body`.
+    framed: bool = False
     #: Seconds since the request and bytes of the body that had come by then, one for each read.
     arrivals: tuple[tuple[float, int], ...] = ()
     #: Seconds from the request to the end.
@@ -99,8 +103,8 @@ class Reply:
         """The events of a stream; what follows the last blank line is none."""
         start = 0
         for behind, event in sse.parse_events(self.body):
-            # Of a coded body nothing is known of single events.
-            at = self.seconds if self.coding else self._find_time(behind)
+            # Of a coded body nothing is known of single events, and nothing of one that was unframed.
+            at = self.seconds if self.coding or self.framed else self._find_time(behind)
             data = {} if too_deep(event.data) else json_values.decode_object(event.data) or {}
             yield StreamEvent(at, event.name, data, self.body[start:behind])
             start = behind
@@ -156,7 +160,7 @@ class Client:
         they win over the usual ones. key: another key in place of the account's, '' for none. protocol: '' for a path
         of none."""
         started = trio.current_time()
-        reading = _Reading(started, limit, self._redactor)
+        reading = _Reading(started, limit, self._redactor, self._find_framing(protocol))
         lines = self._make_lines(headers or {}, body, key, protocol or None)
         target = self._target.prefix_for(protocol) + path.encode("ascii")
         with trio.move_on_after(self._seconds) as scope:
@@ -171,6 +175,10 @@ class Client:
             what = "end its answer" if reading.status else "answer"
             reading.problem = f"it did not {what} within {self._seconds:g} s"
         return reading.finish()
+
+    def _find_framing(self, protocol: str) -> Framed | None:
+        framing = self._target.endpoint_for(protocol).framing
+        return None if framing == "sse" else Framed(framing, BY_NAME[protocol].dialect)
 
     def close(self) -> None:
         """Close the connections."""
@@ -234,10 +242,11 @@ class Client:
 class _Reading:
     """An answer as it comes."""
 
-    def __init__(self, started: float, limit: int, redactor: Redactor):
+    def __init__(self, started: float, limit: int, redactor: Redactor, framed: Framed | None = None):
         self._started = started
         self._limit = limit
         self._redactor = redactor
+        self._framed = framed
         self._fields: dict[str, str] = {}
         self._body = bytearray()
         self._arrivals: list[tuple[float, int]] = []
@@ -264,6 +273,13 @@ class _Reading:
         body, coding = bytes(self._body[: self._limit]), self._fields.get("content-encoding", "")
         if coding and body:
             body = self._decode(body, coding)
+        kind = self._fields.get("content-type", "").encode("latin-1")
+        unframed = None if self._framed is None else self._framed.unframe(kind, body)
+        if unframed is not None:
+            body = unframed[0]
+            self._fields["content-type"] = EVENTS.decode("ascii")
+            if unframed[1]:
+                self.problem = self.problem or f"its event stream cannot be read: {unframed[1]}"
         body = self._redact(body)
         return Reply(
             status=self.status,
@@ -273,6 +289,7 @@ class _Reading:
             late=self.late,
             reused=self.reused,
             coding=coding if coding.lower() != "identity" else "",
+            framed=unframed is not None,
             arrivals=tuple(self._arrivals),
             seconds=trio.current_time() - self._started,
         )

@@ -25,6 +25,7 @@ from router.store.captures.format import (
     RequestLine,
 )
 from router.telemetry.accesslog import RequestRecord
+from router.wire.framings import EVENTS, Framed
 from router.wire.raw import content_coding
 
 #: Exchanges with upstreams that are kept of one request, and the bodies of upstreams that are kept of it, in bytes.
@@ -102,8 +103,9 @@ class _Head:
 class ExchangeRecord:
     """One exchange with an upstream; conforms to `net.client.recorded.ExchangeObserver`."""
 
-    def __init__(self, capture: "CaptureRecorder", backend: str, account: str):
+    def __init__(self, capture: "CaptureRecorder", backend: str, account: str, framed: Framed | None = None):
         self._capture = capture
+        self._framed, self._unframer = framed, None
         self._at = capture.elapsed()
         self._backend, self._account = backend, account
         self._method = self._target = b""
@@ -136,9 +138,16 @@ class ExchangeRecord:
         """The head of the answer has come."""
         self._status, self._reason, self._head_at = status, reason, self._capture.elapsed()
         self._head = _Head((name, value) for _, name, value in lines)
+        if self._framed is not None and not self._head.coding():
+            self._unframer = self._framed.find_unframer(dict(line[1:] for line in lines).get(b"content-type", b""))
+        if self._unframer is not None:
+            # Texts within frames could neither be read nor be searched for secrets.
+            self._head = _Head((name, EVENTS if name == b"content-type" else value) for _, name, value in lines)
 
     def note_body(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """So much of the body has come with one read."""
+        if self._unframer is not None:
+            pieces = [self._unframer.feed(b"".join(pieces))]
         body = self._body
         wanted = min(self._capture.limit, len(body.data) + sum(map(len, pieces)))
         if wanted > body.limit:
@@ -224,9 +233,9 @@ class CaptureRecorder:
             at += len(part)
         return bool(at) and (at == len(self._request) or (self._request_cut and at > len(self._request)))
 
-    def begin_exchange(self, backend: str, account: str) -> ExchangeRecord:
-        """The record of a further exchange with an upstream; those over EXCHANGES_KEPT are not written."""
-        record = ExchangeRecord(self, backend, account)
+    def begin_exchange(self, backend: str, account: str, framed: Framed | None = None) -> ExchangeRecord:
+        """The record of one more exchange; those over EXCHANGES_KEPT are not written. framed: how events are framed."""
+        record = ExchangeRecord(self, backend, account, framed)
         if len(self._exchanges) < EXCHANGES_KEPT:
             self._exchanges.append(record)
         return record

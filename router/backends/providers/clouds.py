@@ -4,7 +4,7 @@ A cloud serves one model in one protocol, and another in another; `Endpoint.mode
 from one of its services to the next, and are sent as the user writes them.
 """
 
-from router.backends import ANTHROPIC, Endpoint, FieldDefault, Known, Variable
+from router.backends import ANTHROPIC, Endpoint, FieldDefault, Known, LiftedHeader, Variable
 from router.backends.profile import LOCAL_SAMPLING, Profile
 
 _CLAUDE = r"(?:.*[./])?claude.*"
@@ -43,6 +43,15 @@ _ANTHROPIC = ("anthropic-workspace-id", "anthropic-organization-id", "anthropic-
 _BEDROCK_KEYS = ("AWS_BEARER_TOKEN_BEDROCK",)
 _AZURE_COMMAND = "az account get-access-token --resource https://ai.azure.com --query accessToken -o tsv"
 
+_RUNTIME_HOSTS = (
+    ("cn-.*", "bedrock-runtime.{region}.amazonaws.com.cn"),
+    ("eusc-.*", "bedrock-runtime.{region}.amazonaws.eu"),
+    (".*", "bedrock-runtime.{region}.amazonaws.com"),
+)
+_RUNTIME_KEY = (
+    "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
+    "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
+)
 _BARE = "here names have no region in front, as in anthropic.claude-opus-5; the name may be one of bedrock"
 _PROFILE = (
     "on-demand throughput isn",
@@ -107,11 +116,7 @@ CLOUD_PROVIDERS = (
         protocols=("messages", "chat", "responses"),
         variables={"region": _REGION},
         host_variable="region",
-        hosts=(
-            ("cn-.*", "bedrock-runtime.{region}.amazonaws.com.cn"),
-            ("eusc-.*", "bedrock-runtime.{region}.amazonaws.eu"),
-            (".*", "bedrock-runtime.{region}.amazonaws.com"),
-        ),
+        hosts=_RUNTIME_HOSTS,
         endpoints={
             "messages": Endpoint(root="https://{host}/anthropic/v1", models=_CLAUDE),
             "chat": Endpoint(models=_NOT_CLAUDE),
@@ -123,20 +128,65 @@ CLOUD_PROVIDERS = (
         key_variables=_BEDROCK_KEYS,
         key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
-        key_needs=(
-            "Its key is a Bedrock API key (ABSK…, bedrock-api-key-…), not an access key id. Whom it stands for needs "
-            "bedrock:CallWithBearerToken and bedrock:InvokeModel, and the model must be enabled in the region"
-        ),
+        key_needs=_RUNTIME_KEY,
         profile=Profile(),
         error_hints=(
             _PROFILE,
             (
                 "model identifier is invalid",
                 "here models are inference profiles, such as us.anthropic.claude-opus-5; the name may be one of "
-                "bedrock-mantle, which has no region in front",
+                "bedrock-mantle, which has no region in front, and Claude before version 5 may be served by "
+                "bedrock-invoke alone",
             ),
         ),
         source="https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html",
+    ),
+    # The runtime's older way to ask a model, which serves every Claude; its Messages endpoint has the newest alone.
+    Known(
+        name="bedrock-invoke",
+        title="Amazon Bedrock (InvokeModel)",
+        root="https://{host}/model",
+        protocols=("messages",),
+        variables={"region": _REGION},
+        host_variable="region",
+        hosts=_RUNTIME_HOSTS,
+        endpoints={
+            "messages": Endpoint(
+                path="/{model}/invoke",
+                stream_path="/{model}/invoke-with-response-stream",
+                # A version stands behind a colon, and a profile of the user's own is named by its ARN.
+                model_characters=":/",
+                # As Anthropic's own client has it there.
+                drop_fields=("stream",),
+                set_fields=(
+                    FieldDefault("anthropic_version", "bedrock-2023-05-31", "anthropic-version", ("2026-10-21",)),
+                ),
+                lift_headers=(LiftedHeader("anthropic-beta", "anthropic_beta"),),
+                drop_headers=("anthropic-version",),
+                # Its counts are another call, which does not know profiles.
+                counts=False,
+                framing="aws-eventstream",
+            ),
+        },
+        # Of the answer inside the frames: a caller's own would ask for events that are not framed.
+        set_headers=(("accept", "application/json"),),
+        auth_header="bearer",
+        own_prefixes=_AMAZON,
+        models_path="",
+        key_variables=_BEDROCK_KEYS,
+        key_cloud="aws:bedrock",
+        key_prefixes=("ABSK", "bedrock-api-key-"),
+        key_needs=_RUNTIME_KEY,
+        profile=Profile(),
+        error_hints=(
+            _PROFILE,
+            (
+                "model identifier is invalid",
+                "here models are inference profiles, such as us.anthropic.claude-sonnet-4-20250514-v1:0, or ARNs; the "
+                "name may be one of bedrock-mantle, which has no region in front",
+            ),
+        ),
+        source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html",
     ),
     Known(
         name="bedrock-mantle",

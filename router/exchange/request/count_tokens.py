@@ -28,7 +28,7 @@ async def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     context, record = attempt.context, attempt.context.record
     plan = _make_plan(attempt)
     counting = BY_NAME[plan.spoken].count
-    if counting is not None:
+    if counting is not None and attempt.target.endpoint_for(plan.spoken).counts:
         plan.path = BY_NAME[plan.spoken].fill_path(counting.path, plan.ctx.model)
         arguments = (body, plan, context.call, attempt.route, attempt.target)
         large = is_much(body)

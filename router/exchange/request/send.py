@@ -1,6 +1,6 @@
 """Sends a request to the account of an attempt, and waits for the head of its answer."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from router.exchange.request.translation import is_rewritten, translate_request,
 from router.exchange.request.turn_state import TURN_STATE, is_foreign_state, remember_state
 from router.exchange.request.unseal import unseal_compactions
 from router.exchange.upstream_response.error_peek import peek_body
+from router.exchange.upstream_response.unframed import unframe
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.recorded import RecordedExchange
 from router.net.headers import Lines, apply_changes, filter_request, parse_connection
@@ -29,6 +30,7 @@ from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
 from router.telemetry.trace_context import is_listed, make_lines
+from router.wire.framings import Framed
 from router.wire.paths.upstream import build_url
 from router.wire.protocols import BY_NAME
 from router.wire.raw.json.top_level import Top, peek
@@ -62,6 +64,9 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
             return False
         return await _send_translated(attempt, deadline, body.data)
     target = attempt.target
+    if context.call.counts and not target.endpoint_for(context.call.protocol).counts:
+        attempt.upstream = await estimate_count(attempt, body.data)
+        return False
     stored = context.call.entry.stored
     if stored is not None and context.facts.owner is None:
         stored.check_passed_through(body.top, attempt.route.backend.name)
@@ -128,12 +133,21 @@ def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
         target=target,
         probe=probe,
         notes=notes,
-        fields=attempt.context.request.fields,
+        fields=_change_fields(attempt),
         taken=lambda: facts.find(route.backend.name, route.model or "").facts.efforts,
     )
     if notes:
         attempt.context.record.note(*notes)
     return edited
+
+
+def _change_fields(attempt: Attempt) -> Mapping[bytes, bytes]:
+    """The fields of the request's head with the configured changes."""
+    fields, changes = attempt.context.request.fields, attempt.changes
+    if not changes:
+        return fields
+    changed = {name: line[2] for name, line in changes.items() if line is not None}
+    return {**{name: value for name, value in fields.items() if name not in changes}, **changed}
 
 
 async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) -> bool:
@@ -240,6 +254,7 @@ async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) 
             admission.check_billing(attempt)
             remember_state(attempt)
             deadline.reach_head()
+            _unframe(attempt)
             return
         except UpstreamDisconnected:
             sent = SendResult(reused=upstream.reused, answered=upstream.answered, written=upstream.written)
@@ -249,6 +264,20 @@ async def send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) 
             upstream.drop()
             attempt_record.error, attempt_record.done = rule.error, "retried"
             fresh = True
+
+
+def _unframe(attempt: Attempt) -> None:
+    """Have the answer read as server-sent events, whatever its provider frames them in. Raises BadGateway."""
+    framed = _find_framing(attempt)
+    if framed is not None:
+        attempt.upstream = unframe(attempt.upstream, framed, attempt.memory.hold)
+
+
+def _find_framing(attempt: Attempt) -> Framed | None:
+    """How the provider frames the events of a stream; None for server-sent events."""
+    protocol = attempt.context.call.protocol if attempt.plan is None else attempt.plan.spoken
+    framing = attempt.target.endpoint_for(protocol).framing
+    return None if protocol is None or framing == "sse" else Framed(framing, BY_NAME[protocol].dialect)
 
 
 def _build_target(attempt: Attempt) -> bytes:
@@ -295,7 +324,9 @@ async def _open_exchange(
     if context.capture is None:
         upstream = UpstreamExchange(connections, connection)
     else:
-        observer = context.capture.begin_exchange(context.record.backend, context.record.account)
+        observer = context.capture.begin_exchange(
+            context.record.backend, context.record.account, _find_framing(attempt)
+        )
         upstream = RecordedExchange(connections, connection, observer)
     attempt.upstream = upstream
     elapsed = now - context.request.arrived

@@ -244,6 +244,7 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
         target=target,
         probe=False,
         notes=notes,
+        fields={name.lower().encode(): value.encode() for name, value in sent.headers.items()},
         taken=lambda: plan.ctx.efforts,
     )
     return edited, sent.usage, notes
@@ -263,8 +264,6 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
     left_out = target.endpoint_for(plan.spoken).drop_headers
     told = {name: value for name, value in plan.headers.items() if name.lower() not in left_out}
     out += [(name.encode(), name.encode(), value.encode()) for name, value in told.items()]
-    out += target.set_headers
-    if attempt.changes:
-        out = apply_changes(out, attempt.changes)
+    out = apply_changes(out, {**{line[1]: line for line in target.set_headers}, **(attempt.changes or {})})
     auth = target.auth_for(plan.spoken)
     return [*out, auth] if auth is not None else out

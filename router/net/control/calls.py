@@ -177,6 +177,7 @@ async def probe_stream(
 ) -> StreamTimes:
     """Send a small request for a stream; returns how it came. Raises ControlError, for an answer that is no stream with
     the code `no_stream`."""
+    from router.wire.framings import Framed
     from router.wire.protocols import BY_NAME
 
     entry = BY_NAME[protocol]
@@ -189,6 +190,11 @@ async def probe_stream(
     if not 200 <= answer.status < 300:
         raise read_refusal(answer, url, key)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    framed = Framed(find_endpoint(backend, protocol).framing, entry.dialect).unframe(
+        kind.encode("latin-1"), answer.body
+    )
+    if framed is not None:
+        answer, kind = answer._replace(body=framed[0]), "text/event-stream"
     if kind != "text/event-stream":
         check_not_html(answer, url)
         said = f"{urlsplit(url).netloc} was asked for a stream and sent {clean(kind, 60) or 'an answer without a type'}"

@@ -16,6 +16,7 @@ from router.wire import calls
 PROVIDERS: Mapping[str, str] = {
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
+    "bedrock-invoke": "aws.bedrock",
     "bedrock-mantle": "aws.bedrock",
     "claude-aws": "aws.bedrock",
     "claude-gcp": "gcp.vertex_ai",

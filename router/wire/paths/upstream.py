@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
 from router.backends import MODEL, Endpoint
 from router.backends.endpoints import below_version
 from router.errors import BadRequest
-from router.wire.protocol import WireProtocol, fill_model
+from router.wire.protocol import WireProtocol
 from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.splice import Splice
 
@@ -43,7 +44,7 @@ def build_path(endpoint: Endpoint, entry: WireProtocol, path: str, model: str | 
     """The path below a root of the version that the path has. Raises BadRequest for a model's name that cannot stand in
     one."""
     template = find_template(endpoint, entry, path, stream=stream)
-    below = place_model(template, model) if MODEL in template else template or below_version(path)
+    below = place_model(template, model, endpoint) if MODEL in template else template or below_version(path)
     return f"{below}?{entry.stream_query}" if stream and entry.stream_query and "?" not in below else below
 
 
@@ -63,28 +64,32 @@ def build_url(
     if not template:
         url = entry.join_root(root, path)
     else:
-        url = root + (place_model(template, model) if MODEL in template else template)
+        url = root + (place_model(template, model, endpoint) if MODEL in template else template)
     return f"{url}?{entry.stream_query}" if query and stream and entry.stream_query and "?" not in url else url
 
 
-def place_model(template: str, model: str | None) -> str:
-    """A path with the model's name in the place of MODEL. Raises BadRequest for a name that cannot stand there."""
+def place_model(template: str, model: str | None, endpoint: Endpoint) -> str:
+    """A path with the model's name in the place of MODEL, percent-encoded but for an @ and a colon: some providers name
+    a version behind one. Raises BadRequest for a name that cannot stand there."""
     if not model:
         raise BadRequest("The request names no model, and this backend has the model's name in the path.")
-    if _UNFIT.search(model) or model.strip(".") == "":
+    taken = endpoint.model_characters
+    plain = model.translate({ord(character): None for character in taken}) if taken else model
+    if _UNFIT.search(plain) or any(not part.strip(".") for part in model.split("/")):
+        refused = " ".join(character for character in "/:?#%" if character not in taken)
         raise BadRequest(
-            f"The model {ascii(model)[:80]} cannot stand in the path of this backend: a name has none of / : ? # % and "
+            f"The model {ascii(model)[:80]} cannot stand in the path of this backend: a name has none of {refused} and "
             "no space."
         )
-    return fill_model(template, model)
+    return template.replace(MODEL, quote(model, safe="@:"))
 
 
 def fit_splice(
     splice: Splice, endpoint: Endpoint, entry: WireProtocol, path: str, fields: Mapping[bytes, bytes] | None = None
 ) -> list[str]:
-    """Change a body for the provider: the model that its path names is taken out, and fields that it needs are set
-    where they are absent. fields: the caller's headers by lower-case name. Returns notes for the record. Raises
-    BadRequest for a body with doubled keys."""
+    """Change a body for the provider: the model that its path names and fields that it does not take are taken out, and
+    fields that it needs are set where they are absent. fields: the request's headers by lower-case name. Returns notes
+    for the record. Raises BadRequest for a body with doubled keys."""
     notes: list[str] = []
     if "model" in splice and MODEL in find_template(endpoint, entry, path, stream=False):
         splice.drop("model")
@@ -98,11 +103,28 @@ def fit_splice(
         if default.name not in splice:
             splice.put(default.name, _encode(default.choose(fields or {})))
             notes.append(f"field {default.name} set")
+    for name in endpoint.drop_fields:
+        if name in splice:
+            splice.drop(name)
+            notes.append(f"field {name} left out")
+    for lifted in endpoint.lift_headers:
+        values = _split_values((fields or {}).get(lifted.header.encode(), b""))
+        if values and lifted.field not in splice:
+            splice.put(lifted.field, _encode(values))
+            notes.append(f"field {lifted.field} set from the header {lifted.header}")
     return notes
+
+
+def _split_values(header: bytes) -> list[str]:
+    """What stands between the commas of a header."""
+    return [part for one in header.decode("latin-1").split(",") if (part := one.strip())]
 
 
 def fit_object(body: Json, endpoint: Endpoint, entry: WireProtocol, path: str) -> Json:
     """As `fit_splice`, for a body that fairlead makes itself."""
-    drops = MODEL in find_template(endpoint, entry, path, stream=False)
-    kept = {name: value for name, value in body.items() if not (drops and name == "model")}
+    dropped = {
+        *endpoint.drop_fields,
+        *(("model",) if MODEL in find_template(endpoint, entry, path, stream=False) else ()),
+    }
+    kept = {name: value for name, value in body.items() if name not in dropped}
     return {**{default.name: default.value for default in endpoint.set_fields}, **kept}
