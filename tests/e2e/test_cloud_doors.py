@@ -13,6 +13,8 @@ from .processes import Proxy, backend
 
 KEY = "cloud-key-0123456789"
 PLACE = "/v1/projects/p-1/locations/global"
+HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc1"
 ALL = ["messages", "chat", "responses"]
 OPTIONS = {"api_key": "fairlead", "max_retries": 0, "timeout": 20}
 #: Backend -> its fake, its root, the roots of protocols that have others, and what its root is made of.
@@ -28,6 +30,7 @@ CLOUDS = {
         {"project": "p-1", "location": "global"},
     ),
     "bedrock": (BedrockUpstream, "/openai/v1", {"messages": "/anthropic/v1"}, {"region": "us-east-1"}),
+    "bedrock-invoke": (BedrockUpstream, "/model", {}, {"region": "us-east-1"}),
     "bedrock-mantle": (MantleUpstream, "/v1", {"messages": "/anthropic/v1"}, {"region": "us-east-1"}),
     "foundry": (AzureUpstream, "/openai/v1", {"messages": "/anthropic/v1"}, {"resource": "my-resource"}),
     "azure": (AzureUpstream, "/openai/v1", {}, {"resource": "my-resource"}),
@@ -39,6 +42,8 @@ MODELS = [
     ("vertex", "gemini-3.8-flash", "gemini"),
     ("bedrock", "us.anthropic.claude-opus-5", "messages"),
     ("bedrock", "us.openai.gpt-5.6-sol", ""),
+    ("bedrock-invoke", HAIKU, "messages invoke"),
+    ("bedrock-invoke", ARN, "messages invoke"),
     ("bedrock-mantle", "anthropic.claude-opus-5", "messages"),
     ("bedrock-mantle", "openai.gpt-oss-120b", ""),
     ("foundry", "my-claude", "messages"),
@@ -64,6 +69,7 @@ def proxy(tmp_path_factory, clouds):
     for name, (_, root, roots, variables) in CLOUDS.items():
         url = clouds[name].url
         protocols = [*(one for one in ALL if one != "messages" or name != "azure"), *({"gemini"} & {*roots})]
+        protocols = ["messages"] if name == "bedrock-invoke" else protocols
         made = backend(name, url + root, protocols=protocols, vendor=name, auth="key", key=KEY)
         backends.append(made | {"roots": {one: url + path for one, path in roots.items()}, "variables": variables})
     with Proxy(tmp_path_factory.mktemp("doors"), backends=backends, settings={"FAIRLEAD_DEMO": "off"}) as running:
@@ -151,6 +157,7 @@ def test_counts(proxy, clouds, name, model):
         ("vertex", "claude-2", 200),
         ("vertex", "no-claude", 404),
         ("bedrock", "anthropic.claude-opus-5", 400),
+        ("bedrock-invoke", "anthropic.claude-opus-5", 400),
         ("bedrock-mantle", "us.anthropic.claude-opus-5", 400),
         ("azure", "gpt-5", 404),
     ],
@@ -165,4 +172,35 @@ def test_names_of_other_doors(proxy, name, model, status):
         with pytest.raises(anthropic.APIStatusError) as caught:
             client.messages.create(**asked)
     assert caught.value.status_code == status
-    assert model in str(caught.value) or "does not exist" in str(caught.value)
+    assert any(said in str(caught.value) for said in (model, "does not exist", "identifier is invalid"))
+
+
+def test_a_count_at_invoke_model(proxy, clouds):
+    """It is estimated: the service's own counts are another call, which knows no profiles."""
+    clouds["bedrock-invoke"].seen.clear()
+    with anthropic.Anthropic(base_url=f"http://127.0.0.1:{proxy.port}", **OPTIONS) as client:
+        messages = [{"role": "user", "content": "Hi, how do you do?"}]
+        assert 0 < client.messages.count_tokens(model=f"bedrock-invoke:{HAIKU}", messages=messages).input_tokens < 99
+    assert clouds["bedrock-invoke"].seen == []
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("model", [HAIKU, ARN], ids=["profile", "arn"])
+def test_what_the_vendors_client_sends(proxy, clouds, model, streamed):
+    """What leaves for InvokeModel is what Anthropic's own client of it sends for the same call: path, body, and the
+    headers that count."""
+    pytest.importorskip("botocore.eventstream")
+    up = clouds["bedrock-invoke"]
+    up.seen.clear()
+    asked = {"max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}], "stream": streamed}
+    asked |= {"betas": ["a-1", "b-2"], "extra_headers": {"anthropic-version": "2026-10-21"}}
+    theirs = {**asked, "extra_headers": {}}
+    with anthropic.AnthropicBedrock(aws_region="us-east-1", base_url=up.url, **{**OPTIONS, "api_key": KEY}) as client:
+        list(client.beta.messages.create(model=model, **theirs))
+    with anthropic.Anthropic(base_url=f"http://127.0.0.1:{proxy.port}", **OPTIONS) as client:
+        list(client.beta.messages.create(model=f"bedrock-invoke:{model}", **asked))
+    wanted, found = up.seen
+    assert (found.method, found.target) == (wanted.method, wanted.target)
+    assert found.json() == wanted.json()
+    for name in ("accept", "content-type", "authorization", "anthropic-beta", "anthropic-version", "x-api-key"):
+        assert found.fields.get(name) == wanted.fields.get(name), name

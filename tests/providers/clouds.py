@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from ..clients.model import DONE, write_answer
+from .event_frames import KIND, write_events
 from .gemini.errors import Refused
 from .gemini.fields import check_body
 from .gemini.models import find_model
@@ -66,7 +67,7 @@ class Cloud(Server):
             raise self.refuse("", 404, f"no such path: {asked.path}")
         except Refused as refusal:
             self.refused.append((asked, str(refusal)))
-            out.whole(refusal.code, refusal.body)
+            out.whole(refusal.code, refusal.body, getattr(refusal, "fields", ()))
 
     def _serve(self, door, place, asked, out):
         self.check_key(door, asked)
@@ -122,9 +123,9 @@ class Cloud(Server):
         return _shaped(code, message, {"error": {"message": message, "type": "invalid_request_error", "code": None}})
 
 
-def _shaped(code, message, body):
+def _shaped(code, message, body, fields=()):
     refusal = Refused(code, message)
-    refusal.body = body
+    refusal.body, refusal.fields = body, fields
     return refusal
 
 
@@ -196,9 +197,10 @@ class VertexUpstream(Cloud):
 
 
 class BedrockUpstream(Cloud):
-    """Bedrock's runtime with the Messages and OpenAI endpoints; Claude by its inference profiles."""
+    """Bedrock's runtime with the Messages and OpenAI endpoints, and InvokeModel; Claude by its inference profiles."""
 
     doors = (
+        ("messages invoke", "/model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stream)"),
         ("messages", "/anthropic/v1/messages"),
         ("chat", "/openai/v1/chat/completions"),
         ("responses", "/openai/v1/responses"),
@@ -208,6 +210,7 @@ class BedrockUpstream(Cloud):
         "Invocation of model ID {} with on-demand throughput isn't supported. Retry your request with the ID or ARN of "
         "an inference profile that contains this model."
     )
+    _ARN = r"arn:aws:bedrock:us-east-1:\d{12}:application-inference-profile/[a-z0-9]+"
     region, service = "us-east-1", "bedrock"
 
     def check_key(self, door, asked):
@@ -232,7 +235,44 @@ class BedrockUpstream(Cloud):
     def _denied(self, message):
         return _shaped(403, message, {"message": message})
 
+    def _invalid(self, message):
+        kind = "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/"
+        return _shaped(400, message, {"message": message}, [("x-amzn-ErrorType", kind)])
+
+    def _check_invoke(self, place, asked, body):
+        """The model stands in the path, as one segment; its version, and betas, in the body."""
+        if asked.target.count("/") != 3 or not re.fullmatch(f"{self._CLAUDE}|{self._ARN}", place["model"]):
+            raise self._invalid("The provided model identifier is invalid.")
+        if asked.fields.get("accept") not in ("application/json", "*/*", None):
+            raise self._invalid(f"The requested MIME type {asked.fields['accept']} is not supported.")
+        for name in ("model", "stream"):
+            if name in body:
+                raise self._invalid(f"Malformed input request: {name}: Extra inputs are not permitted")
+        if "anthropic-version" in asked.fields:
+            raise self._invalid("anthropic-version: the header is not taken here")
+        if body.pop("anthropic_version", None) not in ("bedrock-2023-05-31", "2026-10-21"):
+            raise self._invalid("anthropic_version: Field required")
+        if ",".join(body.pop("anthropic_beta", ())) != asked.fields.get("anthropic-beta", "").replace(" ", ""):
+            raise self._invalid("anthropic_beta: not those of the header")
+        return place["model"]
+
+    def write(self, door, place, asked, body, out):
+        if door != "messages invoke":
+            super().write(door, place, asked, body, out)
+            return
+        streamed = place["verb"] != "invoke"
+        model = SimpleNamespace(protocol="messages", calls_now=lambda asked: False)
+        data, kind = write_answer(model, {**body, "stream": streamed})
+        if not streamed:
+            out.whole(200, data, kind=kind)
+            return
+        out.begin(kind=KIND)
+        out.send(b"".join(write_events(data)))
+        out.end()
+
     def check(self, door, place, asked, body):
+        if door == "messages invoke":
+            return self._check_invoke(place, asked, body)
         model = body.get("model", "")
         if not door.startswith("messages"):
             if "claude" in model:

@@ -15,6 +15,8 @@ from .clouds import AzureUpstream, BedrockUpstream, MantleUpstream, VertexUpstre
 
 KEY = "cloud-key-0123456789"
 PROFILE, BARE = "us.anthropic.claude-opus-5", "anthropic.claude-opus-5"
+VERSION = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc1"
 ASKED = {"max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
 OPTIONS = {"max_retries": 0, "timeout": 20}
 
@@ -29,6 +31,12 @@ def vertex(up):
 def bedrock(up):
     """The plain client, as Amazon's page on the Messages endpoint has it: the key as a Bearer."""
     return anthropic.Anthropic(auth_token=KEY, api_key=None, base_url=f"{up.url}/anthropic", **OPTIONS)
+
+
+def invoke(up):
+    """The client of InvokeModel, whose streams are no server-sent events."""
+    pytest.importorskip("botocore.eventstream")
+    return anthropic.AnthropicBedrock(api_key=KEY, aws_region="us-east-1", base_url=up.url, **OPTIONS)
 
 
 def mantle(up):
@@ -46,6 +54,8 @@ def foundry(up):
 CLAUDES = {
     "vertex": (VertexUpstream, vertex, "claude-opus-4-5@20251101"),
     "bedrock": (BedrockUpstream, bedrock, PROFILE),
+    "invoke": (BedrockUpstream, invoke, VERSION),
+    "arn": (BedrockUpstream, invoke, ARN),
     "mantle": (MantleUpstream, mantle, BARE),
     "foundry": (AzureUpstream, foundry, "my-claude"),
 }
@@ -59,7 +69,7 @@ def test_claude(name):
         assert client.messages.create(model=model, **ASKED).content[0].text == DONE
         with client.messages.stream(model=model, **ASKED) as stream:
             assert stream.get_final_text() == DONE
-        if name != "bedrock":
+        if name in ("vertex", "mantle", "foundry"):
             assert client.messages.count_tokens(model=model, messages=ASKED["messages"]).input_tokens == 7
         assert up.refused == []
         assert not up.broken
@@ -85,6 +95,29 @@ def test_the_plain_client_on_vertex():
                 client.messages.create(model="m", **ASKED)
             with pytest.raises(anthropic.BadRequestError, match="anthropic-version"):
                 client.post(base, body={"model": "m", **ASKED}, cast_to=object)
+
+
+@pytest.mark.parametrize(("betas", "taken"), [((), True), (("a-1", "b-2"), True), (("a-1",), False)])
+def test_betas_of_invoke_model(betas, taken):
+    """They stand in the body too, as the client has them there."""
+    with BedrockUpstream(KEY) as up, invoke(up) as client:
+        more = {"extra_body": {"anthropic_beta": []}} if not taken else {}
+        ask = {"model": VERSION, **ASKED, "betas": betas, **more} if betas else {"model": VERSION, **ASKED}
+        if taken:
+            assert client.beta.messages.create(**ask).content[0].text == DONE
+            return
+        with pytest.raises(anthropic.BadRequestError, match="anthropic_beta"):
+            client.beta.messages.create(**ask)
+
+
+def test_the_plain_client_at_invoke_model():
+    """A request in Anthropic's own form is not taken there."""
+    with (
+        BedrockUpstream(KEY) as up,
+        anthropic.Anthropic(auth_token=KEY, api_key=None, base_url=up.url, **OPTIONS) as client,
+        pytest.raises(anthropic.BadRequestError, match="Extra inputs"),
+    ):
+        client.post(f"{up.url}/model/{VERSION}/invoke", body={"model": VERSION, **ASKED}, cast_to=object)
 
 
 def test_gemini_on_vertex():
