@@ -58,6 +58,7 @@ TABLE = [
             "responses": (f"{RUNTIME}/openai/v1/responses", BEARER),
         },
     ),
+    ("bedrock-invoke", AWS, {"messages": (f"{RUNTIME}/model/m/invoke", BEARER)}),
     (
         "bedrock-mantle",
         AWS,
@@ -407,6 +408,44 @@ def test_a_name_that_would_change_the_path_is_refused(model):
     entry = BY_NAME["messages"]
     with pytest.raises(BadRequest):
         build_path(find_endpoint(make("vertex"), "messages"), entry, entry.path, model, stream=False)
+
+
+@pytest.mark.parametrize("model", ["", "a?b", "a#b", "a%2fb", "a b", "a\x00", "a\\b", "..", "a/..", "/a", "a/", "a//b"])
+def test_a_name_at_invoke_model_is_one_segment(model):
+    """A version's colon stays and an ARN's slash is escaped, so that a name is one segment; others are refused."""
+    endpoint, entry = find_endpoint(make("bedrock-invoke"), "messages"), BY_NAME["messages"]
+    arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.claude-x-v1:0"
+    path = build_path(endpoint, entry, entry.path, arn, stream=True)
+    assert path == f"/{arn.replace('/', '%2F')}/invoke-with-response-stream"
+    with pytest.raises(BadRequest):
+        build_path(endpoint, entry, entry.path, model, stream=False)
+
+
+def test_the_body_for_invoke_model():
+    """The model and the stream leave it, the version and the betas of the header stand in it unless the caller has set
+    them there; all else stays."""
+    endpoint, entry = find_endpoint(make("bedrock-invoke"), "messages"), BY_NAME["messages"]
+    fields = {b"anthropic-beta": b"a-1, b-2,,", b"anthropic-version": b"2023-06-01"}
+    body = b'{"model":"m", "stream":true,"messages":[ ]}'
+    splice = Splice(body, peek(body))
+    notes = fit_splice(splice, endpoint, entry, entry.path, fields)
+    made = b'{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["a-1","b-2"], "messages":[ ]}'
+    assert b"".join(splice.parts()).replace(b"{,", b"{") == made.replace(b"], ", b"],")
+    assert notes[-1] == "field anthropic_beta set from the header anthropic-beta"
+    own = b'{"anthropic_version":"x","anthropic_beta":[],"messages":[]}'
+    splice = Splice(own, peek(own))
+    assert fit_splice(splice, endpoint, entry, entry.path, fields) == []
+    assert b"".join(splice.parts()) == own
+    assert fit_object({"model": "m", "stream": True, "max_tokens": 1}, endpoint, entry, entry.path) == {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 1,
+    }
+
+
+def test_a_url_of_invoke_model():
+    """The URL without a path is that of the runtime's newer endpoints; `/model` is this one's."""
+    assert vendor_of(api_root(f"{RUNTIME}/model")) == "bedrock-invoke"
+    assert vendor_of(api_root(RUNTIME)) == "bedrock"
 
 
 @pytest.mark.parametrize(

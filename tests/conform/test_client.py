@@ -17,12 +17,13 @@ from router.upstream.targets import targets_of
 from ..local_servers import listening, send_slowly, send_without_end, stay_silent
 from ..net.peers import scripted
 from ..patience import PATIENCE
+from ..providers.event_frames import KIND, write_event
 from .benches import KEY, make_backend
 
 
-def send(root, method="GET", path="/x", *, seconds=5.0, headers=None, times=1, **options):
+def send(root, method="GET", path="/x", *, seconds=5.0, headers=None, times=1, vendor="", **options):
     """The last reply to a request that is sent `times` times."""
-    target = targets_of(make_backend(root), Settings(), Credentials({}, OwnKeys()), DIRECT)[0]
+    target = targets_of(make_backend(root, vendor=vendor), Settings(), Credentials({}, OwnKeys()), DIRECT)[0]
     client = Client(target, headers or {}, seconds=seconds)
 
     async def run():
@@ -142,3 +143,16 @@ def test_a_repeated_key_is_taken_out(spell):
     assert KEY[:12].encode() not in reply.body
     assert KEY[:12].encode().hex().encode() not in reply.body
     assert reply.status == 400
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_stream_in_other_frames(cut):
+    """Its events are read as those of any stream; one that is cut says so."""
+    data = write_event(b'{"type":"message_start"}') + write_event(b'{"type":"message_stop"}')
+    with scripted() as peer:
+        peer.answers["/v1/x"] = (200, {"content-type": KIND}, data[: len(data) - cut])
+        reply = send(peer.root, "POST", body=b"{}", protocol="messages", vendor="bedrock-invoke")
+    assert (reply.is_stream, reply.framed, reply.coding) == (True, True, "")
+    names = [event.name for event in reply.iter_events()]
+    assert names == ["message_start", "message_stop"][: 2 - cut]
+    assert reply.problem == ("its event stream cannot be read: it ends within an event" if cut else "")

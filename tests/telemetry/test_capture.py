@@ -10,6 +10,10 @@ from router.store.captures.folder import BODY_KEPT, BODY_LIMIT
 from router.store.captures.format import decode, encode
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.capture import EXCHANGES_KEPT, UPSTREAM_KEPT, CaptureRecorder
+from router.wire.framings import Framed
+from router.wire.protocols import BY_NAME
+
+from ..providers.event_frames import KIND, write_event
 
 STREAM = [(b"Content-Type", b"content-type", b"text/event-stream")]
 
@@ -55,6 +59,23 @@ def test_chunks_are_as_they_came(pieces, secret):
     whole = b"".join(pieces)
     if not secret and whole.decode("utf-8", "replace").encode() == whole:
         assert [data for _, data in body.split()] == pieces
+
+
+def test_a_framed_stream_can_be_read():
+    """A stream in other frames is written as server-sent events: within frames its secrets would not be found."""
+    recorder = CaptureRecorder(Clock(), 10.0)
+    exchange = recorder.begin_exchange("box", "main", Framed("aws-eventstream", BY_NAME["messages"].dialect))
+    exchange.note_request(b"POST", b"/v1/x", STREAM, (b"{}",))
+    exchange.note_head(200, b"OK", [(b"Content-Type", b"content-type", KIND.encode())])
+    data = write_event(b'{"type":"ping"}') + write_event(b'{"type":"text","text":"hunter22"}')
+    for at in range(0, len(data), 9):
+        exchange.note_body([data[at : at + 9]])
+    exchange.note_end("")
+    [line] = finished(recorder).exchanges
+    assert dict(line.answer.headers)["content-type"].startswith("text/event-stream")
+    assert line.answer.body.text.startswith('event: ping\ndata: {"type":"ping"}\n\nevent: text\n')
+    assert "hunter22" not in line.answer.body.text
+    assert line.answer.body.text.endswith("\n\n")
 
 
 def test_the_same_body_is_written_once():

@@ -59,6 +59,7 @@ LEFT = {
 }
 # The ways in which LiteLLM asks Bedrock, in front of the model's name.
 _BEDROCK_WAYS = ("converse", "converse_like", "invoke", "mantle")
+_INVOKE = "invoke"
 
 
 class CloudDeployment(NamedTuple):
@@ -84,6 +85,8 @@ def read_cloud(
     told = {name: str(params[one]).strip() for one, name in _VARIABLES.items() if params.get(one)}
     given = {name: text for name, text in told.items() if not variable.fullmatch(text)}
     *ways, served = model.split("/") if entry.name.startswith("bedrock") else [model]
+    if _INVOKE in ways and re.fullmatch(KNOWN["bedrock"].endpoints["messages"].models, served):
+        entry = KNOWN["bedrock-invoke"]
     for way in ways:
         if way not in _BEDROCK_WAYS:
             given.setdefault("region", way)

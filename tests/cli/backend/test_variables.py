@@ -79,7 +79,10 @@ def test_an_access_key_id_is_no_key(fairlead):
         (["azure", "--resource", "https://res.openai.azure.com"], "name of the Azure resource, not its URL"),
         (["azure", "--resource", "res.x"], "--resource does not have its form"),
         (["cloudflare", "--account", "me"], "--account does not have its form"),
-        (["groq", "--region", "us-east-1"], "--region is for bedrock, bedrock-mantle, claude-aws, and groq has none"),
+        (
+            ["groq", "--region", "us-east-1"],
+            "--region is for bedrock, bedrock-invoke, bedrock-mantle, claude-aws, and groq has none",
+        ),
         (["x", "--region", "us-east-1", "--base-url", "https://x.example"], "and x has none"),
         (
             ["bedrock", "--region", "eu-west-1", "--base-url", "https://bedrock-runtime.us-east-1.amazonaws.com"],

@@ -35,6 +35,10 @@ model_list:
   - model_name: elsewhere
     litellm_params: {model: azure/x, api_base: "https://evil.example/openai", api_key: hidden-4}
 """
+LITELLM += """
+  - model_name: haiku
+    litellm_params: {model: "bedrock/invoke/us.anthropic.claude-haiku-4-5-20251001-v1:0", api_key: hidden-5}
+"""
 VERTEX = "https://us-east5-aiplatform.googleapis.com/v1/projects/p-1/locations/us-east5"
 
 
@@ -57,7 +61,9 @@ def test_clouds_become_backends(imported):
     assert (found["vertex"]["auth"], found["vertex"]["accounts"]) == ("none", [])
     assert found["bedrock"]["root"] == "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1"
     assert found["bedrock"]["accounts"][0]["key"] == "env:AWS_BEARER_TOKEN_BEDROCK"
-    roots = {one["root"] for name, one in found.items() if name.startswith("bedrock")}
+    assert found["bedrock-invoke"]["root"] == "https://bedrock-runtime.us-east-1.amazonaws.com/model"
+    assert "bedrock-invoke:us.anthropic.claude-haiku-4-5-20251001-v1:0" in out
+    roots = {one["root"] for name, one in found.items() if name.startswith("bedrock") and name != "bedrock-invoke"}
     regions = ("eu-west-1", "us-east-1", "us-west-2")
     assert roots == {f"https://bedrock-runtime.{one}.amazonaws.com/openai/v1" for one in regions}
     assert found["azure"]["root"] == "https://res.openai.azure.com/openai/v1"

@@ -9,6 +9,7 @@ import trio
 from router.backends import Backend
 from router.net.control.calls import probe, probe_stream
 
+from ...providers.event_frames import KIND, write_event, write_exception
 from ..peers import KEY, failure, listed, models
 
 PLACE = "/v1/projects/p-1/locations/global"
@@ -48,6 +49,23 @@ def test_a_tiny_request_to_claude_on_vertex(peer):
         assert headers["authorization"] == f"Bearer {KEY.reveal()}"
         assert "anthropic-version" not in headers
         assert "x-api-key" not in headers
+
+
+def test_a_tiny_request_to_invoke_model(peer):
+    """Its stream, which comes in other frames, is read as any other, with the error in it."""
+    backend = cloud(peer, "bedrock-invoke", "/model", protocols=("messages",))
+    peer.answers["/model/us.claude-x-v1:0/invoke"] = HELLO
+    assert trio.run(lambda: probe(backend, KEY, "us.claude-x-v1:0", "messages")) == "Hi"
+    path, kind = "/model/us.claude-x-v1:0/invoke-with-response-stream", {"content-type": KIND}
+    events = write_event(b'{"type":"message_start"}') + write_event(b'{"type":"message_stop"}')
+    peer.answers[path] = (200, kind, events)
+    assert trio.run(lambda: probe_stream(backend, KEY, "us.claude-x-v1:0", "messages")).events == 2
+    peer.answers[path] = (200, kind, write_exception("throttlingException", message="Too many tokens"))
+    told = str(failure(lambda: probe_stream(backend, KEY, "us.claude-x-v1:0", "messages")))
+    assert "Too many tokens (throttlingException)" in told
+    for _, _, headers, body in peer.seen:
+        assert json.loads(body).keys() == {"anthropic_version", "max_tokens", "messages"}
+        assert headers["accept"] == "application/json"
 
 
 def test_a_name_that_cannot_be_asked_for(peer):
