@@ -24,6 +24,14 @@ _OTHER_APIS = (
     (re.compile(r"/openai/deployments/"), "Azure OpenAI"),
     (re.compile(r"/model/[^/]+/(?:invoke|converse)"), "Amazon Bedrock"),
 )
+_COMPATIBLE = "for an OpenAI-compatible API, with the base URL {root}/v1."
+# API -> the setting of its tools by which they are served, where there is a nearer one.
+_SETTINGS = {
+    "Amazon Bedrock": (
+        "for Anthropic's API, with the base URL {root} (of Anthropic's SDK Anthropic or AnthropicBedrockMantle, not "
+        "AnthropicBedrock), or " + _COMPATIBLE
+    ),
+}
 _ALLOW = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
 
 
@@ -110,6 +118,6 @@ def unknown_path(request: Request) -> NotFound:
     if api:
         return NotFound(
             f"{path} is {api}'s API, which fairlead does not serve. Its own protocol is not spoken here. Use the "
-            f"tool's setting for an OpenAI-compatible API, with the base URL {root}/v1."
+            f"tool's setting {_SETTINGS.get(api, _COMPATIBLE).format(root=root)}"
         )
     return NotFound(f"No endpoint at {path}. Base URL: {root} (Anthropic) or {root}/v1 (OpenAI).")

@@ -204,3 +204,25 @@ def test_what_the_vendors_client_sends(proxy, clouds, model, streamed):
     assert found.json() == wanted.json()
     for name in ("accept", "content-type", "authorization", "anthropic-beta", "anthropic-version", "x-api-key"):
         assert found.fields.get(name) == wanted.fields.get(name), name
+
+
+def test_the_vendors_client_of_invoke_model(proxy):
+    """Pointed at fairlead it is told at once which of its kind to use in its place."""
+    url = f"http://127.0.0.1:{proxy.port}"
+    asked = {"max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
+    with (
+        anthropic.AnthropicBedrock(aws_region="us-east-1", base_url=url, **OPTIONS) as client,
+        pytest.raises(anthropic.NotFoundError, match="Anthropic or AnthropicBedrockMantle") as caught,
+    ):
+        client.messages.create(model=HAIKU, **asked)
+    assert f"the base URL {url} " in str(caught.value)
+
+
+def test_the_vendors_client_of_mantle(proxy):
+    """That one is served, whole and streamed, by whatever backend its model names."""
+    asked = {"model": f"bedrock-invoke:{HAIKU}", "max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
+    place = {"aws_region": "us-east-1", "base_url": f"http://127.0.0.1:{proxy.port}"}
+    with anthropic.AnthropicBedrockMantle(**place, **OPTIONS) as client:
+        assert client.messages.create(**asked).content[0].text == DONE
+        with client.messages.stream(**asked) as stream:
+            assert stream.get_final_text() == DONE

@@ -57,6 +57,11 @@ _PROFILE = (
     "on-demand throughput isn",
     "this model is asked for by an inference profile, which has a region in front: us., eu. or global.",
 )
+_BETAS = (
+    "invalid beta flag",
+    'the service does not know a beta that the tool asks for; remove_headers = ["anthropic-beta"] in the '
+    "[backends.NAME] table of config.toml leaves them out",
+)
 
 CLOUD_PROVIDERS = (
     Known(
@@ -132,6 +137,7 @@ CLOUD_PROVIDERS = (
         profile=Profile(),
         error_hints=(
             _PROFILE,
+            _BETAS,
             (
                 "model identifier is invalid",
                 "here models are inference profiles, such as us.anthropic.claude-opus-5; the name may be one of "
@@ -180,6 +186,7 @@ CLOUD_PROVIDERS = (
         profile=Profile(),
         error_hints=(
             _PROFILE,
+            _BETAS,
             (
                 "model identifier is invalid",
                 "here models are inference profiles, such as us.anthropic.claude-sonnet-4-20250514-v1:0, or ARNs; the "
@@ -213,6 +220,7 @@ CLOUD_PROVIDERS = (
         profile=Profile(),
         error_hints=(
             _PROFILE,
+            _BETAS,
             (
                 "supported on this route",
                 "some models are served at another root: add a backend with --base-url "

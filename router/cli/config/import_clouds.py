@@ -85,7 +85,7 @@ def read_cloud(
     told = {name: str(params[one]).strip() for one, name in _VARIABLES.items() if params.get(one)}
     given = {name: text for name, text in told.items() if not variable.fullmatch(text)}
     *ways, served = model.split("/") if entry.name.startswith("bedrock") else [model]
-    if _INVOKE in ways and re.fullmatch(KNOWN["bedrock"].endpoints["messages"].models, served):
+    if _INVOKE in ways and "claude" in served:
         entry = KNOWN["bedrock-invoke"]
     for way in ways:
         if way not in _BEDROCK_WAYS:

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from router.exchange.client_response.relay import PING_SECONDS
+from router.settings.tables import BackendOptions, Edits
 from router.wire import translate
 
 from ...providers.event_frames import KIND, write_event, write_exception
@@ -192,3 +193,16 @@ def test_a_refusal(invoke):
     )
     assert (played.status, played.json()["error"]["message"]) == (400, said)
     assert f"ValidationException: {said}" in str(played.record.tries)
+
+
+@pytest.mark.parametrize(("removed", "kept"), [((), "a-1"), (("anthropic-beta",), None)])
+def test_betas_that_are_left_out(made, removed, kept):
+    """A header that the backend's table removes is not in the body either."""
+    options = {"box": BackendOptions(edits=Edits(remove_headers=removed))}
+    runtime = made(
+        box("box", "a0", protocols=("messages",), vendor="bedrock-invoke"), settings=in_order(backends=options)
+    )
+    played = playing(runtime, MESSAGES, message(stream=True), framed(*FRAMES), fields=[("anthropic-beta", "a-1")])
+    sent = json.loads(played.sent[0].body)
+    assert sent.get("anthropic_beta") == (None if kept is None else [kept])
+    assert played.sent[0].fields.get(b"anthropic-beta") == (None if kept is None else kept.encode())

@@ -96,7 +96,7 @@ COMMANDS = {
         Option(("--insecure-http",), None, "allow http:// to a public address, where keys and texts can ..."),
         Option(("--project",), "", "the id or number of the Google Cloud project, for vertex, ..."),
         Option(("--location",), "", "the Google Cloud location, for vertex, claude-gcp"),
-        Option(("--region",), "", "the AWS region, for bedrock, bedrock-mantle, claude-aws"),
+        Option(("--region",), "", "the AWS region, for bedrock, bedrock-invoke, ..."),
         Option(("--workspace",), "", "the id of the Claude workspace, for claude-aws, claude-gcp"),
         Option(("--resource",), "", "the name of the Azure resource, not its URL, for azure, ..."),
         Option(("--account",), "", "the id of the Cloudflare account, for cloudflare"),

@@ -37,6 +37,7 @@ PROVIDERS = {
     "meta": "Meta",
     "vertex": "Google Vertex AI",
     "bedrock": "Amazon Bedrock",
+    "bedrock-invoke": "Amazon Bedrock (InvokeModel)",
     "bedrock-mantle": "Amazon Bedrock (mantle)",
     "claude-aws": "Claude Platform on AWS",
     "claude-gcp": "Claude on Google Cloud",
