@@ -1,7 +1,5 @@
 """What became of an attempt, as the answer of its upstream says: its fault, and what the client may get of it."""
 
-import time
-
 from router.errors import BadGateway, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.errors import describe_refusal
@@ -17,7 +15,6 @@ from router.exchange.usage import note_error_usage
 from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import find_family
 from router.policy.accounts.verdict import classify_answer, read_cooldown, says_expired
-from router.upstream.keys.clock import describe_skew
 from router.wire.dialect import Failure
 from router.wire.tap import failure_of
 
@@ -83,10 +80,8 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
         model = attempt.route.model or ""
         hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
     text = describe_refusal(attempt, failure.body)
-    if fault is Fault.AUTH_REJECTED and attempt.target.reference is not None:
-        _note_skew(attempt, fields.get(b"date", b""))
     note_overflow(attempt, failure.status, failure.body)
-    return AttemptFailure(
+    found = AttemptFailure(
         attempt=attempt,
         fault=fault,
         status=failure.status,
@@ -96,13 +91,9 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
         key_expired=says_expired(failure.status, failure.body),
         text=text,
     )
-
-
-def _note_skew(attempt: Attempt, date: bytes) -> None:
-    """Note that this machine's clock is off, where that may be why a key was refused: many hold the time."""
-    skew = describe_skew(date.decode("latin-1"), time.time())
-    if skew:
-        attempt.context.record.note(f"this machine's clock is {skew}, by that of {attempt.route.backend.name}")
+    if fault is Fault.AUTH_REJECTED and attempt.target.reference is not None and found.skew:
+        attempt.context.record.note(f"this machine's clock is {found.skew}, by that of {attempt.route.backend.name}")
+    return found
 
 
 def classify_error(error: RouterError, *, sent: bool) -> Fault:

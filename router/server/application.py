@@ -8,7 +8,7 @@ import trio
 
 from router.admin import dispatch
 from router.admin.models_api import serve_models
-from router.backends import GOOGLE
+from router.backends import GOOGLE, MODEL
 from router.errors import BadRequest, Forbidden, NotImplementedHere, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.capture.decision import describe_decision
 from router.exchange.capture.observe import observe
@@ -84,6 +84,9 @@ class Proxy:
                 connection.abort()
             else:
                 await refuse(arrival, error, exchange.attempt)
+            if error.gate:
+                # The record has no model: the request was not looked at.
+                record.path = record.path.replace(MODEL, "")
             if error.gate and not self._is_recorded(error.gate, request):
                 connection.on_cancel = None
                 self._forget(arrival)

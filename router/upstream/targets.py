@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from router.backends import GOOGLE, Backend, Endpoint, speaks_api
+from router.backends import Backend, Endpoint
 from router.backends.endpoints import PLAIN, find_key_header, list_set_headers
 from router.backends.hosts import find_nearness
 from router.backends.known import KNOWN, host_of, known
@@ -28,8 +28,6 @@ FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 _OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
 _OWN_PREFIXES = {entry.name: tuple(text.encode() for text in entry.own_prefixes) for entry in KNOWN.values()}
 _ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
-_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
-_GOOGLE_KEY = GOOGLE.key_header.encode()
 _CALLER_HEADERS = frozenset(name.encode() for entry in KNOWN.values() for name in entry.caller_headers)
 _CLAUDE_CODE_HINTS, _CODEX_HINTS = frozenset(CLAUDE_CODE_HINTS), frozenset(CODEX_HINTS)
 
@@ -55,8 +53,6 @@ class Target:
     drop: frozenset[bytes]
     #: How the names of more such headers begin.
     drop_prefixes: tuple[bytes, ...]
-    #: Headers with the caller's credentials that may be passed on.
-    keep: frozenset[bytes]
     #: Protocol -> how the provider serves it, where that differs from the protocol's own way.
     endpoints: Mapping[str, Endpoint]
     #: Headers that the provider needs with every request.
@@ -185,7 +181,6 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         reference=credential.reference,
         drop=_find_foreign_headers(backend) | {name.encode() for name in required},
         drop_prefixes=_find_foreign_prefixes(backend),
-        keep=_find_passed_headers(backend),
         endpoints={} if vendor is None else vendor.endpoints,
         set_headers=[(name.encode(), name.encode(), value.encode()) for name, value in required.items()],
         other_auth=frozenset(name for name in backend.protocols if find_key_header(backend, name) != usual),
@@ -201,13 +196,6 @@ def _make_target(backend: Backend, settings: Settings, credential: Credential, w
         edits=None if options.edits == Edits() else options.edits,
         profile=habits_of(backend, options),
     )
-
-
-def _find_passed_headers(backend: Backend) -> frozenset[bytes]:
-    """The headers with a caller's own login that go to a backend. Google's own header is for its protocol alone."""
-    if backend.auth != "client":
-        return frozenset()
-    return _CLIENT_CREDENTIALS | {_GOOGLE_KEY} if speaks_api(backend.protocols, GOOGLE) else _CLIENT_CREDENTIALS
 
 
 def _path_of(root: str) -> bytes:

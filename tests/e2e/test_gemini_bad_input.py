@@ -1,12 +1,14 @@
 """Bad input around Google's API and clouds: each ends in a clear error in the caller's protocol; no key is shown."""
 
 import json
+import time
+from email.utils import formatdate
 
 import pytest
 
 from ..upstream.keys.cloud import running
 from ..upstream.keys.service_accounts import write_account
-from .processes import Proxy, Threaded, backend
+from .processes import Proxy, Threaded, backend, until
 from .samples import PROTOCOLS
 from .upstream import plain
 from .wire import ask
@@ -116,6 +118,38 @@ def test_a_clock_that_is_off(tmp_path, upstream, caller, skew, word):
     assert answer.status == 401
     assert f"This machine's clock is {word}" in message_of(caller, answer)
     assert upstream.seen == []
+
+
+@pytest.mark.parametrize("caller", ["gemini", "messages"])
+@pytest.mark.parametrize(("skew", "word"), [(600, "10 min behind"), (-600, "10 min ahead")])
+def test_a_clock_that_is_off_at_amazon(tmp_path, upstream, caller, skew, word):
+    """A key that is signed for another time is made once more: the caller gets Amazon's words, or what is wrong with
+    the clock where the same second gives the same key; the history always has that."""
+    settings = {"AWS_ACCESS_KEY_ID": "AKIA0123456789ABCDEF", "AWS_SECRET_ACCESS_KEY": "secret-0123456789"}
+    said = "Signature expired: 20261201T000000Z is now earlier than 20261201T001000Z"
+    date = (b"date", formatdate(time.time() + skew, usegmt=True).encode())
+    upstream.default = (plain(json.dumps({"message": said}).encode(), b"403 Forbidden", date),)
+    root = upstream.root.removesuffix("/v1") + "/model"
+    entry = {"protocols": ["messages"], "vendor": "bedrock-invoke", "auth": "key", "key": "aws:bedrock@us-east-1"}
+    with Proxy(tmp_path, backends=[backend("box", root, **entry)], settings=settings) as proxy:
+        answer = ask(proxy.port, *asked(caller, "box:us.claude-x"))
+        name = answer.field(b"x-fairlead-request-id").decode()
+        history = ask(proxy.port, f"/admin/history/{name}", None, proxy.operator())
+    message = message_of(caller, answer)
+    assert said in message if answer.status == 403 else f"This machine's clock is {word}: set it." in message
+    assert answer.status in (401, 403)
+    assert f"this machine's clock is {word}, by that of box" in history.body.decode()
+    assert len(upstream.seen) == 1 + (answer.status == 403)
+
+
+def test_a_model_of_a_caller_without_a_key(tmp_path, upstream):
+    """The log of a request that is refused at the gate has nothing of the model in its path, nor a place for it."""
+    entries = []
+    with Threaded(tmp_path, backends=[google(upstream)], api_key="fl-own-key-0123456789", require_key="on") as proxy:
+        proxy.call(lambda: proxy.serving.runtime.recorder.listeners.add(entries.append))
+        assert ask(proxy.port, *asked("gemini", "box:gemini-x")).status == 401
+        assert until(lambda: entries)
+    assert (entries[0].path, entries[0].model) == ("/v1beta/models/:generateContent", "")
 
 
 @pytest.mark.parametrize("spoken", ["gemini", "chat"])

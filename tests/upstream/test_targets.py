@@ -37,23 +37,19 @@ def test_a_root_becomes_origin_host_and_prefix(made, root, origin, host, prefix)
     ],
 )
 def test_a_key_goes_in_its_vendor_s_header(made, vendor, protocols, auth):
-    """And the caller's own credentials are not passed on."""
+    """The one key that is sent is the account's."""
     found = target(made(backend(vendor=vendor, protocols=protocols)))
     assert found.auth == auth
-    assert found.keep == frozenset()
     assert found.account == "main"
     found.check()
 
 
 @pytest.mark.parametrize("mode", ["client", "none"])
 def test_without_a_key_of_ours_no_header_is_added(made, mode):
-    """auth=client lets the caller's credential pass, Google's own header to its protocol alone; auth=none lets none."""
+    """Neither where the caller's credential passes nor where none is needed."""
     found = target(made(backend(auth=mode, key="", vendor="openai")))
     assert found.auth is None
     assert found.problem is None
-    assert found.keep == (frozenset((b"authorization", b"x-api-key")) if mode == "client" else frozenset())
-    google = target(made(backend(auth=mode, key="", protocols=("gemini",))))
-    assert (b"x-goog-api-key" in google.keep) is (mode == "client")
 
 
 @pytest.mark.parametrize(

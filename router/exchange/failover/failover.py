@@ -42,6 +42,7 @@ class Failover:
         "_again",
         "_candidates",
         "_chosen",
+        "_clock",
         "_context",
         "_left",
         "_place",
@@ -70,6 +71,7 @@ class Failover:
         self._stays = ""
         #: The account with the fetched key that was refused; a request fetches a key anew once.
         self._refused_key: Target | None = None
+        self._clock = ""
         self._again = False
         self._repeats = 0
         self._waited = 0.0
@@ -217,7 +219,7 @@ class Failover:
         if self._refused_key is not None and found.secret == self._refused_key.secret:
             if context.runtime.forget_key(found):
                 self._note_rest(found)
-            raise found.unusable("it was refused, and fetching it again gave the same key.")
+            raise found.unusable(f"it was refused, and fetching it again gave the same key.{self._clock}")
 
     # After an attempt
 
@@ -371,6 +373,7 @@ class Failover:
         if not fetched:
             return False
         self._refused_key = target
+        self._clock = f" This machine's clock is {failure.skew}: set it." if failure.skew else ""
         sent = retry.SendResult(status=failure.status, fetched_key=fetched, key_expired=failure.key_expired)
         return retry.choose_resend(sent, self._judge_safety(failure.attempt)) is not None
 

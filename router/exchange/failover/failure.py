@@ -1,6 +1,7 @@
 """The failure of an attempt, and the errors of a request that found no place in a queue."""
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from router.policy.accounts.pool import REPEAT_LIMIT, Want
 from router.policy.accounts.retry import Fault, RetryDecision, format_duration
 from router.policy.accounts.verdict import Cooldown
 from router.upstream.account_state import account_words
+from router.upstream.keys.clock import describe_skew
 from router.upstream.queue import AdmissionQueue, QueueTimeout
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import parse_limits
@@ -80,6 +82,12 @@ class AttemptFailure:
         if self.fault is Fault.REQUEST_REJECTED:
             return True
         return isinstance(self.outcome, Halted) and not self.outcome.scope.startswith("account ")
+
+    @property
+    def skew(self) -> str:
+        """How far this machine's clock is off, by the upstream's answer; '' where it is right: many keys hold the
+        time."""
+        return describe_skew(self.fields.get(b"date", b"").decode("latin-1"), time.time())
 
     def report(self, now: float) -> None:
         """Park or cool the account, and note its limits, as the failure says. now: on the clock of its queue."""

@@ -356,7 +356,7 @@ def _build_lines(attempt: Attempt) -> Lines:
     context, target = attempt.context, attempt.target
     request = context.request
     fields = request.fields
-    drop, keep = target.drop, target.keep
+    drop = target.drop
     connection = fields.get(b"connection")
     if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
         drop |= parse_connection(connection)
@@ -369,8 +369,7 @@ def _build_lines(attempt: Attempt) -> Lines:
         drop |= {name.encode() for name in target.endpoint_for(context.call.protocol).drop_headers}
     if TURN_STATE in fields and is_foreign_state(attempt):
         drop |= {TURN_STATE}
-    if keep:
-        keep = keep & find_passed_headers(context, target.backend)
+    keep = find_passed_headers(context, target.backend) if target.backend.auth == "client" else frozenset[bytes]()
     lines = filter_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
     lines += target.set_headers
     if attempt.changes:

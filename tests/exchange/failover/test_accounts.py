@@ -200,6 +200,15 @@ def test_a_clock_that_is_off_is_noted_at_a_refused_key(fetching):
     assert not any("clock" in note for note in played.record.notes)
 
 
+def test_a_clock_that_is_off_is_told_where_the_new_key_is_the_old_one(fetching):
+    """A key that holds the time is the same when it is made anew at once: the clock is what to look at."""
+    fetching.credentials = Keys("sk-old-0123456789", "sk-old-0123456789")
+    date = formatdate(time.time() - 600, usegmt=True).encode()
+    expired = says(403, {"message": "Signature expired"}, (b"date", date))
+    played = playing(fetching, CHAT, chat(), expired, keys=NEWER)
+    assert "This machine's clock is 10 min ahead: set it." in played.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_a_fetched_key_that_was_not_refused_stays(fetching, status):
     """Only a 401, or a 403 that says that it has expired, says that a newer one may help."""
