@@ -119,8 +119,11 @@ def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
     provider with several roots it is the main one. Raises ValueError for a root that its provider does not have."""
     entry = known(name)
     if wish.root is None:
+        entry = known(before.vendor) if before is not None and before.vendor else entry
         if wish.variables and entry is not None:
-            return fill_roots(entry, wish.variables).root
+            # One at a place of the user's own stays there.
+            moved = before is not None and before.vendor == entry.name and match_root(entry, before.root) is None
+            return fill_roots(entry, wish.variables, _place_of(before.root) if before and moved else "").root
         return before.root if before else entry.root if entry and not entry.variables else None
     entry = known_at(name, wish.root, wish.variables)
     if entry is None:
@@ -205,8 +208,8 @@ def change_backend(before: Backend, wish: Wish) -> Outcome:
     root = root_for(before.name, wish, before) or before.root
     vendor = _find_vendor(before.name, root, before.variables)
     changes: dict[str, Any] = {"root": root, "vendor": vendor}
-    if wish.root is not None:
-        changes |= _find_roots(known(vendor), root, before.variables)
+    if wish.root is not None or wish.variables:
+        changes |= _find_roots(known(vendor), root, {**before.variables, **wish.variables})
     if wish.auth_header is not None:
         changes["auth_header"] = wish.auth_header
     if wish.insecure_http:

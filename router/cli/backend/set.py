@@ -9,6 +9,7 @@ from router.backends import Backend, changes
 from router.backends.changes import Outcome, Wish
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key
+from router.cli.backend import variables as backend_variables
 from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
 from router.cli.backend.commands import find_backend, make_unknown_backend_error
 from router.cli.backend.headers import has_options
@@ -39,24 +40,29 @@ def _build_parser() -> Parser:
         examples=[
             "fairlead backend set groq --key-env GROQ_API_KEY",
             "fairlead backend set office --base-url http://10.0.0.8:8000 --protocols chat,responses",
+            "fairlead backend set bedrock --region eu-west-1 --key-stdin",
             "fairlead backend set office --header X-Team=tools --remove-header X-Title",
         ],
     )
     parser.add_argument("name", metavar="NAME", help="the backend")
     key.add_options(parser)
     add_options(parser)
+    backend_variables.add_options(parser)
     backend_headers.add_options(parser, removing=True)
     return parser
 
 
 def _build_change(options: argparse.Namespace, before: Backend, own: OwnKeys) -> Outcome:
     named = (options.base_url, options.protocols, options.auth_header)
-    if not (
-        check_flags(options) or any(one is not None for one in named) or options.insecure_http or has_options(options)
-    ):
+    places = backend_variables.has_variables(options)
+    given = any(one is not None for one in named) or places or options.insecure_http or has_options(options)
+    if not (check_flags(options) or given):
         raise UsageError("nothing to change: no option was given.", "See:   fairlead backend set --help")
     insecure = options.insecure_http or before.insecure_http
     wish = build_wish(options, f"fairlead backend set {before.name}", insecure=insecure)
+    if places:
+        found = backend_variables.choose_variables(options, before.vendor or before.name, wish.root, before)
+        wish = msgspec.structs.replace(wish, variables=found)
     if wish.auth is None:
         # Last, because choosing a key may write it to a keyring, and the checks above may fail.
         wish = msgspec.structs.replace(wish, key=key.choose_key(options, before.name, own))

@@ -1,4 +1,4 @@
-"""The options of `backend add` for what stands in a provider's URLs: a region, a project, a resource."""
+"""The options of `backend add` and `backend set` for a part of a provider's URLs: a region, a project, a resource."""
 
 import argparse
 import os
@@ -29,6 +29,11 @@ def add_options(parser: Parser) -> None:
     """Add the options."""
     for name, about in _list_names().items():
         parser.add_argument(f"--{name}", dest=_DESTINATION.format(name), metavar=name.upper(), help=f"the {about}")
+
+
+def has_variables(options: argparse.Namespace) -> bool:
+    """True when one of the options was given."""
+    return any(getattr(options, _DESTINATION.format(name), None) is not None for name in _list_names())
 
 
 def choose_variables(

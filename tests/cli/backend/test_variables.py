@@ -132,6 +132,46 @@ def test_it_stays_where_it_is(fairlead, provider):
     assert "aiplatform.eu.rep.googleapis.com/v1/projects/p-1/locations/eu" in fairlead.backend("vertex")["root"]
 
 
+def test_a_value_is_changed(fairlead, provider):
+    """`backend set` moves a backend to another region with all of its URLs, and its key stays behind unless a new one
+    is given; one at a place of the user's own stays there."""
+    environ = {"FAIRLEAD_UPSTREAM_PROXY": "http://127.0.0.1:9"}
+    fairlead("backend", "add", *VERTEX, "--key-stdin", stdin="sk-good", **environ)
+    done = fairlead("backend", "set", "vertex", "--location", "eu", **environ)
+    saved = fairlead.backend("vertex")
+    place = "https://aiplatform.eu.rep.googleapis.com/v1/projects/p-1/locations/eu"
+    assert saved["root"] == f"{place}/endpoints/openapi"
+    assert saved["roots"]["messages"] == f"{place}/publishers/anthropic"
+    assert saved["variables"] == {"project": "p-1", "location": "eu"}
+    assert saved["accounts"] == []
+    assert "the base URL changed" in words(done.out + done.err)
+    fairlead("backend", "set", "vertex", "--project", "p-2", "--key-stdin", stdin="sk-new", **environ)
+    saved = fairlead.backend("vertex")
+    assert "/projects/p-2/locations/eu/" in saved["root"]
+    assert [one["key"] for one in saved["accounts"]] == ["sk-new"]
+    fairlead("backend", "add", *VERTEX, "--base-url", provider.url, "--key-stdin", stdin="sk-good")
+    fairlead("backend", "set", "vertex", "--project", "p-3")
+    assert fairlead.backend("vertex")["root"].startswith(f"{provider.url}/v1/projects/p-3/locations/")
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "text"),
+    [
+        ("vertex", ("--location", "Europe"), "--location does not have its form"),
+        ("vertex", ("--region", "us-east-1"), "and vertex has none"),
+        ("office", ("--region", "us-east-1"), "and office has none"),
+    ],
+)
+def test_a_value_that_cannot_be_changed(fairlead, provider, name, option, text):
+    """It is refused before anything is saved."""
+    fairlead("backend", "add", *VERTEX, "--base-url", provider.url, "--key-stdin", stdin="sk-good")
+    fairlead("backend", "add", "office", "--base-url", provider.url, "--protocols", "chat", "--no-key")
+    before = fairlead.backend(name)
+    done = fairlead("backend", "set", name, *option)
+    assert (done.code, fairlead.backend(name)) == (2, before)
+    assert text in words(done.err)
+
+
 def test_the_keys_header_is_kept(fairlead, provider):
     """The chosen header stays when other settings change, is shown in the list, and can be changed."""
     added = ("--base-url", provider.url, "--protocols", "chat", "--auth-header", "api-key", "--key-stdin")
