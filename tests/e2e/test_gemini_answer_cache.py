@@ -109,3 +109,44 @@ def test_counts(proxy, up):
     found = [ask(proxy.port, path, json.dumps({"contents": json.loads(body())["contents"]}).encode()) for _ in range(2)]
     assert [state(one) for one in found] == ["miss", "hit"]
     assert found[1].json() == {"totalTokens": 7}
+
+
+TEXT = {"parts": [{"text": "hi"}]}
+PICTURE = {"parts": [{"fileData": {"fileUri": "https://x.example/a.png", "mimeType": "image/png"}}]}
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked", "other", "whole"),
+    [
+        (
+            "embedContent",
+            {"content": TEXT},
+            {"content": TEXT, "outputDimensionality": 8},
+            {"embedding": {"values": [1]}},
+        ),
+        (
+            "batchEmbedContents",
+            {"requests": [{"model": "models/model-a", "content": TEXT}]},
+            {"requests": [{"model": "models/model-a", "content": TEXT}] * 2},
+            {"embeddings": [{"values": [1]}]},
+        ),
+    ],
+)
+def test_embeddings(tmp_path, up, verb, asked, other, whole):
+    """They are kept in both forms; other ones, those of what lies elsewhere, and an answer without any are not given
+    again."""
+    configured(tmp_path, ON)
+    root = up.root.removesuffix("/v1") + "/v1beta"
+    entry = backend("box", root, protocols=["gemini"])
+    path = f"/v1beta/models/model-a:{verb}"
+    up.default = [plain(json.dumps(whole).encode())]
+    with Threaded(tmp_path, backends=[entry], default_backend="box") as one:
+        assert until(lambda: not one.serving.runtime.catalogs.loading)
+        found = [ask(one.port, path, json.dumps(body).encode()) for body in (asked, asked, other)]
+        assert [state(answer) for answer in found] == ["miss", "hit", "miss"]
+        assert found[0].body == found[1].body
+        picture = json.dumps(asked).replace(json.dumps(TEXT), json.dumps(PICTURE)).encode()
+        assert [state(ask(one.port, path, picture)) for _ in range(2)] == ["", ""]
+        up.default = [plain(b"{}")]
+        empty = json.dumps({**asked, "title": "x"}).encode()
+        assert [state(ask(one.port, path, empty)) for _ in range(2)] == ["miss", "miss"]

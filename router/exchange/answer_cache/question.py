@@ -74,11 +74,11 @@ def find_kind(call: Call, method: str) -> Kind | None:
     """The kind of request that a call is for the cache; None for one that is never answered from there."""
     if method != "POST" or call.compacts:
         return None
-    if call.path == EMBEDDINGS.path:
+    entry = call.entry
+    if call.path == EMBEDDINGS.path or (entry.kept is not None and entry.kept.embeds(call.path)):
         return EMBEDDED
     if call.counts:
         return COUNTED
-    entry = call.entry
     return entry.name if call.writes and entry.kept is not None and classify_path(entry, call.path) == "text" else None
 
 

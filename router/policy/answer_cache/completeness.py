@@ -32,11 +32,17 @@ def _is_answer_complete(kind: Kind, found: Json) -> bool:
     if found.get("error") is not None:
         return False
     if kind == EMBEDDED:
-        return bool(found.get("data"))
+        return any(found.get(name) for name in _list_embedded_fields())
     if kind == COUNTED:
         return any(isinstance(found.get(name), int) for name in _list_count_fields())
     rules = BY_NAME[kind].kept
     return rules is not None and rules.is_whole(found)
+
+
+@derived
+def _list_embedded_fields() -> tuple[str, ...]:
+    """The fields that hold embeddings in the answers of any API; the first is that of OpenAI's."""
+    return ("data", *(name for entry in BY_NAME.values() if entry.kept is not None for name in entry.kept.embedded))
 
 
 @derived

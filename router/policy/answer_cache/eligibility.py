@@ -40,7 +40,7 @@ def find_obstacle(kind: Kind, body: Json, *, tools: bool) -> str:
     """Why the answer to a request is not kept, in words that begin with `it`; '' when it may be. body: read exactly.
     tools: requests that declare tools may be kept too."""
     if kind == EMBEDDED:
-        return ""
+        return _REFERENCE if _refers_outside(body) else ""
     rules = BY_NAME[kind].kept if kind in BY_NAME else None
     for name, why in {**_NEVER, **(rules.never if rules is not None else {})}.items():
         if body.get(name) not in (None, False):

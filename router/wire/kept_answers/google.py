@@ -45,6 +45,8 @@ GEMINI = KeptAnswers(
     find_temperatures=lambda body: _find(body, "temperature"),
     find_choices=lambda body: _find(body, "candidateCount", "candidate_count"),
     find_tools=_find_tools,
+    embeds=lambda path: path.endswith((":embedContent", ":batchEmbedContents")),
+    embedded=("embedding", "embeddings"),
     is_whole=_is_whole,
     is_stream_whole=_is_stream_whole,
 )

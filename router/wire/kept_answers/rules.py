@@ -33,6 +33,9 @@ class KeptAnswers(msgspec.Struct, frozen=True, kw_only=True):
     stores: bool = False
     #: Its answers repeat fields of the request that do not change them.
     repeats: bool = False
+    #: True for a canonical path that asks for embeddings, and the fields that hold them in the answers.
+    embeds: Callable[[str], bool] = lambda path: False
+    embedded: tuple[str, ...] = ()
     #: True for an answer, and for the events of a stream without pings, that says that it came to its own end.
     is_whole: Callable[[Json], bool]
     is_stream_whole: Callable[[Sequence[Json]], bool]
