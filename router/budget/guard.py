@@ -8,7 +8,7 @@ goes on counting by itself. Without rules nothing runs.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import trio
 
@@ -69,10 +69,9 @@ class Guard:
         self._lift = False
         self._published_halts: tuple[Halt, ...] = ()
 
-    def apply(self, settings: Settings, runs: Sequence[Budget] = ()) -> None:
-        """Apply the rules of these settings from now on. runs: the budgets of processes that have a key of their
-        own."""
-        before, self.rules = self.rules, policy.read_rules(settings, runs)
+    def apply(self, settings: Settings, runs: Sequence[Budget] = (), elsewhere: Collection[str] = ()) -> None:
+        """Apply the rules of these settings from now on. Arguments as of `read_rules`."""
+        before, self.rules = self.rules, policy.read_rules(settings, runs, elsewhere)
         self._prices.forget()
         if before != self.rules:
             # Shares of budgets with other limits are not valid any more: they are requested anew.

@@ -36,7 +36,7 @@ def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings:
     rounds = Rounds(team.client, team.names, team.secret.identify("home", name_home(home)))
     budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings)
     ledger.add_ending(team.thread.close)
-    return share_state(team, home, store._replace(shared_budgets=budgets), tables)
+    return share_state(team, home, store._replace(shared_budgets=budgets), tables, say)
 
 
 def name_home(home: Home) -> str:
