@@ -7,7 +7,7 @@ import pytest
 
 from ..commands import run_in_home
 from ..store.team.servers import Server
-from .budgets import BODY, PATH, answer
+from .budgets import BODY, PATH, answer, proxy
 from .processes import until
 from .shared_budgets import Busy, crossing
 from .team_budgets import Senders, list_rows, start_team
@@ -119,6 +119,32 @@ def test_a_proxy_may_go_on_without_its_server(tmp_path, up):
         finally:
             one.stop()
     assert statuses == [200, 200, 200, 402, 402]
+
+
+def test_a_halt_outlives_a_restart_without_the_server(tmp_path, up):
+    """A proxy that starts while its server is away refuses what another one halted before, though it may go on alone;
+    a resume ends that for the next start too."""
+    up.default = [lambda sock: sock.sendall(answer(2000))]
+    with Server(tmp_path) as server:
+        first, second = start_team(tmp_path, server, up, "guard.day_usd = 5", count=2, on_loss="allow")
+        try:
+            assert until(lambda: ask(first.port, PATH, BODY).status == 402)
+            assert until(lambda: ask(second.port, PATH, BODY).status == 402)
+        finally:
+            first.stop()
+            second.stop()
+        server.kill()
+        for halted in (True, False):
+            again = proxy(tmp_path / "1", up)
+            try:
+                said = ask(again.port, PATH, BODY)
+                assert said.status == (402 if halted else 200), said.body
+                assert not halted or b"fairlead stopped this request" in said.body
+                if halted:
+                    assert "Halt ended: the daily budget" in show(again, "resume")
+                    assert ask(again.port, PATH, BODY).status == 200
+            finally:
+                again.stop()
 
 
 def test_a_share_that_is_held_is_used_up_in_an_outage(tmp_path, up, server):

@@ -12,6 +12,7 @@ from router.store.interfaces import Price, Store
 from router.store.shared.sqlite import open_sqlite
 from router.store.team.budgets import TeamSharedBudgets
 from router.store.team.client import TeamClient
+from router.store.team.kept_halts import KeptHalts
 from router.store.team.keys import KeyNames
 from router.store.team.round import Rounds
 from router.store.team.secrets import read_team_secret, resolve
@@ -34,7 +35,8 @@ def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings:
     entries = TeamStoredEntries(team.client, team.names, team.secret, team.thread, tables)
     store = open_sqlite(home, say, price=price, settings=settings, ledger=ledger, entries=entries)
     rounds = Rounds(team.client, team.names, team.secret.identify("home", name_home(home)))
-    budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings)
+    halts = KeptHalts(home, say)
+    budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings, halts)
     ledger.add_ending(team.thread.close)
     return share_state(team, home, store._replace(shared_budgets=budgets), tables, say)
 

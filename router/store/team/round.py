@@ -65,6 +65,8 @@ class Reply(NamedTuple):
     processes: int
     #: No shares are handed out yet, since the server has lost data.
     settling: bool
+    #: This process holds a share.
+    holds: bool = False
 
 
 class _Book(msgspec.Struct):
@@ -111,6 +113,11 @@ class Rounds:
         """True while the lease of the shares that it holds has not ended, by the slower of two clocks: one stands still
         while the machine sleeps, the other may be set back."""
         return time.monotonic() < self._shares_until[0] and self._clock() < self._shares_until[1]
+
+    @property
+    def shares_until(self) -> float:
+        """When that lease ends, unless it is renewed: seconds since 1970."""
+        return self._shares_until[1]
 
     def knows(self, key: str) -> bool:
         """True for a budget that was part of a round."""
@@ -231,7 +238,8 @@ class Rounds:
             book.parts |= dict(zip(parts[::2], parts[1::2], strict=True))
             book.held, book.claimed = held, held > 0
             budgets[key] = BudgetView(spent, held, others, idle, bool(wanted))
-        return Reply(budgets, self._read_halts(answer["halts"]), self._count, bool(answer["settling"]))
+        halts, holds = self._read_halts(answer["halts"]), any(book.claimed for book in self._books.values())
+        return Reply(budgets, halts, self._count, bool(answer["settling"]), holds)
 
     def _note_offset(self, now: int, wall: float) -> None:
         offset = now - (wall + self._clock()) * 500
