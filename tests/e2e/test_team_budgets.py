@@ -6,6 +6,7 @@ import time
 import pytest
 
 from ..commands import run_in_home
+from ..patience import PATIENCE
 from ..store.team.servers import Server
 from .budgets import BODY, PATH, answer, proxy
 from .processes import until
@@ -74,10 +75,15 @@ def test_a_team_shares_one_budget(tmp_path, up, busy, server):
         until(lambda: all(ask(one.port, PATH, BODY).status == 402 for one in proxies))
         late = max(busy.begun) - min(at for at, _, status in senders.statuses if status == 402)
         assert "team team on 127.0.0.1:" in show(proxies[0], "status")
-        assert "answers in" in show(proxies[0], "doctor", "shared")
+        checked = show(proxies[0], "doctor", "shared")
+        assert "answers in" in checked
+        assert f"the proxy on :{proxies[0].port}: team team on" in checked
+        assert "last round" in show(proxies[0], "status")
+        assert ask(proxies[0].port, "/readyz").json() == {"status": "ready", "shared": "connected"}
         metrics = ask(proxies[0].port, "/metrics", None, proxies[0].operator()).body.decode()
         assert "fairlead_shared_up 1.0" in metrics
         assert "fairlead_shared_losses_total 0.0" in metrics
+        assert "fairlead_shared_last_round_timestamp_seconds" in metrics
     finally:
         codes = [one.stop() for one in proxies]
     assert codes == [0] * 4, [one.said() for one in proxies]
@@ -88,7 +94,7 @@ def test_a_team_shares_one_budget(tmp_path, up, busy, server):
 
 def test_a_proxy_without_its_server_refuses_what_it_holds_no_share_for(tmp_path, up):
     """Where the server was never there, requests under a budget are refused with the reason and what to do; those
-    without a budget, and the proxy's health, are not touched."""
+    without a budget, and the proxy's health and readiness, are not touched, and all that report on it say so."""
     with Server(tmp_path) as server:
         server.kill()
         [one] = start_team(tmp_path, server, up, "guard.day_usd = 5", count=1)
@@ -98,11 +104,18 @@ def test_a_proxy_without_its_server_refuses_what_it_holds_no_share_for(tmp_path,
             assert b"cannot ask the team for more of the daily budget of $5.00" in said.body
             assert b"shared.on_loss allow" in said.body
             assert ask(one.port, "/health").status == 200
+            ready = ask(one.port, "/readyz")
+            assert ready.status == 200
+            said = ready.json()
+            assert abs(said.pop("shared_since") - time.time()) < PATIENCE
+            assert said == {"status": "ready", "shared": "lost", "budgets": "nothing"}
+            shared = one.status()["shared"]
+            assert (shared["answered"], shared["last_round"], shared["shares_until"]) == (None, None, None)
             shown = show(one, "status")
             assert f"127.0.0.1:{server.port} cannot be reached" in shown
             assert "budgets are closed" in shown
             checked = show(one, "doctor", "shared", code=1)
-            assert f"127.0.0.1:{server.port} cannot be reached" in checked
+            assert checked.count(f"127.0.0.1:{server.port} cannot be reached") == 2
         finally:
             one.stop()
         assert one.said().count("cannot be reached") == 1
@@ -154,6 +167,9 @@ def test_a_share_that_is_held_is_used_up_in_an_outage(tmp_path, up, server):
     [one] = start_team(tmp_path, server, up, "guard.day_usd = 5", count=1)
     try:
         assert ask(one.port, PATH, BODY).status == 200
+        told = one.status()
+        assert abs(told["shared"]["last_round"] - time.time()) < PATIENCE
+        assert 0 <= told["guard"]["budgets"][0]["free_here"] <= 5
         server.kill()
         down = [ask(one.port, PATH, BODY).status for _ in range(2)]
         until(lambda: ask(one.port, PATH, BODY).status == 402)
