@@ -1,5 +1,6 @@
 """Budgets of a team over a real server: proxies with homes of their own, a kill, an outage, a flush."""
 
+import json
 import threading
 import time
 
@@ -132,6 +133,45 @@ def test_a_proxy_may_go_on_without_its_server(tmp_path, up):
         finally:
             one.stop()
     assert statuses == [200, 200, 200, 402, 402]
+
+
+def test_any_proxy_tells_what_the_team_used(tmp_path, up):
+    """`usage --team` at one proxy has the requests and the budget of all, with those that a proxy told when it ended;
+    without the server, and without a team, it says so and what to do."""
+    up.default = [lambda sock: sock.sendall(answer(2))]
+    with Server(tmp_path) as server:
+        first, second = start_team(tmp_path, server, up, "guard.day_usd = 5", count=2)
+        try:
+            assert ask(first.port, PATH, BODY).status == 200
+            assert [ask(second.port, PATH, BODY).status for _ in range(2)] == [200] * 2
+            first.stop()
+
+            def told():
+                found = json.loads(show(second, "usage", "--team", "--json"))
+                return found if found["total"]["requests"] == 3 else None
+
+            found = until(told)
+            assert found, show(second, "usage", "--team", "--json")
+            assert [(one["name"], one["requests"]) for one in found["models"]] == [("model-a", 3)]
+            assert found["total"]["cost_usd"] == pytest.approx(0.006)
+            [budget] = found["budgets"]
+            assert (budget["scope"], budget["limit"]) == ("all", 5)
+            assert until(lambda: json.loads(show(second, "usage", "--team", "--json"))["budgets"][0]["spent"] > 0.005)
+            shown = show(second, "usage", "--team")
+            assert f"team team on 127.0.0.1:{server.port}" in shown
+            assert "budget the daily budget of $5.00: $0.006" in shown
+            assert "3 requests" in show(second, "usage", "--team", "--by", "home")
+            server.kill()
+            refused = run_in_home(second.home, "usage", "--team")
+            assert refused.code == 1
+            assert b"the team's sums cannot be read: 127.0.0.1:" in refused.err
+        finally:
+            first.stop()
+            second.stop()
+    (tmp_path / "alone").mkdir()
+    alone = run_in_home(tmp_path / "alone" / "home", "usage", "--team")
+    assert alone.code == 1
+    assert b"no team is configured" in alone.err
 
 
 def test_a_halt_outlives_a_restart_without_the_server(tmp_path, up):

@@ -21,6 +21,7 @@ from router.store.team.state.sharing import share_state
 from router.store.team.state.tables import SharedTables
 from router.store.team.team import Team
 from router.store.team.thread import TeamThread
+from router.store.team.usage_sums import UsageTeller
 
 #: The file of the home with its name in the team.
 HOME_NAME = "team.home"
@@ -34,9 +35,11 @@ def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings:
     tables = SharedTables(team.client, team.names, team.thread)
     entries = TeamStoredEntries(team.client, team.names, team.secret, team.thread, tables)
     store = open_sqlite(home, say, price=price, settings=settings, ledger=ledger, entries=entries)
-    rounds = Rounds(team.client, team.names, team.secret.identify("home", name_home(home)))
+    identity = team.secret.identify("home", name_home(home))
+    rounds, teller = Rounds(team.client, team.names, identity), UsageTeller(ledger, team, identity)
     halts = KeptHalts(home, say)
     budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings, halts)
+    ledger.add_ending(teller.end)
     ledger.add_ending(team.thread.close)
     return share_state(team, home, store._replace(shared_budgets=budgets), tables, say)
 

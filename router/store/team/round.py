@@ -155,7 +155,7 @@ class Rounds:
         for key, claim in told.claims.items():
             book = self._books.get(key)
             if book is None:
-                book = self._books[key] = _Book(claim.budget, claim.term, _name_book(key, claim.budget), {})
+                book = self._books[key] = _Book(claim.budget, claim.term, name_book(key, claim.budget), {})
             book.budget, book.term = claim.budget, claim.term
         oldest = self._clock() - 86_400
         for key in [key for key, book in self._books.items() if book.term.end < oldest and not book.claimed]:
@@ -268,7 +268,7 @@ class Rounds:
         return tuple(found.values())
 
 
-def _name_book(key: str, budget: Budget) -> str:
+def name_book(key: str, budget: Budget) -> str:
     """The name of a book on the server: of a run it has its beginning, since other machines have runs of that name."""
     return f"{key}|{int(budget.since * 1000)}" if budget.period == "run" else key
 
