@@ -118,6 +118,8 @@ def _collect_process(runtime: Runtime) -> Iterator[Metric]:
         spans = runtime.spans
         yield CounterMetricFamily("fairlead_telemetry_exported_spans", "Spans a collector took.", spans.exported)
         yield CounterMetricFamily("fairlead_telemetry_dropped_spans", "Spans that were lost.", spans.dropped)
+        taken = "1 while the collector takes what is sent."
+        yield GaugeMetricFamily("fairlead_telemetry_up", taken, int(spans.problem is None))
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
     yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.memory.reserved)
@@ -137,6 +139,12 @@ def _collect_server(runtime: Runtime) -> Iterator[Metric]:
     yield GaugeMetricFamily("fairlead_shared_processes", "Proxies that hold shares of budgets.", server.processes)
     settling = "1 while it hands out no shares, since it has lost data."
     yield GaugeMetricFamily("fairlead_shared_settling", settling, int(server.settling))
+    if server.last_round is not None:
+        moment = "When the last exchange about budgets was answered, in seconds since 1970."
+        yield GaugeMetricFamily("fairlead_shared_last_round_timestamp_seconds", moment, server.last_round)
+    if server.shares_until is not None:
+        until = "Until when the shares that are held may be used, in seconds since 1970."
+        yield GaugeMetricFamily("fairlead_shared_shares_until_timestamp_seconds", until, server.shares_until)
 
 
 def _collect_vitals(runtime: Runtime) -> Iterator[Metric]:

@@ -54,8 +54,16 @@ async def judge_health(ask: Ask) -> None:
 
 async def judge_readiness(ask: Ask) -> None:
     """Say whether a load balancer should send requests here."""
-    word = ask.operated.readiness
-    await ask.respond(Acceptance(status=word), 200 if word == "ready" else 503)
+    word, server, spans = ask.operated.readiness, ask.runtime.guard.server, ask.runtime.spans
+    answer = Acceptance(status=word)
+    if server is not None:
+        # No 503: it goes on without the server, and where all proxies of a team said so there would be none left.
+        lost = server.problem is not None
+        answer.shared = "lost" if lost else "connected"
+        answer.shared_since, answer.budgets = (server.failing_since, server.allowance) if lost else (None, None)
+    if spans is not None:
+        answer.telemetry = "sent" if spans.problem is None else "failing"
+    await ask.respond(answer, 200 if word == "ready" else 503)
 
 
 def judge(runtime: Runtime) -> str:

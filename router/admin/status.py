@@ -21,6 +21,7 @@ from router.operator_api.status import (
     RunningRequest,
     SharedStatus,
     Status,
+    TelemetryStatus,
 )
 from router.policy.routing.model_list import list_models
 from router.policy.routing.table import Table
@@ -76,6 +77,7 @@ def report_status(runtime: Runtime, operated: Operated, models: list[ModelStatus
         running_count=len(runtime.running),
         refused=runtime.gate_refusals.counts,
         shared=_report_server(runtime),
+        telemetry=_report_export(runtime),
         process=operated.process,
     )
 
@@ -94,6 +96,24 @@ def _report_server(runtime: Runtime) -> SharedStatus | None:
         processes=server.processes,
         settling=server.settling,
         allowance=server.allowance,
+        answered=server.answered,
+        last_round=server.last_round,
+        shares_until=server.shares_until,
+    )
+
+
+def _report_export(runtime: Runtime) -> TelemetryStatus | None:
+    spans = runtime.spans
+    if spans is None:
+        return None
+    return TelemetryStatus(
+        collector=spans.collector,
+        problem=spans.problem,
+        last_failure=spans.last_failure,
+        failed_at=spans.failed_at,
+        exported=spans.exported,
+        dropped=spans.dropped,
+        waiting=len(spans),
     )
 
 

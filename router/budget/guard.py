@@ -8,7 +8,7 @@ goes on counting by itself. Without rules nothing runs.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import trio
 
@@ -69,10 +69,9 @@ class Guard:
         self._lift = False
         self._published_halts: tuple[Halt, ...] = ()
 
-    def apply(self, settings: Settings, runs: Sequence[Budget] = ()) -> None:
-        """Apply the rules of these settings from now on. runs: the budgets of processes that have a key of their
-        own."""
-        before, self.rules = self.rules, policy.read_rules(settings, runs)
+    def apply(self, settings: Settings, runs: Sequence[Budget] = (), elsewhere: Collection[str] = ()) -> None:
+        """Apply the rules of these settings from now on. Arguments as of `read_rules`."""
+        before, self.rules = self.rules, policy.read_rules(settings, runs, elsewhere)
         self._prices.forget()
         if before != self.rules:
             # Shares of budgets with other limits are not valid any more: they are requested anew.
@@ -385,9 +384,12 @@ class Guard:
         self._near &= self._reservations.states.keys()
 
     def use_local_state(self) -> None:
-        """Go on with the halts and spend of this process alone, since the store cannot be used."""
+        """Go on with the halts and spend of this process alone, and the halts that are kept for such a time, since the
+        store cannot be used."""
         allowance = self._shared.allowance
-        self.halts = (*self.halts, *(halt for halt in self._halting.values() if halt not in self.halts))
+        now = self._clock()
+        kept = (halt for halt in self._shared.kept_halts if halt.holds(now))
+        self.halts = tuple(dict.fromkeys((*self.halts, *kept, *self._halting.values())))
         # Where shares are kept, what was decided here is told once the store can be used again.
         counts_on = allowance == "all"
         self._reservations.use_local_state(lift=self._lift and counts_on, allowance=allowance)
@@ -395,3 +397,4 @@ class Guard:
             self._halting.clear()
         if self._lift and counts_on:
             self.halts, self._lift = (), False
+        self._shared.keep_halts(self.halts)

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from router.operator_api.status import BackendStatus, Bound, Queue, QueueLimit, RunningRequest, Status, Vitals
+from router.operator_api.status import (
+    BackendStatus,
+    Bound,
+    Queue,
+    QueueLimit,
+    RunningRequest,
+    Status,
+    TelemetryStatus,
+    Vitals,
+)
 
 if TYPE_CHECKING:
     from router.operator_api.accounts import AccountStatus
@@ -47,6 +56,7 @@ def combine_statuses(own: Status, others: Sequence[Status], most: int) -> Status
             dropped=sum(one.capture.dropped for one in every),
             problem=next((one.capture.problem for one in every if one.capture.problem), None),
         ),
+        telemetry=_combine_exports([one.telemetry for one in every if one.telemetry is not None]),
         vitals=_combine_vitals([one.vitals for one in every]),
         running=_list_oldest(every, most),
         running_count=sum(one.running_count for one in every),
@@ -77,6 +87,19 @@ def _combine_queue(queues: Sequence[Queue]) -> Queue:
         waiting=sum(one.waiting for one in queues),
         stalled_s=max((one.stalled_s for one in queues if one.stalled_s is not None), default=None),
         limits={name: QueueLimit(used=used[name], limit=one.limit) for name, one in queues[0].limits.items()},
+    )
+
+
+def _combine_exports(exports: Sequence[TelemetryStatus]) -> TelemetryStatus | None:
+    if not exports:
+        return None
+    last = max(exports, key=lambda one: one.failed_at or 0.0)
+    return replace(
+        last,
+        problem=next((one.problem for one in exports if one.problem), None),
+        exported=sum(one.exported for one in exports),
+        dropped=sum(one.dropped for one in exports),
+        waiting=sum(one.waiting for one in exports),
     )
 
 

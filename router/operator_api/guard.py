@@ -40,6 +40,8 @@ class BudgetReport(msgspec.Struct, kw_only=True):
     reserved: float
     #: When it starts again from zero, in seconds since 1970; null for never.
     renews: float | None
+    #: How much the process that answers may use without asking the others.
+    free_here: float = 0.0
 
 
 class NotCounted(msgspec.Struct, kw_only=True):
@@ -131,4 +133,5 @@ def report_budget(budget_state: BudgetState) -> BudgetReport:
         spent=budget_state.spent / unit,
         reserved=budget_state.running / unit,
         renews=budget_state.term.end,
+        free_here=budget_state.idle / unit,
     )

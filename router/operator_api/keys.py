@@ -7,6 +7,7 @@ from router.policy.grants.grant import find_end
 from router.settings import format_value
 from router.settings.tables import KEY_OPTIONS, KeyOptions
 from router.store.keys.client_keys import StoredKey
+from router.store.keys.shared_keys import SharedKey
 from router.store.shared.key_books import KeyBook, KeyUse
 
 #: The value of an option of a key; null is none.
@@ -85,6 +86,8 @@ class ListedKey(msgspec.Struct, kw_only=True):
     cost_usd: float
     #: Within an hour: seconds since 1970; null for never.
     last_used: float | None
+    #: Another home of the team has it, so what was used there is not counted here.
+    elsewhere: bool = False
 
 
 class KeyList(msgspec.Struct, kw_only=True):
@@ -135,6 +138,11 @@ class KeyChanged(msgspec.Struct, kw_only=True):
     name: str
     #: As in /status.
     problems: list[str] = []
+
+
+def describe_shared_key(name: str, key: SharedKey, use: KeyUse | None, now: float) -> ListedKey:
+    """A key of another home, as `describe_key`."""
+    return msgspec.structs.replace(describe_key(name, key.stored, key.options, use, now), elsewhere=True)
 
 
 def describe_key(name: str, key: StoredKey, options: KeyOptions, use: KeyUse | None, now: float) -> ListedKey:

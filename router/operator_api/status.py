@@ -32,12 +32,20 @@ class Readiness(msgspec.Struct, kw_only=True):
     status: str
 
 
-class Acceptance(msgspec.Struct, kw_only=True):
+class Acceptance(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Whether a load balancer should send requests here."""
 
     #: `ready`; with status 503 `starting` until the models of the backends are known, and `draining` once it was told
     #: to stop. A halt changes nothing: its answers say why.
     status: Literal["ready", "starting", "draining"]
+    #: Whether the server of the team can be used; requests without a budget go on without it. Left out without a team.
+    shared: Literal["connected", "lost"] | None = None
+    #: Since when it is lost, in seconds since 1970; left out while it is not.
+    shared_since: float | None = None
+    #: What the proxy may use of budgets while it is lost: `all`, the `share` that it holds, or `nothing`. As above.
+    budgets: Literal["all", "share", "nothing"] | None = None
+    #: Whether the collector took what was sent last; left out where none is named.
+    telemetry: Literal["sent", "failing"] | None = None
 
 
 class Stopping(msgspec.Struct, kw_only=True):
@@ -182,6 +190,33 @@ class SharedStatus(msgspec.Struct, kw_only=True):
     #: What this proxy may use of budgets while the server cannot be used: `all`, the `share` that it holds, or
     #: `nothing`, as that has lapsed.
     allowance: str
+    #: When it answered last, in seconds since 1970; null where it never has.
+    answered: float | None = None
+    #: When the last exchange about budgets was answered, in seconds since 1970; null before the first. There is one
+    #: every 0.4 seconds while requests run under a budget, and none else.
+    last_round: float | None = None
+    #: Until when the shares of budgets that this proxy holds may be used, in seconds since 1970; null where it holds
+    #: none. How much that is, is said with each budget.
+    shares_until: float | None = None
+
+
+class TelemetryStatus(msgspec.Struct, kw_only=True):
+    """The export of spans and metrics."""
+
+    #: Host and port of the collector.
+    collector: str
+    #: Why what was sent last was not taken, or null.
+    problem: str | None
+    #: The last failure since the start; empty for none.
+    last_failure: str
+    #: When that was, in seconds since 1970; null for none.
+    failed_at: float | None
+    #: Spans that the collector took since the start.
+    exported: int
+    #: Spans that were lost since the start.
+    dropped: int
+    #: Spans that wait.
+    waiting: int
 
 
 class CaptureStatus(msgspec.Struct, kw_only=True):
@@ -319,5 +354,7 @@ class Status(msgspec.Struct, kw_only=True):
     answer_cache: AnswerCacheStatus | None = None
     #: The server of the team; null without one.
     shared: SharedStatus | None = None
+    #: The export to a collector; null where it is off.
+    telemetry: TelemetryStatus | None = None
     #: How the process was started.
     process: ProcessStatus = msgspec.field(default_factory=ProcessStatus)

@@ -225,6 +225,12 @@ class SharedServer(NamedTuple):
     settling: bool
     #: What the process may use of budgets while it cannot be used.
     allowance: Allowance
+    #: When it answered last, None where it never has: seconds since 1970.
+    answered: float | None = None
+    #: When the last exchange about budgets was answered, None before the first.
+    last_round: float | None = None
+    #: Until when the shares that are held may be used, None where none is held.
+    shares_until: float | None = None
 
 
 class SharedBudgets(Protocol):
@@ -249,6 +255,11 @@ class SharedBudgets(Protocol):
         ...
 
     @property
+    def kept_halts(self) -> Sequence[Halt]:
+        """The halts that are kept at home for the time in which the store cannot be used."""
+        ...
+
+    @property
     def pause(self) -> float:
         """The seconds from one message or `look` to the next, but for a few at once; 0.0 where they cost nobody
         else."""
@@ -269,6 +280,10 @@ class SharedBudgets(Protocol):
 
     def find_rates(self, model: Model) -> Rates | None:
         """The rates of a model; None when it has no price. Works without the store. For threads, since it blocks."""
+        ...
+
+    def keep_halts(self, halts: Sequence[Halt]) -> None:
+        """Keep the halts that this process decides by while the store cannot be used. Never waits."""
         ...
 
     def leave(self) -> None:

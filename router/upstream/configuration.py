@@ -19,7 +19,7 @@ from router.store.config.references import format_add_command
 from router.store.home import client_key
 from router.store.home.home import Home
 from router.store.home.permissions import word
-from router.store.keys import client_keys
+from router.store.keys import client_keys, shared_copy
 from router.store.keys.own_keys import OwnKeys, read_own_keys
 from router.store.keys.own_secrets import read_own_secret
 from router.upstream.client_keys.table import NO_KEYS, KeyTable, build_table
@@ -85,7 +85,8 @@ def read(
     variables = os.environ if environ is None else environ
     way = read_outbound(settings, variables)
     metrics = read_own_secret("metrics.token", settings.metrics_token, variables)
-    own, keys = read_own_keys(home, settings), build_table(client_keys.load(home, before.loaded), settings)
+    elsewhere = shared_copy.list_elsewhere(home) if settings.shared_url is not None else {}
+    own, keys = read_own_keys(home, settings), build_table(client_keys.load(home, before.loaded), settings, elsewhere)
     if metrics is not None:
         own = own._replace(secrets=(*own.secrets, ("fairlead's token for /metrics", metrics)))
     problems_told, armed = (*warnings, *texts), read_armed(home)

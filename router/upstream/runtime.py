@@ -205,7 +205,7 @@ class Runtime:
 
     def apply_budgets(self) -> None:
         """Guard by the budgets of the settings, and those of keys for processes."""
-        self.guard.apply(self.settings, self.client_keys.budgets)
+        self.guard.apply(self.settings, self.client_keys.budgets, self.client_keys.shared)
         self.recorder.settle = None if self.guard.rules is None else self.guard.finished
 
     def keep_last_good(self, error: CommandError) -> None:

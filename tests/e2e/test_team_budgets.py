@@ -1,13 +1,15 @@
 """Budgets of a team over a real server: proxies with homes of their own, a kill, an outage, a flush."""
 
+import json
 import threading
 import time
 
 import pytest
 
 from ..commands import run_in_home
+from ..patience import PATIENCE
 from ..store.team.servers import Server
-from .budgets import BODY, PATH, answer
+from .budgets import BODY, PATH, answer, proxy
 from .processes import until
 from .shared_budgets import Busy, crossing
 from .team_budgets import Senders, list_rows, start_team
@@ -74,10 +76,15 @@ def test_a_team_shares_one_budget(tmp_path, up, busy, server):
         until(lambda: all(ask(one.port, PATH, BODY).status == 402 for one in proxies))
         late = max(busy.begun) - min(at for at, _, status in senders.statuses if status == 402)
         assert "team team on 127.0.0.1:" in show(proxies[0], "status")
-        assert "answers in" in show(proxies[0], "doctor", "shared")
+        checked = show(proxies[0], "doctor", "shared")
+        assert "answers in" in checked
+        assert f"the proxy on :{proxies[0].port}: team team on" in checked
+        assert "last round" in show(proxies[0], "status")
+        assert ask(proxies[0].port, "/readyz").json() == {"status": "ready", "shared": "connected"}
         metrics = ask(proxies[0].port, "/metrics", None, proxies[0].operator()).body.decode()
         assert "fairlead_shared_up 1.0" in metrics
         assert "fairlead_shared_losses_total 0.0" in metrics
+        assert "fairlead_shared_last_round_timestamp_seconds" in metrics
     finally:
         codes = [one.stop() for one in proxies]
     assert codes == [0] * 4, [one.said() for one in proxies]
@@ -88,7 +95,7 @@ def test_a_team_shares_one_budget(tmp_path, up, busy, server):
 
 def test_a_proxy_without_its_server_refuses_what_it_holds_no_share_for(tmp_path, up):
     """Where the server was never there, requests under a budget are refused with the reason and what to do; those
-    without a budget, and the proxy's health, are not touched."""
+    without a budget, and the proxy's health and readiness, are not touched, and all that report on it say so."""
     with Server(tmp_path) as server:
         server.kill()
         [one] = start_team(tmp_path, server, up, "guard.day_usd = 5", count=1)
@@ -98,11 +105,18 @@ def test_a_proxy_without_its_server_refuses_what_it_holds_no_share_for(tmp_path,
             assert b"cannot ask the team for more of the daily budget of $5.00" in said.body
             assert b"shared.on_loss allow" in said.body
             assert ask(one.port, "/health").status == 200
+            ready = ask(one.port, "/readyz")
+            assert ready.status == 200
+            said = ready.json()
+            assert abs(said.pop("shared_since") - time.time()) < PATIENCE
+            assert said == {"status": "ready", "shared": "lost", "budgets": "nothing"}
+            shared = one.status()["shared"]
+            assert (shared["answered"], shared["last_round"], shared["shares_until"]) == (None, None, None)
             shown = show(one, "status")
             assert f"127.0.0.1:{server.port} cannot be reached" in shown
             assert "budgets are closed" in shown
             checked = show(one, "doctor", "shared", code=1)
-            assert f"127.0.0.1:{server.port} cannot be reached" in checked
+            assert checked.count(f"127.0.0.1:{server.port} cannot be reached") == 2
         finally:
             one.stop()
         assert one.said().count("cannot be reached") == 1
@@ -121,6 +135,71 @@ def test_a_proxy_may_go_on_without_its_server(tmp_path, up):
     assert statuses == [200, 200, 200, 402, 402]
 
 
+def test_any_proxy_tells_what_the_team_used(tmp_path, up):
+    """`usage --team` at one proxy has the requests and the budget of all, with those that a proxy told when it ended;
+    without the server, and without a team, it says so and what to do."""
+    up.default = [lambda sock: sock.sendall(answer(2))]
+    with Server(tmp_path) as server:
+        first, second = start_team(tmp_path, server, up, "guard.day_usd = 5", count=2)
+        try:
+            assert ask(first.port, PATH, BODY).status == 200
+            assert [ask(second.port, PATH, BODY).status for _ in range(2)] == [200] * 2
+            first.stop()
+
+            def told():
+                found = json.loads(show(second, "usage", "--team", "--json"))
+                return found if found["total"]["requests"] == 3 else None
+
+            found = until(told)
+            assert found, show(second, "usage", "--team", "--json")
+            assert [(one["name"], one["requests"]) for one in found["models"]] == [("model-a", 3)]
+            assert found["total"]["cost_usd"] == pytest.approx(0.006)
+            [budget] = found["budgets"]
+            assert (budget["scope"], budget["limit"]) == ("all", 5)
+            assert until(lambda: json.loads(show(second, "usage", "--team", "--json"))["budgets"][0]["spent"] > 0.005)
+            shown = show(second, "usage", "--team")
+            assert f"team team on 127.0.0.1:{server.port}" in shown
+            assert "budget the daily budget of $5.00: $0.006" in shown
+            assert "3 requests" in show(second, "usage", "--team", "--by", "home")
+            server.kill()
+            refused = run_in_home(second.home, "usage", "--team")
+            assert refused.code == 1
+            assert b"the team's sums cannot be read: 127.0.0.1:" in refused.err
+        finally:
+            first.stop()
+            second.stop()
+    (tmp_path / "alone").mkdir()
+    alone = run_in_home(tmp_path / "alone" / "home", "usage", "--team")
+    assert alone.code == 1
+    assert b"no team is configured" in alone.err
+
+
+def test_a_halt_outlives_a_restart_without_the_server(tmp_path, up):
+    """A proxy that starts while its server is away refuses what another one halted before, though it may go on alone;
+    a resume ends that for the next start too."""
+    up.default = [lambda sock: sock.sendall(answer(2000))]
+    with Server(tmp_path) as server:
+        first, second = start_team(tmp_path, server, up, "guard.day_usd = 5", count=2, on_loss="allow")
+        try:
+            assert until(lambda: ask(first.port, PATH, BODY).status == 402)
+            assert until(lambda: ask(second.port, PATH, BODY).status == 402)
+        finally:
+            first.stop()
+            second.stop()
+        server.kill()
+        for halted in (True, False):
+            again = proxy(tmp_path / "1", up)
+            try:
+                said = ask(again.port, PATH, BODY)
+                assert said.status == (402 if halted else 200), said.body
+                assert not halted or b"fairlead stopped this request" in said.body
+                if halted:
+                    assert "Halt ended: the daily budget" in show(again, "resume")
+                    assert ask(again.port, PATH, BODY).status == 200
+            finally:
+                again.stop()
+
+
 def test_a_share_that_is_held_is_used_up_in_an_outage(tmp_path, up, server):
     """A proxy whose server answers nothing any more goes on with its share, refuses what is beyond, and goes on once
     the server answers again."""
@@ -128,6 +207,9 @@ def test_a_share_that_is_held_is_used_up_in_an_outage(tmp_path, up, server):
     [one] = start_team(tmp_path, server, up, "guard.day_usd = 5", count=1)
     try:
         assert ask(one.port, PATH, BODY).status == 200
+        told = one.status()
+        assert abs(told["shared"]["last_round"] - time.time()) < PATIENCE
+        assert 0 <= told["guard"]["budgets"][0]["free_here"] <= 5
         server.kill()
         down = [ask(one.port, PATH, BODY).status for _ in range(2)]
         until(lambda: ask(one.port, PATH, BODY).status == 402)

@@ -189,6 +189,35 @@ def test_a_key_made_at_one_is_accepted_and_refused_at_all(tmp_path, up, revoker)
         assert until(lambda: statuses(team, revoker, key) == 401)
 
 
+def test_a_key_is_changed_at_any(tmp_path, up):
+    """Limits and a new secret that are given at a proxy which did not make the key count at all within a second, and
+    each of them lists the key."""
+    with Team(tmp_path, up, settings={"FAIRLEAD_REQUIRE_KEY": "on"}) as team:
+        key = keys(team, 0, "add", "laptop", "--models", "m")
+        assert until(lambda: statuses(team, 1, key) == 200)
+        assert until((team.proxies[1].home / "shared" / "keys.json").exists)
+        keys(team, 1, "set", "laptop", "--models", "other")
+        since = time.monotonic()
+        assert until(lambda: statuses(team, 0, key) == 400)
+        assert time.monotonic() - since < 1.0
+        assert statuses(team, 1, key) == 400
+        assert until(lambda: not (team.proxies[0].home / "keys" / "laptop.json").exists())
+        fresh = keys(team, 0, "rotate", "laptop")
+        since = time.monotonic()
+        assert until(lambda: statuses(team, 1, key) == 401)
+        assert time.monotonic() - since < 1.0
+        assert [statuses(team, at, fresh) for at in (0, 1)] == [400, 400]
+        assert statuses(team, 0, key) == 401
+        for at in (0, 1):
+            (listed,) = team.operate(at, "/admin/keys")["keys"]
+            assert (listed["name"], listed["options"], listed["last4"]) == (
+                "laptop",
+                {"models": ["other"]},
+                fresh.decode()[-4:],
+            )
+            assert listed["elsewhere"] == bool(at)
+
+
 def test_keys_outlive_a_flush(tmp_path, up):
     """A server that lost its data gets the keys and the ended ones again from the proxies."""
     with Team(tmp_path, up, settings={"FAIRLEAD_REQUIRE_KEY": "on"}) as team:

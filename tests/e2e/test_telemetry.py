@@ -2,10 +2,13 @@
 
 import gzip
 import json
+import time
 
 import pytest
 
-from .processes import Proxy, backend
+from ..commands import run_in_home
+from ..patience import PATIENCE
+from .processes import Proxy, backend, until
 from .samples import CHAT
 from .upstream import plain
 from .wire import ask
@@ -71,12 +74,23 @@ def test_a_request_is_a_span_of_its_callers_trace(tmp_path, up, collector, liste
 
 
 def test_a_collector_that_is_away_costs_requests_nothing(tmp_path, up, collector):
-    """They are answered, the proxy ends in time, and what was lost is counted."""
+    """They are answered, the proxy is ready and ends in time, what was lost is counted, and what reports on the proxy
+    says that the collector is away."""
     collector.stop()
     settings = {"FAIRLEAD_TELEMETRY_OTLP": f"http://127.0.0.1:{collector.port}"}
     up.default = (plain(CHAT.whole),)
     with Proxy(tmp_path, backends=[backend("box", up.root)], settings=settings) as proxy:
         for _ in range(20):
             assert ask(proxy.port, CHAT.path, CHAT.body("box:model-a")).status == 200
+        failing = until(lambda: (told := proxy.status()["telemetry"])["problem"] and told)
+        assert failing["collector"] == f"127.0.0.1:{collector.port}"
+        assert failing["last_failure"] == failing["problem"]
+        assert abs(failing["failed_at"] - time.time()) < PATIENCE
+        ready = ask(proxy.port, "/readyz")
+        assert (ready.status, ready.json()) == (200, {"status": "ready", "telemetry": "failing"})
+        assert f"to 127.0.0.1:{collector.port}" in run_in_home(proxy.home, "status").out.decode()
+        checked = run_in_home(proxy.home, "doctor", "telemetry", **settings).out.decode()
+        assert f"to 127.0.0.1:{collector.port}" in " ".join(checked.split())
         found = ask(proxy.port, "/metrics", None, proxy.operator()).body.decode()
+    assert "fairlead_telemetry_up 0.0" in found
     assert "fairlead_telemetry_dropped_spans_total 0.0" in found

@@ -154,6 +154,7 @@ class MemoryBudgets:
     allowance = "all"
     pause = 0.0
     server = None
+    kept_halts = ()
 
     def __init__(self, store, price):
         self._store, self._price = store, price
@@ -188,6 +189,9 @@ class MemoryBudgets:
     def look(self):
         books = {key: BudgetView(spent=self._store.budgets[key], held=held) for key, held in self._held.items()}
         self._receive(SharedState(self._sequence, books, tuple(self._store.halts.values()), self._rates))
+
+    def keep_halts(self, halts):
+        pass
 
     def leave(self):
         self._held = {}

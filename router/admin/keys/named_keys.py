@@ -19,12 +19,14 @@ from router.operator_api.keys import (
     KeyRotation,
     NewKey,
     describe_key,
+    describe_shared_key,
 )
 from router.settings.tables import KeyOptions
 from router.store.config import client_keys
 from router.store.history import reader
 from router.store.home.home import Home
 from router.store.keys import client_keys as secrets
+from router.store.keys import shared_copy
 from router.store.shared.key_books import KeyUse, read_uses
 
 SCHEMA = 1
@@ -39,11 +41,13 @@ async def list_keys(ask: Ask) -> KeyList:
     runtime = ask.runtime
     uses = await trio.to_thread.run_sync(_read_uses, runtime.home, limiter=_threads)
     options, none, now = runtime.settings.keys, KeyOptions(), time.time()
-    loaded = runtime.client_keys.table.loaded
+    others = runtime.client_keys.shared
+    own = {name: key for name, key in runtime.client_keys.table.loaded.found.items() if name not in others}
     return KeyList(
         schema=SCHEMA,
         keys=[
-            describe_key(name, key, options.get(name, none), uses.get(name), now) for name, key in loaded.found.items()
+            *(describe_key(name, key, options.get(name, none), uses.get(name), now) for name, key in own.items()),
+            *(describe_shared_key(name, key, uses.get(name), now) for name, key in others.items()),
         ],
         children=sorted(runtime.client_keys.children),
         problems=list(runtime.client_keys.table.problems),
@@ -63,7 +67,7 @@ def add_key(call: HomeCall) -> KeyMade:
     """Make a NewKey. Raises BadRequest, Conflict."""
     asked = _decode(call.body, NewKey)
     name, options = _check(lambda: (secrets.check_name(asked.name), client_keys.read_options(asked.options)))
-    if secrets.read_key(call.home, name) is not None:
+    if secrets.read_key(call.home, name) is not None or name in client_keys.list_elsewhere(call.home):
         raise Conflict(f"There is a key {name} already. Change it with POST /admin/keys/{name}.")
     return KeyMade(name=name, key=client_keys.add(call.home, name, options).reveal())
 
@@ -84,7 +88,7 @@ def rotate_key(call: HomeCall) -> KeyMade:
     if not 0 <= asked.grace_s <= GRACE_LIMIT:
         raise BadRequest(f"grace_s must be from 0 to {GRACE_LIMIT:.0f}.")
     name = _require(call)
-    return KeyMade(name=name, key=secrets.rotate_key(call.home, name, asked.grace_s).reveal())
+    return KeyMade(name=name, key=client_keys.rotate(call.home, name, asked.grace_s).reveal())
 
 
 def revoke_key(call: HomeCall) -> KeyChanged:
@@ -97,7 +101,7 @@ def revoke_key(call: HomeCall) -> KeyChanged:
 def _require(call: HomeCall) -> str:
     """The name in the path. Raises BadRequest, NotFound."""
     name = _check(lambda: secrets.check_name(call.names["name"]))
-    if secrets.read_key(call.home, name) is None:
+    if secrets.read_key(call.home, name) is None and shared_copy.find_row(call.home, name) is None:
         raise NotFound(f"There is no key {name}.")
     return name
 

@@ -1,11 +1,15 @@
-"""The lines on the guard that commands print: budgets, amounts spent, requests that count in none, halts in force."""
+"""The lines on the guard that commands print: budgets, amounts spent, requests that count in none, halts in force; and
+on the server of a team and a collector."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from router.backends.known import price_root
+from router.cli.common.layout import GAP
 from router.errors import CommandError
+from router.operator_api.status import SharedStatus, TelemetryStatus
+from router.policy.accounts.retry import format_duration
 from router.policy.budget.budgets import Budget, format_amount
 from router.policy.budget.guard import (
     Halt,
@@ -125,3 +129,40 @@ def _format_halt(halt: Halt, now: float) -> str:
     return (
         f"halted   until {format_moment(halt.until, now)}: {reason} ({halt.request}). Continue now:   fairlead resume"
     )
+
+
+def describe_server(shared: SharedStatus) -> str:
+    """The server of a team on one line: whether it can be used, and what that means for budgets."""
+    now = time.time()
+    name = f"team {clean(shared.team)} on {clean(shared.server)}"
+    if shared.problem is None:
+        some = f"{shared.processes:,} with shares of budgets" if shared.processes else "no budget in use yet"
+        round_ = f"{GAP}last round {_ago(shared.last_round, now)} ago" if shared.last_round is not None else ""
+        settling = f"{GAP}it has lost data, shares are not handed out yet" * shared.settling
+        return f"{name}{GAP}{some}{_describe_share(shared, now)}{round_}{settling}"
+    since = f" since {format_moment(shared.failing_since, time.time())}" if shared.failing_since is not None else ""
+    means = {
+        "all": "requests go, and each proxy counts by itself (shared.on_loss)",
+        "share": f"budgets are closed beyond the shares that are held{_describe_share(shared, now, ' ')}",
+    }.get(shared.allowance, "budgets are closed")
+    return f"{clean(shared.problem, 300)}{since}; {means}"
+
+
+def _describe_share(shared: SharedStatus, now: float, gap: str = GAP) -> str:
+    if shared.shares_until is None or shared.shares_until <= now:
+        return ""
+    return f"{gap}{'for' if gap != GAP else 'holds some for'} {format_duration(shared.shares_until - now)}"
+
+
+def _ago(moment: float, now: float) -> str:
+    return format_duration(max(0.0, now - moment))
+
+
+def describe_export(telemetry: TelemetryStatus) -> str:
+    """The export to a collector on one line."""
+    counts = f"{telemetry.exported:,} sent, {telemetry.waiting:,} waiting, {telemetry.dropped:,} lost"
+    now, name = time.time(), f"to {clean(telemetry.collector)}"
+    if telemetry.failed_at is None:
+        return f"{name}{GAP}{counts}"
+    when = f"{_ago(telemetry.failed_at, now)} ago: {clean(telemetry.last_failure, 300)}"
+    return f"{name}{GAP}{counts}{GAP}{'fails' if telemetry.problem is not None else 'failed last'}, {when}"

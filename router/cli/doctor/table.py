@@ -39,6 +39,7 @@ def list_checks(situation: Situation) -> list[Check]:
         Check("config", configuration.check_configuration),
         Check("history", history.check_history),
         Check("shared", history.check_server),
+        Check("telemetry", history.check_export),
         Check("secrets", secrets.check_secrets),
         Check("proxy", serving.check_proxy),
         Check("proxy.port", listening.check_port),

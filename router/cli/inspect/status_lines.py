@@ -1,7 +1,6 @@
 """The lines of `fairlead status`: what a proxy reports, for a terminal of any width."""
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,9 +9,14 @@ from router.cli.common import budget_lines
 from router.cli.common.layout import GAP, format_table, wrap_row
 from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
-from router.operator_api.status import BackendStatus, ProcessStatus, RunningRequest, SharedStatus, Status
+from router.operator_api.status import (
+    BackendStatus,
+    ProcessStatus,
+    RunningRequest,
+    Status,
+)
 from router.policy.accounts.retry import format_duration
-from router.policy.budget.guard import explain_untold, format_moment
+from router.policy.budget.guard import explain_untold
 from router.policy.routing.table import DEMO
 from router.settings import Loaded
 from router.settings.kinds import clean
@@ -203,7 +207,9 @@ def _notes(status: Status) -> list[Row]:
     if status.history.problem is not None:
         lines.append(_row("history", clean(status.history.problem, 300)))
     if status.shared is not None:
-        lines.append(_row("shared", describe_server(status.shared)))
+        lines.append(_row("shared", budget_lines.describe_server(status.shared)))
+    if status.telemetry is not None:
+        lines.append(_row("spans", budget_lines.describe_export(status.telemetry)))
     if status.refused:
         reasons = ", ".join(f"{clean(reason)} {count:,}" for reason, count in status.refused.items())
         total = sum(status.refused.values())
@@ -218,20 +224,6 @@ def _notes(status: Status) -> list[Row]:
     if any(backend.name == DEMO for backend in status.backends):
         lines.append(_row("demo", "its models answer without a provider; end it: fairlead config set demo off"))
     return lines
-
-
-def describe_server(shared: SharedStatus) -> str:
-    """The server of a team on one line: whether it can be used, and what that means for budgets."""
-    name = f"team {clean(shared.team)} on {clean(shared.server)}"
-    if shared.problem is None:
-        some = f"{shared.processes:,} with shares of budgets" if shared.processes else "no budget in use yet"
-        return f"{name}{GAP}{some}" + (f"{GAP}it has lost data, shares are not handed out yet" * shared.settling)
-    since = f" since {format_moment(shared.failing_since, time.time())}" if shared.failing_since is not None else ""
-    means = {
-        "all": "requests go, and each proxy counts by itself (shared.on_loss)",
-        "share": "budgets are closed beyond the shares that are held",
-    }.get(shared.allowance, "budgets are closed")
-    return f"{clean(shared.problem, 300)}{since}; {means}"
 
 
 def _offers(screen: Screen) -> list[Row]:

@@ -44,6 +44,8 @@ KEYS = {
     "cache": "cache_losses",
     "answers": "answer_cache",
 }
+#: What the sums of a team can be by besides.
+HOME = "home"
 # What no request did or was, where the table of a key is empty.
 _TOLD = "told its {}; Claude Code does with the variables of   fairlead env --tool claude"
 _LACKING = {
@@ -56,7 +58,7 @@ _LACKING = {
     "answers": "might be answered from the cache of answers",
 }
 # Rows of a table, where it is one of several and where it was asked for.
-_ROWS, _ALL_ROWS = 15, 400
+ROWS, ALL_ROWS = 15, 400
 # Characters of the label at the beginning of a line, and what is left at least of a name.
 _LABEL, _SHORTEST = 9, 12
 
@@ -77,12 +79,23 @@ def run(argv: list[str]) -> int:
         "Show requests, tokens, cost, latency and errors for a period. p50 / p95 are the times to the first byte of an "
         "answer, accurate to within 9 %. A backend whose price list is not known is priced by the model's name, as the "
         "model's vendor sells it; `fairlead config set prices.MODEL.input` sets a price of your own.",
-        examples=["fairlead usage", "fairlead usage --since 7d --by day", "fairlead usage --since 2026-11-01 --json"],
+        examples=[
+            "fairlead usage",
+            "fairlead usage --since 7d --by day",
+            "fairlead usage --since 2026-11-01 --json",
+            "fairlead usage --team --since 7d --by home",
+        ],
     )
     parser.add_argument(
         "--since", metavar="WHEN", default="60m", help="60m, 24h, 7d, today, or a date such as 2026-11-01 (default 60m)"
     )
-    parser.add_argument("--by", metavar="KEY", choices=KEYS, help=f"one table alone: {', '.join(KEYS)}")
+    parser.add_argument("--by", metavar="KEY", choices=(*KEYS, HOME), help=f"one table alone: {', '.join(KEYS)}")
+    parser.add_argument(
+        "--team",
+        action="store_true",
+        help="what all homes of the team used, by whole hours, and its budgets, from the server at shared.url; --by "
+        "also home",
+    )
     parser.add_argument("--json", action="store_true", help="print it as JSON, with the fields of GET /analytics")
     options = parser.read(argv)
     now = time.time()
@@ -90,6 +103,12 @@ def run(argv: list[str]) -> int:
         begin = parse_since(options.since, now)
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
+    if options.team:
+        from router.cli.inspect.team_usage import show_team
+
+        return show_team(begin, now, options.by, as_json=options.json)
+    if options.by == HOME:
+        raise UsageError("--by home is for --team; this home is one.", "See:   fairlead usage --team --by home")
     home = open_home(os.environ)
     note_pending(home)
     unwritten = flush_history(home)
@@ -106,7 +125,7 @@ def run(argv: list[str]) -> int:
     if options.by and not group and found.total.requests:
         lines += wrap(f"No request {_LACKING.get(options.by, f'has a row by {options.by}')}.", width)
     elif options.by:
-        lines += _format_table(options.by, group, width, _ALL_ROWS)
+        lines += format_sums(options.by, group, width, ALL_ROWS)
     else:
         lines += format_tables(found, width)
         lines += [part for line in (*_guarded(home), *_captured(home), *_elsewhere(home)) for part in wrap(line, width)]
@@ -135,9 +154,9 @@ def format_head(found: UsageSummary, asked: str, unwritten: Sequence[str], width
         _name_window(asked),
         format_count(total.requests, "request") + (f" ({rate})" if rate else ""),
         format_count(total.errors, "error"),
-        _format_cost(total),
+        format_cost(total),
     )
-    return [*lines, *_flow(parts, width)]
+    return [*lines, *flow(parts, width)]
 
 
 def format_tables(found: UsageSummary, width: int | None) -> list[str]:
@@ -147,28 +166,28 @@ def format_tables(found: UsageSummary, width: int | None) -> list[str]:
     for key in ("model", "account", "client", "tag", "key"):
         group = getattr(found, KEYS[key])
         if [one.name for one in group] != [read_usage.UNKNOWN_CLIENT]:
-            lines += _format_table(key, group, width, _ROWS)
+            lines += format_sums(key, group, width, ROWS)
     told = sum(one.requests for one in found.billing_classes)
-    shares = [f"{clean(one.name)} {amounts.format_share(one.requests / told)}" for one in found.billing_classes[:_ROWS]]
-    errors = [f"{clean(one.name)} {one.requests:,}" for one in found.errors[:_ROWS]]
+    shares = [f"{clean(one.name)} {amounts.format_share(one.requests / told)}" for one in found.billing_classes[:ROWS]]
+    errors = [f"{clean(one.name)} {one.requests:,}" for one in found.errors[:ROWS]]
     for label, parts in (("billing", shares), ("errors", errors), ("limits", _limits(found))):
-        lines += _flow(parts, width, label.ljust(_LABEL)) if parts else []
+        lines += flow(parts, width, label.ljust(_LABEL)) if parts else []
     lines += _cache_losses(found, width)
     reused = _reuse(found)
-    lines += _flow(reused, width, "answers".ljust(_LABEL)) if reused else []
+    lines += flow(reused, width, "answers".ljust(_LABEL)) if reused else []
     notes = [f"the tokens of {format_count(total.estimated, 'request')} are estimates"] * (total.estimated > 0)
     return lines + [part for text in (*notes, *_name_prices(found.prices)) for part in wrap(f"note     {text}", width)]
 
 
 def _cache_losses(found: UsageSummary, width: int | None) -> list[str]:
     """What caches should have had and did not, by why, the most tokens first."""
-    losses = sorted(found.cache_losses, key=lambda one: (-one.cache_lost, one.name))[:_ROWS]
+    losses = sorted(found.cache_losses, key=lambda one: (-one.cache_lost, one.name))[:ROWS]
     parts = [
         f"{WORDS.get(one.name, clean(one.name))}: {amounts.format_tokens(one.cache_lost)} in "
         f"{format_count(one.requests, 'request')}{_format_lost_cost(one)}"
         for one in losses
     ]
-    return _flow(parts, width, "cache".ljust(_LABEL)) if parts else []
+    return flow(parts, width, "cache".ljust(_LABEL)) if parts else []
 
 
 def _reuse(found: UsageSummary) -> list[str]:
@@ -242,7 +261,7 @@ def _name_window(asked: str) -> str:
     return f"last {count} {'min' if unit == 'm' else unit}"
 
 
-def _format_cost(sums: UsageSums) -> str:
+def format_cost(sums: UsageSums) -> str:
     """What is known of the cost: a dash where there was nothing to pay for, such as requests that were refused; what
     has no price is said, never guessed."""
     if sums.unpriced:
@@ -253,7 +272,7 @@ def _format_cost(sums: UsageSums) -> str:
 
 def _format_known_cost(sums: UsageSums) -> str:
     """The cost where a column of its own has what is unpriced."""
-    known = _format_cost(sums)
+    known = format_cost(sums)
     return known if known == "unpriced" or not sums.unpriced else f"over {amounts.format_money(sums.cost_usd)}"
 
 
@@ -268,8 +287,10 @@ def _format_first_byte(sums: UsageSums) -> str:
     return f"{amounts.format_seconds(first['p50'])} / {amounts.format_seconds(first['p95'])}" if first["p50"] else ""
 
 
-def _format_table(key: str, group: Sequence[UsageSums], width: int | None, most: int) -> list[str]:
-    """The sums by one key. A narrow terminal gets fewer columns."""
+def format_sums(
+    key: str, group: Sequence[UsageSums], width: int | None, most: int, more_by: str = "fairlead usage"
+) -> list[str]:
+    """The sums by one key. A narrow terminal gets fewer columns. more_by: the command that shows all rows."""
     if not group:
         return []
     rows, more = group[:most], len(group) - most
@@ -300,7 +321,7 @@ def _format_table(key: str, group: Sequence[UsageSums], width: int | None, most:
         right=range(1, len(columns) + 1),
         width=width,
     )
-    return lines + wrap(f"  and {more:,} more:   fairlead usage --by {key} --json", width) * (more > 0)
+    return lines + wrap(f"  and {more:,} more:   {more_by} --by {key} --json", width) * (more > 0)
 
 
 def _fit(columns: list[_Column], names: list[str], width: int | None) -> tuple[list[_Column], list[str]]:
@@ -323,9 +344,9 @@ def _limits(found: UsageSummary) -> list[str]:
         if limit.full_in_s is not None and limit.full_in_s < 86400:
             text += f", full in about {amounts.format_seconds(limit.full_in_s * 1000)} at this rate"
         accounts.setdefault(limit.account, []).append(text)
-    return [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:_ROWS]]
+    return [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:ROWS]]
 
 
-def _flow(parts: Sequence[str], width: int | None, label: str = "") -> list[str]:
+def flow(parts: Sequence[str], width: int | None, label: str = "") -> list[str]:
     """The parts side by side, as many on each line as fit; each is in one piece where it can be."""
     return wrap_row(label, GAP.join(parts), width)

@@ -123,7 +123,7 @@ def run_rotate(argv: list[str]) -> int:
     grace = 0.0 if options.grace is None else _read_grace(options.grace)
     home = open_home(os.environ)
     name = options.name.lower()
-    key = secrets.rotate_key(home, name, grace)
+    key = client_keys.rotate(home, name, grace, make_judge(home))
     _show(home, name, key, as_json=options.json)
     return 0
 

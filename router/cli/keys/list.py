@@ -10,11 +10,11 @@ from router.cli.common.layout import NONE, find_width, format_table, note, print
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
 from router.errors import CommandError
-from router.operator_api.keys import describe_key, describe_limits
+from router.operator_api.keys import describe_key, describe_limits, describe_shared_key
 from router.settings.kinds import clean
 from router.settings.tables import KeyOptions
 from router.store.home.home import Home, open_home
-from router.store.keys import client_keys
+from router.store.keys import client_keys, shared_copy
 from router.store.shared.key_books import KeyUse, read_uses
 from router.watch import amounts
 
@@ -32,11 +32,13 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     settings, loaded = read_settings(home), client_keys.load(home)
     uses = _read_uses(home)
-    none = KeyOptions()
-    listed = [
-        describe_key(name, key, settings.keys.get(name, none), uses.get(name), time.time())
-        for name, key in loaded.found.items()
-    ]
+    none, now = KeyOptions(), time.time()
+    limits = {name: settings.keys.get(name, none) for name in loaded.found}
+    listed = [describe_key(name, key, limits[name], uses.get(name), now) for name, key in loaded.found.items()]
+    for name, row in shared_copy.list_elsewhere(home).items() if settings.shared_url is not None else ():
+        if name not in limits:
+            limits[name] = row.options
+            listed.append(describe_shared_key(name, row, uses.get(name), now))
     if options.json:
         shown: list[dict[str, Any]] = [msgspec.to_builtins(one) for one in listed]
         print_json({"keys": shown, "problems": list(loaded.problems)})
@@ -47,7 +49,7 @@ def run(argv: list[str]) -> int:
             (
                 one.name,
                 f"flk_…{clean(one.last4)}",
-                describe_limits(settings.keys.get(one.name, none)) or NONE,
+                describe_limits(limits[one.name]) or NONE,
                 one.expires or NONE,
                 f"{one.requests:,}",
                 amounts.format_money(one.cost_usd) if one.requests else NONE,
@@ -57,6 +59,9 @@ def run(argv: list[str]) -> int:
         ]
         header = ("key", "ends in", "may use", "valid to", "requests", "cost", "last used")
         print("\n".join(format_table(rows, header=header, right={4, 5}, width=find_width())))
+        if any(one.elsewhere for one in listed):
+            names = ", ".join(clean(one.name) for one in listed if one.elsewhere)
+            note(f"At other homes of the team: {names}. Requests and cost are those of this home alone.")
     for problem in loaded.problems:
         note(f"problem: {problem}")
     return 1 if loaded.problems else 0

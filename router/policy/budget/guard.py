@@ -15,7 +15,7 @@ alone. Time is a parameter, effects are data.
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -105,15 +105,15 @@ class Rules:
         return tuple(budget for scope in scopes for budget in self.by_scope.get(scope, ()))
 
 
-def read_rules(settings: Settings, runs: Sequence[Budget] = ()) -> Rules | None:
+def read_rules(settings: Settings, runs: Sequence[Budget] = (), elsewhere: Collection[str] = ()) -> Rules | None:
     """The rules of these settings; None when there is nothing to guard. runs: the budgets of processes that have a key
-    of their own."""
+    of their own, and of keys of other homes. elsewhere: the names of the latter."""
     zone = find_zone(settings.shared_timezone) if settings.shared_url is not None else None
     budgets = [*_budgets(ALL, settings, "guard_")]
     for name, options in settings.backends.items():
         budgets += _budgets(f"backend {name}", options, "budget_")
     for name, options in settings.keys.items():
-        budgets += list_key_budgets(name, options)
+        budgets += list_key_budgets(name, options) if name not in elsewhere else ()
     for kind, day, month in (
         ("account", settings.guard_accounts_day_usd, settings.guard_accounts_month_usd),
         ("tag", settings.guard_tags_day_usd, settings.guard_tags_month_usd),

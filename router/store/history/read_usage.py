@@ -162,7 +162,7 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         rollup.first += buckets.unpack(first)
         rollup.total += buckets.unpack(total)
     groups = _group_by_role(db, rollups)
-    total = groups["all"][0] if groups["all"] else _make_sums("", RollupSums(), 0)
+    total = groups["all"][0] if groups["all"] else make_sums("", RollupSums(), 0)
     return UsageSummary(
         since=since,
         until=until,
@@ -202,7 +202,7 @@ def summarize_days(db: "sqlite3.Connection", since: float, until: float) -> list
         rollup.first += buckets.unpack(first)
         rollup.total += buckets.unpack(total)
     whole = sum(rollup.sums[0] for rollup in days.values())
-    return [_make_sums(name, rollup, whole) for name, rollup in sorted(days.items(), reverse=True)]
+    return [make_sums(name, rollup, whole) for name, rollup in sorted(days.items(), reverse=True)]
 
 
 def _name_day(ms: int) -> str:
@@ -215,7 +215,7 @@ def empty_summary(since: float, until: float) -> UsageSummary:
     return UsageSummary(
         since=since,
         until=until,
-        total=_make_sums("", RollupSums(), 0),
+        total=make_sums("", RollupSums(), 0),
         models=none,
         backends=none,
         accounts=none,
@@ -250,13 +250,14 @@ def _group_by_role(db: "sqlite3.Connection", rollups: dict[tuple[int, int], Roll
         if not name and ROLES[role] == "client":
             name = UNKNOWN_CLIENT
         if name or role == 0:
-            groups[ROLES[role]].append(_make_sums(name, rollup, whole))
+            groups[ROLES[role]].append(make_sums(name, rollup, whole))
     for group in groups.values():
         group.sort(key=lambda sums: (-sums.requests, sums.name))
     return groups
 
 
-def _make_sums(name: str, rollup: RollupSums, whole: int) -> UsageSums:
+def make_sums(name: str, rollup: RollupSums, whole: int) -> UsageSums:
+    """The sums of a name as they are shown. whole: how many requests there are in all."""
     values = dict(zip(SUMS, rollup.sums, strict=True))
     cost, lost, saved = (values.pop(column) for column in ("cost", "cache_lost_cost", "saved_cost"))
     read = values["tokens_in"] + values["cache_read"] + values["cache_write"]

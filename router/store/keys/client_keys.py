@@ -22,9 +22,9 @@ from router.store.home.home import Home
 from router.store.home.permissions import shown, word
 
 FOLDER, TOOLS = "keys", "keys/tools"
-_SUFFIX, _MARK = ".json", ".revoked"
-#: The copy that a home keeps of the keys of its team.
-SHARED_COPY = "shared/keys.json"
+#: Ends the name of the file that has a key of another home end.
+MARK = ".revoked"
+_SUFFIX = ".json"
 
 
 class Previous(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Previous(msgspec.Struct, frozen=True):
     until: float
 
 
-class StoredKey(msgspec.Struct, frozen=True):
+class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of a key."""
 
     #: Hexadecimal digits.
@@ -45,6 +45,15 @@ class StoredKey(msgspec.Struct, frozen=True):
     #: The last characters of it, by which a user knows it again.
     last4: str
     previous: Previous | None = None
+    #: The digest of the first secret that the key had, '' where it has that.
+    first: str = ""
+    #: Of two homes of a team that have the key, the one with more has changed it later.
+    version: int = 1
+
+    @property
+    def identity(self) -> str:
+        """What stays the same over all its secrets."""
+        return self.first or self.sha256
 
     def digests(self, now: float) -> list[bytes]:
         """The digests of the keys that are valid now."""
@@ -67,14 +76,6 @@ class LoadedKeys(NamedTuple):
     def found(self) -> dict[str, StoredKey]:
         """By name."""
         return {name: entry[1] for name, entry in self.files.items()}
-
-
-class _SharedRow(msgspec.Struct):
-    revoked: bool = False
-
-
-class _SharedCopy(msgspec.Struct):
-    rows: dict[str, _SharedRow] = {}
 
 
 def generate() -> Secret:
@@ -147,7 +148,7 @@ def load(home: Home, before: LoadedKeys | None = None) -> LoadedKeys:
                 continue
             entry = (mark, found)
         files[name] = entry
-    return LoadedKeys(files, tuple(problems), tuple(home.names(FOLDER, _MARK)))
+    return LoadedKeys(files, tuple(problems), tuple(home.names(FOLDER, MARK)))
 
 
 def add_key(home: Home, name: str, key: Secret | None = None, *, now: float | None = None) -> Secret:
@@ -156,7 +157,7 @@ def add_key(home: Home, name: str, key: Secret | None = None, *, now: float | No
     made = generate() if key is None else key
     with home.lock():
         check_free(home, name)
-        _write(home, name, made, time.time() if now is None else now)
+        put_key(home, name, make_stored(made, time.time() if now is None else now))
     return made
 
 
@@ -182,7 +183,8 @@ def rotate_key(home: Home, name: str, grace: float, *, now: float | None = None)
     with home.lock():
         old = require_key(home, name)
         previous = Previous(old.sha256, moment + grace) if grace > 0 else None
-        _write(home, name, made, moment, previous)
+        new = make_stored(made, moment)
+        put_key(home, name, msgspec.structs.replace(new, previous=previous, first=old.identity, version=old.version))
     return made
 
 
@@ -195,23 +197,9 @@ def revoke_key(home: Home, name: str) -> bool:
         return home.remove(f"{FOLDER}/{name}{_SUFFIX}")
 
 
-def mark_revoked(home: Home, name: str) -> bool:
-    """Have a key of another home of the team end, by the proxy of this one; False when none of that name is known here.
-    Raises CommandError."""
-    data = home.read(SHARED_COPY)
-    try:
-        rows = {} if data is None else msgspec.json.decode(data, type=_SharedCopy).rows
-    except msgspec.DecodeError:
-        rows = {}
-    if name not in rows or rows[name].revoked:
-        return False
-    home.write(f"{FOLDER}/{name}{_MARK}", b"")
-    return True
-
-
 def remove_mark(home: Home, name: str) -> None:
-    """Take back what `mark_revoked` wrote, since the key has ended. Raises CommandError."""
-    home.remove(f"{FOLDER}/{name}{_MARK}")
+    """Take back the mark of a key that has ended. Raises CommandError."""
+    home.remove(f"{FOLDER}/{name}{MARK}")
 
 
 def require_key(home: Home, name: str) -> StoredKey:
@@ -224,10 +212,15 @@ def require_key(home: Home, name: str) -> StoredKey:
     return found
 
 
-def _write(home: Home, name: str, key: Secret, now: float, previous: Previous | None = None) -> None:
+def make_stored(key: Secret, now: float) -> StoredKey:
+    """What is kept of a new key. now: seconds since 1970."""
     text = key.reveal()
-    stored = StoredKey(digest_key(text.encode()).hex(), now, text[-4:], previous)
-    home.write(f"{FOLDER}/{name}{_SUFFIX}", msgspec.json.encode(stored) + b"\n")
+    return StoredKey(digest_key(text.encode()).hex(), now, text[-4:])
+
+
+def put_key(home: Home, name: str, key: StoredKey) -> None:
+    """Write the file of a key. Raises CommandError."""
+    home.write(f"{FOLDER}/{name}{_SUFFIX}", msgspec.json.encode(key) + b"\n")
 
 
 # Keys that tools read
@@ -261,7 +254,7 @@ def make_tool_key(home: Home, tool: str) -> Secret:
         made = generate()
         # The file first: a crash between the two leaves a key that is not accepted, and is replaced the next time.
         home.write(f"{TOOLS}/{tool}", made.reveal().encode() + b"\n")
-        _write(home, name, made, time.time())
+        put_key(home, name, make_stored(made, time.time()))
     return made
 
 

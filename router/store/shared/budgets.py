@@ -90,6 +90,9 @@ class SqliteSharedBudgets:
         """The rates of a model; None when it has no price. Blocks, as the price data may have to be loaded."""
         return rates_of(model, self._price, self._clock())
 
+    def keep_halts(self, halts: Sequence[Halt]) -> None:
+        """The file is the home's own: what it cannot take is kept nowhere."""
+
     def leave(self) -> None:
         """Give back all shares, since this process ends."""
         if self._latest:
@@ -100,6 +103,11 @@ class SqliteSharedBudgets:
     def problem(self) -> str | None:
         """Why nothing can be shared, None while the file can be used."""
         return self._ledger.problem
+
+    @property
+    def kept_halts(self) -> Sequence[Halt]:
+        """None: they are in the file that cannot be used."""
+        return ()
 
     @property
     def server(self) -> SharedServer | None:

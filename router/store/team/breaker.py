@@ -21,6 +21,8 @@ class Breaker:
     def __init__(self, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time):
         #: Since when calls have failed, None while the server answers: seconds since 1970.
         self.failing_since: float | None = None
+        #: When a call was answered last, None where none was: seconds since 1970.
+        self.answered: float | None = None
         #: Why the last call failed.
         self.reason = ""
         #: Calls that failed, and calls that were not made while it was open, since the start.
@@ -52,6 +54,7 @@ class Breaker:
         """Note that a call was answered; True when calls had failed before."""
         with self._lock:
             before, self.failing_since = self.failing_since, None
+            self.answered = self._now()
             self._row, self._open = 0, False
             return before is not None
 

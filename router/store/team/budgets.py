@@ -2,16 +2,17 @@
 
 Rules of this file: all calls are made in the team's thread. A message stays until a round that includes it was
 answered; it is told again every AGAIN_SECONDS until then, and what was spent is told as a sum, so that telling it twice
-books it once. A budget that this process claims for the first time brings what its home has spent of it before.
+books it once. A budget that this process claims for the first time brings what its home has spent of it before. A halt
+is on the disk of the home before it is told.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 from router.policy.budget.budgets import Allowance, Rates
+from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.settings import Settings
 from router.settings.declaring.shared import ALLOW
@@ -19,11 +20,9 @@ from router.store.database.writer import Ledger
 from router.store.interfaces import Price, SharedServer, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens, counts_tokens, rates_of, select_history_sum
 from router.store.team.client import TeamClient, Unreachable
+from router.store.team.kept_halts import KeptHalts
 from router.store.team.round import Reply, Round, Rounds
 from router.store.team.thread import TeamThread
-
-if TYPE_CHECKING:
-    from router.policy.budget.guard import Halt
 
 AGAIN_SECONDS = 0.4
 #: Of each process, so that the server can serve many of them also while requests wait for room.
@@ -43,11 +42,14 @@ class TeamSharedBudgets:
         client: TeamClient,
         thread: TeamThread,
         settings: Callable[[], Settings],
+        halts: KeptHalts,
         *,
         clock: Callable[[], float] = time.time,
     ):
-        #: The last reply, None before the first.
+        #: The last reply, None before the first, and when it came: seconds since 1970.
         self.reply: Reply | None = None
+        self.replied: float | None = None
+        self._kept = halts
         self._ledger = ledger
         self._price = price
         self._rounds = rounds
@@ -69,6 +71,7 @@ class TeamSharedBudgets:
         self._lift = 0
         self._rates: dict[Model, Rates | None] = {}
         self._waits = False
+        thread.prepare(halts.load)
 
     @property
     def problem(self) -> str | None:
@@ -89,6 +92,9 @@ class TeamSharedBudgets:
             processes=0 if reply is None else reply.processes,
             settling=reply is not None and reply.settling,
             allowance=self.allowance,
+            answered=breaker.answered,
+            last_round=self.replied,
+            shares_until=self._rounds.shares_until if reply is not None and reply.holds else None,
         )
 
     @property
@@ -97,6 +103,11 @@ class TeamSharedBudgets:
         if self._settings().shared_on_loss == ALLOW:
             return "all"
         return "share" if self._rounds.holds_shares else "nothing"
+
+    @property
+    def kept_halts(self) -> Sequence[Halt]:
+        """The halts that were known last, also before this process began."""
+        return self._kept.halts
 
     @property
     def pause(self) -> float:
@@ -120,6 +131,12 @@ class TeamSharedBudgets:
     def find_rates(self, model: Model) -> Rates | None:
         """The rates of a model; None when it has no price. Blocks, as the price data may have to be loaded."""
         return rates_of(model, self._price, self._clock())
+
+    def keep_halts(self, halts: Sequence[Halt]) -> None:
+        """Keep the halts that this process decides by while the server is away. Never waits."""
+        if tuple(halts) != self._kept.halts:
+            self._kept.halts = tuple(halts)
+            self._thread.submit(self._kept.write)
 
     def leave(self) -> None:
         """Give back all shares, since this process ends."""
@@ -154,7 +171,9 @@ class TeamSharedBudgets:
                 self._waits = True
                 self._thread.submit_later(AGAIN_SECONDS, self._exchange_again)
             raise
-        self.reply = reply
+        self.reply, self.replied = reply, self._clock()
+        self._kept.halts = reply.halts
+        self._kept.write()
         self._answered = True
         self._halts, self._lift, self._history = [], 0, {}
         rates, self._rates = self._rates, {}
@@ -179,6 +198,8 @@ class TeamSharedBudgets:
             for key in keys:
                 self._spent[key] = self._spent.get(key, 0) + (tokens if counts_tokens(key) else cost or 0)
                 self._keys[key] = None
+        if message.halts:
+            self._kept.add(message.halts)
         self._halts += [(message.sequence, halt) for halt in message.halts]
         self._lift = message.sequence if message.lift else self._lift
         now = self._clock()

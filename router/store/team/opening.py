@@ -12,6 +12,7 @@ from router.store.interfaces import Price, Store
 from router.store.shared.sqlite import open_sqlite
 from router.store.team.budgets import TeamSharedBudgets
 from router.store.team.client import TeamClient
+from router.store.team.kept_halts import KeptHalts
 from router.store.team.keys import KeyNames
 from router.store.team.round import Rounds
 from router.store.team.secrets import read_team_secret, resolve
@@ -20,6 +21,7 @@ from router.store.team.state.sharing import share_state
 from router.store.team.state.tables import SharedTables
 from router.store.team.team import Team
 from router.store.team.thread import TeamThread
+from router.store.team.usage_sums import UsageTeller
 
 #: The file of the home with its name in the team.
 HOME_NAME = "team.home"
@@ -33,10 +35,13 @@ def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings:
     tables = SharedTables(team.client, team.names, team.thread)
     entries = TeamStoredEntries(team.client, team.names, team.secret, team.thread, tables)
     store = open_sqlite(home, say, price=price, settings=settings, ledger=ledger, entries=entries)
-    rounds = Rounds(team.client, team.names, team.secret.identify("home", name_home(home)))
-    budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings)
+    identity = team.secret.identify("home", name_home(home))
+    rounds, teller = Rounds(team.client, team.names, identity), UsageTeller(ledger, team, identity)
+    halts = KeptHalts(home, say)
+    budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings, halts)
+    ledger.add_ending(teller.end)
     ledger.add_ending(team.thread.close)
-    return share_state(team, home, store._replace(shared_budgets=budgets), tables)
+    return share_state(team, home, store._replace(shared_budgets=budgets), tables, say)
 
 
 def name_home(home: Home) -> str:

@@ -65,6 +65,8 @@ class Reply(NamedTuple):
     processes: int
     #: No shares are handed out yet, since the server has lost data.
     settling: bool
+    #: This process holds a share.
+    holds: bool = False
 
 
 class _Book(msgspec.Struct):
@@ -112,6 +114,11 @@ class Rounds:
         while the machine sleeps, the other may be set back."""
         return time.monotonic() < self._shares_until[0] and self._clock() < self._shares_until[1]
 
+    @property
+    def shares_until(self) -> float:
+        """When that lease ends, unless it is renewed: seconds since 1970."""
+        return self._shares_until[1]
+
     def knows(self, key: str) -> bool:
         """True for a budget that was part of a round."""
         return key in self._books
@@ -148,7 +155,7 @@ class Rounds:
         for key, claim in told.claims.items():
             book = self._books.get(key)
             if book is None:
-                book = self._books[key] = _Book(claim.budget, claim.term, _name_book(key, claim.budget), {})
+                book = self._books[key] = _Book(claim.budget, claim.term, name_book(key, claim.budget), {})
             book.budget, book.term = claim.budget, claim.term
         oldest = self._clock() - 86_400
         for key in [key for key, book in self._books.items() if book.term.end < oldest and not book.claimed]:
@@ -231,7 +238,8 @@ class Rounds:
             book.parts |= dict(zip(parts[::2], parts[1::2], strict=True))
             book.held, book.claimed = held, held > 0
             budgets[key] = BudgetView(spent, held, others, idle, bool(wanted))
-        return Reply(budgets, self._read_halts(answer["halts"]), self._count, bool(answer["settling"]))
+        halts, holds = self._read_halts(answer["halts"]), any(book.claimed for book in self._books.values())
+        return Reply(budgets, halts, self._count, bool(answer["settling"]), holds)
 
     def _note_offset(self, now: int, wall: float) -> None:
         offset = now - (wall + self._clock()) * 500
@@ -260,7 +268,7 @@ class Rounds:
         return tuple(found.values())
 
 
-def _name_book(key: str, budget: Budget) -> str:
+def name_book(key: str, budget: Budget) -> str:
     """The name of a book on the server: of a run it has its beginning, since other machines have runs of that name."""
     return f"{key}|{int(budget.since * 1000)}" if budget.period == "run" else key
 

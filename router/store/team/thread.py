@@ -54,6 +54,10 @@ class TeamThread:
         self._wake.set()
         self.start()
 
+    def prepare(self, job: Job) -> None:
+        """Have a job run before all others, once the thread runs. To be called before `start`."""
+        self._jobs.append(job)
+
     def repeat(self, seconds: float, job: Job) -> None:
         """Have a job run every so many seconds, once the thread runs. To be called before `start`."""
         self._repeated.append(_Repeated(seconds, job))

@@ -11,9 +11,17 @@ BATCH, LIMIT = 512, 4096
 
 
 class SpanQueue:
-    """The queue, for all threads. on_full: called from any thread once a batch waits; it must not wait."""
+    """The queue, for all threads, and how it goes with the collector. on_full: called from any thread once a batch
+    waits; it must not wait. collector: its host and port."""
 
-    def __init__(self, on_full: Callable[[], None]):
+    def __init__(self, on_full: Callable[[], None], collector: str = ""):
+        #: The collector's host and port.
+        self.collector = collector
+        #: Why what was sent last was not taken, None where it was.
+        self.problem: str | None = None
+        #: The last failure, and when that was, in seconds since 1970; '' and None where there was none.
+        self.last_failure = ""
+        self.failed_at: float | None = None
         #: Spans that a collector took, and those that were lost.
         self.exported = self.dropped = 0
         self._on_full = on_full
@@ -35,6 +43,15 @@ class SpanQueue:
             full = before < BATCH <= len(self._waiting)
         if full:
             self._on_full()
+
+    def note(self, problem: str | None, now: float) -> bool:
+        """Note how a request to the collector went, None for well; True where it went otherwise before. now: seconds
+        since 1970."""
+        changed = (problem is None) is not (self.problem is None)
+        self.problem = problem
+        if problem is not None:
+            self.last_failure, self.failed_at = problem, now
+        return changed
 
     def drop_rest(self, more: int) -> None:
         """Drop all, since nothing is sent any more. more: spans of a batch that was taken and not sent."""

@@ -284,10 +284,15 @@ class ClientKeys:
         self._begun.set()
 
     @property
+    def shared(self) -> Mapping[str, SharedKey]:
+        """The keys of other homes, by name: what the settings of this one say of them does not count."""
+        return {name: self._shared[name] for name in list_others(self._own, self._shared)}
+
+    @property
     def budgets(self) -> tuple[Budget, ...]:
         """The budgets of keys for processes, each for as long as its process runs, and those of keys of other
         homes."""
-        others = [list_key_budgets(name, self._shared[name].options) for name in list_others(self._own, self._shared)]
+        others = [list_key_budgets(name, row.options) for name, row in self.shared.items()]
         return tuple(budget for found in others for budget in found) + tuple(
             Budget(f"key {name}", "run", "usd", child.budget, child.made)
             for name, child in self.children.items()

@@ -23,15 +23,28 @@ def tell_keys(shared: SharedKeys, table: KeyTable, settings: Settings) -> None:
 
 
 def list_others(own: KeyTable, shared: Mapping[str, SharedKey]) -> list[str]:
-    """The names of the keys of other homes that are valid: a name that this home has too is its own here."""
-    return [name for name, row in shared.items() if not row.revoked and name not in own.grants]
+    """The names of the keys of other homes that are valid. A name that this home has too is its own here, unless it is
+    that of one key, which was changed elsewhere later."""
+    return [name for name, row in shared.items() if not row.revoked and not _is_own(own, name, row)]
+
+
+def _is_own(own: KeyTable, name: str, row: SharedKey) -> bool:
+    key = own.loaded.found.get(name)
+    if key is None:
+        return name in own.grants
+    return not row.replaces(key)
 
 
 def add_shared(own: KeyTable, shared: Mapping[str, SharedKey]) -> KeyTable:
-    """The keys of this home with those of others, without any that was ended elsewhere."""
+    """The keys of this home with those of others, without any that was ended, or replaced, elsewhere."""
     if not shared:
         return own
     grants, digests, until = dict(own.grants), dict(own.digests), dict(own.until)
+    for name, row in shared.items():
+        key = own.loaded.found.get(name)
+        if key is not None and key.identity == row.identity and (row.revoked or not _is_own(own, name, row)):
+            ended = grants.pop(name, None)
+            digests = {digest: grant for digest, grant in digests.items() if grant is not ended}
     for name in list_others(own, shared):
         row = shared[name]
         grant = grants[name] = make_grant(name, row.options)
@@ -39,11 +52,6 @@ def add_shared(own: KeyTable, shared: Mapping[str, SharedKey]) -> KeyTable:
         if row.previous is not None:
             old = bytes.fromhex(row.previous.sha256)
             digests[old], until[old] = grant, row.previous.until
-    for name, row in shared.items():
-        key = own.loaded.found.get(name)
-        if row.revoked and key is not None and key.sha256 == row.sha256:
-            ended = grants.pop(name, None)
-            digests = {digest: grant for digest, grant in digests.items() if grant is not ended}
     plain = {digest: one for digest, one in digests.items() if one.expires is None and digest not in until}
     others = any(not name.startswith(TOOL_PREFIX) for name in grants)
     return replace(own, grants=grants, digests=digests, plain=plain, until=until, has_others=others)

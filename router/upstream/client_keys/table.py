@@ -7,6 +7,7 @@ from router.policy.grants.grant import TOOL_PREFIX, Grant, make_grant
 from router.settings import Settings
 from router.settings.tables import KeyOptions
 from router.store.keys import client_keys as stored
+from router.store.keys.shared_keys import SharedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,11 @@ class KeyTable:
 NO_KEYS = KeyTable()
 
 
-def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
-    """The keys of a home with their settings. For threads: there may be thousands."""
+def build_table(
+    loaded: stored.LoadedKeys, settings: Settings, elsewhere: Mapping[str, SharedKey] | None = None
+) -> KeyTable:
+    """The keys of a home with their settings. elsewhere: the keys of other homes of its team. For threads: there may be
+    thousands."""
     none = KeyOptions()
     grants: dict[str, Grant] = {}
     digests: dict[bytes, Grant] = {}
@@ -44,11 +48,21 @@ def build_table(loaded: stored.LoadedKeys, settings: Settings) -> KeyTable:
         if key.previous is not None:
             old = bytes.fromhex(key.previous.sha256)
             digests[old], until[old] = grant, key.previous.until
+    others = elsewhere or {}
     lacking = tuple(
-        f"keys.{name} is set, and there is no key of that name. Make it:   fairlead keys add {name}"
-        for name in settings.keys
-        if name not in grants
+        _explain_lacking(name, name in others)
+        for name, options in settings.keys.items()
+        if name not in grants and (name not in others or others[name].options != options)
     )
     plain = {digest: one for digest, one in digests.items() if one.expires is None and digest not in until}
-    others = any(not name.startswith(TOOL_PREFIX) for name in grants)
-    return KeyTable(grants, digests, plain, until, loaded, others, (*loaded.problems, *lacking))
+    has_others = any(not name.startswith(TOOL_PREFIX) for name in grants)
+    return KeyTable(grants, digests, plain, until, loaded, has_others, (*loaded.problems, *lacking))
+
+
+def _explain_lacking(name: str, is_elsewhere: bool) -> str:
+    if is_elsewhere:
+        return (
+            f"keys.{name} is set here and has no effect: another home of the team has that key, with other options. "
+            f"Take it out:   fairlead config unset keys.{name}"
+        )
+    return f"keys.{name} is set, and there is no key of that name. Make it:   fairlead keys add {name}"

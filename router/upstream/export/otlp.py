@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import trio
 
@@ -75,9 +76,7 @@ class OtlpExport:
         *,
         now: Callable[[], float] = time.time,
     ):
-        self.queue = SpanQueue(self._wake_in_thread)
-        #: Why the last request of the export failed, None when it did not.
-        self.problem: str | None = None
+        self.queue = SpanQueue(self._wake_in_thread, urlsplit(address).netloc.rpartition("@")[2])
         self._address = address
         self._headers = headers
         self._sources = sources
@@ -200,11 +199,12 @@ class OtlpExport:
 
     def _note(self, problem: str | None) -> None:
         """Tell the user of a problem once, and of its end."""
-        if problem is not None and self.problem is None:
+        if not self.queue.note(problem, self._now()):
+            return
+        if problem is not None:
             self._sources.say(f"telemetry: {problem}; spans wait, and are dropped where there are too many.")
-        elif problem is None and self.problem is not None:
+        else:
             self._sources.say("telemetry: the collector takes spans again.")
-        self.problem = problem
 
 
 def _pack(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.common.budget_lines import describe_export, describe_server
 from router.cli.common.output import format_count
 from router.cli.doctor.row import Row
 from router.cli.doctor.situation import Situation
@@ -145,9 +146,32 @@ def check_server(situation: Situation) -> list[Row]:
         if found.status is not None and shared is None:
             text = f"the proxy on :{found.run.port} was started without shared.url"
             rows.append(Row("shared", "warn", text, "Restart it: fairlead stop, then fairlead proxy --detach"))
+        elif shared is not None and shared.problem is not None:
+            fix = "Is the server up, and reachable from there? Requests meanwhile: fairlead config get shared.on_loss"
+            rows.append(Row("shared", "fail", f"the proxy on :{found.run.port}: {describe_server(shared)}", fix))
         elif shared is not None and shared.losses:
             text = (
                 f"the server has lost data {format_count(shared.losses, 'time')}, and was filled again by the proxies"
             )
             rows.append(Row("shared", "warn", text, "Does it keep its data? See: CONFIG GET appendonly"))
+        elif shared is not None:
+            rows.append(Row("shared", "ok", f"the proxy on :{found.run.port}: {describe_server(shared)}"))
+    return rows
+
+
+def check_export(situation: Situation) -> list[Row]:
+    """Whether a collector takes what the running proxies send."""
+    if situation.settings.telemetry_otlp is None:
+        return []
+    rows: list[Row] = []
+    for found in situation.proxies:
+        telemetry = found.status.telemetry if found.status is not None else None
+        if telemetry is not None:
+            verdict = "ok" if telemetry.problem is None and not telemetry.dropped else "warn"
+            fix = "" if verdict == "ok" else "Is it up, and does it take these headers? fairlead config get telemetry"
+            text = f"the proxy on :{found.run.port}: {describe_export(telemetry)}"
+            rows.append(Row("telemetry", verdict, text, fix))
+        elif found.status is not None:
+            text = f"the proxy on :{found.run.port} was started without telemetry.otlp"
+            rows.append(Row("telemetry", "warn", text, "Restart it: fairlead stop, then fairlead proxy --detach"))
     return rows

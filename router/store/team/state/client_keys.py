@@ -1,43 +1,39 @@
 """Client keys over a team: a key that was made at one proxy is accepted by all, and one that was ended by none.
 
-Rules of this file: each key has one home, which has its file; the others know its digest and what it may use. A key is
-ended where its file is removed, or by a mark of another home; a row says so for as long as the table keeps it. What was
-read last is valid for STALE_SECONDS without the server; then the keys of other homes are refused, and those that were
-ended stay so. A home keeps a copy of the rows, from which a server that lost its data gets them again.
+Rules of this file: each key has one home, which has its file; the others know its digest and what it may use. A home in
+which a key of another is changed gets the file, with a version above the row's: it writes the row, and the former home
+gives its file up. A change that follows a row which is no longer the latest is given up too, so that no secret comes
+back that was replaced. A key is ended where its file is removed, or by a mark of another home; a row says so for as
+long as the table keeps it. What was read last is valid for STALE_SECONDS without the server; then the keys of other
+homes are refused, and those that were ended stay so. A home keeps a copy of the rows, from which a server that lost its
+data gets them again.
 """
 
 import secrets
 import socket
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 import msgspec
 
-from router.errors import CommandError
 from router.store.home.home import Home
 from router.store.keys import client_keys as stored
+from router.store.keys.shared_copy import SharedCopy, read_copy, write_copy
 from router.store.keys.shared_keys import SharedKey
 from router.store.team.state.tables import KEYS, LOOK_SECONDS, SharedTables
 from router.store.team.thread import TeamThread
 
 STALE_SECONDS = 600.0
-_COPY = stored.SHARED_COPY
-
-
-class _Copy(msgspec.Struct):
-    """The file of a home."""
-
-    #: The name of this home among those of the team, and what shows that it is not a copy of another.
-    origin: str
-    place: str
-    rows: dict[str, SharedKey] = {}
 
 
 class TeamKeys:
-    """The client keys of one process. Its methods are for the event loop, and do not block."""
+    """The client keys of one process. Its methods are for the event loop, and do not block. say: logs a line for the
+    user."""
 
-    def __init__(self, home: Home, tables: SharedTables, thread: TeamThread):
+    def __init__(self, home: Home, tables: SharedTables, thread: TeamThread, say: Callable[[str], None]):
+        self._say = say
+        self._said: set[tuple[str, str]] = set()
         self._home = home
         self._tables = tables
         self._thread = thread
@@ -64,24 +60,24 @@ class TeamKeys:
     def step(self) -> Mapping[str, SharedKey] | None:
         """The keys of other homes, and those that were ended, by name; None where nothing has changed."""
         answered = self._tables.answered
-        if answered is None:
+        if answered is None or not self._origin:
             return None
         stale: bool = time.monotonic() - answered > STALE_SECONDS
         if not self._changed and stale == self._stale:
             return None
         self._changed, self._stale = False, stale
-        return {name: row for name, row in self._rows.items() if row.revoked or not stale}
+        return {
+            name: row for name, row in self._rows.items() if row.revoked or (not stale and row.origin != self._origin)
+        }
 
     # The team's thread
 
     def _load(self) -> None:
         place = _find_place(self._home)
-        copy = None
-        with suppress(CommandError, msgspec.DecodeError):
-            data = self._home.read(_COPY)
-            copy = None if data is None else msgspec.json.decode(data, type=_Copy)
+        copy = read_copy(self._home)
         self._origin = copy.origin if copy is not None and copy.place == place else secrets.token_hex(8)
         self._copied = {} if copy is None else copy.rows
+        self._changed = True
 
     def _receive(self, rows: Mapping[str, bytes]) -> None:
         for name, value in rows.items():
@@ -108,12 +104,7 @@ class TeamKeys:
             self._load()
         self._due = False
         self._restore()
-        for name, key in self._own.items():
-            row = self._rows.get(name)
-            if row is not None and row.revoked and row.sha256 == key.sha256:
-                stored.revoke_key(self._home, name)
-            elif row is None or row.revoked or (row.origin == self._origin and row.content != key.content):
-                self._put(name, key, row)
+        given_up = [(name, key) for name, key in self._own.items() if self._is_given_up(name, key)]
         for name, row in [*self._rows.items()]:
             gone = self._complete and row.origin == self._origin and name not in self._own
             if not row.revoked and (name in self._revoked or (gone and stored.read_key(self._home, name) is None)):
@@ -121,6 +112,37 @@ class TeamKeys:
             if row.revoked and name in self._revoked:
                 stored.remove_mark(self._home, name)
         self._save()
+        for name, key in given_up:
+            present = stored.read_key(self._home, name)
+            # A command may have taken it back meanwhile.
+            if present is not None and (present.sha256, present.version) == (key.sha256, key.version):
+                stored.revoke_key(self._home, name)
+
+    def _is_given_up(self, name: str, key: SharedKey) -> bool:
+        """Write a key of this home where the rows do not have it; True when its file is to go, since it was ended or
+        changed elsewhere."""
+        row = self._rows.get(name)
+        same = row is not None and row.identity == key.identity
+        if row is None or (row.revoked and not same):
+            self._put(name, key, row)
+        elif row.revoked:
+            return True
+        elif row.origin == self._origin:
+            if row.content != key.content:
+                self._put(name, key, row)
+        elif not same:
+            self._say_once(name, row, "is a key of another home of the team too; that of this home is valid here alone")
+        elif key.version > row.version:
+            self._put(name, key, row)
+        elif row.replaces(key) and row.content != key.content:
+            self._say_once(name, row, "was changed at another proxy of the team, which has it from now on")
+            return True
+        return False
+
+    def _say_once(self, name: str, row: SharedKey, text: str) -> None:
+        if (name, row.sha256) not in self._said:
+            self._said.add((name, row.sha256))
+            self._say(f"keys: {name} {text}.")
 
     def _restore(self) -> None:
         """Write what a server that lost its data while no proxy ran does not have."""
@@ -133,7 +155,7 @@ class TeamKeys:
                 self._tables.put(KEYS, name, msgspec.json.encode(row))
 
     def _put(self, name: str, key: SharedKey, before: SharedKey | None) -> None:
-        version = 1 if before is None else before.version + 1
+        version = max(key.version, 1 if before is None else before.version + 1)
         row = msgspec.structs.replace(key, origin=key.origin or self._origin, version=version)
         self._rows = {**self._rows, name: row}
         self._changed = True
@@ -141,7 +163,7 @@ class TeamKeys:
 
     def _save(self) -> None:
         if self._saved is not self._rows:
-            self._home.write(_COPY, msgspec.json.encode(_Copy(self._origin, _find_place(self._home), self._rows)))
+            write_copy(self._home, SharedCopy(self._origin, _find_place(self._home), self._rows))
             self._saved = self._rows
 
 

@@ -1,5 +1,7 @@
 """Shares the state of a home besides its budgets with its team: accounts, sessions, ids, logins and client keys."""
 
+from collections.abc import Callable
+
 from router.store.home.home import Home
 from router.store.interfaces import Store
 from router.store.team.state.accounts import TeamAccountStates
@@ -11,13 +13,14 @@ from router.store.team.state.tables import SharedTables
 from router.store.team.team import Team
 
 
-def share_state(team: Team, home: Home, store: Store, tables: SharedTables) -> Store:
-    """The store of a home with what its team shares in the place of its own. tables: those of this process."""
+def share_state(team: Team, home: Home, store: Store, tables: SharedTables, say: Callable[[str], None]) -> Store:
+    """The store of a home with what its team shares in the place of its own. tables: those of this process. say: logs a
+    line for the user."""
     accounts = TeamAccountStates(team.secret, tables, SharedRates(tables))
     owners = TeamResourceOwners(store.resource_owners, team.client, team.names, team.thread, accounts.names)
     return store._replace(
         resource_owners=owners,
         account_states=accounts,
         shared_logins=TeamLogins(team.client, team.names, team.secret),
-        shared_keys=TeamKeys(home, tables, team.thread),
+        shared_keys=TeamKeys(home, tables, team.thread, say),
     )
