@@ -344,8 +344,11 @@ class WorkerState(_Shared):
         self._told = max(self._told, entry.id)
         self.send("ended", entry)
 
-    def report(self) -> Status:
+    async def report(self) -> Status:
         """What this process reports of itself."""
         from router.admin.status import report_status
 
-        return report_status(self.serving.runtime, self.serving, [])
+        runtime = self.serving.runtime
+        # Else one that is idle tells what the others had reserved when it was not.
+        await runtime.guard.current()
+        return report_status(runtime, self.serving, [])

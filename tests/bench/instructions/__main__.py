@@ -23,17 +23,17 @@ import load  # noqa: E402
 import programs  # noqa: E402
 import rounds  # noqa: E402
 
-# How much slower all is under callgrind, about.
-_SLOWER = 25
 _START_SECONDS = 300.0
 _WARM = 400
 
 
 class Cost(NamedTuple):
-    """What one proxy cost, in instructions: for a request, and for a second in which it is idle."""
+    """What one proxy cost, in instructions: for a request, and for a second in which it is idle. rate: requests a
+    second, by its own clocks."""
 
     request: float
     idle: float
+    rate: float
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,24 +42,26 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--requests", type=int, default=2000, metavar="N")
     parser.add_argument("--connections", type=int, default=32, metavar="N", help="kept alive, each asks in turn")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="numbers of workers")
+    slower = "how many times slower the proxy's clocks run: so that it serves as many requests a second as in use"
+    parser.add_argument("--slower", type=float, default=25.0, metavar="N", help=slower)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what callgrind_annotate reads there")
     arguments = parser.parse_args(argv)
-    programs.START_TIMEOUT = _START_SECONDS
+    programs.START_TIMEOUT = load.TIMEOUT = _START_SECONDS
     costs: list[Cost] = []
     for count in arguments.workers:
-        costs.append(_measure(count, arguments.requests, arguments.connections, arguments.keep))
+        costs.append(_measure(count, arguments))
         one, first = costs[-1], costs[0]
         print(
-            f"workers {count}: {one.request / 1e6:.3f} M instructions a request ({one.request / first.request:.3f} ×), "
-            f"{one.idle / 1e6:.1f} M a second when idle",
+            f"workers {count}: {one.request / 1e6:.3f} M instructions a request ({one.request / first.request:.3f} ×) "
+            f"at {one.rate:.0f} a second, {one.idle / 1e6:.1f} M a second when idle",
             flush=True,
         )
     return 0
 
 
-def _measure(workers: int, requests: int, connections: int, keep: Path | None) -> Cost:
+def _measure(workers: int, arguments: argparse.Namespace) -> Cost:
     with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as name:
-        out = keep / str(workers) if keep else Path(name) / "callgrind"
+        out = arguments.keep / str(workers) if arguments.keep else Path(name) / "callgrind"
         out.mkdir(parents=True, exist_ok=True)
         site = programs.Site(Path(name), programs.free_port())
         under = ("valgrind", "--tool=callgrind", "--trace-children=yes", "--separate-threads=yes")
@@ -68,36 +70,39 @@ def _measure(workers: int, requests: int, connections: int, keep: Path | None) -
             site,
             program=[str(HERE / "slowed.py")],
             under=under,
-            variables={"FAIRLEAD_WORKERS": str(workers), "SLOWED": str(_SLOWER)},
+            variables={"FAIRLEAD_WORKERS": str(workers), "SLOWED": str(arguments.slower)},
         )
         with programs.upstream(site), proxy as program:
             rounds.warm(program)
-            return _count(program, out, requests, connections)
+            return _count(program, out, arguments)
 
 
-def _count(program: programs.Program, out: Path, requests: int, connections: int) -> Cost:
+def _count(program: programs.Program, out: Path, arguments: argparse.Namespace) -> Cost:
+    requests, slower = arguments.requests, arguments.slower
     data = load.request(program.port, bodies.small(bodies.behave("plain")))
-    with load.connected(program.port, connections) as clients:
+    with load.connected(program.port, arguments.connections) as clients:
         load.plain(clients, data, _WARM)
         processes = list(_find_processes(program.process.pid))
         for pid in processes:
             _control(pid, "--instr=on")
         load.plain(clients, data, requests)
-        _settle()
+        _settle(slower)
         busy = _Turn(processes, out)
+        began = time.perf_counter()
         load.plain(clients, data, requests)
-        _settle()
+        taken = time.perf_counter() - began
+        _settle(slower)
         spent, seconds = busy.end("busy")
         idle = _Turn(processes, out)
         time.sleep(seconds / 2)
         rest, calm = idle.end("idle")
     per_second = rest / calm
-    return Cost((spent - per_second * seconds) / requests, per_second * _SLOWER)
+    return Cost((spent - per_second * seconds) / requests, per_second * slower, slower * requests / taken)
 
 
-def _settle() -> None:
+def _settle(slower: float) -> None:
     """Wait until what requests leave behind is done: they are written half a second later."""
-    time.sleep(_SLOWER * programs.SETTLE)
+    time.sleep(slower * programs.SETTLE)
 
 
 class _Turn:

@@ -1,5 +1,6 @@
 """The least time between two requests over several processes: exact, each in turn, and no message for one alone."""
 
+import itertools
 import random
 from collections import deque
 
@@ -75,7 +76,7 @@ def test_the_time_between_two_requests_is_kept_over_all(seed):
     while sum(port.waiting):
         port.step()
     moments = [moment for moment, _ in port.sent]
-    gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
     assert len(port.sent) == 30
     assert min(gaps) >= 1.0 - 1e-9
     assert max(gaps) <= 1.0 + 0.05
