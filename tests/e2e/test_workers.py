@@ -19,7 +19,7 @@ from router.store.home.home import open_home
 from ..patience import PATIENCE
 from .budgets import BODY, PATH, answer, configured, query
 from .detached import Detached, Watch
-from .processes import Proxy, backend, until
+from .processes import BINARY, Proxy, backend, until
 from .samples import PROTOCOLS
 from .test_restart import children, recorded, refuses
 from .upstream import plain
@@ -27,7 +27,8 @@ from .wire import Client, ask, request
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers, and /proc to find them")
 
-SOURCES = (sys.executable, "-W", "error", "-m", "router")
+# Not in a child of a process that has imported all: workers are started by the words of their parent.
+SOURCES = (sys.executable, "-W", "error", "-m", "router") if BINARY is None else (BINARY,)
 
 
 def proxy(folder, up, workers=2, text="", **settings):
