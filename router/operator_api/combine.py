@@ -50,7 +50,7 @@ def combine_statuses(own: Status, others: Sequence[Status], most: int) -> Status
             dropped=sum(one.capture.dropped for one in every),
             problem=next((one.capture.problem for one in every if one.capture.problem), None),
         ),
-        guard=_combine_guards([one.guard for one in every]),
+        guard=combine_guards([one.guard for one in every]),
         vitals=_combine_vitals([one.vitals for one in every]),
         running=_list_oldest(every, most),
         running_count=sum(one.running_count for one in every),
@@ -59,7 +59,7 @@ def combine_statuses(own: Status, others: Sequence[Status], most: int) -> Status
     )
 
 
-def _combine_guards(guards: Sequence[GuardStatus]) -> GuardStatus:
+def combine_guards(guards: Sequence[GuardStatus]) -> GuardStatus:
     """The gravest state, and each budget as the process knows it that knows of most."""
     gravest = max(guards, key=lambda one: _GRAVITY.index(one.state))
     budgets: dict[tuple[str, str, str], list[BudgetReport]] = {}
