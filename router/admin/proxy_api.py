@@ -83,12 +83,7 @@ async def report_status(ask: Ask) -> Status:
     runtime = ask.runtime
     await runtime.guard.current()
     models = await run_over_models(ask.connection, runtime, status.report_models, runtime.snapshot.table)
-    own = status.report_status(runtime, ask.operated, models)
-    if ask.operated.others is None:
-        return own
-    from router.operator_api.combine import combine_statuses
-
-    return combine_statuses(own, await ask.operated.others.list_statuses(), status.RUNNING_LIMIT)
+    return await status.report_port(runtime, ask.operated, models)
 
 
 async def reload(ask: Ask) -> Reloaded:

@@ -82,6 +82,16 @@ def report_status(runtime: Runtime, operated: Operated, models: list[ModelStatus
     )
 
 
+async def report_port(runtime: Runtime, operated: Operated, models: list[ModelStatus]) -> Status:
+    """Everything that all processes of the port report about themselves. models: as above."""
+    own = report_status(runtime, operated, models)
+    if operated.others is None:
+        return own
+    from router.operator_api.combine import combine_statuses
+
+    return combine_statuses(own, await operated.others.list_statuses(), RUNNING_LIMIT)
+
+
 def _report_server(runtime: Runtime) -> SharedStatus | None:
     server = runtime.guard.server
     if server is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from router.operator_api.guard import BudgetReport, GuardStatus, NotCounted
 from router.operator_api.status import (
     BackendStatus,
     Bound,
@@ -20,6 +21,8 @@ from router.operator_api.status import (
 if TYPE_CHECKING:
     from router.operator_api.accounts import AccountStatus
 
+#: States of the guard, the gravest last.
+_GRAVITY = ("off", "running", "warned", "halted")
 #: Gauges of which the largest counts; all other samples are added.
 _LARGEST = (
     "fairlead_stalled_seconds",
@@ -57,12 +60,38 @@ def combine_statuses(own: Status, others: Sequence[Status], most: int) -> Status
             problem=next((one.capture.problem for one in every if one.capture.problem), None),
         ),
         telemetry=_combine_exports([one.telemetry for one in every if one.telemetry is not None]),
+        guard=combine_guards([one.guard for one in every]),
         vitals=_combine_vitals([one.vitals for one in every]),
         running=_list_oldest(every, most),
         running_count=sum(one.running_count for one in every),
         refused=_add([one.refused for one in every]),
         problems=list(dict.fromkeys(problem for one in every for problem in one.problems)),
     )
+
+
+def combine_guards(guards: Sequence[GuardStatus]) -> GuardStatus:
+    """The gravest state, and each budget as the process knows it that knows of most."""
+    gravest = max(guards, key=lambda one: _GRAVITY.index(one.state))
+    budgets: dict[tuple[str, str, str], list[BudgetReport]] = {}
+    missing: dict[tuple[str, str, str], list[NotCounted]] = {}
+    for guard in guards:
+        for budget in guard.budgets:
+            budgets.setdefault((budget.scope, budget.period, budget.unit), []).append(budget)
+        for one in guard.not_counted:
+            missing.setdefault((one.backend, one.model, one.part), []).append(one)
+    return replace(
+        gravest,
+        # Each counts what the others have published. One of an earlier day is of a process that was idle since.
+        budgets=[
+            max(found, key=lambda one: (one.renews or 0.0, one.spent + one.reserved)) for found in budgets.values()
+        ],
+        not_counted=[replace(found[0], requests=sum(one.requests for one in found)) for found in missing.values()],
+    )
+
+
+def _rank_budget(budget: BudgetReport) -> tuple[float, float]:
+    # Each counts what the others have published. One of an earlier day is of a process that was idle since.
+    return budget.renews or 0.0, budget.spent + budget.reserved
 
 
 def _list_oldest(every: Iterable[Status], most: int) -> list[RunningRequest]:

@@ -1,10 +1,14 @@
 """Answers in the background, whose usage is told by each later look at them and is counted once.
 
-In memory alone: after a restart, or by another process, one that is looked at again is counted again. That errs on the
-side of a budget.
+In memory alone: after a restart, or by a proxy on another port, one that is looked at again is counted again. That errs
+on the side of a budget.
 """
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # About 1 MB.
 _LIMIT = 10_000
@@ -15,6 +19,8 @@ class CountedResponses:
     """The ids of responses whose usage was counted, the newest last."""
 
     def __init__(self) -> None:
+        #: Is told of each that is added here, for the other processes of the port.
+        self.on_added: Callable[[str], None] | None = None
         self._ids: OrderedDict[str, None] = OrderedDict()
 
     def add(self, name: str) -> bool:
@@ -24,7 +30,17 @@ class CountedResponses:
             return True
         if name in self._ids:
             return False
+        self.learn(name)
+        if self.on_added is not None:
+            self.on_added(name)
+        return True
+
+    def learn(self, name: str) -> None:
+        """Note that another process has counted the usage of a response."""
         self._ids[name] = None
         if len(self._ids) > _LIMIT:
             self._ids.popitem(last=False)
-        return True
+
+    def list_names(self) -> list[str]:
+        """All of them, the oldest first."""
+        return list(self._ids)

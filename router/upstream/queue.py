@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.host.clock import boot_time
+from router.policy.accounts.portions import AGAIN_SECONDS
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 if TYPE_CHECKING:
@@ -65,10 +66,15 @@ class AdmissionQueue:
         self.portion: Portion | None = None
         #: How many may wait.
         self.most = most
+        #: This process's part of these.
+        self.line: Portion | None = None
         self.rate_limit = RateLimit(RateSettings())
         self.running = 0
         self.clock = clock
         self._waiting: list[Waiter] = []
+        # Requests that wait for a part of `most`, and what is set once that is another.
+        self._entering = 0
+        self._line_changed = trio.Event()
         self._held = ""
         self._next = math.inf
         self._moved = -math.inf
@@ -121,6 +127,8 @@ class AdmissionQueue:
         now = self.clock()
         if len(self._waiting) >= self.most:
             raise QueueTimeout("max_queued", math.inf)
+        if self.line is not None:
+            await self._enter(self.line)
         waiter = Waiter(ask, arrived, tokens, plain)
         self._insert(waiter, now)
         try:
@@ -134,6 +142,29 @@ class AdmissionQueue:
                 self._waiting.remove(waiter)
                 self._wake_first()
         return waiter.held
+
+    @property
+    def lined_up(self) -> int:
+        """How many of those that may wait are taken here."""
+        return len(self._waiting) + self._entering
+
+    def note_line(self) -> None:
+        """Let those enter that fit into this process's part, after that has changed."""
+        self._line_changed.set()
+        self._line_changed = trio.Event()
+
+    async def _enter(self, line: "Portion") -> None:
+        """Wait for a moment until this process's part of `most` has room for one more. Raises QueueTimeout."""
+        self._entering += 1
+        try:
+            with trio.move_on_after(AGAIN_SECONDS):
+                while self.lined_up > line.held:
+                    line.wait(self.clock(), self.lined_up, 0)
+                    await self._line_changed.wait()
+            if self.lined_up > line.held:
+                raise QueueTimeout("max_queued", math.inf)
+        finally:
+            self._entering -= 1
 
     def release(self, tokens: int = 0) -> None:
         """Give a place back. tokens: used beyond what was counted when it was taken."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,14 +63,21 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(
-    name: str, port: int, command: Sequence[str], *, log: Path, env: dict[str, str] | None = None, settle: float = 0.0
+    name: str,
+    port: int,
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    settle: float = 0.0,
+    under: Sequence[str] = (),
 ) -> Iterator[Program]:
-    """Start a process, wait until it listens, end it at the exit."""
+    """Start a process, wait until it listens, end it at the exit. under: the words of what runs the interpreter."""
     environment = {**_environment(), **(env or {})}
     with log.open("wb") as output:
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [*under, sys.executable, *command],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -174,7 +181,13 @@ ALL = ("messages", "chat", "responses")
 
 
 def fairlead(
-    site: Site, *, access_log: bool = False, protocols: Sequence[str] = ALL, program: Sequence[str] = ("-m", "router")
+    site: Site,
+    *,
+    access_log: bool = False,
+    protocols: Sequence[str] = ALL,
+    program: Sequence[str] = ("-m", "router"),
+    under: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Running:
     """The proxy, with a fresh home that knows one backend, which speaks these protocols."""
     port = free_port()
@@ -185,13 +198,14 @@ def fairlead(
         "FAIRLEAD_DEFAULT_BACKEND": "bench",
         "FAIRLEAD_REQUIRE_KEY": "off",
         "FAIRLEAD_DEMO": "off",
+        **(variables or {}),
     }
     if site.files:
         env["SSL_CERT_FILE"] = str(site.files.roots)
     if access_log:
         env["FAIRLEAD_LOG_FILE"] = str(home / "access.log")
     command = [*program, "proxy", "--port", str(port)]
-    return running("fairlead", port, command, log=site.log(port), env=env, settle=SETTLE)
+    return running("fairlead", port, command, log=site.log(port), env=env, settle=SETTLE, under=under)
 
 
 def switched(site: Site) -> Running:

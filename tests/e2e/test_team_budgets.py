@@ -44,10 +44,10 @@ def spent_of(server):
     return int(text) / 1e9
 
 
-def check_spend(folder, limit, book, *, killed=None):
+def check_spend(folder, limit, book, *, killed=None, count=4):
     """No more was spent than the limit and what was in flight; the book has each row once. When the book
     reached the limit, in seconds since 1970."""
-    rows = [row for row in list_rows(folder) if row[3] == 200]
+    rows = [row for row in list_rows(folder, count) if row[3] == 200]
     cost = sum(row[2] for row in rows)
     reached = crossing([(begin, end, dollars) for begin, end, dollars, _ in rows], limit)
     in_flight = sum(dollars for begin, end, dollars, _ in rows if begin - 1 <= reached <= end + 1)

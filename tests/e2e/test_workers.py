@@ -1,6 +1,7 @@
 """One port that several processes serve: what a client, an operator and a command see is one proxy."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -11,10 +12,14 @@ import time
 
 import pytest
 
+from router.store.captures.armed import ANY, FILE, arm
+from router.store.captures.find import list_captures
+from router.store.home.home import open_home
+
 from ..patience import PATIENCE
-from .budgets import BODY, PATH, answer, configured
+from .budgets import BODY, PATH, answer, configured, query
 from .detached import Detached, Watch
-from .processes import Proxy, backend, until
+from .processes import BINARY, Proxy, backend, until
 from .samples import PROTOCOLS
 from .test_restart import children, recorded, refuses
 from .upstream import plain
@@ -22,7 +27,8 @@ from .wire import Client, ask, request
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers, and /proc to find them")
 
-SOURCES = (sys.executable, "-W", "error", "-m", "router")
+# Not in a child of a process that has imported all: workers are started by the words of their parent.
+SOURCES = (sys.executable, "-W", "error", "-m", "router") if BINARY is None else (BINARY,)
 
 
 def proxy(folder, up, workers=2, text="", **settings):
@@ -78,7 +84,7 @@ def test_operators_see_every_running_request(tmp_path, up):
     release = threading.Event()
 
     def slow(sock):
-        release.wait(20)
+        release.wait(PATIENCE)
         sock.sendall(answer(5))
 
     up.default = [slow]
@@ -101,6 +107,7 @@ def test_a_worker_that_dies_is_started_again(tmp_path, up):
     """A worker that is killed is replaced, the log says so, and the port serves all the time."""
     up.default = [answer(5)]
     with proxy(tmp_path, up) as one:
+        assert one.status()  # all workers serve
         before = workers_of(one)
         os.kill(before[0], signal.SIGKILL)
         assert until(lambda: len([pid for pid in workers_of(one) if pid not in before]) == 1), one.said()
@@ -255,3 +262,93 @@ def test_a_restart_hands_the_port_to_new_workers(tmp_path, up):
         assert stopped.returncode == 0, stopped.stderr
         assert refuses(one.port)
         assert "Traceback" not in one.said()
+
+
+def test_one_least_time_between_requests(tmp_path, up):
+    """`min_interval` holds between the requests of all workers, and each of them gets its turn."""
+    moments = []
+
+    def note(sock):
+        moments.append(time.monotonic())
+        sock.sendall(answer(5))
+
+    up.default = [note]
+    text = 'queue.timeout = "30s"\n[backends.box]\nmin_interval = "300ms"'
+    with proxy(tmp_path, up, workers=3, text=text) as one:
+        assert burst(one.port, 9) == [200] * 9
+    gaps = [after - before for before, after in itertools.pairwise(sorted(moments))]
+    # What lies between the proxy's decision and the upstream's clock varies with the machine's load.
+    assert sum(gaps) >= 8 * 0.3 - 0.2
+    assert min(gaps) > 0.05
+
+
+def test_one_line_of_waiting_requests(tmp_path, up):
+    """No more requests wait than queue.max_queued, over all workers, and all of these are served."""
+    release = threading.Event()
+
+    def slow(sock):
+        release.wait(PATIENCE)
+        sock.sendall(answer(5))
+
+    up.default = [slow]
+    text = "queue.max_queued = 5\n[backends.box]\nmax_concurrent = 1"
+    with proxy(tmp_path, up, workers=3, text=text) as one, contextlib.ExitStack() as closing:
+        clients = [closing.enter_context(Client(one.port)) for _ in range(20)]
+        for client in clients:
+            client.send(request(PATH, BODY))
+        assert until(lambda: one.status()["backends"][0]["queue"]["waiting"] == 5), one.status()["backends"]
+        assert until(lambda: one.status()["running_count"] == 6), one.status()["running_count"]
+        release.set()
+        assert sorted(client.answer().status for client in clients) == [200] * 6 + [503] * 14
+
+
+def test_budgets_show_what_all_reserve(tmp_path, up):
+    """/status gives of a budget what the running requests of all workers have reserved."""
+    release = threading.Event()
+
+    def slow(sock):
+        release.wait(PATIENCE)
+        sock.sendall(answer(5))
+
+    up.default = [slow]
+    body = json.dumps({**json.loads(BODY), "max_tokens": 1000}).encode()
+    with proxy(tmp_path, up, workers=3, text="guard.day_usd = 50") as one, contextlib.ExitStack() as closing:
+        clients = [closing.enter_context(Client(one.port)) for _ in range(6)]
+        clients[0].send(request(PATH, body))
+        assert until(lambda: one.status()["running_count"] == 1)
+        first = until(lambda: reserved(one))
+        for client in clients[1:]:
+            client.send(request(PATH, body))
+        assert until(lambda: one.status()["running_count"] == 6)
+        assert until(lambda: reserved(one) == pytest.approx(6 * first)), (first, reserved(one))
+        release.set()
+        assert [client.answer().status for client in clients] == [200] * 6
+        assert until(lambda: reserved(one) == 0), reserved(one)
+
+
+def reserved(one):
+    """What /status says that the first budget has reserved, in dollars; 0 while it knows of none."""
+    budgets = one.status()["guard"]["budgets"]
+    return budgets[0]["reserved"] if budgets else 0
+
+
+def test_one_request_is_captured(tmp_path, up):
+    """Of requests that come at once, over all workers, `repro --next` has one captured."""
+    up.default = [answer(5)]
+    with proxy(tmp_path, up, workers=3) as one:
+        arm(open_home({"FAIRLEAD_HOME": str(one.home)}), ANY, 60)
+        assert ask(one.port, "/admin/reload", b"{}", one.operator()).status == 200
+        assert burst(one.port, 12) == [200] * 12
+        assert not (one.home / FILE).exists()
+    assert len(list_captures(open_home({"FAIRLEAD_HOME": str(one.home)}))) == 1
+
+
+def test_a_background_answer_is_counted_once(tmp_path, up):
+    """A response that was made in the background is counted by the first look at it, whichever worker gets which."""
+    made = {"id": "resp_1", "object": "response", "background": True, "status": "completed", "model": "model-a"}
+    up.default = [plain(json.dumps({**made, "output": [], "usage": {"input_tokens": 5, "output_tokens": 7}}).encode())]
+    with proxy(tmp_path, up, workers=3, text='passthrough = "all"') as one:
+        for _ in range(9):
+            assert ask(one.port, "/v1/responses/resp_1").status == 200
+            time.sleep(0.1)  # how long the others may take to hear of it; nothing tells this from outside
+    assert query(tmp_path, "SELECT sum(tokens_in), sum(tokens_out) FROM requests") == [(5, 7)]

@@ -1,13 +1,17 @@
 """Parts of a port of several workers: when one is started again, what is handed over, and reports as one."""
 
 import itertools
+import os
+import socket
 import sys
 
+import msgspec
 import pytest
 
 from router.errors import CommandError
-from router.operator_api.combine import add_metrics, keep_counts
-from router.server.workers.given import VARIABLE, take_given
+from router.operator_api.combine import add_metrics, combine_guards, keep_counts
+from router.operator_api.guard import BudgetReport, GuardStatus, NotCounted
+from router.server.workers.given import VARIABLE, Given, take_given
 from router.server.workers.parent import FIRST_SECONDS, MOST_SECONDS, STEADY_SECONDS, check_workers, compute_delay
 
 ONE = b"""# HELP fairlead_refused_requests_total Refused.
@@ -73,3 +77,32 @@ def test_a_variable_that_no_parent_set(text):
     with pytest.raises(CommandError, match="which fairlead sets itself"):
         take_given(environ)
     assert environ == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no workers there")
+def test_a_worker_of_another_version_does_not_serve():
+    """Where the program was replaced since its parent started, a worker says what to do and ends."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        given = Given(sockets=[], channel=theirs.fileno(), parent=os.getppid(), name=1, version="0.0.1")
+        with pytest.raises(CommandError, match=r"fairlead 0\.0\.1 runs and .* is installed") as caught:
+            take_given({VARIABLE: msgspec.json.encode(given).decode()})
+    assert "fairlead restart" in caught.value.hint
+
+
+def make_budget(spent, reserved, renews):
+    return BudgetReport(scope="all", period="day", unit="usd", limit=5.0, spent=spent, reserved=reserved, renews=renews)
+
+
+def test_the_guard_of_all_is_the_gravest():
+    """Of several processes the gravest state counts, of a budget what is known by the one that knows of most in the
+    current term, and requests without a price are added."""
+    lacking = [NotCounted(backend="box", model="m", requests=count) for count in (2, 3)]
+    own = GuardStatus(state="running")
+    idle = GuardStatus(state="running", budgets=[make_budget(4.0, 0.5, 100.0)], not_counted=lacking[:1])
+    busy = GuardStatus(state="warned", reason="soon", budgets=[make_budget(1.0, 0.75, 200.0)], not_counted=lacking[1:])
+    late = GuardStatus(state="running", budgets=[make_budget(1.0, 0.25, 200.0)])
+    found = combine_guards([own, idle, busy, late])
+    assert (found.state, found.reason) == ("warned", "soon")
+    assert found.budgets == [make_budget(1.0, 0.75, 200.0)]
+    assert [one.requests for one in found.not_counted] == [5]

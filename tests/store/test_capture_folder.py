@@ -8,6 +8,7 @@ import time
 import pytest
 
 from router.store.captures import folder as captures
+from router.store.captures.armed import ANY, arm
 from router.store.captures.folder import TOGETHER, Captures, folder, path_of, sweep
 from router.store.captures.format import Body, Capture, Meta, RequestLine, decode
 
@@ -140,3 +141,17 @@ def test_a_name_is_no_path(home, name):
     """Only fairlead's own ids name a file."""
     filled(home, 1)
     assert path_of(home, name) is None
+
+
+def test_one_of_several_processes_captures_the_next_request(home):
+    """Of processes that know of one request to capture, one takes it; what is asked for later is not taken for it."""
+    first, second = made(home, on=False), made(home, on=False)
+    armed = arm(home, ANY, 60)
+    first.arm(armed)
+    second.arm(armed)
+    assert [one.take_armed("tool") for one in (first, second)] == [True, False]
+    again = arm(home, ANY, 60)
+    second.arm(armed)
+    assert not second.take_armed("tool")
+    second.arm(again)
+    assert second.take_armed("tool")

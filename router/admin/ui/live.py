@@ -13,10 +13,9 @@ from typing import NamedTuple
 import msgspec
 import trio
 
-from router.admin import status
 from router.admin.ask import Ask
 from router.admin.ui.plain_text import encode
-from router.admin.ui.state import StateReporter
+from router.admin.ui.state import Running, StateReporter
 from router.errors import CommandError, RouterError
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.connection import Connection
@@ -49,7 +48,7 @@ class Feed:
     """The requests that end, and those that run, for all tabs."""
 
     def __init__(self, runtime: Runtime, threads: trio.CapacityLimiter):
-        self._runtime, self._home, self._threads = runtime, runtime.home, threads
+        self._home, self._threads = runtime.home, threads
         self._lock = trio.Lock()
         self._follower: Follower | None = None
         self._looked = -math.inf
@@ -97,12 +96,12 @@ class Feed:
             self._state = state, sse.frame(encode(PageEvent(state=state)), "state")
         return self._state[1]
 
-    def frame_running(self, count: int) -> bytes:
-        """The event of what runs now. count: how many are being answered."""
-        now = trio.current_time()
+    def frame_running(self, running: Running) -> bytes:
+        """The event of what runs now."""
+        now, count = trio.current_time(), running.number
         if count != self._running[1] or now - self._running[0] >= TICK_SECONDS / 2:
-            running = status.report_running(self._runtime)
-            self._running = now, count, sse.frame(encode(PageEvent(running=running, running_count=count)), "running")
+            event = PageEvent(running=running.report(), running_count=count)
+            self._running = now, count, sse.frame(encode(event), "running")
         return self._running[2]
 
     def read_after(self, count: int) -> list[Ended] | None:
@@ -119,7 +118,7 @@ class Watcher:
     def __init__(
         self, ask: Ask, feed: Feed, reporter: StateReporter, asked: RequestFilter, check: Callable[[], object]
     ):
-        self._runtime, self._connection = ask.runtime, ask.connection
+        self._connection = ask.connection
         self._feed, self._reporter, self._asked, self._check = feed, reporter, asked, check
         self._count = 0
         self._state: PageState | None = None
@@ -135,7 +134,8 @@ class Watcher:
         last = trio.current_time()
         while not self._connection.retired and self._has_access():
             await self._feed.look()
-            data = b"".join(self._make_events(await self._reporter.report()))
+            state, running = await self._reporter.report(), await self._reporter.look_running()
+            data = b"".join(self._make_events(state, running))
             if not data and trio.current_time() - last >= BEAT_SECONDS:
                 data = _BEAT
             if data:
@@ -150,15 +150,14 @@ class Watcher:
             return False
         return True
 
-    def _make_events(self, state: PageState) -> Iterator[bytes]:
+    def _make_events(self, state: PageState, running: Running) -> Iterator[bytes]:
         if self._state is None or _differs(self._state, state):
             self._state = state
             yield self._feed.frame_state(state)
-        count = len(self._runtime.running)
-        if count or self._ran:
+        if running.number or self._ran:
             # Also once when the last one has ended.
-            self._ran = bool(count)
-            yield self._feed.frame_running(count)
+            self._ran = bool(running.number)
+            yield self._feed.frame_running(running)
         if self._feed.count != self._count:
             new = self._feed.read_after(self._count)
             self._count = self._feed.count

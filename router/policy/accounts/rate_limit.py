@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from router.policy.accounts.portions import Portion
+from router.policy.accounts.send_token import SendToken
 
 MINUTE = 60
 
@@ -78,6 +79,8 @@ class Portions(NamedTuple):
 
     rpm: Portion
     tpm: Portion
+    #: Of the least time between two requests.
+    token: SendToken
 
 
 class RateLimit:
@@ -102,7 +105,7 @@ class RateLimit:
     def wait(self, now: float, tokens: int) -> Wait:
         """When a request of so many tokens may go."""
         limits = self.limits
-        waits = [Wait(self._last + limits.interval, "min_interval")] if limits.interval else []
+        waits = [Wait(self._find_next(now), "min_interval")] if limits.interval else []
         if limits.rpm is not None:
             waits.append(Wait(self._requests.free_at(now, 1, limits.rpm), "rpm"))
         if limits.tpm is not None:
@@ -111,6 +114,10 @@ class RateLimit:
             waits += self._wait_for_portions(now, tokens, self.portions)
         last = max(waits, default=Wait(now))
         return last if last.until > now else Wait(now)
+
+    def _find_next(self, now: float) -> float:
+        """When the least time since the last request is over."""
+        return self._last + self.limits.interval if self.portions is None else self.portions.token.wait(now)
 
     def _wait_for_portions(self, now: float, tokens: int, portions: Portions) -> list[Wait]:
         limits, used = self.limits, self.used_here(now)
@@ -125,6 +132,8 @@ class RateLimit:
     def count_request(self, now: float, tokens: int) -> None:
         """Count a request that is sent, of so many tokens by estimate."""
         self._last = now
+        if self.portions is not None and self.limits.interval:
+            self.portions.token.use(now + self.limits.interval)
         if self.limits.rpm is not None:
             self._requests.forget(now)
             self._requests.add(now, 1)

@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 
 import msgspec
 
+from router import __version__
 from router.errors import CommandError
 
 VARIABLE = "FAIRLEAD_WORKER_OF"
@@ -23,6 +24,8 @@ class Given(msgspec.Struct, kw_only=True):
     parent: int
     #: Counts the workers, from 1.
     name: int
+    #: The parent's version: the program may have been replaced since it was started.
+    version: str = ""
 
 
 def take_given(environ: MutableMapping[str, str]) -> Given | None:
@@ -40,6 +43,11 @@ def take_given(environ: MutableMapping[str, str]) -> Given | None:
         with socket.socket(fileno=os.dup(given.channel)) as channel:
             if channel.family != socket.AF_UNIX:
                 raise ValueError("its channel is none")
+        if given.version != __version__:
+            raise CommandError(
+                f"fairlead {given.version} runs and {__version__} is installed: its workers cannot be started again.",
+                "Restart it:   fairlead restart",
+            )
     except (msgspec.DecodeError, OSError, OverflowError, ValueError) as error:
         raise CommandError(
             f"${VARIABLE} is set, which fairlead sets itself for its workers: {error}.",

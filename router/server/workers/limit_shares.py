@@ -10,15 +10,16 @@ from router.host.clock import boot_time
 from router.policy.accounts.member import Member
 from router.policy.accounts.portions import Key, Portion
 from router.policy.accounts.rate_limit import MINUTE, Portions, RateLimit
+from router.policy.accounts.send_token import SendToken
 from router.upstream.queue import AdmissionQueue
 from router.upstream.services import Service
 
-RPM, TPM, PLACES = "rpm", "tpm", "places"
+RPM, TPM, PLACES, LINE, INTERVAL = "rpm", "tpm", "places", "line", "interval"
 
 
 def count_for(key: Key) -> float:
     """For how many seconds what a process used of a limit counts once it has ended."""
-    return 0.0 if key[2] == PLACES else MINUTE + 1.0
+    return 0.0 if key[2] in (PLACES, LINE) else MINUTE + 1.0
 
 
 class LimitShares:
@@ -31,6 +32,9 @@ class LimitShares:
         self._limits: dict[Key, Callable[[], int]] = {}
         self._used: dict[Key, Callable[[], int]] = {}
         self._changed: dict[Key, Callable[[], None]] = {}
+        self._tokens: dict[Key, SendToken] = {}
+        # Key of a token -> whether a request waits for it.
+        self._waiting: dict[Key, Callable[[], bool]] = {}
 
     def attach(self, services: Iterable[Service]) -> None:
         """Share the limits of these backends and their accounts from now on."""
@@ -40,7 +44,8 @@ class LimitShares:
                 rate = member.rate_limit
                 if rate is not None and rate.portions is None:
                     name = f"{service.name}/{member.alias}"
-                    self._attach_rate("account", name, rate, _make_account_check(member, service.queue))
+                    check = _make_account_check(member, service.queue)
+                    self._attach_rate("account", name, rate, check, lambda: False)
 
     def attach_queue(self, kind: str, name: str, queue: AdmissionQueue) -> None:
         """Share the limits of a queue."""
@@ -51,20 +56,36 @@ class LimitShares:
             queue.set_places(queue.places)
             queue.recheck()
 
-        key = (kind, name, PLACES)
-        queue.portion = self._share(key, lambda: queue.places, lambda: queue.running, changed)
-        self._attach_rate(kind, name, queue.rate_limit, queue.recheck)
+        places, line = (kind, name, PLACES), (kind, name, LINE)
+        queue.portion = self._share(places, lambda: queue.places, lambda: queue.running, changed)
+        queue.line = self._share(line, lambda: queue.most, lambda: queue.lined_up, queue.note_line)
+        self._attach_rate(kind, name, queue.rate_limit, queue.recheck, lambda: queue.waiting > 0)
         queue.set_places(queue.places)
 
-    def _attach_rate(self, kind: str, name: str, rate: RateLimit, changed: Callable[[], None]) -> None:
+    def _attach_rate(
+        self, kind: str, name: str, rate: RateLimit, changed: Callable[[], None], waiting: Callable[[], bool]
+    ) -> None:
         def measure(unit: str) -> Callable[[], int]:
             return lambda: rate.used_here(boot_time()).get(unit, (0, 0))[0]
 
         rate.portions = Portions(
             self._share((kind, name, RPM), lambda: rate.limits.rpm or 0, measure(RPM), changed),
             self._share((kind, name, TPM), lambda: rate.limits.tpm or 0, measure(TPM), changed),
+            self._share_token((kind, name, INTERVAL), rate, changed, waiting),
         )
         changed()
+
+    def _share_token(
+        self, key: Key, rate: RateLimit, changed: Callable[[], None], waiting: Callable[[], bool]
+    ) -> SendToken:
+        self._changed[key], self._waiting[key] = changed, waiting
+        token = self._tokens.get(key)
+        if token is None:
+            token = self._tokens[key] = SendToken(
+                lambda: self._send("want token", (key, rate.limits.interval)),
+                lambda following: self._send("pass token", (key, following)),
+            )
+        return token
 
     def _share(
         self, key: Key, limit: Callable[[], int], used: Callable[[], int], changed: Callable[[], None]
@@ -79,6 +100,18 @@ class LimitShares:
         """Take what the parent gives."""
         if key in self._portions:
             self._portions[key].grow(amount)
+            self._changed[key]()
+
+    def take_token(self, key: Key, following: float) -> None:
+        """Hold a token that the parent hands over."""
+        if key in self._tokens:
+            self._tokens[key].take(following)
+            self._changed[key]()
+
+    def recall_token(self, key: Key) -> None:
+        """Pass a token on, at once or after one more request."""
+        if key in self._tokens:
+            self._tokens[key].recall(waiting=self._waiting[key]())
             self._changed[key]()
 
     def give_back(self, key: Key) -> None:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 import trio
 
+from router import __version__
 from router.admin.dispatch import Dispatcher
 from router.errors import CommandError
 from router.host.access import Gate
@@ -225,7 +226,13 @@ class Parent(Role):
         assert self._port is not None
         ours, theirs = socket.socketpair()
         with theirs:
-            given = Given(sockets=self._port.descriptors, channel=theirs.fileno(), parent=os.getpid(), name=name)
+            given = Given(
+                sockets=self._port.descriptors,
+                channel=theirs.fileno(),
+                parent=os.getpid(),
+                name=name,
+                version=__version__,
+            )
             environ = make_environment(self._program.environ, own=True)
             environ[VARIABLE] = msgspec.json.encode(given).decode()
             handed = (*given.sockets, given.channel)

@@ -14,6 +14,8 @@ import trio
 from router.host.clock import boot_time
 from router.operator_api.status import Status
 from router.policy.accounts.portions import Arbiter, Grant, Key, Recall
+from router.policy.accounts.send_token import Handed, TokenArbiter, Wanted
+from router.policy.accounts.turn_states import Issued
 from router.server.accepting import Served
 from router.server.workers.account_mirror import TICK_SECONDS, AccountMirror, AccountState
 from router.server.workers.channel import Channel, Message
@@ -99,6 +101,13 @@ class _Shared:
         """Apply what another process knows of accounts."""
         self._mirror.receive(states, self.services, boot_time())
 
+    def _learn(self, message: Message) -> None:
+        """Take what another process knows of responses and turns."""
+        if message.kind == "counted":
+            self.serving.runtime.counted_responses.learn(message.read(str))
+        else:
+            self.serving.runtime.turn_states.learn(message.read(Issued))
+
 
 class ParentState(_Shared):
     """The parent's side. It also reports of all processes (`Others`)."""
@@ -110,7 +119,7 @@ class ParentState(_Shared):
         self._peers = peers
         self._children: dict[str, Child] = {}
         self._listening = False
-        self._arbiter = Arbiter()
+        self._arbiter, self._tokens = Arbiter(), TokenArbiter()
         self._metrics: dict[int, bytes] = {}
         #: The last metrics of workers that have ended: their counts stay counted.
         self._ended: list[bytes] = []
@@ -157,10 +166,17 @@ class ParentState(_Shared):
         for name, service in self.services.items():
             for session, account in service.pool.affinity.list_accounts():
                 worker.channel.send("bound", (name, session, account, ""))
+        runtime = self.serving.runtime
+        for response in runtime.counted_responses.list_names():
+            worker.channel.send("counted", response)
+        for issued in runtime.turn_states.list_issued():
+            worker.channel.send("turn state", issued)
 
     def forget(self, worker: Peer) -> None:
         """Keep the counts of a worker that has ended."""
-        self._tell(self._arbiter.end(worker, boot_time(), count_for))
+        now = boot_time()
+        self._tell(self._arbiter.end(worker, now, count_for))
+        self._tell(self._tokens.end(worker, now))
         last = self._metrics.pop(worker.name, None)
         if last is not None:
             from router.operator_api.combine import add_metrics, keep_counts
@@ -179,26 +195,35 @@ class ParentState(_Shared):
             name, owner = message.read(tuple[str, Owner])
             self.serving.runtime.resource_owners.cache(name, owner)
             self.send("owner", (name, owner), but=worker)
+        elif message.kind in ("counted", "turn state"):
+            self._learn(message)
+            self.send(message.kind, message.data, but=worker)
         elif message.kind == "more":
             key, limit, need = message.read(tuple[Key, int, int])
             self._tell(self._arbiter.ask(worker, key, limit, need, boot_time()))
         elif message.kind == "spare":
             key, amount = message.read(tuple[Key, int])
             self._tell(self._arbiter.give_back(worker, key, amount, boot_time()))
+        elif message.kind == "want token":
+            self._tell(self._tokens.ask(worker, *message.read(tuple[Key, float])))
+        elif message.kind == "pass token":
+            self._tell(self._tokens.give_back(worker, *message.read(tuple[Key, float])))
         elif message.kind == "notice":
             kind, subject, text, bell = message.read(tuple[str, str, str, bool])
             self.serving.runtime.notifier.tell(kind, subject, text, bell=bell)
         elif message.kind == "ended":
             self.serving.runtime.recorder.tell_remote(message.read(HistoryEntry))
 
-    def _tell(self, told: "Sequence[Grant | Recall]") -> None:
-        """Carry out what the arbiter of limits says."""
+    def _tell(self, told: "Sequence[Grant | Recall | Handed | Wanted]") -> None:
+        """Carry out what the arbiters of limits say."""
         for one in told:
             worker = cast("Peer", one.process)
             if isinstance(one, Grant):
                 worker.channel.send("grant", (one.key, one.amount))
+            elif isinstance(one, Handed):
+                worker.channel.send("token", (one.key, one.following))
             else:
-                worker.channel.send("recall", one.key)
+                worker.channel.send("recall" if isinstance(one, Recall) else "recall token", one.key)
 
     def _take_bound(self, worker: Peer, backend: str, session: str, account: str, before: str) -> None:
         service = self.services.get(backend)
@@ -262,6 +287,8 @@ class WorkerState(_Shared):
             owners.on_remembered = self._tell_owner
         if isinstance(stored, SqliteStoredResponses):
             stored.at_once = True
+        serving.runtime.counted_responses.on_added = partial(self.send, "counted")
+        serving.runtime.turn_states.on_remembered = partial(self.send, "turn state")
         serving.runtime.client_keys.on_queue = partial(self._limits.attach_queue, "key")
         self._limits.attach(self.services.values())
 
@@ -292,6 +319,12 @@ class WorkerState(_Shared):
             runtime.resource_owners.cache(*message.read(tuple[str, Owner]))
         elif message.kind == "recall":
             self._limits.give_back(message.read(Key))
+        elif message.kind == "token":
+            self._limits.take_token(*message.read(tuple[Key, float]))
+        elif message.kind == "recall token":
+            self._limits.recall_token(message.read(Key))
+        elif message.kind in ("counted", "turn state"):
+            self._learn(message)
         elif message.kind == "children":
             runtime.client_keys.adopt_children(message.read(list[Child]))
         elif message.kind == "listen":
@@ -311,8 +344,11 @@ class WorkerState(_Shared):
         self._told = max(self._told, entry.id)
         self.send("ended", entry)
 
-    def report(self) -> Status:
+    async def report(self) -> Status:
         """What this process reports of itself."""
         from router.admin.status import report_status
 
-        return report_status(self.serving.runtime, self.serving, [])
+        runtime = self.serving.runtime
+        # Else one that is idle tells what the others had reserved when it was not.
+        await runtime.guard.current()
+        return report_status(runtime, self.serving, [])

@@ -86,7 +86,7 @@ class WorkerRole(Role):
             await serving.reload().wait()
             self._state.tick()
         elif message.kind == "report":
-            answer = self._state.report()
+            answer = await self._state.report()
         elif message.kind == "metrics":
             from router.admin.metrics_api import expose
 

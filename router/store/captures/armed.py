@@ -48,6 +48,19 @@ def read_armed(home: Home) -> Armed | None:
     return found if found is not None and time.time() < found.until else None
 
 
+def claim(home: Home, armed: Armed) -> bool:
+    """Take what is to be captured out of the home; False where another process has taken it, or something else is to
+    be captured now. One process takes it: the one that removes the file. Blocks for a moment."""
+    found = read_armed(home)
+    if found is None or found.token != armed.token:
+        return False
+    try:
+        return home.remove(FILE)
+    except CommandError:
+        # A home that cannot be written: all of its processes may capture one.
+        return True
+
+
 def disarm(home: Home) -> None:
     """Capture nothing more."""
     with contextlib.suppress(CommandError):

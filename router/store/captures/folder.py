@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from router.errors import CommandError
-from router.store.captures.armed import Armed, disarm
+from router.store.captures.armed import Armed, claim
 from router.store.captures.format import Capture, encode
 from router.store.home.home import Home
 from router.store.home.permissions import make_folder, shown
@@ -61,8 +61,6 @@ class Captures:
         self._wake = threading.Event()
         self._stopping = False
         self._taken = ""
-        # The file that says what is to be captured is to be removed.
-        self._disarms = False
         self._thread: threading.Thread | None = None
 
     def arm(self, armed: Armed | None) -> None:
@@ -71,13 +69,16 @@ class Captures:
             self.armed = armed
 
     def take_armed(self, client: str) -> bool:
-        """True for the one request that is to be captured, and room for it is reserved; no other is after it."""
+        """True for the one request that is to be captured, and room for it is reserved; no other is after it, in this
+        process or another one of the home."""
         armed = self.armed
         if armed is None or not armed.fits(client, time.time()) or not self.begin():
             return False
         self.armed, self._taken = None, armed.token
-        self._disarms = True
-        return True
+        if claim(self._home, armed):
+            return True
+        self.cancel()
+        return False
 
     def begin(self) -> bool:
         """Reserve room for a request; False when there is none. `add` gives it back."""
@@ -116,9 +117,6 @@ class Captures:
         while True:
             self._wake.clear()
             written += self._write()
-            if self._disarms:
-                self._disarms = False
-                disarm(self._home)
             if self._stopping:
                 return
             if written > FOLDER_BYTES // 8 or time.monotonic() - swept >= _SWEEP_SECONDS or not self._on():

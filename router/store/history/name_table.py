@@ -42,7 +42,9 @@ class NameTable:
         self._fresh: dict[str, int] = {}
         self._db: sqlite3.Connection | None = None
         self._version = -1
+        # Of all names in the file, once they were measured since it was changed by another process.
         self._count = self._bytes = 0
+        self._measured = False
 
     def begin(self, db: "sqlite3.Connection") -> None:
         """Forget names of a rolled-back transaction, and all names when another process changed the file."""
@@ -51,8 +53,7 @@ class NameTable:
         if db is not self._db or version != self._version:
             self._db, self._version = db, version
             self._known = {}
-            summed = "SELECT count(*), ifnull(sum(length(CAST(text AS BLOB))), 0) FROM names"
-            self._count, self._bytes = db.execute(summed).fetchone()
+            self._measured = False
 
     def number(self, text: str, *, chosen: bool = False) -> int:
         """Look up or create the number of a name. chosen: callers choose it, so there may be any number of names. A
@@ -67,6 +68,7 @@ class NameTable:
             if len(self._known) < self._limit:
                 self._known[text] = row[0]
             return row[0]
+        self._measure(db)
         if chosen and (self._count >= self._limit or self._bytes >= self._size):
             return self.number(OTHER)
         self._count += 1
@@ -75,6 +77,13 @@ class NameTable:
         # 0 is no number of a row: SQLite gives one to each row that it has inserted.
         number = self._fresh[text] = cursor.lastrowid or 0
         return number
+
+    def _measure(self, db: "sqlite3.Connection") -> None:
+        """Count the names of the file: it reads all of them, so that is done where one is to be added."""
+        if not self._measured:
+            summed = "SELECT count(*), ifnull(sum(length(CAST(text AS BLOB))), 0) FROM names"
+            self._count, self._bytes = db.execute(summed).fetchone()
+            self._measured = True
 
     def _require_db(self) -> "sqlite3.Connection":
         if self._db is None:

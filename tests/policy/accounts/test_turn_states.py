@@ -19,3 +19,16 @@ def test_states_are_bounded():
     for state in (b"a", b"b", b"a", b"c"):
         states.remember(state, "box", "a0")
     assert [states.is_issued_by(state, "box", "a0") for state in (b"a", b"b", b"c")] == [True, False, True]
+
+
+def test_what_one_process_remembers_is_told_once_and_known_to_another():
+    """A token is told when it is new or of another account, and serves where it was learnt."""
+    one, other, told = TurnStates(), TurnStates(), []
+    one.on_remembered = told.append
+    one.remember(b"state", "box", "main")
+    one.remember(b"state", "box", "main")
+    assert len(told) == 1
+    for issued in one.list_issued():
+        other.learn(issued)
+    assert other.is_issued_by(b"state", "box", "main")
+    assert not other.is_issued_by(b"state", "box", "second")
