@@ -238,7 +238,7 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
     route = msgspec.structs.replace(route, renamed=False)
     edited = edit(
         sent.body,
-        peek(sent.body),
+        None,
         call=other,
         route=route,
         target=target,

@@ -6,8 +6,8 @@ Rules of this file:
 - One cancel scope a connection: cancelling a cycle ends the connection. Every limit moves its one deadline
   (`set_deadline`), which cancels the scope when it passes; the reader cancels it when the client is gone. The reason is
   in `cancel_reason`, and `on_cancel` is called with it outside the scope.
-- A head is collected whole and checked raw before h11 sees it (`request_head`), as are chunk lines (`chunk_lines`). A body
-  whose length the head tells does not pass through h11 (`request_body`).
+- A head is collected whole and checked raw before h11 sees it (`request_head`), as are chunk lines (`chunk_lines`). A
+  body whose length the head tells does not pass through h11 (`request_body`).
 - Only an error of the listening socket leaves a connection task.
 """
 

@@ -2,19 +2,21 @@
 
 import contextlib
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import h11
-from h11._readers import ContentLengthReader
 
 from router.errors import BadRequest, RouterError
 from router.net.server import request_head
 from router.net.server.chunk_lines import ChunkLines
 from router.net.server.read_ahead import ReadAhead
 
+if TYPE_CHECKING:
+    from h11._readers import ContentLengthReader
+
 
 class RequestBody:
-    """What a parser, which was given the head, and the bytes that were read ahead hold of a body. fields: of the head."""
+    """The body behind a head that the parser was given. fields: of the head."""
 
     __slots__ = ("_ahead", "_chunks", "_length", "_parser", "_received", "_unread")
 
@@ -38,14 +40,14 @@ class RequestBody:
             event = self._parser.next_event()
         except h11.RemoteProtocolError as error:
             raise request_head.make_malformed_error(error) from None
-        if isinstance(event, h11.Data):
+        if type(event) is h11.Data:
             self._received += len(event.data)
             if self._received > limit:
                 raise request_head.make_too_large_error(limit)
             return event.data
         if event is h11.NEED_DATA:
             return None
-        if isinstance(event, h11.EndOfMessage):
+        if type(event) is h11.EndOfMessage:
             return b""
         raise BadRequest("The request body could not be read.")
 
