@@ -4,7 +4,7 @@ A translated request, answer or event passes through the structs below and throu
 protocol and these. All are frozen. Texts of tool arguments stay JSON texts, so that their bytes survive.
 """
 
-from typing import Literal
+from typing import Literal, final
 
 import msgspec
 
@@ -78,6 +78,7 @@ class Usage(msgspec.Struct, gc=False):
     extras: Extras | None = None
 
 
+@final
 class Citation(msgspec.Struct, frozen=True):
     """A web page that a text of an answer cites."""
 
@@ -90,6 +91,7 @@ class Citation(msgspec.Struct, frozen=True):
     end: int | None = None
 
 
+@final
 class Text(msgspec.Struct, frozen=True):
     """Text."""
 
@@ -103,6 +105,7 @@ class Text(msgspec.Struct, frozen=True):
     logprobs: tuple[dict[str, object] | msgspec.Raw, ...] = ()
 
 
+@final
 class Image(msgspec.Struct, frozen=True):
     """An image: base64 `data` of `media_type`, or a `url`."""
 
@@ -114,6 +117,7 @@ class Image(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+@final
 class Document(msgspec.Struct, frozen=True):
     """A PDF: base64 `data` of `media_type`, or a `url`. Text documents are decoded to Text."""
 
@@ -124,6 +128,7 @@ class Document(msgspec.Struct, frozen=True):
     cache: str = ""
 
 
+@final
 class Thinking(msgspec.Struct, frozen=True):
     """Reasoning."""
 
@@ -134,6 +139,7 @@ class Thinking(msgspec.Struct, frozen=True):
     redacted: str = ""
 
 
+@final
 class ToolCall(msgspec.Struct, frozen=True):
     """A call the model made."""
 
@@ -143,6 +149,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+@final
 class ToolResult(msgspec.Struct, frozen=True):
     """The result of a call."""
 
@@ -248,6 +255,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 AnswerBlock = Text | Thinking | ToolCall | Searched
 
 
+@final
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer."""
 
@@ -262,6 +270,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
 
 
+@final
 class Began(msgspec.Struct, frozen=True):
     """The answer begins, with the usage known so far."""
 
@@ -270,6 +279,7 @@ class Began(msgspec.Struct, frozen=True):
     usage: Usage
 
 
+@final
 class TextDelta(msgspec.Struct, frozen=True):
     """More text."""
 
@@ -278,40 +288,47 @@ class TextDelta(msgspec.Struct, frozen=True):
     logprobs: tuple[dict[str, object] | msgspec.Raw, ...] = ()
 
 
+@final
 class Cited(msgspec.Struct, frozen=True):
     """The text that is open cites a page. One that comes while no text is open belongs to no text."""
 
     citation: Citation
 
 
+@final
 class RefusalDelta(msgspec.Struct, frozen=True):
     """More of the model's words of refusal, which are part of no text."""
 
     text: str
 
 
+@final
 class ThinkingDelta(msgspec.Struct, frozen=True):
     """More reasoning text."""
 
     text: str
 
 
+@final
 class Signed(msgspec.Struct, frozen=True):
     """The last reasoning is complete and has a signature."""
 
     signature: str
 
 
+@final
 class Redacted(msgspec.Struct, frozen=True):
     """Reasoning as opaque data."""
 
     data: str
 
 
+@final
 class BlockEnded(msgspec.Struct, frozen=True):
     """The last text or reasoning is a complete block."""
 
 
+@final
 class CallBegan(msgspec.Struct, frozen=True):
     """A tool call begins; several may be open at a time."""
 
@@ -321,6 +338,7 @@ class CallBegan(msgspec.Struct, frozen=True):
     name: str
 
 
+@final
 class CallDelta(msgspec.Struct, frozen=True):
     """More of a call's arguments."""
 
@@ -328,10 +346,12 @@ class CallDelta(msgspec.Struct, frozen=True):
     fragment: str
 
 
+@final
 class Pinged(msgspec.Struct, frozen=True):
     """A sign of life."""
 
 
+@final
 class Ended(msgspec.Struct, frozen=True):
     """The answer is whole."""
 
@@ -340,6 +360,7 @@ class Ended(msgspec.Struct, frozen=True):
     stopped_by: str = ""
 
 
+@final
 class Fault(msgspec.Struct, frozen=True):
     """An error of the upstream. No protocol's error form has all of these fields."""
 

@@ -1,8 +1,11 @@
 """Tools that a provider runs itself, and what its answers tell of them."""
 
+from typing import final
+
 import msgspec
 
 
+@final
 class WebSearch(msgspec.Struct, frozen=True):
     """A web search that the provider runs."""
 
@@ -21,6 +24,7 @@ class WebSearch(msgspec.Struct, frozen=True):
     forced: bool = False
 
 
+@final
 class McpServer(msgspec.Struct, frozen=True):
     """An MCP server whose tools the provider calls by itself, without asking the caller."""
 
@@ -37,6 +41,7 @@ class McpServer(msgspec.Struct, frozen=True):
 HostedTool = WebSearch | McpServer
 
 
+@final
 class WebPage(msgspec.Struct, frozen=True):
     """A page that a web search found."""
 
@@ -46,6 +51,7 @@ class WebPage(msgspec.Struct, frozen=True):
     age: str = ""
 
 
+@final
 class Searched(msgspec.Struct, frozen=True):
     """A web search that was made for an answer: a block of it, and an event of its stream."""
 

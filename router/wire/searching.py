@@ -53,7 +53,7 @@ class SearchingStream(Stream):
     def add(self, found: Answer) -> bytes:
         """The events of a round that was answered whole; `due` may name further searches then."""
         self._whole = found.usage
-        return self._encode(event for event in split_answer(found) if not isinstance(event, Began))
+        return self._encode(event for event in split_answer(found) if type(event) is not Began)
 
     def fail(self, fault: Fault) -> bytes:
         """The events of an error that ends the answer."""
@@ -80,7 +80,7 @@ class SearchingAnswer:
         self.usage = add_usage(self._search.before, found.usage)
         for event in split_answer(filter_answer(found, self._ctx)):
             # The answer has the id of its first round.
-            if not (self._events and isinstance(event, Began)):
+            if not (self._events and type(event) is Began):
                 self._events += self._search.apply(event)
 
     def resume(self, found: Sequence[Searched], *, goes_on: bool) -> None:
@@ -90,6 +90,6 @@ class SearchingAnswer:
     def join(self) -> Answer:
         """The answer of all rounds. Raises NoAnswer."""
         found = assemble_answer(self._events, self._ctx)
-        if isinstance(found, Answer):
+        if type(found) is Answer:
             return found
         raise NoAnswer(found or Fault(502, "api_error", "The upstream's answer has no end."))

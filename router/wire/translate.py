@@ -101,9 +101,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         streams = neutral.stream if stream is None else stream
         neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
-        ctx.call_ids = frozenset(
-            block.id for turn in neutral.turns for block in turn.blocks if isinstance(block, ToolCall)
-        )
+        ctx.call_ids = frozenset(block.id for turn in neutral.turns for block in turn.blocks if type(block) is ToolCall)
         ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
             *prefixes, ctx.prefix = prefix_hashes(neutral.turns)
@@ -153,7 +151,7 @@ def read_answer(body: bytes, source: str, ctx: Context) -> Answer | Fault | None
         return error.fault
     except (UnicodeEncodeError, RecursionError):
         return None
-    if isinstance(found, Answer) and not found.blocks:
+    if type(found) is Answer and not found.blocks:
         return find_silent_overflow(found, ctx) or found
     return found
 
@@ -164,7 +162,7 @@ def write_answer(
     """An answer, or its error, as the client gets it; None for one that cannot be written. filtered: what the upstream
     does not do itself was done to it."""
     try:
-        if isinstance(found, Answer):
+        if type(found) is Answer:
             passed = found if filtered else filter_answer(found, ctx)
             return Made(200, encode_answer(passed, target, ctx, stream=stream, large=large), found.usage)
         found = ctx.settle(found)
@@ -191,7 +189,7 @@ def filter_answer(found: Answer, ctx: Context) -> Answer:
     for stream_filter in stream_filters(ctx):
         events = [passed for event in assemble.split_answer(found) for passed in stream_filter.apply(event)]
         filtered = assemble.assemble_answer(events, ctx)
-        if isinstance(filtered, Fault):
+        if type(filtered) is Fault:
             raise assemble.NoAnswer(filtered)
         found = filtered or found
     return found
@@ -226,7 +224,7 @@ def read_stream(body: bytes, source: str, ctx: Context) -> Answer | Fault | None
     found = assemble.assemble_answer(events, ctx)
     for _ in events:
         pass  # Usage may follow the end.
-    return msgspec.structs.replace(found, usage=stream.usage) if isinstance(found, Answer) else found
+    return msgspec.structs.replace(found, usage=stream.usage) if type(found) is Answer else found
 
 
 class Stream:

@@ -58,11 +58,13 @@ class BodySource(NamedTuple):
     total: float
 
 
-def is_much(body: bytes) -> bool:
-    """True for a body whose translation would delay every stream."""
+def is_much(body: bytes, top: Top | None) -> bool:
+    """True for a body whose translation would delay every stream. top: its top level, where that is known."""
     if len(body) > THREAD_BYTES:
         return True
-    return len(body) > 2 * THREAD_OBJECTS and body.count(b"{") > THREAD_OBJECTS
+    # To count them takes as long as to find the top level.
+    few = len(body) <= 2 * THREAD_OBJECTS or (top is not None and top.brackets <= 2 * THREAD_OBJECTS)
+    return not few and body.count(b"{") > THREAD_OBJECTS
 
 
 async def run_in_thread(

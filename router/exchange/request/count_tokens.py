@@ -31,7 +31,7 @@ async def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     if counting is not None and attempt.target.endpoint_for(plan.spoken).counts:
         plan.path = BY_NAME[plan.spoken].fill_path(counting.path, plan.ctx.model)
         arguments = (body, plan, context.call, attempt.route, attempt.target)
-        large = is_much(body)
+        large = is_much(body, top)
         edited, _, notes = await context.run_in_thread(rewrite, *arguments) if large else rewrite(*arguments)
         attempt.plan = plan
         record.note(*notes)

@@ -30,7 +30,7 @@ class Edited(msgspec.Struct):
 
 def edit(
     body: bytes,
-    top: Top,
+    top: Top | None,
     *,
     call: Call,
     route: Route,
@@ -41,9 +41,9 @@ def edit(
     taken: Callable[[], tuple[str, ...] | None] = lambda: None,
 ) -> Edited:
     """The body with the model's new name, the configured edits of rule and backend, the usage probe, a cache mark, what
-    the provider needs, and without the billing line of another vendor. fields: the caller's headers by lower-case name.
-    taken: finds the efforts that the model takes; called only where one is set. Raises BadRequest when a doubled key
-    leaves open what is to change."""
+    the provider needs, and without the billing line of another vendor. top: of the body, None where it is not known.
+    fields: the caller's headers by lower-case name. taken: finds the efforts that the model takes; called only where
+    one is set. Raises BadRequest when a doubled key leaves open what is to change."""
     splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:

@@ -155,7 +155,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     if stored is not None and plan.spoken != plan.caller:
         await _recall(context, plan.ctx, body, stored)
     arguments = (body, plan, context.call, route, target)
-    if is_much(body):
+    if is_much(body, context.body.top):
         edited, usage, notes = await context.run_in_thread(rewrite, *arguments)
     else:
         edited, usage, notes = rewrite(*arguments)
@@ -238,7 +238,7 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
     route = msgspec.structs.replace(route, renamed=False)
     edited = edit(
         sent.body,
-        peek(sent.body),
+        None,
         call=other,
         route=route,
         target=target,

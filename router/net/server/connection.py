@@ -6,11 +6,11 @@ Rules of this file:
 - One cancel scope a connection: cancelling a cycle ends the connection. Every limit moves its one deadline
   (`set_deadline`), which cancels the scope when it passes; the reader cancels it when the client is gone. The reason is
   in `cancel_reason`, and `on_cancel` is called with it outside the scope.
-- A head is collected whole and checked raw before h11 sees it (`request_head`), as are chunk lines (`chunk_lines`).
+- A head is collected whole and checked raw before h11 sees it (`request_head`), as are chunk lines (`chunk_lines`). A
+  body whose length the head tells does not pass through h11 (`request_body`).
 - Only an error of the listening socket leaves a connection task.
 """
 
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -23,11 +23,11 @@ from router.net.server import request_head
 from router.net.server.answers import REASONS, AnswerObserver
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.chunk_lines import ChunkLines
 from router.net.server.connection_table import ConnectionTable, Place
 from router.net.server.deadlines import Deadline
 from router.net.server.limits import Limits
 from router.net.server.read_ahead import ReadAhead
+from router.net.server.request_body import RequestBody
 from router.net.server.request_head import HEAD_LIMIT, Request
 from router.net.stream import Bytes, SocketStream
 
@@ -78,8 +78,7 @@ class Connection:
         self._deadline = Deadline(self._cancel_as_late)
         self._ahead = ReadAhead(stream)
         self._deadline_seconds = self._idle_seconds = limits.first
-        self._content_length = self._received = 0
-        self._chunks: ChunkLines | None = None
+        self._body = RequestBody(self._h11, self._ahead, {})
 
     # The life of the connection
 
@@ -194,7 +193,7 @@ class Connection:
             return False
         if self._ahead.ended:
             return False
-        self._discard_body()
+        self._body.discard()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._ending:
             await self._linger()
             return False
@@ -206,18 +205,6 @@ class Connection:
         else:
             conn.start_next_cycle()
         return True
-
-    def _discard_body(self) -> None:
-        """Discard what has arrived of a body that was not read; also moves a request without body to its end."""
-        conn = self._h11
-        if conn.their_state is not h11.SEND_BODY:
-            return
-        with contextlib.suppress(h11.RemoteProtocolError, RouterError):  # ends the connection, not this answer
-            while conn.their_state is h11.SEND_BODY:
-                if conn.next_event() is h11.NEED_DATA:
-                    if not self._ahead:
-                        return
-                    self._feed_parser()
 
     async def _close_unended(self) -> None:
         """Close an answer without its end, once the client has closed, as most do at an error event, or had time to
@@ -251,21 +238,12 @@ class Connection:
     def _on_head_begun(self) -> None:
         self.set_deadline(self.limits.head, CancelReason.HEAD)
 
-    def _feed_parser(self) -> None:
-        while self._ahead:
-            data = self._ahead.pop()
-            if self._chunks is not None:
-                self._chunks.check(data)
-            self._h11.receive_data(data)
-
     async def _read_request(self) -> Request | None:
         head = await request_head.collect_head(self._ahead, self._on_head_begun)
         if head is None:
             return None
         request = request_head.parse_head(self._h11, head)
-        self._received = 0
-        self._chunks = ChunkLines() if b"transfer-encoding" in request.fields else None
-        self._content_length = int(request.fields.get(b"content-length", b"0"))
+        self._body = RequestBody(self._h11, self._ahead, request.fields)
         return request
 
     async def read_body(self, limit: int, reserve: Callable[[int], None]) -> bytes:
@@ -278,33 +256,14 @@ class Connection:
 
     async def read_body_piece(self, limit: int) -> bytes:
         """The next piece of the request body, b"" at its end. Raises TooLarge when all exceed `limit` bytes."""
-        conn = self._h11
-        if self._content_length > limit:
-            raise request_head.make_too_large_error(limit)
-        self._feed_parser()
-        while True:
-            try:
-                event = conn.next_event()
-            except h11.RemoteProtocolError as error:
-                raise request_head.make_malformed_error(error) from None
-            if isinstance(event, h11.Data):
-                self._received += len(event.data)
-                if self._received > limit:
-                    raise request_head.make_too_large_error(limit)
-                return event.data
-            if event is h11.NEED_DATA:
-                if not self._ahead:
-                    if conn.they_are_waiting_for_100_continue:
-                        await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
-                    self.set_deadline(self.limits.body, CancelReason.BODY)
-                    if not await self._ahead.wait_for_data():
-                        await trio.lowlevel.checkpoint()  # the reader has cancelled this cycle
-                        raise BadRequest("The request body ended early.")
-                self._feed_parser()
-            elif isinstance(event, h11.EndOfMessage):
-                return b""
-            else:
-                raise BadRequest("The request body could not be read.")
+        while (piece := self._body.take(limit)) is None:
+            if self._body.is_announced:
+                await self.write(self._h11.send_with_data_passthrough(_CONTINUE) or ())
+            self.set_deadline(self.limits.body, CancelReason.BODY)
+            if not self._ahead and not await self._ahead.wait_for_data():
+                await trio.lowlevel.checkpoint()  # the reader has cancelled this cycle
+                raise BadRequest("The request body ended early.")
+        return piece
 
     # Writing. The `frame_` methods send nothing; what they return is sent by `write` or `write_now`.
 
@@ -362,7 +321,7 @@ class Connection:
 
     async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""
-        self._discard_body()
+        self._body.discard()
         if self._h11.their_state is h11.SEND_BODY:
             headers = with_field(headers, b"connection", b"close")  # the rest of the body will not be read
         if status not in (204, 304):

@@ -64,9 +64,12 @@ class ReadAhead:
             await trio.lowlevel.wait_task_rescheduled(self._abort_waiter)
         return bool(self._chunks)
 
-    def pop(self) -> bytes:
-        """Remove and return the oldest piece."""
+    def pop(self, most: int | None = None) -> bytes:
+        """Remove and return the oldest piece; of a longer one than `most` the first bytes."""
         data = self._chunks.popleft()
+        if most is not None and len(data) > most:
+            self._chunks.appendleft(data[most:])
+            data = data[:most]
         self._size -= len(data)
         if self._reader is not None and self._size < READ_AHEAD:
             task, self._reader = self._reader, None

@@ -47,7 +47,7 @@ def decode_message(entry: Json, path: str, ctx: Context) -> Turn | None:
     if parts and (lifetime := read_part_lifetime(entry)):
         parts = (*parts[:-1], move_mark(parts[-1], lifetime))
     if role in ("system", "developer"):
-        if not all(isinstance(part, Text) for part in parts):
+        if not all(type(part) is Text for part in parts):
             raise ctx.refuse(f"{path}.content", "a system message holds text only")
         return Turn("system", parts, path) if parts else None
     if role == "tool":
@@ -69,9 +69,9 @@ def _decode_result(entry: Json, parts: tuple[Text | Image | Document, ...], path
         return Turn("user", (ToolResult(call_id, parts),), path)
     ctx.note_weakened(f"{path}.tool_call_id")
     name = json_values.read_text(entry.get("name"), f"{path}.name")
-    said = "\n".join(part.text for part in parts if isinstance(part, Text))
+    said = "\n".join(part.text for part in parts if type(part) is Text)
     head = f"[tool result of {name}]" if name else "[tool result]"
-    others = (part for part in parts if not isinstance(part, Text))
+    others = (part for part in parts if type(part) is not Text)
     return Turn("user", (Text(f"{head} {said}".rstrip()), *others), path)
 
 
@@ -88,7 +88,7 @@ def _decode_assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
         for at, part in enumerate(json_values.read_objects(cast("list[object]", content), f"{path}.content")):
             found = _decode_assistant_part(part, f"{path}.content[{at}]", ctx)
             # A field of the message repeats the reasoning of its parts.
-            blocks += [block for block in found if not (thought and isinstance(block, Thinking))]
+            blocks += [block for block in found if not (thought and type(block) is Thinking)]
     elif json_values.read_text(content, f"{path}.content"):
         blocks.append(Text(str(content), read_part_lifetime(entry)))
     refusal = json_values.read_text(entry.get("refusal"), f"{path}.refusal")

@@ -200,7 +200,7 @@ def _decode_conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tu
         if turn is None:
             continue
         if turn.role == "system" and not turns:
-            system += [block for block in turn.blocks if isinstance(block, Text)]
+            system += [block for block in turn.blocks if type(block) is Text]
         else:
             turns.append(turn)
     return tuple(system), tuple(turns)

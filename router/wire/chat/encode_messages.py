@@ -49,7 +49,7 @@ def _encode_text(block: Text, ctx: Context, path: str) -> Json:
 
 def _encode_system(turn: Turn, ctx: Context) -> Json:
     """A system message within the conversation, at its place; as user text where the upstream accepts only one."""
-    said = "\n\n".join(block.text for block in turn.blocks if isinstance(block, Text))
+    said = "\n\n".join(block.text for block in turn.blocks if type(block) is Text)
     if not ctx.profile.single_system:
         return {"role": ctx.profile.system_role, "content": said}
     ctx.note_weakened(turn.path)
@@ -57,11 +57,11 @@ def _encode_system(turn: Turn, ctx: Context) -> Json:
 
 
 def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
-    said = _encode_texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
-    calls = [block for block in turn.blocks if isinstance(block, ToolCall)]
+    said = _encode_texts([block for block in turn.blocks if type(block) is Text], "", ctx, turn.path)
+    calls = [block for block in turn.blocks if type(block) is ToolCall]
     if not said and not calls:
         # A message without both is refused.
-        if any(isinstance(block, Thinking) and block != Thinking() for block in turn.blocks):
+        if any(type(block) is Thinking and block != Thinking() for block in turn.blocks):
             ctx.note_dropped(f"{turn.path}.thinking")
         return None
     if _has_text_behind_call(turn.blocks):
@@ -81,7 +81,7 @@ def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
 
 def _unseal(block: Block, ctx: Context) -> SealedState | None:
     """The state of a block of reasoning; None where it holds none of this upstream and model."""
-    if not isinstance(block, Thinking):
+    if type(block) is not Thinking:
         return None
     return ctx.sealer.unseal(block.redacted, "") if block.redacted else ctx.sealer.unseal(block.signature, block.text)
 
@@ -91,7 +91,7 @@ def _encode_calls(blocks: Sequence[Block], states: Sequence[SealedState | None],
     calls: list[Json] = []
     beside: Json = {}
     for block, state in zip(blocks, states, strict=True):
-        if isinstance(block, ToolCall):
+        if type(block) is ToolCall:
             calls.append({**_encode_call(block, ctx), **beside})
             beside = {}
         else:
@@ -110,8 +110,8 @@ def _read_beside(state: SealedState | None) -> Json:
 def _has_text_behind_call(blocks: Sequence[Block]) -> bool:
     seen = False
     for block in blocks:
-        seen = seen or isinstance(block, ToolCall)
-        if seen and isinstance(block, Text):
+        seen = seen or type(block) is ToolCall
+        if seen and type(block) is Text:
             return True
     return False
 
@@ -126,7 +126,7 @@ def _put_reasoning(message: Json, turn: Turn, states: Sequence[SealedState | Non
     details: list[Json] = []
     lost = False
     for block, state in zip(turn.blocks, states, strict=True):
-        if not isinstance(block, Thinking):
+        if type(block) is not Thinking:
             continue
         if state is None:
             lost = lost or bool(block.text or block.signature or block.redacted)
@@ -139,7 +139,7 @@ def _put_reasoning(message: Json, turn: Turn, states: Sequence[SealedState | Non
             lost = lost or bool(state.data and not _read_beside(state))
     if details:
         message[FIELD] = details
-    required = replay == "reasoning_content" and any(isinstance(block, ToolCall) for block in turn.blocks)
+    required = replay == "reasoning_content" and any(type(block) is ToolCall for block in turn.blocks)
     said = "".join(kept)
     if required or (said and (replay == "reasoning_content" or (replay and not details))):
         message[replay] = said
@@ -162,9 +162,9 @@ def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
     shown: list[Json] = []
     parts: list[Json] = []
     for block in turn.blocks:
-        if isinstance(block, ToolResult):
+        if type(block) is ToolResult:
             messages.append(_encode_result(block, shown, turn.path, ctx))
-        elif isinstance(block, Text | Image | Document):
+        elif type(block) is not Thinking and type(block) is not ToolCall:
             parts.append(_encode_part(block, ctx, turn.path))
     if shown:
         ctx.note_weakened(turn.path)
@@ -182,13 +182,13 @@ def _encode_result(block: ToolResult, shown: list[Json], path: str, ctx: Context
     texts: list[str] = []
     inline: list[Json] = []
     for part in block.content:
-        if isinstance(part, Text):
+        if type(part) is Text:
             texts.append(part.text)
         elif ctx.profile.tool_images:
             inline.append(_encode_part(part, ctx, path))
         else:
             shown.append(_encode_part(part, ctx, path))
-            kind = "image" if isinstance(part, Image) else "file"
+            kind = "image" if type(part) is Image else "file"
             texts.append(f"[{kind} {len(shown)} of tool result {block.call_id}: see next user message]")
     said = "\n".join(texts)
     if block.is_error:
@@ -202,9 +202,9 @@ def _encode_result(block: ToolResult, shown: list[Json], path: str, ctx: Context
 
 
 def _encode_part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
-    if isinstance(block, Text):
+    if type(block) is Text:
         return _encode_text(block, ctx, path)
-    if isinstance(block, Image):
+    if type(block) is Image:
         if block.url and not ctx.profile.remote_images:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
         url = block.url or f"data:{block.media_type};base64,{block.data}"

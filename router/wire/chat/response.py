@@ -43,10 +43,10 @@ def _as_delta(choice: Json) -> Json:
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
     """The answer in Chat's form."""
-    said = "".join(block.text for block in answer.blocks if isinstance(block, Text))
-    calls = [block for block in answer.blocks if isinstance(block, ToolCall)]
-    thoughts = [block for block in answer.blocks if isinstance(block, Thinking)]
-    if any(isinstance(block, Searched) for block in answer.blocks):
+    said = "".join(block.text for block in answer.blocks if type(block) is Text)
+    calls = [block for block in answer.blocks if type(block) is ToolCall]
+    thoughts = [block for block in answer.blocks if type(block) is Thinking]
+    if any(type(block) is Searched for block in answer.blocks):
         ctx.note_dropped("web_search_call")
     message: Json = {"role": "assistant", "content": said if said or not (calls or answer.refusal) else None}
     message["refusal"] = answer.refusal or (openai.DECLINED if answer.stop == "refusal" else None)
@@ -57,7 +57,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     if annotations := _encode_annotations(answer):
         message["annotations"] = annotations
     choice: Json = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.stop]}
-    given = [one for block in answer.blocks if isinstance(block, Text) for one in block.logprobs]
+    given = [one for block in answer.blocks if type(block) is Text for one in block.logprobs]
     if given and ctx.logprobs:
         choice["logprobs"] = {"content": given, "refusal": None}
     elif given:
@@ -80,7 +80,7 @@ def _encode_annotations(answer: Answer) -> list[Json]:
     found: list[Json] = []
     length = 0
     for block in answer.blocks:
-        if isinstance(block, Text):
+        if type(block) is Text:
             begin, length = length, length + len(block.text)
             found += [encode_annotation(one, begin, length) for one in block.citations]
     return found

@@ -181,7 +181,7 @@ def put_hosted(body: Json, request: Request, ctx: Context) -> None:
     """Put the tools that the provider runs. Raises BadRequest for those without which the answer would be another."""
     put = _put_options if ctx.profile.web_search else _PUTTERS.get(ctx.profile.search_tool)
     for tool in request.hosted:
-        if put is None or not isinstance(tool, WebSearch) or not (ctx.profile.web_search or is_wanted(tool, ctx)):
+        if put is None or type(tool) is not WebSearch or not (ctx.profile.web_search or is_wanted(tool, ctx)):
             leave_out((tool,), ctx)
             continue
         ctx.searching = True

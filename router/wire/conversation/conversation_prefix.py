@@ -29,12 +29,12 @@ def prefix_hashes(turns: Iterable[Turn]) -> list[int]:
 
 def _add_parts(blocks: Iterable[Block], parts: list[str]) -> None:
     for block in blocks:
-        if isinstance(block, Text):
+        if type(block) is Text:
             parts += ("text", block.text)
-        elif isinstance(block, ToolCall):
+        elif type(block) is ToolCall:
             parts += ("call", block.name, block.arguments)
-        elif isinstance(block, ToolResult):
+        elif type(block) is ToolResult:
             parts.append("result")
             _add_parts(block.content, parts)
-        elif not isinstance(block, Thinking):
+        elif type(block) is not Thinking:
             parts += (block.__class__.__name__, block.url or block.data)

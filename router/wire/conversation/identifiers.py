@@ -31,13 +31,10 @@ class ToolNames:
         legal = _ILLEGAL.sub("_", name)
         if word and legal[:1] != "_" and not legal[:1].isalpha():
             legal = f"_{legal}"
-        digest = _digest(name)
-        size = 8
-        if legal != name or len(legal) > limit or legal in self._original:
-            legal = f"{legal[: limit - 1 - size]}_{digest[:size]}"
-        while legal in self._original and size < 32:
+        size = 0
+        while (not size and (legal != name or len(legal) > limit)) or (legal in self._original and size < 32):
             size += 8
-            legal = f"{legal[: limit - 1 - size]}_{digest[:size]}"
+            legal = f"{legal[: limit - 1 - size]}_{_digest(name)[:size]}"
         self._sent[name] = legal
         self._original[legal] = name
         return legal

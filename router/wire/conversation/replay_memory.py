@@ -47,7 +47,7 @@ _END = 64
 _DRAWN = re.compile(r"(?=[A-Za-z]*[0-9])[0-9A-Za-z]{8,}$")
 
 
-_RECALLED = (ToolCall, ToolResult)
+_RECALLED = frozenset((ToolCall, ToolResult))
 
 
 class RecordedCall(msgspec.Struct, frozen=True):
@@ -161,7 +161,7 @@ def drop_thinking(asked: Request, note_dropped: Callable[[str], None]) -> Reques
     """The request without any reasoning in its history. note_dropped: told the path of each."""
     turns: list[Turn] = []
     for turn in asked.turns:
-        kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
+        kept = tuple(block for block in turn.blocks if type(block) is not Thinking)
         if len(kept) < len(turn.blocks):
             note_dropped(f"{turn.path}.reasoning")
         turns.append(Turn(turn.role, kept, turn.path))
@@ -181,18 +181,20 @@ class _Recall:
 
     def recall_turns(self, turns: list[Turn], prefixes: Sequence[int]) -> list[Turn]:
         """The turns with what is remembered of them."""
-        self._uses.update(block.id for turn in turns for block in turn.blocks if isinstance(block, ToolCall))
+        self._uses.update(block.id for turn in turns for block in turn.blocks if type(block) is ToolCall)
         if not self._uses:
             return turns
         return [
             # Most turns hold neither calls nor results.
-            self._recall_turn(turn, prefix) if any(isinstance(one, _RECALLED) for one in turn.blocks) else turn
+            turn if _RECALLED.isdisjoint(map(type, turn.blocks)) else self._recall_turn(turn, prefix)
             for turn, prefix in zip(turns, prefixes, strict=True)
         ]
 
     def _recall_turn(self, turn: Turn, prefix: int) -> Turn:
         sealer, replays = self._sealer, self._replays
-        found = [self._find(block, prefix) if isinstance(block, ToolCall) else None for block in turn.blocks]
+        found = [self._find(block, prefix) if type(block) is ToolCall else None for block in turn.blocks]
+        if not self._ids and found.count(None) == len(found):
+            return turn  # nothing is remembered of it, nor of what its results are for
         thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
         restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
         whole = all(one is None or len(one.thoughts) == len(some) for one, some in zip(found, thoughts, strict=True))
@@ -200,7 +202,7 @@ class _Recall:
         known = False
         for at, block in enumerate(turn.blocks):
             call = found[at]
-            if isinstance(block, ToolCall):
+            if type(block) is ToolCall:
                 if call is not None:
                     if restored:
                         # The reasoning of the first call also came before any text in front of that call.
@@ -208,12 +210,12 @@ class _Recall:
                         blocks[place:place] = thoughts[at]
                     known = True
                     block = ToolCall(call.id, block.name, _restore_arguments(block.arguments, call.arguments))
-            elif isinstance(block, ToolResult) and block.call_id in self._ids:
+            elif type(block) is ToolResult and block.call_id in self._ids:
                 known = True
                 block = msgspec.structs.replace(block, call_id=self._ids[block.call_id])
             elif (
                 restored
-                and isinstance(block, Thinking)
+                and type(block) is Thinking
                 # Where some reasoning had no proof, what the caller has of it stays, and becomes a loss.
                 and (whole or _is_accepted(block, sealer, replays=replays))
             ):
@@ -241,7 +243,7 @@ def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: St
         return False
     replaceable: set[str] = {one.signature or one.redacted for one in thoughts}
     for block in blocks:
-        if not isinstance(block, Thinking):
+        if type(block) is not Thinking:
             # Only reasoning in front of all other blocks has lost its place.
             replaceable.clear()
         elif _is_accepted(block, sealer, replays=replays) and (block.signature or block.redacted) not in replaceable:
@@ -251,11 +253,11 @@ def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: St
 
 def _adopt_text(turn: Turn, sealer: StateSealer) -> Turn:
     """The turn with reasoning that the caller sent as mere text taken for the upstream's own."""
-    if not any(isinstance(block, Thinking) for block in turn.blocks):
+    if not any(type(block) is Thinking for block in turn.blocks):
         return turn
     blocks = (
         Thinking(block.text, sealer.seal("text", "", block.text))
-        if isinstance(block, Thinking) and block.text and not block.signature
+        if type(block) is Thinking and block.text and not block.signature
         else block
         for block in turn.blocks
     )
@@ -304,22 +306,22 @@ class CallRecorder:
 
     def record(self, event: Event) -> None:
         """Record one event."""
-        if isinstance(event, CallDelta):
+        if type(event) is CallDelta:
             self._calls[event.index][1].append(event.fragment)
-        elif isinstance(event, ThinkingDelta):
+        elif type(event) is ThinkingDelta:
             self._text.append(event.text)
-        elif isinstance(event, Signed):
+        elif type(event) is Signed:
             self._proof = event.signature
-        elif isinstance(event, BlockEnded):
+        elif type(event) is BlockEnded:
             self._close()
-        elif isinstance(event, Redacted):
+        elif type(event) is Redacted:
             self._close()
             self._thoughts.append(Thinking(redacted=self._sealer.seal("redacted", event.data, "")))
-        elif isinstance(event, CallBegan):
+        elif type(event) is CallBegan:
             self._close()
             self._calls[event.index] = (event, [], tuple(self._thoughts))
             self._thoughts.clear()
-        elif isinstance(event, Ended):
+        elif type(event) is Ended:
             self._close()
             self._add_late_thoughts()
             for call, fragments, thoughts in self._calls.values():

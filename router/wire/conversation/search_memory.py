@@ -58,7 +58,7 @@ class SearchMemory:
         for at, turn in enumerate(turns[:-1]):
             found = self._find(turn) if turn.role == "assistant" else None
             follows = made[at + 1]
-            if found is None or not any(isinstance(block, ToolResult) for block in follows.blocks):
+            if found is None or not any(type(block) is ToolResult for block in follows.blocks):
                 continue
             made[at] = Turn(turn.role, (*turn.blocks, *found.calls), turn.path)
             made[at + 1] = Turn(follows.role, (*found.results, *follows.blocks), follows.path)
@@ -66,7 +66,7 @@ class SearchMemory:
 
     def _find(self, turn: Turn) -> _Searches | None:
         for block in turn.blocks:
-            if isinstance(block, ToolCall) and (found := self._entries.get(block.id)) is not None:
+            if type(block) is ToolCall and (found := self._entries.get(block.id)) is not None:
                 # Large requests are translated in a thread, and the entry may be evicted meanwhile.
                 with suppress(KeyError):
                     self._entries.move_to_end(block.id)

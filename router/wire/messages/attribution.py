@@ -14,8 +14,7 @@ class _Text(msgspec.Struct):
 
 def strip_attribution(splice: Splice) -> bool:
     """Take the line out; True when there was one."""
-    raw = splice.raw("system")
-    if raw is None or _ATTRIBUTION.encode() not in raw or not splice.is_unique("system"):
+    if not splice.may_hold("system", _ATTRIBUTION.encode()) or not splice.is_unique("system"):
         return False
     system = splice.value("system")
     if isinstance(system, str):
@@ -25,7 +24,7 @@ def strip_attribution(splice: Splice) -> bool:
         splice.put("system", _encode(rest))
         return True
     try:
-        blocks = msgspec.json.decode(raw, type=list[msgspec.Raw])
+        blocks = msgspec.json.decode(splice.raw("system") or b"", type=list[msgspec.Raw])
     except msgspec.DecodeError:
         return False
     kept = [bytes(block) for block in blocks if not _is_attribution(block)]

@@ -90,12 +90,12 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
 def _encode_blocks(blocks: tuple[AnswerBlock, ...], searches: SearchWriter, ctx: Context) -> list[Json]:
     content: list[Json] = []
     for block in blocks:
-        if isinstance(block, Searched):
+        if type(block) is Searched:
             content += searches.write(block)
             continue
-        if isinstance(block, ToolCall):
+        if type(block) is ToolCall:
             content += searches.finish()
-        elif isinstance(block, Text):
+        elif type(block) is Text:
             for citation in block.citations:
                 searches.cite(citation)
         content.append(_encode_block(block, ctx))
@@ -103,11 +103,11 @@ def _encode_blocks(blocks: tuple[AnswerBlock, ...], searches: SearchWriter, ctx:
 
 
 def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
-    if isinstance(block, Text):
+    if type(block) is Text:
         if block.logprobs:
             ctx.note_dropped("logprobs")
         return {"type": "text", "text": block.text}
-    if isinstance(block, ToolCall):
+    if type(block) is ToolCall:
         arguments: object = json_values.as_raw_object(block.arguments)
         if arguments is None:
             ctx.note_weakened(f"tool call {block.name}")

@@ -44,17 +44,17 @@ def split_answer(answer: Answer) -> Iterable[Event]:
     yield Began(answer.id, answer.model, answer.usage)
     calls = 0
     for block in answer.blocks:
-        if isinstance(block, Text):
+        if type(block) is Text:
             yield TextDelta(block.text, block.logprobs)
             for citation in block.citations:
                 yield Cited(citation)
             yield BlockEnded()
-        elif isinstance(block, ToolCall):
+        elif type(block) is ToolCall:
             yield CallBegan(calls, block.id, block.name)
             if block.arguments:
                 yield CallDelta(calls, block.arguments)
             calls += 1
-        elif isinstance(block, Searched):
+        elif type(block) is Searched:
             yield block
         elif block.redacted:
             yield Redacted(block.redacted)
@@ -108,34 +108,34 @@ class _Assembly:
 
     def add(self, event: Event) -> None:
         """Add what one event brings."""
-        if isinstance(event, TextDelta):
+        if type(event) is TextDelta:
             block = self._continue("text")
             block.parts.append(event.text)
             block.logprobs += event.logprobs
-        elif isinstance(event, ThinkingDelta):
+        elif type(event) is ThinkingDelta:
             self._continue("thinking").parts.append(event.text)
-        elif isinstance(event, Signed):
+        elif type(event) is Signed:
             self._continue("thinking").signature = event.signature
-        elif isinstance(event, CallDelta):
+        elif type(event) is CallDelta:
             self._calls[event.index].parts.append(event.fragment)
-        elif isinstance(event, CallBegan):
+        elif type(event) is CallBegan:
             self._blocks.append(_Block("call", event))
             self._calls[event.index] = self._blocks[-1]
-        elif isinstance(event, Redacted):
+        elif type(event) is Redacted:
             self._blocks.append(_Block("redacted"))
             self._blocks[-1].parts.append(event.data)
-        elif isinstance(event, Searched):
+        elif type(event) is Searched:
             self._blocks.append(_Block("search", searched=event))
-        elif isinstance(event, Cited):
+        elif type(event) is Cited:
             if self._open and self._blocks and self._blocks[-1].kind == "text":
                 self._blocks[-1].citations.append(event.citation)
             else:
                 self._ctx.note_dropped("citations")
-        elif isinstance(event, RefusalDelta):
+        elif type(event) is RefusalDelta:
             self.refusal.append(event.text)
-        elif isinstance(event, BlockEnded):
+        elif type(event) is BlockEnded:
             self._open = False
-        elif isinstance(event, Began):
+        elif type(event) is Began:
             self.began = event
 
     def _continue(self, kind: str) -> _Block:
@@ -162,9 +162,9 @@ def assemble_answer(events: Iterable[Event], ctx: Context) -> Answer | Fault | N
     """The whole answer of a stream; its error if it has one; None when the stream has no end."""
     assembly = _Assembly(ctx)
     for event in events:
-        if isinstance(event, Fault):
+        if type(event) is Fault:
             return event
-        if isinstance(event, Ended):
+        if type(event) is Ended:
             return assembly.finish(event)
         assembly.add(event)
     return None

@@ -51,7 +51,7 @@ def add_mark(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
 
 def move_mark(block: _B, lifetime: str) -> _B:
     """The block with the mark of a dropped block that followed it; reasoning and calls cannot hold marks."""
-    if not lifetime or isinstance(block, Thinking | ToolCall):
+    if not lifetime or type(block) is Thinking or type(block) is ToolCall:
         return block
     return msgspec.structs.replace(block, cache=lifetime)
 
@@ -101,10 +101,10 @@ def _find_marks(request: Request) -> Iterator[_Mark]:
             yield _Mark("system", text.cache)
     for turn in request.turns:
         for block in turn.blocks:
-            for part in block.content if isinstance(block, ToolResult) else ():
+            for part in block.content if type(block) is ToolResult else ():
                 if part.cache:
                     yield _Mark(turn.path, part.cache)
-            if not isinstance(block, Thinking | ToolCall) and block.cache:
+            if type(block) is not Thinking and type(block) is not ToolCall and block.cache:
                 yield _Mark(turn.path, block.cache)
 
 
@@ -115,9 +115,9 @@ def _replace_marks(request: Request, lifetimes: Iterator[str]) -> Request:
         return msgspec.structs.replace(entry, cache=next(lifetimes)) if entry.cache else entry
 
     def mark_block(block: Block) -> Block:
-        if isinstance(block, Thinking | ToolCall):
+        if type(block) is Thinking or type(block) is ToolCall:
             return block
-        if isinstance(block, ToolResult) and any(part.cache for part in block.content):
+        if type(block) is ToolResult and any(part.cache for part in block.content):
             block = msgspec.structs.replace(block, content=tuple(mark(part) for part in block.content))
         return mark(block)
 

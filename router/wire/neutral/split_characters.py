@@ -32,15 +32,15 @@ class CharacterJoiner:
                 text = self._join(_KEYS[type(event)], event.text)
                 if text:
                     yield msgspec.structs.replace(event, text=text)
-            elif isinstance(event, CallDelta):
+            elif type(event) is CallDelta:
                 fragment = self._join(event.index, event.fragment)
                 if fragment:
                     yield CallDelta(event.index, fragment)
-            elif isinstance(event, Pinged):
+            elif type(event) is Pinged:
                 yield event
             else:
                 # Calls stay open until the end, while other blocks end with whatever follows them.
-                yield from self._release(calls=isinstance(event, Ended))
+                yield from self._release(calls=type(event) is Ended)
                 yield event
 
     def _join(self, key: int, text: str) -> str:

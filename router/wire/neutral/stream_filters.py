@@ -54,7 +54,7 @@ class ThinkTagFilter:
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
-        if not isinstance(event, TextDelta):
+        if type(event) is not TextDelta:
             if not (self._held or self._space) or isinstance(event, Pinged | Fault):
                 return [event]
             held = self._take()
@@ -110,13 +110,13 @@ class WholeCallFilter:
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
-        if isinstance(event, CallBegan):
+        if type(event) is CallBegan:
             self._calls[event.index] = (event, [])
             return []
-        if isinstance(event, CallDelta):
+        if type(event) is CallDelta:
             self._calls[event.index][1].append(event.fragment)
             return []
-        return [*self._release_calls(), event] if isinstance(event, Ended) else [event]
+        return [*self._release_calls(), event] if type(event) is Ended else [event]
 
     def _release_calls(self) -> Iterator[Event]:
         for index, (began, fragments) in self._calls.items():
@@ -158,11 +158,11 @@ class StopSequenceFilter:
         """What one event becomes."""
         if isinstance(event, Fault | Pinged):
             return [event]
-        if isinstance(event, Ended):
+        if type(event) is Ended:
             return [*self._release_text(), self._mark_end(event)]
         if self._matched:
             return []
-        if isinstance(event, TextDelta):
+        if type(event) is TextDelta:
             return self._filter_text(event.text)
         return [*self._release_text(), event] if isinstance(event, BlockEnded | CallBegan | Searched) else [event]
 

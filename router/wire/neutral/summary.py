@@ -35,15 +35,15 @@ class SummaryFilter:
         """What one event becomes."""
         if isinstance(event, Began | Pinged | Fault):
             return [event]
-        if isinstance(event, Ended):
+        if type(event) is Ended:
             return self._finish(event)
-        if isinstance(event, TextDelta):
+        if type(event) is TextDelta:
             if self._room > 0:
                 self._text.append(event.text[: self._room])
             self._room -= len(event.text)
-        elif isinstance(event, RefusalDelta):
+        elif type(event) is RefusalDelta:
             self._refusal = (self._refusal + event.text)[:_QUOTED]
-        elif isinstance(event, CallBegan):
+        elif type(event) is CallBegan:
             self._called = True
         self._events += 1
         return [ThinkingDelta("")] if self._events % _EVENTS == 1 else []

@@ -46,7 +46,7 @@ def order_turns(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
 
 
 def _has_call(turn: Turn) -> bool:
-    return any(isinstance(block, ToolCall) for block in turn.blocks)
+    return any(type(block) is ToolCall for block in turn.blocks)
 
 
 def _rename_repeated_calls(blocks: list[Block], given: dict[str, int]) -> dict[str, list[str]]:
@@ -57,7 +57,7 @@ def _rename_repeated_calls(blocks: list[Block], given: dict[str, int]) -> dict[s
     """
     renamed: dict[str, list[str]] = {}
     for at, block in enumerate(blocks):
-        if not isinstance(block, ToolCall):
+        if type(block) is not ToolCall:
             continue
         found = block.id
         while found in given:
@@ -78,7 +78,7 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
     for one in following:
         kept: list[Block] = []
         for block in one.blocks:
-            if not isinstance(block, ToolResult):
+            if type(block) is not ToolResult:
                 kept.append(block)
             elif block.call_id in waiting:
                 ids = waiting[block.call_id]
@@ -91,7 +91,7 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
                 kept += _convert_orphan(block, one.path, ctx)
         if kept or not one.blocks:
             rest.append(Turn(one.role, tuple(kept), one.path))
-    calls = [block.id for block in turn.blocks if isinstance(block, ToolCall)]
+    calls = [block.id for block in turn.blocks if type(block) is ToolCall]
     for call in calls:
         if call not in results:
             ctx.note_weakened(f"{turn.path}.tool_calls")
@@ -104,22 +104,24 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
 
 def _merge_results(call_id: str, found: list[ToolResult]) -> ToolResult:
     """The results of one call as one."""
+    if len(found) == 1 and found[0].call_id == call_id:
+        return found[0]
     content = tuple(part for one in found for part in one.content)
     cache = next((one.cache for one in found if one.cache), found[-1].cache)
     return ToolResult(call_id, content, any(one.is_error for one in found), cache)
 
 
 def _convert_orphans(turn: Turn, ctx: Context) -> Turn:
-    if not any(isinstance(block, ToolResult) for block in turn.blocks):
+    if not any(type(block) is ToolResult for block in turn.blocks):
         return turn
     blocks: list[Block] = []
     for block in turn.blocks:
-        blocks += _convert_orphan(block, turn.path, ctx) if isinstance(block, ToolResult) else [block]
+        blocks += _convert_orphan(block, turn.path, ctx) if type(block) is ToolResult else [block]
     return Turn(turn.role, tuple(blocks), turn.path)
 
 
 def _convert_orphan(block: ToolResult, path: str, ctx: Context) -> list[Block]:
     ctx.note_weakened(path)
-    said = "\n".join(part.text for part in block.content if isinstance(part, Text))
+    said = "\n".join(part.text for part in block.content if type(part) is Text)
     others: list[Block] = [part for part in block.content if isinstance(part, Image | Document)]
     return [Text(f"[orphan tool result {block.call_id}] {said}".rstrip()), *others]

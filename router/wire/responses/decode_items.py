@@ -130,7 +130,7 @@ class TurnCollector:
         if role == "user":
             self._turns.append(Turn("user", parts or (Text(""),), path))
             return
-        texts = tuple(part for part in parts if isinstance(part, Text))
+        texts = tuple(part for part in parts if type(part) is Text)
         if not self._turns:
             self.system += texts
         elif texts:
@@ -194,7 +194,7 @@ def decode_parts(content: object, path: str, ctx: Context) -> tuple[Text | Image
     parts: list[Text | Image | Document] = []
     for at, part in enumerate(json_values.read_objects(content, path)):
         found = _decode_part(part, f"{path}[{at}]", ctx)
-        parts += [] if isinstance(found, Text) and not found.text else [found]
+        parts += [] if type(found) is Text and not found.text else [found]
     return tuple(parts)
 
 

@@ -40,7 +40,7 @@ def _build_message(role: str, content: list[Json]) -> Json:
 
 
 def _encode_texts(blocks: Sequence[Block], ctx: Context, path: str) -> list[Json]:
-    return [_encode_text(block, ctx, path) for block in blocks if isinstance(block, Text)]
+    return [_encode_text(block, ctx, path) for block in blocks if type(block) is Text]
 
 
 def _encode_text(block: Text, ctx: Context, path: str) -> Json:
@@ -50,11 +50,11 @@ def _encode_text(block: Text, ctx: Context, path: str) -> Json:
 def _encode_assistant(turn: Turn, custom: set[str], ctx: Context) -> list[Json]:
     items: list[Json] = []
     for block in _join_calls(turn, ctx):
-        if isinstance(block, Text):
+        if type(block) is Text:
             _add_text(items, block)
-        elif isinstance(block, ToolCall):
+        elif type(block) is ToolCall:
             items.append(_encode_call(block, custom, ctx))
-        elif isinstance(block, Thinking):
+        elif type(block) is Thinking:
             found = _encode_reasoning(block, turn.path, ctx)
             items += [found] if found is not None else []
     return items
@@ -62,15 +62,15 @@ def _encode_assistant(turn: Turn, custom: set[str], ctx: Context) -> list[Json]:
 
 def _join_calls(turn: Turn, ctx: Context) -> Sequence[Block]:
     """The blocks without text between calls: some servers expect the results behind the first message."""
-    at = [index for index, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
+    at = [index for index, block in enumerate(turn.blocks) if type(block) is ToolCall]
     if not at:
         return turn.blocks
     first, last = at[0], at[-1]
-    between = [block for block in turn.blocks[first:last] if isinstance(block, Text)]
+    between = [block for block in turn.blocks[first:last] if type(block) is Text]
     if not between:
         return turn.blocks
     ctx.note_weakened(turn.path)
-    calls = [block for block in turn.blocks[first:last] if not isinstance(block, Text)]
+    calls = [block for block in turn.blocks[first:last] if type(block) is not Text]
     return [*turn.blocks[:first], *between, *calls, *turn.blocks[last:]]
 
 
@@ -120,9 +120,9 @@ def _encode_user(turn: Turn, custom: set[str], request: Request, ctx: Context) -
     items: list[Json] = []
     parts: list[Json] = []
     for block in turn.blocks:
-        if isinstance(block, ToolResult):
+        if type(block) is ToolResult:
             items.append(_encode_result(block, turn.path, _is_custom(block.call_id, custom, request), ctx))
-        elif isinstance(block, Text | Image | Document):
+        elif type(block) is not Thinking and type(block) is not ToolCall:
             parts.append(_encode_part(block, ctx, turn.path))
     return [*items, _build_message("user", parts)] if parts else items
 
@@ -130,29 +130,29 @@ def _encode_user(turn: Turn, custom: set[str], request: Request, ctx: Context) -
 def _is_custom(call_id: str, custom: set[str], request: Request) -> bool:
     if not custom:
         return False
-    calls = (block for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall))
+    calls = (block for turn in request.turns for block in turn.blocks if type(block) is ToolCall)
     return any(call.id == call_id and call.name in custom for call in calls)
 
 
 def _encode_result(block: ToolResult, path: str, custom: bool, ctx: Context) -> Json:
     parts = [_encode_part(part, ctx, path) for part in block.content]
-    said = "\n".join(part.text for part in block.content if isinstance(part, Text))
+    said = "\n".join(part.text for part in block.content if type(part) is Text)
     if block.is_error:
         ctx.note_weakened(f"{path}.is_error")
         if not said.lower().startswith(("error", "[error]")):
             said = f"[error] {said}".rstrip()
             parts.insert(0, {"type": "input_text", "text": "[error]"})
-    only_text = all(isinstance(part, Text) for part in block.content)
+    only_text = all(type(part) is Text for part in block.content)
     kind = "custom_tool_call_output" if custom else "function_call_output"
     output: object = said if only_text else parts
     return {"type": kind, "call_id": to_chat_id(block.call_id, "free"), "output": output}
 
 
 def _encode_part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
-    if isinstance(block, Text):
+    if type(block) is Text:
         return _encode_text(block, ctx, path)
     data = f"data:{block.media_type};base64,{block.data}"
-    if isinstance(block, Image):
+    if type(block) is Image:
         part: Json = {"type": "input_image", "image_url": block.url or data, "detail": block.detail or "auto"}
     elif block.url:
         part = {"type": "input_file", "file_url": block.url}

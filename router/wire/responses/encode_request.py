@@ -75,7 +75,7 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
 
 def _is_run(tool: HostedTool, ctx: Context) -> bool:
     """True for a tool that the backend runs itself."""
-    if isinstance(tool, WebSearch):
+    if type(tool) is WebSearch:
         return hosted_tools.can_search(ctx.profile)
     return ctx.profile.shared
 

@@ -134,7 +134,7 @@ def decode_choice(data: Json, tools: tuple[Tool, ...], hosted: tuple[HostedTool,
         return Chosen(Choice(mode), tools, _force(left) if mode == "any" and not tools else left)  # pyright: ignore[reportArgumentType]
     form = json_values.require_object(found, "tool_choice")
     kind = json_values.read_text(form.get("type"), "tool_choice.type") or "function"
-    if hosted_tools.is_search(kind) and any(isinstance(tool, WebSearch) for tool in hosted):
+    if hosted_tools.is_search(kind) and any(type(tool) is WebSearch for tool in hosted):
         return Chosen(None, tools, _force(hosted))
     if kind != "allowed_tools":
         return Chosen(Choice("tool", _read_tool_name(form, "tool_choice", ctx)), tools, hosted)
@@ -146,12 +146,12 @@ def decode_choice(data: Json, tools: tuple[Tool, ...], hosted: tuple[HostedTool,
     ctx.note_weakened("tool_choice")
     mode = "any" if form.get("mode") == "required" else "auto"
     left = tuple(tool for tool in tools if tool.name in names)
-    kept = tuple(tool for tool in hosted if isinstance(tool, WebSearch)) if searches else ()
+    kept = tuple(tool for tool in hosted if type(tool) is WebSearch) if searches else ()
     return Chosen(Choice(mode), left, _force(kept) if mode == "any" and not left else kept)
 
 
 def _force(hosted: tuple[HostedTool, ...]) -> tuple[HostedTool, ...]:
-    return tuple(msgspec.structs.replace(tool, forced=True) if isinstance(tool, WebSearch) else tool for tool in hosted)
+    return tuple(msgspec.structs.replace(tool, forced=True) if type(tool) is WebSearch else tool for tool in hosted)
 
 
 def _read_allowed(form: Json) -> list[Json]:

@@ -46,4 +46,4 @@ def test_work_in_the_thread():
 )
 def test_many_objects_are_much_work_too(body, much):
     """Not only bytes take time in a translation: a body of many small turns is translated in the thread."""
-    assert is_much(body) is much
+    assert is_much(body, None) is much

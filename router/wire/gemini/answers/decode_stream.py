@@ -98,7 +98,7 @@ class GeminiDecoder:
         if self._finish in REFUSALS:
             return [*out, *self._refuse(self._finish)]
         stop = decode_stop(self._finish, self._message, self._ctx, called=self._calls.started > 0, said=self._said)
-        if isinstance(stop, Fault):
+        if type(stop) is Fault:
             return [*out, stop]
         self._note_usage()
         return [*out, Ended(stop, self.usage)]

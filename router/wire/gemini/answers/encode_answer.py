@@ -12,7 +12,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     """The answer in Gemini's form: one candidate."""
     writer, grounding = _PartWriter(ctx), Grounding(ctx)
     for block in answer.blocks:
-        if isinstance(block, Text):
+        if type(block) is Text:
             writer.add_text(block.text)
             grounding.say(block.text)
             for citation in block.citations:
@@ -20,9 +20,9 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
             grounding.end_block()
             if block.logprobs:
                 ctx.note_dropped("logprobs")
-        elif isinstance(block, ToolCall):
+        elif type(block) is ToolCall:
             writer.add_call(block)
-        elif isinstance(block, Searched):
+        elif type(block) is Searched:
             grounding.search(block)
         else:
             writer.add_thinking(block)

@@ -91,7 +91,7 @@ def _put_media(media: Text | Image | Document, blocks: list[Block]) -> None:
     """Put a file behind the blocks. Directly behind a response that holds none it is what that tool returned: Gemini
     CLI sends an image that was read so."""
     last = blocks[-1] if blocks else None
-    if isinstance(last, ToolResult) and not any(isinstance(one, Image | Document) for one in last.content):
+    if type(last) is ToolResult and not any(isinstance(one, Image | Document) for one in last.content):
         blocks[-1] = ToolResult(last.call_id, (*last.content, media), last.is_error)
     else:
         blocks.append(media)
@@ -127,7 +127,7 @@ class _Answer:
                 raise BadRequest(f"{here}.functionResponse: a response stands in a content with the role user.")
             elif kind in ("inlineData", "fileData"):
                 media = decode_media(part, kind, here, self._ctx)
-                if not isinstance(media, Text):
+                if type(media) is not Text:
                     raise self._ctx.refuse(here, "a file that a model made cannot be sent back")
                 self._put(media)
             else:
@@ -217,4 +217,4 @@ class _Answer:
 
 def _is_plain_thought(block: Block) -> bool:
     """True for reasoning that came as text alone."""
-    return isinstance(block, Thinking) and not (block.signature or block.redacted)
+    return type(block) is Thinking and not (block.signature or block.redacted)

@@ -78,12 +78,12 @@ def _encode_assistant(turn: Turn, names: dict[str, str], model: GeminiModel, ctx
     parts: list[Json] = []
     signature = ""
     for block in turn.blocks:
-        if isinstance(block, Thinking):
+        if type(block) is Thinking:
             found, known = read_signature(block, ctx)
             signature = found or signature
             if not known:
                 ctx.note_dropped(f"{turn.path}.thinking")
-        elif isinstance(block, ToolCall):
+        elif type(block) is ToolCall:
             part = _encode_call(block, names, model, ctx)
             if signature:
                 part[_SIGNATURE] = signature
@@ -118,13 +118,13 @@ def _encode_user(turn: Turn, names: dict[str, str], model: GeminiModel, ctx: Con
     rest."""
     if turn.role == "system":
         ctx.note_weakened(turn.path)
-        said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
+        said = "\n".join(block.text for block in turn.blocks if type(block) is Text)
         return [{"text": f"<system-reminder>\n{said}\n</system-reminder>"}] if said else []
     responses: list[Json] = []
     shown: list[Json] = []
     rest: list[Json] = []
     for block in turn.blocks:
-        if isinstance(block, ToolResult):
+        if type(block) is ToolResult:
             part, beside = _encode_result(block, names, model, turn.path, ctx)
             responses.append(part)
             shown += beside
@@ -139,8 +139,8 @@ def _encode_result(
     block: ToolResult, names: dict[str, str], model: GeminiModel, path: str, ctx: Context
 ) -> tuple[Json, list[Json]]:
     """The response to a call, and the images and documents that cannot be in it."""
-    text = "\n".join(part.text for part in block.content if isinstance(part, Text))
-    media = [made for part in block.content if not isinstance(part, Text) for made in _encode_block(part, path, ctx)]
+    text = "\n".join(part.text for part in block.content if type(part) is Text)
+    media = [made for part in block.content if type(part) is not Text for made in _encode_block(part, path, ctx)]
     response: Json = {**_name_id(block.call_id, model), "name": names.get(block.call_id, "unknown_tool")}
     response["response"] = {"error" if block.is_error else "output": text}
     if media and model.signs:
@@ -151,11 +151,11 @@ def _encode_result(
 
 def _encode_block(block: Block, path: str, ctx: Context) -> list[Json]:
     """The part of a block that is neither reasoning nor a call nor a result; none for an empty text."""
-    if isinstance(block, Text):
+    if type(block) is Text:
         return [{"text": block.text}] if block.text else []
-    if isinstance(block, Image):
+    if type(block) is Image:
         return [_encode_image(block, path, ctx)]
-    if not isinstance(block, Document):
+    if type(block) is not Document:
         return []
     if block.url:
         return [_encode_url(block.url, "application/pdf", path, ctx)]

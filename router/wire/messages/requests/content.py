@@ -183,7 +183,7 @@ def _decode_parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]
             parts.append(Text(f"[tool available: {json_values.require_text(entry, 'tool_name', here)}]"))
         else:
             raise ctx.refuse(here, f"a block of type {kind!s} has no counterpart")
-    return tuple(part for part in parts if not isinstance(part, Text) or part.text)
+    return tuple(part for part in parts if type(part) is not Text or part.text)
 
 
 def _decode_result(entry: Json, path: str, ctx: Context) -> ToolResult:
@@ -197,15 +197,17 @@ def _decode_result(entry: Json, path: str, ctx: Context) -> ToolResult:
 
 def encode_block(block: Block, ctx: Context, path: str) -> Json | None:
     """A block in the form of Messages; None for one that must not be sent. Raises BadRequest."""
-    if isinstance(block, Text):
-        return _add_mark({"type": "text", "text": block.text}, block.cache) if block.text.strip() else None
-    if isinstance(block, Image):
+    if type(block) is Text:
+        if not block.text or block.text.isspace():
+            return None
+        return _add_mark({"type": "text", "text": block.text}, block.cache)
+    if type(block) is Image:
         return _add_mark(_encode_image(block, ctx, path), block.cache)
-    if isinstance(block, Document):
+    if type(block) is Document:
         return _add_mark(_encode_document(block, ctx, path), block.cache)
-    if isinstance(block, ToolCall):
+    if type(block) is ToolCall:
         return _encode_call(block, ctx, path)
-    if isinstance(block, ToolResult):
+    if type(block) is ToolResult:
         return _encode_result(block, ctx, path)
     return _encode_thinking(block, ctx, path)
 

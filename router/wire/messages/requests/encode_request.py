@@ -127,7 +127,7 @@ def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> T
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
     ctx.note_weakened(turn.path)
-    texts = [block for block in turn.blocks if isinstance(block, Text)]
+    texts = [block for block in turn.blocks if type(block) is Text]
     said = "\n".join(text.text for text in texts)
     cache = next((text.cache for text in reversed(texts) if text.cache), "")
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>", cache),), turn.path)
@@ -138,14 +138,14 @@ def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
 
     Reasoning behind the last call is dropped.
     """
-    calls = [at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
-    if not calls or not any(isinstance(block, Text | Thinking) for block in turn.blocks[calls[0] :]):
+    calls = [at for at, block in enumerate(turn.blocks) if type(block) is ToolCall]
+    if not calls or all(type(block) is not Text and type(block) is not Thinking for block in turn.blocks[calls[0] :]):
         return turn
     front, between, behind = (turn.blocks[: calls[0]], turn.blocks[calls[0] : calls[-1] + 1], turn.blocks[calls[-1] :])
-    if any(isinstance(block, Thinking) for block in behind):
+    if any(type(block) is Thinking for block in behind):
         ctx.note_dropped(f"{turn.path}.reasoning")
-    late = [block for block in turn.blocks[calls[0] :] if isinstance(block, Text)]
-    rest = [block for block in between if not isinstance(block, Text)]
+    late = [block for block in turn.blocks[calls[0] :] if type(block) is Text]
+    rest = [block for block in between if type(block) is not Text]
     return Turn(turn.role, (*front, *late, *rest), turn.path)
 
 
@@ -165,7 +165,7 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
 
 def _declare_called_tools(request: Request, ctx: Context) -> list[Json]:
     """Declarations of the tools that the history calls, for a request without tools: some endpoints require them."""
-    names = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
+    names = [block.name for turn in request.turns for block in turn.blocks if type(block) is ToolCall]
     return [{"name": ctx.names.encode(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
 
 

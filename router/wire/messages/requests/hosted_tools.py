@@ -129,7 +129,7 @@ def select_hosted(hosted: tuple[HostedTool, ...], taken: Collection[object], ctx
     runs = ctx.profile.hosted
     kept: list[HostedTool] = []
     for tool in hosted:
-        runnable = SEARCH in runs and SEARCH not in taken if isinstance(tool, WebSearch) else "mcp" in runs
+        runnable = SEARCH in runs and SEARCH not in taken if type(tool) is WebSearch else "mcp" in runs
         if runnable and is_wanted(tool, ctx):
             kept.append(tool)
         else:
@@ -139,7 +139,7 @@ def select_hosted(hosted: tuple[HostedTool, ...], taken: Collection[object], ctx
 
 def is_search_forced(hosted: tuple[HostedTool, ...]) -> bool:
     """True when a search must be made."""
-    return any(isinstance(tool, WebSearch) and tool.forced for tool in hosted)
+    return any(type(tool) is WebSearch and tool.forced for tool in hosted)
 
 
 def encode_hosted(hosted: tuple[HostedTool, ...], ctx: Context) -> tuple[list[Json], list[Json]]:
@@ -147,7 +147,7 @@ def encode_hosted(hosted: tuple[HostedTool, ...], ctx: Context) -> tuple[list[Js
     tools: list[Json] = []
     servers: list[Json] = []
     for tool in hosted:
-        if isinstance(tool, WebSearch):
+        if type(tool) is WebSearch:
             tools.append(_encode_search(tool, ctx))
             continue
         server: Json = {"type": "url", "name": tool.name, "url": tool.url}

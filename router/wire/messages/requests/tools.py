@@ -80,7 +80,7 @@ def decode_tools(data: Json, ctx: Context) -> tuple[tuple[Tool, ...], tuple[Host
             raise BadRequest(f"tools[{at}].name: another tool is named '{name}'.")
     for change, path in _find_changes(data):
         _apply_change(change, found, path, ctx)
-    searches = (tool for tool in found.values() if isinstance(tool, WebSearch))
+    searches = (tool for tool in found.values() if type(tool) is WebSearch)
     tools = tuple(tool for tool in found.values() if isinstance(tool, Tool))
     return tools, (*searches, *hosted_tools.decode_servers(data, ctx))
 

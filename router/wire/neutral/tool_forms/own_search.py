@@ -67,12 +67,12 @@ class DueSearches(msgspec.Struct, frozen=True):
 def declare_search(request: Request, ctx: Context) -> Request:
     """The request with a function in the place of the provider's web search; as it is where it offers none, and where a
     tool of the caller's has that name."""
-    search = next((tool for tool in request.hosted if isinstance(tool, WebSearch)), None)
+    search = next((tool for tool in request.hosted if type(tool) is WebSearch), None)
     if search is None or any(tool.name == NAME for tool in request.tools):
         return request
     if ctx.search_memory is not None:
         request = msgspec.structs.replace(request, turns=ctx.search_memory.recall(request.turns))
-    kept = tuple(tool for tool in request.hosted if not isinstance(tool, WebSearch))
+    kept = tuple(tool for tool in request.hosted if type(tool) is not WebSearch)
     choice = Choice("tool", NAME) if search.forced else request.choice
     tools = (*request.tools, Tool(NAME, _SCHEMA, _DESCRIPTION))
     made = msgspec.structs.replace(request, tools=tools, hosted=kept, choice=choice)
@@ -88,9 +88,9 @@ def continue_request(request: Request, due: DueSearches, found: dict[str, str], 
     """The next request. found: by the id of the call, what was found as text."""
     blocks: list[Text | Thinking | ToolCall] = []
     for block in due.blocks:
-        if isinstance(block, Text) and block.text:
+        if type(block) is Text and block.text:
             blocks.append(Text(block.text))
-        elif isinstance(block, Thinking):
+        elif type(block) is Thinking:
             blocks.append(_seal(block, ctx))
     blocks += [ToolCall(name, NAME, json_values.encode_json({"query": query})) for name, query in due.queries.items()]
     results = tuple(ToolResult(name, (Text(found[name]),)) for name in due.queries)
@@ -148,17 +148,17 @@ class OwnSearchFilter:
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
-        if isinstance(event, CallBegan):
+        if type(event) is CallBegan:
             return self._begin(event)
-        if isinstance(event, CallDelta):
+        if type(event) is CallDelta:
             return self._add(event)
-        if isinstance(event, Ended):
+        if type(event) is Ended:
             event = msgspec.structs.replace(event, usage=add_usage(self.before, event.usage))
             if self._searches:
                 self._said.append(event)
                 return self._hold(event)
             return [event]
-        if not isinstance(event, Pinged):
+        if type(event) is not Pinged:
             self._said.append(event)
         return [event]
 
@@ -183,7 +183,7 @@ class OwnSearchFilter:
         self._searches.clear()
         said, self._said = self._said, []
         answer = assemble_answer(said, self._ctx)
-        blocks = answer.blocks if isinstance(answer, Answer) else ()
+        blocks = answer.blocks if type(answer) is Answer else ()
         self.due = DueSearches(queries, blocks, event, tuple(self._other_ids))
         # The text that is open ends here, so that what follows the search is a text of its own.
         return [BlockEnded()] if blocks and not self._others else []

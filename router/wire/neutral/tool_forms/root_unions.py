@@ -90,16 +90,16 @@ class RootUnionFilter:
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
-        if isinstance(event, CallBegan):
+        if type(event) is CallBegan:
             if event.name in self._names:
                 self._held[event.index] = [], ObjectEnd()
             return [event]
-        if isinstance(event, CallDelta) and event.index in self._held:
+        if type(event) is CallDelta and event.index in self._held:
             fragments, end = self._held[event.index]
             fragments.append(event.fragment)
             end.feed(event.fragment)
             return self._release(event.index) if end.closed else []
-        if isinstance(event, Ended):
+        if type(event) is Ended:
             return [*(delta for index in tuple(self._held) for delta in self._release(index)), event]
         return [event]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from router.errors import BadRequest
-from router.wire.raw.json.top_level import Top, decode_value
+from router.wire.raw.json.top_level import Top, decode_value, peek
 
 Bytes = bytes | memoryview
 
@@ -13,14 +13,30 @@ _encode = msgspec.json.encode
 
 
 class Splice:
-    """A body with the changes to it. Reading a member gives its new value, else the value that the caller sent."""
+    """A body with the changes to it. Reading a member gives its new value, else the value that the caller sent.
 
-    __slots__ = ("_body", "_new", "_top")
+    top: of the body, None to find it once a member is read or changed."""
 
-    def __init__(self, body: bytes, top: Top):
+    __slots__ = ("_body", "_known", "_new")
+
+    def __init__(self, body: bytes, top: Top | None):
         self._body = body
-        self._top = top
+        self._known = top
         self._new: dict[str, bytes | None] = {}
+
+    @property
+    def _top(self) -> Top:
+        if self._known is None:
+            self._known = peek(self._body)
+        return self._known
+
+    def may_hold(self, name: str, text: bytes) -> bool:
+        """False for a member without these bytes, or that is absent. Where the top level is not known, this is said of
+        the whole body, since that takes less than to find the member."""
+        if self._known is None:
+            return text in self._body
+        raw = self.raw(name)
+        return raw is not None and text in raw
 
     def __contains__(self, name: str) -> bool:
         return self.raw(name) is not None

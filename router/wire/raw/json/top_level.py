@@ -34,13 +34,22 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 class Top:
     """The top level of a JSON object: the place of each value in the body."""
 
-    __slots__ = ("_body", "_spans", "duplicates")
+    __slots__ = ("_body", "_spans", "brackets", "duplicates")
 
-    def __init__(self, body: bytes, spans: dict[str, tuple[int, int]], duplicates: frozenset[str] = frozenset()):
+    def __init__(
+        self,
+        body: bytes,
+        spans: dict[str, tuple[int, int]],
+        duplicates: frozenset[str] = frozenset(),
+        *,
+        brackets: int,
+    ):
         self._body = body
         self._spans = spans
         #: Keys that occur more than once; the value of the last one counts.
         self.duplicates = duplicates
+        #: Brackets in the body, those in its strings too, or more than that.
+        self.brackets = brackets
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._spans)
@@ -98,7 +107,7 @@ def peek(body: bytes) -> Top:
         if len(fields) > TOP_MEMBERS_LIMIT:
             raise _members_error()
         spans = _locate_values(body, fields, b"") or _locate_values(body, fields, b" ") or _locate_spaced(body, fields)
-    top = Top(body, spans) if spans else _walk(body)
+    top = Top(body, spans, brackets=len(marks)) if spans else _walk(body, len(marks))
     if too_deep(body, marks):
         # Refused for a relayed body too, so that a body does not fail only when it is translated, and then parsed.
         raise _nesting_error()
@@ -147,12 +156,12 @@ def _nesting_error() -> BadRequest:
     return BadRequest(f"The JSON body is nested over {DEPTH_LIMIT} levels deep.")
 
 
-def _walk(body: bytes) -> Top:
+def _walk(body: bytes, brackets: int) -> Top:
     check_walked(body)
     # Latin-1 decodes each byte to one character, so that offsets in the text are offsets in the body.
     text = body.decode("latin-1")
     try:
-        return Top(body, *_find_spans(text))
+        return Top(body, *_find_spans(text), brackets=brackets)
     except json.JSONDecodeError as error:
         raise BadRequest(
             f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno} (byte {error.pos})."

@@ -89,7 +89,7 @@ def _read_allowed(found: object, path: str, ctx: Context) -> tuple[str, ...] | N
 
 def encode_hosted(tool: HostedTool, ctx: Context, *, alone: bool) -> tuple[Json, Json]:
     """A tool in the form of Responses, and the fields of the request that go with it. alone: it is the only one."""
-    if isinstance(tool, McpServer):
+    if type(tool) is McpServer:
         server: Json = {"type": "mcp", "server_label": tool.name, "server_url": tool.url, "require_approval": "never"}
         if tool.token:
             server["authorization"] = tool.token

@@ -22,14 +22,14 @@ class CompactionEncoder(ResponsesEncoder):
 
     def encode(self, event: Event) -> bytes:
         """The bytes that one event adds."""
-        if isinstance(event, TextDelta):
+        if type(event) is TextDelta:
             return self._write_summary(event.text)
-        if isinstance(event, ThinkingDelta):
+        if type(event) is ThinkingDelta:
             return super().encode(Pinged())
-        if isinstance(event, BlockEnded):
+        if type(event) is BlockEnded:
             return b""
         out = super().encode(event)
-        if isinstance(event, Ended) and self._ctx.compaction == "object":
+        if type(event) is Ended and self._ctx.compaction == "object":
             self.response = self._encode_object(event)
         return out
 
