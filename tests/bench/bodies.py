@@ -98,6 +98,23 @@ ANSWER = _dump(
         },
     }
 )
+CHAT_ANSWER = _dump(
+    {
+        "id": "chatcmpl-BenchBenchBench",
+        "object": "chat.completion",
+        "created": 1767225600,
+        "model": MODEL,
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": _PROSE * 7}, "finish_reason": "stop"},
+        ],
+        "usage": {
+            "prompt_tokens": 30042,
+            "completion_tokens": 160,
+            "total_tokens": 30202,
+            "prompt_tokens_details": {"cached_tokens": 30000},
+        },
+    }
+)
 CATALOG = b'{"data":[],"has_more":false,"first_id":null,"last_id":null}'
 
 

@@ -53,6 +53,10 @@ class Client:
         """Close the connection."""
         self._sock.close()
 
+    def fileno(self) -> int:
+        """The descriptor, for a selector."""
+        return self._sock.fileno()
+
     def send(self, data: bytes) -> None:
         """Send a request."""
         self._sock.sendall(data)
@@ -80,14 +84,14 @@ class Client:
                 raise LoadError(data.decode(errors="replace"))
             data += self._read()
 
-    def read_some(self) -> None:
+    def read_some(self) -> bytes:
         """Read what has arrived; waits for the first byte."""
-        self._read()
+        return self._read()
 
-    def read_to(self, ending: bytes) -> bytes:
-        """Read until what came ends with `ending`."""
-        pieces: list[bytes] = []
-        tail = b""
+    def read_to(self, ending: bytes, begun: bytes = b"") -> bytes:
+        """Read until what came ends with `ending`. begun: what has come before."""
+        pieces = [begun]
+        tail = begun[-len(ending) :]
         while not tail.endswith(ending):
             pieces.append(self._read())
             tail = tail[-len(ending) :] + pieces[-1]
@@ -136,6 +140,20 @@ def burst(client: Client, data: bytes, events: int) -> float:
     taken = time.perf_counter() - start
     if _events(answer) != events:
         raise LoadError(f"{_events(answer)} events of {events} came through")
+    return taken
+
+
+def first_bytes(client: Client, data: bytes, count: int) -> list[float]:
+    """Read `count` streams to their ends, one after another; the seconds to the first byte of each."""
+    taken: list[float] = []
+    for _ in range(count):
+        start = time.perf_counter()
+        client.send(data)
+        begun = client.read_some()
+        taken.append(time.perf_counter() - start)
+        if not begun.startswith(b"HTTP/1.1 200 "):
+            raise LoadError(begun.decode(errors="replace"))
+        client.read_to(LAST_CHUNK, begun)
     return taken
 
 

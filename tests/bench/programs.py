@@ -12,11 +12,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LINUX = sys.platform == "linux"
 START_TIMEOUT = 20.0
+
+# With two cores or more: the core of load and upstream, and that of what is measured.
+CORES = sorted(os.sched_getaffinity(0))[:2] if LINUX and len(os.sched_getaffinity(0)) > 1 else []
 
 # Seconds until fairlead's writer of the history must have caught up with the requests.
 SETTLE = 1.2
@@ -61,6 +65,21 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of the program: the command that runs it, and the folder in which its sources are looked for."""
+
+    command: tuple[str, ...] = (sys.executable, "-m", "router")
+    tree: Path = ROOT
+
+
+SOURCE = Form()
+#: fairlead whose history can be taken away and given back (switched.py).
+SWITCHED = Form((sys.executable, str(HERE / "switched.py")))
+#: The same, which also writes it only when it is told to.
+HELD = Form((*SWITCHED.command, "--held"))
+
+
 @contextlib.contextmanager
 def running(
     name: str,
@@ -68,22 +87,24 @@ def running(
     command: Sequence[str],
     *,
     log: Path,
-    env: Mapping[str, str] | None = None,
+    tree: Path = ROOT,
+    env: dict[str, str] | None = None,
     settle: float = 0.0,
-    under: Sequence[str] = (),
 ) -> Iterator[Program]:
-    """Start a process, wait until it listens, end it at the exit. under: the words of what runs the interpreter."""
-    environment = {**_environment(), **(env or {})}
+    """Start a process, wait until it listens, end it at the exit."""
+    environment = {**_environment(), "PYTHONPATH": str(tree), **(env or {})}
     with log.open("wb") as output:
         start = time.perf_counter()
         process = subprocess.Popen(
-            [*under, sys.executable, *command],
-            cwd=ROOT,
+            command,
+            cwd=tree,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
+        if CORES:
+            os.sched_setaffinity(process.pid, {CORES[name != "direct"]})
     try:
         if not _listens(process, port, start):
             raise StartError(f"{' '.join(command)} does not listen.\n{log.read_text(errors='replace')[-2000:]}")
@@ -157,16 +178,16 @@ Running = contextlib.AbstractContextManager[Program]
 def upstream(site: Site) -> Running:
     """The upstream; with a certificate it speaks TLS."""
     extra = [site.files.chain, site.files.key] if site.files else []
-    command = [str(HERE / "upstream.py"), str(site.port), *map(str, extra)]
+    command = [sys.executable, str(HERE / "upstream.py"), str(site.port), *map(str, extra)]
     return running("direct", site.port, command, log=site.log(site.port))
 
 
-def floor(site: Site, *, merge: bool = False) -> Running:
-    """The bare relay."""
+def floor(site: Site, *, merge: bool = False, within: Sequence[str] = ()) -> Running:
+    """The bare relay. within: the command that runs it under a tool."""
     port = free_port()
     extra = ["--roots", str(site.files.roots)] if site.files else []
     extra += ["--merge"] if merge else []
-    command = [str(HERE / "floor.py"), str(port), str(site.port), *extra]
+    command = [*within, sys.executable, str(HERE / "floor.py"), str(port), str(site.port), *extra]
     return running("floor", port, command, log=site.log(port))
 
 
@@ -183,13 +204,15 @@ ALL = ("messages", "chat", "responses")
 def fairlead(
     site: Site,
     *,
+    form: Form = SOURCE,
     access_log: bool = False,
     protocols: Sequence[str] = ALL,
-    program: Sequence[str] = ("-m", "router"),
-    under: Sequence[str] = (),
-    variables: Mapping[str, str] | None = None,
+    name: str = "fairlead",
+    within: Sequence[str] = (),
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Running:
-    """The proxy, with a fresh home that knows one backend, which speaks these protocols."""
+    """The proxy, with a fresh home that knows one backend, which speaks these protocols. within: the command that runs
+    it under a tool; settings: more variables."""
     port = free_port()
     home = _home(site, protocols)
     env = {
@@ -198,19 +221,14 @@ def fairlead(
         "FAIRLEAD_DEFAULT_BACKEND": "bench",
         "FAIRLEAD_REQUIRE_KEY": "off",
         "FAIRLEAD_DEMO": "off",
-        **(variables or {}),
+        **settings,
     }
     if site.files:
         env["SSL_CERT_FILE"] = str(site.files.roots)
     if access_log:
         env["FAIRLEAD_LOG_FILE"] = str(home / "access.log")
-    command = [*program, "proxy", "--port", str(port)]
-    return running("fairlead", port, command, log=site.log(port), env=env, settle=SETTLE, under=under)
-
-
-def switched(site: Site) -> Running:
-    """The proxy, whose history can be taken away and given back (switched.py)."""
-    return fairlead(site, program=[str(HERE / "switched.py")])
+    command = [*within, *form.command, "proxy", "--port", str(port)]
+    return running(name, port, command, log=site.log(port), tree=form.tree, env=env, settle=SETTLE)
 
 
 def _home(site: Site, protocols: Sequence[str]) -> Path:

@@ -25,13 +25,19 @@ class Spent:
 
 
 def turns(
-    site: Site, work: Callable[[Program, list[load.Client]], list[float]], *, connections: int = 1
+    site: Site,
+    work: Callable[[Program, list[load.Client]], list[float]],
+    *,
+    form: programs.Form = programs.SWITCHED,
+    connections: int = 1,
+    pairs: int = PAIRS,
 ) -> tuple[Spent, Spent]:
     """What a fresh process spends without its history, and with it."""
     without, with_it = Spent(), Spent()
-    with programs.switched(site) as program, load.connected(program.port, connections) as clients:
+    started = programs.fairlead(site, form=form)
+    with started as program, load.connected(program.port, connections) as clients:
         on = True
-        for turn in range(2 * PAIRS + 1):
+        for turn in range(2 * pairs + 1):
             # With, without, without, with, …: what drifts meets both alike.
             if on is not (turn % 4 < 2):
                 program.process.send_signal(signal.SIGUSR1)

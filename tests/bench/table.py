@@ -38,7 +38,7 @@ class Row:
         return [ours - theirs for theirs, ours in pairs]
 
     @property
-    def over(self) -> bool:
+    def missed(self) -> bool:
         """True when the median misses the gate."""
         return self.gate is not None and bool(self.figures) and statistics.median(self.figures) > self.gate
 
@@ -48,7 +48,7 @@ class Row:
 
     def document(self) -> dict[str, object]:
         """All samples, for --json."""
-        return {**asdict(self), "kind": self.kind.value, "figures": self.figures, "over": self.over}
+        return {**asdict(self), "kind": self.kind.value, "figures": self.figures, "missed": self.missed}
 
     def _median(self, samples: Sequence[float]) -> str:
         return f"{_number(statistics.median(samples))} {self.unit}".strip() if samples else "–"

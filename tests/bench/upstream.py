@@ -1,9 +1,9 @@
 """The upstream of the benchmark: its own process, pre-rendered bytes, the least parsing that can work.
 
-Run as `python upstream.py PORT [CERT KEY]`. Behaviours (see bodies.behave): plain, a JSON answer; burst/N, N deltas
-in one write, an HTTP chunk each; paced/N, a delta for each byte on the tick connection, so that each is its own read
-at the relay; late, what says nothing yet, the first delta at a tick and the end at another; open, the first delta and
-then silence.
+Run as `python upstream.py PORT [CERT KEY]`. A Chat request gets a JSON answer. Behaviours of Messages (see
+bodies.behave): plain, a JSON answer; burst/N, N deltas in one write, an HTTP chunk each; paced/N, a delta for each byte
+on the tick connection, so that each is its own read at the relay; late, what says nothing yet, the first delta at a
+tick and the end at another; open, the first delta and then silence.
 """
 
 import asyncio
@@ -48,6 +48,7 @@ def _chunks(events: list[bytes]) -> bytes:
 
 
 PLAIN = _whole(bodies.ANSWER)
+CHAT = _whole(bodies.CHAT_ANSWER)
 CATALOG = _whole(bodies.CATALOG)
 UNFRAMED = _whole(b'{"type":"error","error":{"type":"api_error","message":"no content-length"}}', b"501 No")
 OPEN = _STREAM_HEAD + _chunks([*bodies.preamble(), bodies.delta(0)])
@@ -118,7 +119,10 @@ class Server(asyncio.Protocol):
             return False
         name, number = bodies.behaviour(self._data)
         del self._data[:whole]
-        self._behave(name, number)
+        if b"/chat/completions " in head:
+            self._transport.write(CHAT)
+        else:
+            self._behave(name, number)
         return True
 
     def _behave(self, name: str, number: int) -> None:

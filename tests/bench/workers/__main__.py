@@ -1,4 +1,4 @@
-"""Instructions of a request, with one process and with several workers: `python tests/bench/instructions`.
+"""Instructions of a request, with one process and with several workers: `python tests/bench/workers`.
 
 Needs valgrind. The instructions of an idle proxy over the same time are subtracted, those of all its processes are
 added. Its clocks run slower, as all else does there (slowed.py). CPU time is not measured: see `python tests/bench`.
@@ -38,7 +38,7 @@ class Cost(NamedTuple):
 
 def main(argv: Sequence[str]) -> int:
     """Measure, print the figures."""
-    parser = argparse.ArgumentParser(prog="python tests/bench/instructions", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/bench/workers", description=__doc__)
     parser.add_argument("--requests", type=int, default=2000, metavar="N")
     parser.add_argument("--connections", type=int, default=32, metavar="N", help="kept alive, each asks in turn")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="numbers of workers")
@@ -68,9 +68,9 @@ def _measure(workers: int, arguments: argparse.Namespace) -> Cost:
         under += ("--instr-atstart=no", "--log-file=/dev/null", f"--callgrind-out-file={out}/out.%p")
         proxy = programs.fairlead(
             site,
-            program=[str(HERE / "slowed.py")],
-            under=under,
-            variables={"FAIRLEAD_WORKERS": str(workers), "SLOWED": str(arguments.slower)},
+            form=programs.Form((sys.executable, str(HERE / "slowed.py"))),
+            within=under,
+            settings={"FAIRLEAD_WORKERS": str(workers), "SLOWED": str(arguments.slower)},
         )
         with programs.upstream(site), proxy as program:
             rounds.warm(program)
