@@ -59,6 +59,7 @@ def _kinds():
         ("alibaba", "chat"),
         ("vertex", "messages", "chat", "responses"),
         ("bedrock", "messages", "chat", "responses"),
+        ("bedrock-invoke", "messages"),
         ("azure", "chat", "responses"),
         ("foundry", "messages", "chat", "responses"),
         ("cloudflare", "messages", "chat", "responses"),
@@ -66,7 +67,7 @@ def _kinds():
         ("", "responses"),
         ("", "gemini"),
     ):
-        stem = vendor or f"own{protocols[0]}"
+        stem = vendor.replace("-", "") or f"own{protocols[0]}"
         found += [Kind(f"{stem}{auth}", vendor, tuple(protocols), auth) for auth in ("key", "client")]
     return (*found, Kind("bare", "", ("messages", "chat", "responses"), "none"))
 
@@ -91,8 +92,8 @@ CARRIERS = {
     "cf-access-client-secret": "",
     "x-auth-token": "",
     "x-amz-security-token": "",
-    "x-amz-content-sha256": "bedrock",
-    "x-amzn-trace-id": "bedrock",
+    "x-amz-content-sha256": "bedrock bedrock-invoke",
+    "x-amzn-trace-id": "bedrock bedrock-invoke",
     "x-ms-client-request-id": "azure foundry",
     "x-vertex-ai-llm-request-type": "gemini vertex",
     "x-gemini-api-privileged-user-id": "",
