@@ -181,6 +181,16 @@ def test_one_limit_a_minute(tmp_path, up):
         assert one.status()["backends"][0]["queue"]["limits"] == {"rpm": {"used": 10, "limit": 10}}
 
 
+def test_one_limit_of_an_account(tmp_path, up):
+    """An account's limit of requests a minute is one for all workers, however long requests wait for it."""
+    up.default = [answer(5)]
+    configured(tmp_path, 'queue.timeout = "1s"\n[pool.accounts.rpm]\n"box/main" = 12')
+    settings = {"FAIRLEAD_DEFAULT_BACKEND": "box", "FAIRLEAD_WORKERS": "3"}
+    entry = backend("box", up.root, auth="key", key="sk-one")
+    with Proxy(tmp_path, backends=[entry], settings=settings, command=SOURCES) as one:
+        assert burst(one.port, 24) == [200] * 12 + [429] * 12
+
+
 def test_one_limit_at_a_time(tmp_path, up):
     """No more requests run at a backend than its max_concurrent, over all workers, and all are served in turn."""
     lock, running, most = threading.Lock(), [0], [0]

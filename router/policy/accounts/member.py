@@ -132,6 +132,13 @@ class Member:
         """Work out `clear` anew, which every choice asks for, after a change."""
         self.clear = max(self.closed, self.limited_until, self.shaky)
 
+    def look_at_limits(self, now: float) -> None:
+        """Work out until when it is at one of the user's limits for it."""
+        if self.rate_limit is not None:
+            until = self.rate_limit.wait(now, 1).until
+            self.limited_until = until if until > now else 0.0
+            self.settle()
+
 
 class Want(NamedTuple):
     """What a request asks of its account."""

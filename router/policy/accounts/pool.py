@@ -94,6 +94,7 @@ class Pool:
         if self.stateless:
             member = self.members[0]
             return None if member in tried else AccountChoice(member)
+        self._look_at_portions(now)
         if len(self.members) == 1:
             member = self.members[0]
             if now < member.until(want.family, want.model) or member in tried:
@@ -110,6 +111,14 @@ class Pool:
         bound = self.affinity.bind(want.session, member.alias, now) if want.session else None
         moved = binding if binding is not None and binding.account != member.alias else None
         return AccountChoice(member, bound, moved)
+
+    def _look_at_portions(self, now: float) -> None:
+        """See whether the portions of limits that processes share have room: the time until when they have none is that
+        of the next question to the others, and no promise."""
+        if self._limited:
+            for one in self.members:
+                if one.rate_limit is not None and one.rate_limit.portions is not None and one.limited_until <= now:
+                    one.look_at_limits(now)
 
     def _bound_member(
         self, binding: SessionBinding, now: float, want: Want, tried: Collection[Member]
@@ -218,6 +227,7 @@ class Pool:
 
     def ready_at(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> float:
         """When the next account is ready for a request; infinite when none will be."""
+        self._look_at_portions(now)
         fitting = [one.until(want.family, want.model) for one in self.members if self._fits(one, want, tried)]
         return min(fitting, default=math.inf)
 
@@ -236,16 +246,14 @@ class Pool:
             member.tried = now
         if member.rate_limit is not None:
             member.rate_limit.count_request(now, tokens)
-            member.limited_until = member.rate_limit.wait(now, 1).until
-            member.settle()
+            member.look_at_limits(now)
 
     def end_request(self, member: Member, now: float = 0.0, tokens: int = 0) -> None:
         """Count the end of a request, which used so many tokens more (or fewer) than had been counted."""
         member.running -= 1
         if member.rate_limit is not None and tokens:
             member.rate_limit.correct_tokens(now, tokens)
-            member.limited_until = member.rate_limit.wait(now, 1).until
-            member.settle()
+            member.look_at_limits(now)
 
     def reopen(self, member: Member, since: float, want: Want = ANY) -> None:
         """End what closed it, after it served a request that was sent at `since`, later than it was closed. want: what

@@ -125,11 +125,7 @@ class LimitShares:
 
 def _make_account_check(member: Member, queue: AdmissionQueue) -> Callable[[], None]:
     def check() -> None:
-        now = boot_time()
-        if member.rate_limit is not None:
-            member.limited_until = member.rate_limit.wait(now, 1).until
-            member.limited_until = 0.0 if member.limited_until <= now else member.limited_until
-            member.settle()
+        member.look_at_limits(boot_time())
         queue.recheck()
 
     return check

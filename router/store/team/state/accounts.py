@@ -128,9 +128,7 @@ class TeamAccountStates(LocalAccountStates):
         self._tell_sessions(now, shift)
         counted = self._rates.step(now)
         for member in self._members.values() if counted else ():
-            if member.rate_limit is not None:
-                member.limited_until = member.rate_limit.wait(now, 1).until
-                member.settle()
+            member.look_at_limits(now)
         self._stepped = now
         return moved or counted
 
