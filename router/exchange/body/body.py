@@ -63,7 +63,7 @@ def is_much(body: bytes, top: Top | None) -> bool:
     if len(body) > THREAD_BYTES:
         return True
     # To count them takes as long as to find the top level.
-    few = len(body) <= 2 * THREAD_OBJECTS or (top is not None and top.brackets <= 2 * THREAD_OBJECTS)
+    few = len(body) <= 2 * THREAD_OBJECTS or (top is not None and top.brackets <= THREAD_OBJECTS)
     return not few and body.count(b"{") > THREAD_OBJECTS
 
 

@@ -131,8 +131,11 @@ def _decode_call(call: Json, path: str, ctx: Context) -> ToolCall:
     here = f"{path}.{kind}"
     form = json_values.require_object(call.get(kind), here)
     name = json_values.require_text(form, "name", here)
-    ctx.note_unread(call, _READ_OF_CALL, f"{path}.")
-    ctx.note_unread(form, _READ_OF_FUNCTION, f"{here}.")
+    # Most have nothing else: to spell the path takes longer than to look.
+    if not _READ_OF_CALL.issuperset(call):
+        ctx.note_unread(call, _READ_OF_CALL, f"{path}.")
+    if not _READ_OF_FUNCTION.issuperset(form):
+        ctx.note_unread(form, _READ_OF_FUNCTION, f"{here}.")
     if kind == "custom":
         text = json_values.read_text(form.get("input"), f"{here}.input")
         return ToolCall(json_values.require_text(call, "id", path), name, json_values.encode_json({"input": text}))

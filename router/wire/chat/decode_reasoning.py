@@ -15,6 +15,7 @@ from router.wire.raw.json.json_values import Json
 #: The fields of a message that hold reasoning.
 FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "thinking_blocks")
 _PLAIN = FIELDS[:3]
+_NAMES = frozenset(FIELDS)
 #: The types of content parts that hold reasoning.
 PARTS = ("thinking", "reasoning", "redacted_thinking")
 
@@ -24,6 +25,8 @@ def decode_reasoning(entry: Json, path: str, ctx: Context) -> list[Thinking]:
 
     The same text in several fields is read once.
     """
+    if _NAMES.isdisjoint(entry):
+        return []
     plain = _read_plain(entry, path, ctx)
     details = _read_entries(entry, "reasoning_details", path, ctx)
     if details:

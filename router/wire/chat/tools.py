@@ -25,6 +25,7 @@ from router.wire.raw.json.json_values import Json
 
 _MARKS = ("cache_control", BREAKPOINT)
 _READ = frozenset(("type", *_MARKS))
+_READ_OF_ENTRY = {kind: _READ | {kind} for kind in ("function", "custom")}
 _READ_OF_FUNCTION = frozenset(("name", "description", "parameters", "strict"))
 _READ_OF_CUSTOM = frozenset(("name", "description", "format"))
 
@@ -52,9 +53,10 @@ def _decode_tool(entry: Json, kind: str, path: str, ctx: Context) -> Tool:
     read = _READ_OF_FUNCTION if kind == "function" else _READ_OF_CUSTOM
     ctx.note_unread(form, read | _READ if flat else read, f"{here}.")
     if not flat:
-        ctx.note_unread(entry, _READ | {kind}, f"{path}.")
+        ctx.note_unread(entry, _READ_OF_ENTRY[kind], f"{path}.")
     tool = _decode_function(form, here) if kind == "function" else _decode_custom(form, here, ctx)
-    return msgspec.structs.replace(tool, cache=read_part_lifetime(entry))
+    lifetime = read_part_lifetime(entry)
+    return msgspec.structs.replace(tool, cache=lifetime) if lifetime else tool
 
 
 def _decode_function(form: Json, path: str) -> Tool:

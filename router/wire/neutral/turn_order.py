@@ -46,7 +46,7 @@ def order_turns(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
 
 
 def _has_call(turn: Turn) -> bool:
-    return any(type(block) is ToolCall for block in turn.blocks)
+    return ToolCall in map(type, turn.blocks)
 
 
 def _rename_repeated_calls(blocks: list[Block], given: dict[str, int]) -> dict[str, list[str]]:
@@ -76,6 +76,9 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
     waiting = {old: list(reversed(new)) for old, new in renamed.items()}
     rest: list[Turn] = []
     for one in following:
+        if ToolResult not in map(type, one.blocks):
+            rest.append(one)
+            continue
         kept: list[Block] = []
         for block in one.blocks:
             if type(block) is not ToolResult:
@@ -89,7 +92,7 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
                 found.append(block)
             else:
                 kept += _convert_orphan(block, one.path, ctx)
-        if kept or not one.blocks:
+        if kept:
             rest.append(Turn(one.role, tuple(kept), one.path))
     calls = [block.id for block in turn.blocks if type(block) is ToolCall]
     for call in calls:
@@ -112,7 +115,7 @@ def _merge_results(call_id: str, found: list[ToolResult]) -> ToolResult:
 
 
 def _convert_orphans(turn: Turn, ctx: Context) -> Turn:
-    if not any(type(block) is ToolResult for block in turn.blocks):
+    if ToolResult not in map(type, turn.blocks):
         return turn
     blocks: list[Block] = []
     for block in turn.blocks:

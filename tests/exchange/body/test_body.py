@@ -7,6 +7,8 @@ import trio
 
 from router.exchange.body.body import THREAD_BYTES, THREAD_OBJECTS, is_much, run_in_thread
 from router.net.server.cancel_reason import CancelReason
+from router.wire.raw.json.structure import find_marks
+from router.wire.raw.json.top_level import Top
 
 
 class Connection:
@@ -46,4 +48,6 @@ def test_work_in_the_thread():
 )
 def test_many_objects_are_much_work_too(body, much):
     """Not only bytes take time in a translation: a body of many small turns is translated in the thread."""
+    known = Top(body, {}, brackets=len(find_marks(body)))
     assert is_much(body, None) is much
+    assert is_much(body, known) is much

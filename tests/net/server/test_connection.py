@@ -142,6 +142,17 @@ def test_continue_is_not_said_when_the_body_is_there(net):
     assert net.fed([request]).answers == [(200, b"POST /a hi")]
 
 
+def test_continue_is_not_said_once_a_part_of_the_body_came(net):
+    """A client that sent the first bytes unasked waits for nothing."""
+
+    async def talk(client, connection):
+        await client.send(b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\nh")
+        await trio.testing.wait_all_tasks_blocked()
+        await client.send(b"i" + GET)
+
+    assert net.exchanged(net.Echo(), talk).answers == [(200, b"POST /a hi"), NEXT]
+
+
 def test_continue_is_not_said_to_a_refused_request(net):
     """An answer without reading the body ends the connection: the body may or may not come."""
     request = b"POST /ignored HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"

@@ -13,8 +13,8 @@ from router.wire.raw.json.top_level import peek
 from .test_top_level import FORMS, MARGINS, OBJECTS, written
 
 
-def drafted(body, changes):
-    splice = Splice(body, peek(body))
+def drafted(body, changes, *, known=True):
+    splice = Splice(body, peek(body) if known else None)
     for name, value in changes.items():
         if value is None:
             splice.drop(name)
@@ -129,3 +129,23 @@ def test_without_edits_the_body_is_not_copied():
     """No edit, no copy."""
     body = b'{"model":"m"}'
     assert next(iter(Splice(body, peek(body)).parts())) is body
+
+
+def test_what_is_not_edited_is_not_read():
+    """A body whose top level is not known is read by its first edit alone."""
+    assert list(Splice(b"no JSON", None).parts()) == [b"no JSON"]
+    with pytest.raises(BadRequest):
+        drafted(b"no JSON", {"a": 1}, known=False)
+    body = b'{"model":"m","x":1}'
+    assert drafted(body, {"x": 2, "z": 3}, known=False) == drafted(body, {"x": 2, "z": 3})
+
+
+def test_a_member_may_hold_what_stands_in_it():
+    """Never False for a member with the text, whatever is known of the body."""
+    body = b'{"model":"m","system":"word","other":"more"}'
+    known, unknown = Splice(body, peek(body)), Splice(body, None)
+    assert (known.may_hold("system", b"word"), known.may_hold("system", b"more")) == (True, False)
+    assert (unknown.may_hold("system", b"word"), unknown.may_hold("system", b"none")) == (True, False)
+    known.put("system", b'"none"')
+    assert (known.may_hold("system", b"word"), known.may_hold("system", b"none")) == (False, True)
+    assert not known.may_hold("absent", b"word")

@@ -14,6 +14,7 @@ from router.wire.raw.json.json_values import Json
 from router.wire.raw.json.object_end import ObjectEnd
 
 UNIONS = ("anyOf", "oneOf", "allOf")
+_UNIONS = frozenset(UNIONS)
 _DEFINITIONS = ("$defs", "definitions")
 _HOISTED = tuple(f"#/{name}/" for name in _DEFINITIONS)
 _WRAPPER = "value"
@@ -29,7 +30,7 @@ _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 
 def find_union(schema: Json) -> str:
     """The keyword that makes the root of a schema something else than one object, '' without one."""
-    found = next((name for name in UNIONS if name in schema), "")
+    found = "" if _UNIONS.isdisjoint(schema) else next(name for name in UNIONS if name in schema)
     return found or ("type" if schema.get("type", "object") != "object" else "")
 
 
