@@ -39,16 +39,12 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it runs")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measure")
     parser.add_argument("--only", action="append", choices=measures.MEASURES, help="this measure (repeatable)")
-    parser.add_argument(
-        "--goals", action="store_true", help="the goals alone; without a choice they are the first table"
-    )
+    parser.add_argument("--goals", action="store_true", help="the goals alone")
     parser.add_argument("--instructions", action="store_true", help="count instructions, by valgrind, and nothing else")
     parser.add_argument(
         "--base", type=Path, metavar="TREE", help="another checkout, which takes its turns at the goals"
     )
-    parser.add_argument(
-        "--program", type=Path, metavar="FOLDER", help="a built program, in place of the sources, for the goals"
-    )
+    parser.add_argument("--program", type=Path, metavar="FOLDER", help="a built program or its folder, for the goals")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument(
         "--against",

@@ -1,43 +1,43 @@
 """The goals of the relay's speed, and the table that holds what was measured against them.
 
-Rules of this file: a goal that is a time or a rate was set on another machine, where this program then had the figure
-`then`. On the machine of packaging/reference/speed.md the same version had `ratio` times the figure of the bare relay in
-the same run. So the goal as a ratio to the bare relay is `ratio * figure / then`, on whatever machine, and in units it is
-that ratio times what the bare relay has in the same run. Memory, shares and quotients are compared as they are.
+Rules of this file: a goal that is a time or a rate was set on another machine, on which the bare relay has the figure
+`relay`. Their quotient is the goal as a ratio to the bare relay, on whatever machine; times what the bare relay has in
+the same run it is the goal in units. Memory, shares and quotients are compared as they are.
+packaging/reference/speed.md tells where each `relay` is from.
 """
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be reached. figure, then: in the row's unit. more: whether more is better."""
+    """What is to be reached, in the row's unit. relay: what the bare relay has on the machine of the goal, 0 where that
+    does not matter. more: whether more is better."""
 
     figure: float
-    then: float = 0.0
-    ratio: float = 0.0
+    relay: float = 0.0
     more: bool = False
 
     @property
-    def scaled(self) -> float:
+    def ratio(self) -> float:
         """The goal as a ratio to the bare relay; 0 for a goal that is compared as it is."""
-        return self.ratio * self.figure / self.then if self.then else 0.0
+        return self.figure / self.relay if self.relay else 0.0
 
 
-#: Of each kind of row that has one.
+#: By the kind of row that has one.
 GOALS = {
-    "small": Goal(0.20, then=0.29, ratio=1.94),
-    "agent": Goal(0.30, then=0.43, ratio=1.90),
+    "small": Goal(0.20, relay=0.20),
+    "agent": Goal(0.30, relay=0.307),
     "quotient": Goal(2.0),
-    "small rate": Goal(4500, then=3100, ratio=0.55, more=True),
-    "agent rate": Goal(3000, then=2300, ratio=0.60, more=True),
-    "deltas": Goal(250_000, then=142_000, ratio=0.85, more=True),
-    "first byte": Goal(0.40, then=0.45, ratio=1.90),
-    "translated": Goal(0.8, then=1.27, ratio=4.5),
-    "first translated byte": Goal(0.2, then=0.30, ratio=3.0),
-    "start": Goal(0.12),
+    "small rate": Goal(4500, relay=4700, more=True),
+    "agent rate": Goal(3000, relay=3380, more=True),
+    "deltas": Goal(250_000, relay=178_000, more=True),
+    "first byte": Goal(0.40, relay=0.335),
+    "translated": Goal(0.8, relay=0.307),
+    "first translated byte": Goal(0.2, relay=0.10),
+    "start": Goal(0.12, relay=0.079),
     "idle": Goal(45),
     "loaded": Goal(65),
     "history": Goal(3.0),
@@ -52,7 +52,6 @@ class GoalRow:
     unit: str
     samples: Mapping[str, Sequence[float]]
     goal: Goal | None = None
-    note: str = field(default="")
 
     @property
     def ratios(self) -> list[float]:
@@ -62,7 +61,7 @@ class GoalRow:
 
     @property
     def _compared(self) -> bool:
-        return self.goal is None or bool(self.goal.then)
+        return self.goal is None or bool(self.goal.relay)
 
     @property
     def reached(self) -> bool | None:
@@ -70,7 +69,7 @@ class GoalRow:
         figures = self.ratios if self._compared else self.samples.get("fairlead")
         if self.goal is None or not figures:
             return None
-        bound = self.goal.scaled or self.goal.figure
+        bound = self.goal.ratio or self.goal.figure
         median = statistics.median(figures)
         return median >= bound if self.goal.more else median <= bound
 
@@ -82,17 +81,17 @@ class GoalRow:
     @property
     def here(self) -> float | None:
         """The goal on this machine, in the row's unit."""
-        if self.goal is None or not self.goal.then:
+        if self.goal is None or not self.goal.relay:
             return None if self.goal is None else self.goal.figure
         floor = self.samples.get("floor")
-        return self.goal.scaled * statistics.median(floor) if floor else None
+        return self.goal.ratio * statistics.median(floor) if floor else None
 
     def cells(self, columns: Iterable[str]) -> list[str]:
         """The row of the table; a column for each of these that took part."""
         found = [self._median(name) for name in columns]
         ours = self.samples.get("fairlead", ())
         best = (max if self.goal is not None and self.goal.more else min)(ours) if ours else None
-        ratio = f"{statistics.median(self.ratios):.2f} ×" if self.ratios else self.note
+        ratio = f"{statistics.median(self.ratios):.2f} ×" if self.ratios else ""
         return [self.name, *found, self._format(best), ratio, self._bound(), _WORDS[self.reached]]
 
     def document(self) -> dict[str, object]:
@@ -112,7 +111,7 @@ class GoalRow:
         if self.goal is None:
             return ""
         sign = "≥" if self.goal.more else "≤"
-        ratio = f" ({self.goal.scaled:.2f} ×)" if self.goal.then else ""
+        ratio = f" ({self.goal.ratio:.2f} ×)" if self.goal.relay else ""
         return f"{sign} {self._format(self.here)}{ratio}"
 
 

@@ -26,7 +26,6 @@ from programs import Program, Running, Site
 
 #: Deltas of a stream of the shape `burst`, and of `agentstream`.
 DELTAS, STREAMED = 2000, 50
-WARM = 40
 _START_SECONDS = 300.0
 # A process is idle that uses less than this share of a core for so many seconds: fairlead's history is written every
 # half second.
@@ -108,11 +107,13 @@ def _count(
     found: dict[str, float] = {}
     with start(site, within=tool) as program, load.connected(program.port) as (client,):
         for name, shape in shapes.items():
-            shape.send(client, program.port, WARM if shape.per == 1 else 2)
-            if recorded is False and not found:
-                program.process.send_signal(signal.SIGUSR1)
-            flush = partial(program.process.send_signal, signal.SIGUSR2) if recorded else _nothing
+            flush = partial(program.process.send_signal, signal.SIGUSR2) if recorded is not None else _nothing
+            # As many as are counted: the first rows of a statement of so many have SQLite compile it.
+            shape.send(client, program.port, shape.count)
             flush()
+            if recorded is False and not found:
+                _wait_idle(program)
+                program.process.send_signal(signal.SIGUSR1)
             found[name] = _run(program, out, partial(shape.send, client, program.port, shape.count), flush)
             found[name] /= shape.count * shape.per
     return found

@@ -116,8 +116,8 @@ def running(
 
 
 def _environment() -> dict[str, str]:
-    """Our environment without what would change a relay: settings of fairlead, proxies, other roots."""
-    changes = re.compile(r"FAIRLEAD_|SSL_CERT_|.*_proxy$", re.IGNORECASE)
+    """Our environment without what would change a relay: settings of fairlead and of Python, proxies, roots."""
+    changes = re.compile(r"FAIRLEAD_|SSL_CERT_|PYTHON|.*_proxy$", re.IGNORECASE)
     return {name: value for name, value in os.environ.items() if not changes.match(name)}
 
 

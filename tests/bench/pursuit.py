@@ -24,8 +24,6 @@ from programs import Form, Program, Running, Site
 from rounds import Start, warm
 
 STREAMED = 50
-# Until what a proxy loads once it listens is there.
-_LOADED_SECONDS = 2.5
 _SLICES = 10
 
 #: Kind of row -> who took part -> samples by round.
@@ -46,7 +44,11 @@ class Pursuit:
     @property
     def rounds(self) -> int:
         """Rounds of everything."""
-        return 2 if self.quick else 5
+        return 1 if self.quick else 5
+
+    def wait_loaded(self) -> None:
+        """Wait until what a proxy loads once it listens is there."""
+        time.sleep(1.0 if self.quick else 2.5)
 
     def scale(self, count: int) -> int:
         """So many, or a tenth of it in a quick run."""
@@ -84,13 +86,13 @@ def measure(pursuit: Pursuit) -> list[GoalRow]:
     _recorded(pursuit, found)
     return [
         GoalRow(name=name, unit=unit, samples=found[kind], goal=goals.GOALS.get(goal))
-        for kind, name, unit, goal in _ROWS
+        for kind, name, unit, goal in ROWS
         if kind in found
     ]
 
 
 #: Kind, name, unit, and the goal's key.
-_ROWS = [
+ROWS = [
     ("small", "added latency, small body, median", "ms", "small"),
     ("small p99", "added latency, small body, p99", "ms", ""),
     ("small quotient", "p99 over median of the whole latency, small body", "×", "quotient"),
@@ -137,7 +139,7 @@ def _relayed(pursuit: Pursuit, found: Samples) -> None:
     with pursuit.running(pursuit.starts()) as relays:
         for program in relays.values():
             warm(program)
-        time.sleep(_LOADED_SECONDS)
+        pursuit.wait_loaded()
         for name, program in relays.items():
             _add(found, "idle", name, program.memory("Rss") / 1e6)
         targets = {"direct": pursuit.direct, **relays}
@@ -217,14 +219,14 @@ def _translated(pursuit: Pursuit, found: Samples) -> None:
     with pursuit.running(ways) as relays:
         for program in relays.values():
             load_one(program, body)
-        time.sleep(_LOADED_SECONDS)
+        pursuit.wait_loaded()
         targets = {"direct": pursuit.direct, **relays}
         _note_median(found, "translated", _take_turns(targets, _whole(body, pursuit.scale(200) // _SLICES + 1)))
     ways = {**pursuit.starts(), **pursuit.starts(["messages"], others=False)}
     with pursuit.running(ways) as relays, load.connected(pursuit.direct.port) as (ticker,):
         for program in relays.values():
             warm(program)
-        time.sleep(_LOADED_SECONDS)
+        pursuit.wait_loaded()
         _note_median(found, "first translated byte", _late(pursuit, {"direct": pursuit.direct, **relays}, ticker))
 
 
@@ -278,10 +280,9 @@ def _recorded(pursuit: Pursuit, found: Samples) -> None:
     }
     for kind, (body, count, connections, deltas) in works.items():
         for name, form in pursuit.forms.items():
-            if form.command != programs.SOURCE.command:
-                continue  # only the sources have a history that can be switched
             for _ in range(1 if pursuit.quick else 3):
                 work = _streams(body, deltas, pursuit.scale(count)) if deltas else _plain(body, pursuit.scale(count))
+                # Of a built program the sources are taken: they alone have a history that can be switched.
                 switched = Form(programs.SWITCHED.command, form.tree)
                 without, with_it = recording.turns(
                     pursuit.site, work, form=switched, connections=connections, pairs=1 if pursuit.quick else 4

@@ -119,12 +119,17 @@ class Batch:
             piece = entries[at : at + size]
             at += size
             rare = any(_rare_fields(entry) != _NOTHING_RARE for entry in piece)
-            values: list[object] = []
-            for entry in piece:
-                self._note(entry, values)
+            groups, own = self._note_piece(piece)
+            # Values that all rows of the statement share are passed once: passing one takes as long as computing it.
+            one = groups.count(groups[0]) == len(groups)
+            values: list[object] = [*groups[0].shared] if one else []
+            for entry, group, mine in zip(piece, groups, own, strict=True):
+                if not one:
+                    values += group.shared
+                values += mine
                 if rare:
                     values += _rare_values(entry, self._number)
-            self._db.execute(_build_insertion(len(piece), rare=rare), values)
+            self._db.execute(_build_insertion(len(piece), rare=rare, one=one), values)
         if self._attempts:
             self._db.executemany(_ATTEMPT, self._attempts)
         if self._attempt_errors:
@@ -142,22 +147,28 @@ class Batch:
                 sums.setdefault((group.hour, role, name), RollupSums()).add(rollup)
         add_up(self._db, sums.items())
 
-    def _note(self, entry: "HistoryEntry", values: list[object]) -> None:
-        """Add the values of a row, without those of _RARE, and the request to its group."""
-        if _sum_counts(entry) > MOST:
-            entry = _bound(entry)
-        ms = int(entry.started * 1000)
-        group = self._find_group(entry, ms // HOUR_MS)
-        cost, source = self._price(entry)
-        if cost is not None and cost > MOST:
-            cost = MOST
-        group.entries.append(entry)
-        lost = None if entry.cache_lost is None else _price_loss(entry, self._price)
-        group.costs.append(cost)
-        group.losses.append(lost)
-        values += group.shared
-        longer = None if entry.cache_longer is None else _price_longer(entry, entry.cache_longer, self._price)
-        values += _own_values(entry, self._number, cost, source, lost, longer, self._note_attempts(entry, ms))
+    def _note_piece(self, piece: "Sequence[HistoryEntry]") -> tuple[list[_Group], list[tuple[object, ...]]]:
+        """Add requests to their groups; returns the group of each, and the values of its row that are neither shared
+        nor in _RARE."""
+        groups: list[_Group] = []
+        own: list[tuple[object, ...]] = []
+        number, price = self._number, self._price
+        for entry in piece:
+            if _sum_counts(entry) > MOST:
+                entry = _bound(entry)
+            ms = int(entry.started * 1000)
+            group = self._find_group(entry, ms // HOUR_MS)
+            cost, source = price(entry)
+            if cost is not None and cost > MOST:
+                cost = MOST
+            lost = None if entry.cache_lost is None else _price_loss(entry, price)
+            longer = None if entry.cache_longer is None else _price_longer(entry, entry.cache_longer, price)
+            group.entries.append(entry)
+            group.costs.append(cost)
+            group.losses.append(lost)
+            groups.append(group)
+            own.append(_own_values(entry, number, cost, source, lost, longer, self._note_attempts(entry, ms)))
+        return groups, own
 
     def _find_group(self, entry: "HistoryEntry", hour: int) -> _Group:
         key = (hour, _key(entry))
@@ -238,10 +249,15 @@ def _price_longer(entry: "HistoryEntry", tokens: int, price: "Callable[[HistoryE
     return None if usual is None or longer is None or longer <= usual else min(longer - usual, MOST)
 
 
-@lru_cache(maxsize=2 * (_LEFT_OVER + 2))
-def _build_insertion(rows: int, *, rare: bool) -> str:
-    """Build the statement for so many rows."""
+@lru_cache(maxsize=4 * (_LEFT_OVER + 2))
+def _build_insertion(rows: int, *, rare: bool, one: bool) -> str:
+    """Build the statement for so many rows. one: their shared values are the first values, and are given once."""
     columns = [*_SHARED, *_OWN, *_COMPUTED, *(_RARE if rare else ())]
     names = ", ".join(column.name for column, _ in columns)
-    row = ", ".join(f"nullif(?, {NONE})" if storage.null else "?" for _, storage in columns)
+    # A plain `?` has the number after the highest so far.
+    places = [f"?{number + 1}" if one and number < len(_SHARED) else "?" for number in range(len(columns))]
+    row = ", ".join(
+        f"nullif({place}, {NONE})" if storage.null else place
+        for place, (_, storage) in zip(places, columns, strict=True)
+    )
     return f"INSERT INTO requests ({names}) VALUES {', '.join([f'({row})'] * rows)}"  # noqa: S608 - no values in it
