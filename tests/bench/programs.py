@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -174,9 +175,14 @@ ALL = ("messages", "chat", "responses")
 
 
 def fairlead(
-    site: Site, *, access_log: bool = False, protocols: Sequence[str] = ALL, program: Sequence[str] = ("-m", "router")
+    site: Site,
+    *,
+    access_log: bool = False,
+    protocols: Sequence[str] = ALL,
+    program: Sequence[str] = ("-m", "router"),
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Running:
-    """The proxy, with a fresh home that knows one backend, which speaks these protocols."""
+    """The proxy, with a fresh home that knows one backend, which speaks these protocols. settings: more variables."""
     port = free_port()
     home = _home(site, protocols)
     env = {
@@ -185,6 +191,7 @@ def fairlead(
         "FAIRLEAD_DEFAULT_BACKEND": "bench",
         "FAIRLEAD_REQUIRE_KEY": "off",
         "FAIRLEAD_DEMO": "off",
+        **settings,
     }
     if site.files:
         env["SSL_CERT_FILE"] = str(site.files.roots)

@@ -29,10 +29,11 @@ def start_team(folder, places, rules, count=4, **more):
     return proxies
 
 
-def list_rows(folder, count=4):
-    """The rows of all homes: when each began and ended, in seconds since 1970, its dollars, and its status."""
+def list_rows(folder, names="[0-9]"):
+    """The rows of the homes with such names: when each began and ended, in seconds since 1970, its dollars, and its
+    status."""
     sql = "SELECT time, total_us, coalesce(cost, 0), status FROM requests"
-    rows = [row for number in range(count) for row in query(folder / str(number), sql)]
+    rows = [row for home in folder.glob(names) for row in query(home, sql)]
     return [(begin / 1000, begin / 1000 + took / 1e6, cost / 1e9, status) for begin, took, cost, status in rows]
 
 
