@@ -30,12 +30,18 @@ REQUIRED = "FAIRLEAD_TEST_NGINX"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 
 
-@contextlib.contextmanager
-def balanced(folder, ports):
-    """The port of an nginx with the configuration of the example, before replicas on these ports."""
+def find_nginx():
+    """The path of nginx; skips the test where there is none, or fails it where it is required."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)("nginx is not installed")
+    return program
+
+
+@contextlib.contextmanager
+def balanced(folder, ports):
+    """The port of an nginx with the configuration of the example, before replicas on these ports."""
+    program = find_nginx()
     port, text = free_port(), CONF.read_text("utf-8")
     for number, replica in enumerate(ports, 1):
         assert f"server fairlead-{number}:3456 " in text
