@@ -35,7 +35,7 @@ class Team:
             raise
 
     def _begin(self, folder, files, settings, tables):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         own = {"FAIRLEAD_SHARED_URL": self.server.url, "FAIRLEAD_SHARED_SECRET": SECRET, **settings}
         if tables:
             (folder / "home").mkdir(mode=0o700)

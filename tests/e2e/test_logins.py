@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ..commands import run_in_home
 from ..login.issuer import CANARY, running
 from ..login.stored import store
 from .processes import Proxy, backend, until
+from .team import Team
 from .wire import ask
 
 BODY = json.dumps({"model": "office:model-a", "messages": [{"role": "user", "content": "Hi"}]}).encode()
@@ -62,6 +64,28 @@ def test_two_proxies_that_refresh_at_once_ask_once(tmp_path, issuer, home):
         assert answers == [200] * 10
         assert issuer.count("refresh_token") == 1
     assert logins.read_login(home, "work").tokens.access in issuer.live
+
+
+def test_four_proxies_of_a_team_ask_once(tmp_path, issuer):
+    """Four homes of a team have one login, and see its token refused at the same time: the issuer gets one request, all
+    serve, and each home has the new tokens."""
+    homes = [open_home({"FAIRLEAD_HOME": str(tmp_path / f"n{at}" / "home")}) for at in range(4)]
+    login = store(homes[0], issuer)
+    for one in homes[1:]:
+        logins.save_record(one, login)
+    with Team(tmp_path, None, 4, backends=[office(issuer)]) as team:
+        for one in team.proxies:
+            one.settled("office")
+        issuer.delay = 1.0
+        with issuer.lock:
+            next(iter(issuer.families.values()))["access"].clear()
+        with ThreadPoolExecutor(12) as pool:
+            answers = [*pool.map(chat, team.proxies * 3)]
+        assert [one.status for one in answers] == [200] * 12, answers
+        assert issuer.count("refresh_token") == 1
+    found = {logins.read_login(one, "work").tokens.access for one in homes}
+    assert len(found) == 1
+    assert found <= issuer.live
 
 
 def test_a_refused_token_is_replaced_within_the_request(tmp_path, issuer, home):

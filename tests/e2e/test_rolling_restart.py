@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..patience import PATIENCE
-from ..store.team.servers import free_port
+from ..store.team.servers import Server, free_port
 from .processes import Proxy, backend, until
 from .samples import MESSAGES
 from .test_signals import refuses
@@ -30,12 +30,18 @@ REQUIRED = "FAIRLEAD_TEST_NGINX"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 
 
-@contextlib.contextmanager
-def balanced(folder, ports):
-    """The port of an nginx with the configuration of the example, before replicas on these ports."""
+def find_nginx():
+    """The path of nginx; skips the test where there is none, or fails it where it is required."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)("nginx is not installed")
+    return program
+
+
+@contextlib.contextmanager
+def balanced(folder, ports):
+    """The port of an nginx with the configuration of the example, before replicas on these ports."""
+    program = find_nginx()
     port, text = free_port(), CONF.read_text("utf-8")
     for number, replica in enumerate(ports, 1):
         assert f"server fairlead-{number}:3456 " in text
@@ -105,14 +111,16 @@ def finish(streams):
         one.result(PATIENCE)
 
 
-def start(folder, number, port, upstream):
-    """One replica."""
+def start(folder, number, port, upstream, server):
+    """One replica, that shares its state with the other by the server, and a budget that is never used up."""
     home = folder / f"replica-{number}"
     home.mkdir(exist_ok=True)
     settings = {
         "FAIRLEAD_DEFAULT_BACKEND": "box",
         "FAIRLEAD_ALLOWED_HOSTS": "fairlead",
+        "FAIRLEAD_SHARED_URL": server.url,
         "FAIRLEAD_SHARED_SECRET": "s" * 48,
+        "FAIRLEAD_GUARD_DAY_TOKENS": "1000000000",
         "FAIRLEAD_DRAIN_DELAY": "3s",
         "FAIRLEAD_DRAIN_TIME": "120s",
     }
@@ -126,11 +134,12 @@ def test_no_client_sees_a_rolling_restart(tmp_path):
     and after it has gone, and clients that ask all the time."""
     (tmp_path / "nginx").mkdir()
     with contextlib.ExitStack() as opened:
+        server = opened.enter_context(Server(tmp_path))
         upstream = Upstream()
         opened.callback(upstream.stop)
         upstream.default = (stream(MESSAGES.events),)
         ports = [free_port() for _ in range(2)]
-        replicas = [start(tmp_path, number, port, upstream) for number, port in enumerate(ports)]
+        replicas = [start(tmp_path, number, port, upstream, server) for number, port in enumerate(ports)]
         for number in range(2):
             opened.callback(lambda number=number: replicas[number].kill())
         clients = Clients(opened.enter_context(balanced(tmp_path / "nginx", ports)))
@@ -154,10 +163,11 @@ def test_no_client_sees_a_rolling_restart(tmp_path):
             finish(streams)
             assert replicas[number].process.wait(PATIENCE) == 0, replicas[number].said()
             served += STREAMS + 2 * BURST
-            replicas[number] = start(tmp_path, number, port, upstream)
+            replicas[number] = start(tmp_path, number, port, upstream, server)
         clients.end()
         finish(steady)
         assert clients.faults == [], (tmp_path / "nginx" / "error.log").read_text()[-3000:]
         assert clients.whole > served
+        assert server.command("EXISTS", "fl:{team}:state") == ":1"
         for replica in replicas:
             assert replica.stop() == 0

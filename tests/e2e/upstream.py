@@ -40,9 +40,10 @@ class Seen:
 
 
 class Upstream:
-    """Listens until stopped. context: an ssl.SSLContext to speak TLS. models: what it lists, once `listed` is set."""
+    """Listens until stopped. context: an ssl.SSLContext to speak TLS. models: what it lists, once `listed` is set.
+    port: 0 for a free one."""
 
-    def __init__(self, context=None, models=MODELS):
+    def __init__(self, context=None, models=MODELS, port=0):
         self.listed = threading.Event()
         self.listed.set()
         self._models = plain(json.dumps({"object": "list", "data": [{"id": name} for name in models]}).encode())
@@ -58,7 +59,7 @@ class Upstream:
         self._sockets = set()
         self._threads = []
         self._stopping = False
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self._listener.getsockname()[1]
         self.root = f"{'https' if context else 'http'}://127.0.0.1:{self.port}/v1"
         self._start(self._accept)

@@ -12,6 +12,8 @@ FAULTS = {
     "the server replaced by one 1 s and 3 s behind": {"failovers": ((8, 1.0), (20, 3.0))},
     "half of the processes killed and started again": {"kills": ((8, 2), (16, 2))},
 }
+#: Some are cut off for longer than their shares last.
+LONG = SMALL._replace(limit=600_000, key_limit=10**7, partitions=((10, 50, 0.4),), skew=60.0, seconds=60.0)
 #: Five hundred processes and five thousand keys.
 LARGE = Plan(
     processes=500,

@@ -5,7 +5,7 @@ import pytest
 from router.budget.sync import BURST, LOOK_SECONDS
 from router.store.team.budgets import PAUSE_SECONDS
 
-from .plans import FAULTS, LARGE, SMALL
+from .plans import FAULTS, LARGE, LONG, SMALL
 from .world import World
 
 #: From a halt on the server to a process whose requests run: a round, its way, and the grain of the watch.
@@ -30,6 +30,15 @@ def test_no_fault_spends_more_than_the_bound(fault):
     """Beyond a limit goes one request at most, and what killed processes had under way; a halt is known within a
     second."""
     check(World(SMALL._replace(**FAULTS[fault])).run())
+
+
+def test_a_long_partition_adds_what_was_spent_alone():
+    """Of those that are cut off for longer than their shares last, others are given the shares, so that what they spent
+    of them comes on top, and no more."""
+    books = World(LONG).run().oracle.books.values()
+    assert max(book.over - book.largest for book in books) > 0
+    for book in books:
+        assert book.over <= book.largest + book.alone
 
 
 def test_a_team_may_choose_to_go_on():

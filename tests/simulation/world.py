@@ -86,6 +86,8 @@ class Book:
         self.largest = 0
         #: Spend of processes that were killed before they told it.
         self.untold = 0
+        #: Spend of processes while they could not reach the server.
+        self.alone = 0
         #: When the server had its halt, and the last admission of a process that reached the server after that.
         self.halted_at = math.inf
         self.last_admitted = 0.0
@@ -295,7 +297,7 @@ class Process:
             if world.reaches(self) and self.client.breaker.problem is None and trio.current_time() > book.halted_at:
                 book.last_admitted = trio.current_time()
         used = read + int(most * dice.random())
-        told = False
+        told, alone = False, not world.reaches(self)
         try:
             await trio.sleep(dice.expovariate(1 / plan.duration))
             entry = ENTRY_TYPE(
@@ -326,6 +328,8 @@ class Process:
                 book.end(read + most, used)
                 if not told:
                     book.untold += used
+                elif alone or not world.reaches(self):
+                    book.alone += used
 
 
 class World:

@@ -1,5 +1,6 @@
 """Real servers for tests: redis-server or valkey-server on a Unix socket or a free port, in a temporary folder."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,14 +10,19 @@ import time
 
 import pytest
 
+from ...machines import HERE
 from ...patience import PATIENCE
 
 #: Set where the tests must not be skipped for want of a server.
 REQUIRED = "FAIRLEAD_TEST_REDIS"
+#: The path of the server to test with, in the place of the one that is installed.
+CHOSEN = "FAIRLEAD_TEST_VALKEY"
 
 
 def find_program():
     """The server's program; skips the test where there is none, or fails it where one is required."""
+    if chosen := os.environ.get(CHOSEN):
+        return chosen
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
@@ -34,14 +40,15 @@ def free_port():
 
 
 class Server:
-    """One server. options: further lines of its configuration."""
+    """One server. options: further lines of its configuration. machine: where it runs."""
 
-    def __init__(self, folder, *options, persistent=False):
+    def __init__(self, folder, *options, persistent=False, machine=HERE):
         self._program = find_program()
         self._folder = folder
         self._options = options
         self._persistent = persistent
-        self.port = free_port()
+        self._machine = machine
+        self.port = machine.run(free_port)
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process = None
 
@@ -53,12 +60,13 @@ class Server:
         self.kill()
 
     def start(self):
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers; skips the test where TLS is asked of one that was built without it."""
         append = ["--appendonly", "yes", "--appendfsync", "everysec"] if self._persistent else []
         command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *append]
-        self._process = subprocess.Popen(
-            [*command, "--dir", str(self._folder), *self._options], stdout=subprocess.DEVNULL
-        )
+        command = [*self._machine.command, *command, "--dir", str(self._folder), *self._options]
+        log = self._folder / "server.log"
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(command, stdout=file)
         ends = time.monotonic() + PATIENCE
         while True:
             try:
@@ -66,32 +74,39 @@ class Server:
                     return
             except OSError:
                 pass
+            if self._process.poll() is not None:
+                said = log.read_text()
+                if "TLS support" in said:
+                    pytest.skip(f"{self._program} was built without TLS")
+                pytest.fail(f"the server has ended: {said[-500:]}")
             assert time.monotonic() < ends, "the server does not answer"
             time.sleep(0.01)  # a program of others: it has no way to say that it listens
 
+    @contextlib.contextmanager
+    def _ask(self, words):
+        """A file with the answer to a command, by a connection of its own."""
+        parts = [str(word).encode() for word in words]
+        told = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in parts)
+        opened = self._machine.run(socket.create_connection, ("127.0.0.1", self.port), PATIENCE)
+        with opened as connection, connection.makefile("rb") as file:
+            connection.sendall(told)
+            yield file
+
     def command(self, *words):
-        """The first line of the answer to a command, by a connection of its own."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
-            parts = [str(word).encode() for word in words]
-            connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in parts))
-            return connection.makefile("rb").readline().decode().strip()
+        """The first line of the answer to a command."""
+        with self._ask(words) as file:
+            return file.readline().decode().strip()
 
     def read(self, *words):
         """The text that a command answers with, '' for none."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
-            parts = [str(word).encode() for word in words]
-            connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in parts))
-            file = connection.makefile("rb")
+        with self._ask(words) as file:
             size = file.readline()
             assert size.startswith(b"$"), size
-            return file.readline().decode().strip() if size != b"$-1\r\n" else ""
+            return file.read(int(size[1:])).decode() if size != b"$-1\r\n" else ""
 
     def read_info(self, section, field):
         """One field of what INFO tells."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
-            connection.sendall(b"*2\r\n$4\r\nINFO\r\n$%d\r\n%s\r\n" % (len(section), section.encode()))
-            with connection.makefile("rb") as stream:
-                text = stream.read(int(stream.readline()[1:])).decode()
+        text = self.read("INFO", section)
         return next(line.partition(":")[2] for line in text.splitlines() if line.startswith(field + ":"))
 
     def kill(self):
