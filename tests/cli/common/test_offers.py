@@ -90,7 +90,7 @@ def test_configured_keys(home):
 
 
 def test_each_variable_is_of_one_provider():
-    """No variable stands for two providers, but for the two services of Bedrock, which take the same keys; and servers
+    """No variable stands for two providers, but for the services of Bedrock, which take the same keys; and servers
     of the user's own need none."""
     names = [name for entry in KNOWN.values() for name in entry.key_variables]
     assert {name for name in names if names.count(name) > 1} == {"AWS_BEARER_TOKEN_BEDROCK"}
