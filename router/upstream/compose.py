@@ -70,6 +70,7 @@ def compose(
         ledger=store.ledger,
         account_states=store.account_states,
         shared_keys=store.shared_keys,
+        shared_settings=store.shared_settings,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         learned_limits=store.learned_limits,
