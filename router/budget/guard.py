@@ -388,8 +388,7 @@ class Guard:
         """Go on with the halts and spend of this process alone, and the halts that are kept for such a time, since the
         store cannot be used."""
         allowance = self._shared.allowance
-        now = self._clock()
-        kept = (halt for halt in self._shared.kept_halts if halt.holds(now))
+        kept = (halt for halt in self._shared.kept_halts if halt.holds(self._clock()))
         self.halts = tuple(dict.fromkeys((*self.halts, *kept, *self._halting.values())))
         # Where shares are kept, what was decided here is told once the store can be used again.
         counts_on = allowance == "all"
