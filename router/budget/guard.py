@@ -27,8 +27,9 @@ from router.policy.budget.reservations import Estimate, Model, Reservations, Siz
 from router.policy.routing.table import DEMO, SEARCH
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry
-from router.store.interfaces import SharedBudgets, SharedServer, SharedState, SyncMessage
+from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens
+from router.store.teams import SharedServer
 from router.wire.calls import is_free
 
 # How often the first in line looks whether requests of other processes have ended.
@@ -387,8 +388,7 @@ class Guard:
         """Go on with the halts and spend of this process alone, and the halts that are kept for such a time, since the
         store cannot be used."""
         allowance = self._shared.allowance
-        now = self._clock()
-        kept = (halt for halt in self._shared.kept_halts if halt.holds(now))
+        kept = (halt for halt in self._shared.kept_halts if halt.holds(self._clock()))
         self.halts = tuple(dict.fromkeys((*self.halts, *kept, *self._halting.values())))
         # Where shares are kept, what was decided here is told once the store can be used again.
         counts_on = allowance == "all"

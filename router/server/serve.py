@@ -250,7 +250,7 @@ async def _start_tasks(
     background.start_soon(run_file.maintain)
     background.start_soon(runtime.guard.run)
     background.start_soon(runtime.client_keys.run)
-    background.start_soon(keep_in_step, runtime)
+    background.start_soon(keep_in_step, runtime, watch.request_reload)
     if runtime.settings.telemetry_otlp is not None:
         from router.upstream.export.start import make_export
 

@@ -26,6 +26,7 @@ from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
 from router.store.keys.logins import Tokens
 from router.store.keys.shared_keys import NoSharedKeys, SharedKey
+from router.store.teams import NoSharedSettings, SharedServer, SharedSettings
 
 Json = dict[str, object]
 #: Computes what a request cost. For threads, as it may load the price data.
@@ -205,34 +206,6 @@ class SharedState(NamedTuple):
     rates: Mapping[Model, Rates | None]
 
 
-class SharedServer(NamedTuple):
-    """The server of a team, as one process finds it."""
-
-    #: Without user and password.
-    address: str
-    team: str
-    #: Why it cannot be used, None while it answers.
-    problem: str | None
-    #: Since when calls have failed, None while they do not: seconds since 1970.
-    failing_since: float | None
-    #: Calls that failed since the start.
-    failed_calls: int
-    #: How often it was found without what it had confirmed, and was filled again.
-    losses: int
-    #: Processes that hold shares of budgets, 0 before the first round.
-    processes: int
-    #: It has lost data, and shares are not handed out before all that hold one have come.
-    settling: bool
-    #: What the process may use of budgets while it cannot be used.
-    allowance: Allowance
-    #: When it answered last, None where it never has: seconds since 1970.
-    answered: float | None = None
-    #: When the last exchange about budgets was answered, None before the first.
-    last_round: float | None = None
-    #: Until when the shares that are held may be used, None where none is held.
-    shares_until: float | None = None
-
-
 class SharedBudgets(Protocol):
     """Spend, shares of budgets and halts that the processes of a home share.
 
@@ -400,3 +373,4 @@ class Store(NamedTuple):
     #: None where each home renews its logins by itself.
     shared_logins: SharedLogins | None = None
     shared_keys: SharedKeys = NoSharedKeys()
+    shared_settings: SharedSettings = NoSharedSettings()

@@ -41,7 +41,7 @@ def compose(
     """Compose the runtime of one proxy. configuration: the one it starts with. demo_root: URL of the demo, if it runs.
     listening: where the proxy listens. environ: for keys, the process's own by default. Nothing is read or written."""
     environ = os.environ if environ is None else environ
-    live = LiveSettings(configuration.settings)
+    live, state = LiveSettings(configuration.settings), translation_state or TranslationState()
     price = Pricing(live).price
     store = open_store(home, log.add, price=price, settings=live)
     notifier = Notifier(lambda: _list_notices(live.current))
@@ -50,8 +50,7 @@ def compose(
     credentials = Credentials(
         environ, configuration.own_keys, log.hide, logins=logins, outbound=lambda: runtime.snapshot.outbound
     )
-    state = translation_state or TranslationState()
-    learned = (store.learned_limits, store.seen_lifetimes)
+    learned = store.learned_limits, store.seen_lifetimes
     snapshots = SnapshotBuilder(credentials, guard, store.account_states, state, *learned)
     recorder = Recorder(store.ledger, store.history, price)
     prompts = PromptSessions()
@@ -70,6 +69,7 @@ def compose(
         ledger=store.ledger,
         account_states=store.account_states,
         shared_keys=store.shared_keys,
+        shared_settings=store.shared_settings,
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         learned_limits=store.learned_limits,

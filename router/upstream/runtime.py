@@ -17,6 +17,7 @@ from router.host.notify import Notifier
 from router.net.client.pool import ConnectionPool
 from router.operator_api.status import RunningRequest
 from router.policy.accounts.turn_states import TurnStates
+from router.policy.budget.team_settings import find_differences, list_team_settings
 from router.policy.cache.sessions import PromptSessions
 from router.policy.facts.token_estimates import TokenEstimates
 from router.policy.routing.clients import identify_client
@@ -36,6 +37,7 @@ from router.store.interfaces import (
     StoreWriter,
 )
 from router.store.keys.shared_keys import NoSharedKeys
+from router.store.teams import NoSharedSettings, SharedSettings
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses
@@ -105,6 +107,7 @@ class Runtime:
     guard: Guard
     notifier: Notifier
     shared_keys: SharedKeys = field(default_factory=NoSharedKeys)
+    shared_settings: SharedSettings = field(default_factory=NoSharedSettings)
     client_keys: ClientKeys = field(default_factory=ClientKeys)
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
@@ -138,6 +141,9 @@ class Runtime:
     #: Problems of the configuration as it was read last, each with its fix.
     problems: Sequence[str] = ()
     _dead: Sequence[str] = ()
+    #: The settings of other homes of the team on which all must agree, and how those of this one differ.
+    _team: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    _differences: Sequence[str] = ()
     #: What was said of logins that have ended: a reload finds them out again.
     _ended_logins: Sequence[str] = ()
 
@@ -171,6 +177,8 @@ class Runtime:
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.client_keys.apply(configuration.client_keys, self.settings)
         tell_keys(self.shared_keys, configuration.client_keys, self.settings)
+        self.shared_settings.tell(list_team_settings(self.settings))
+        self._differences = find_differences(list_team_settings(self.settings), self._team)
         self.apply_budgets()
         broken = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *broken], key=lambda backend: backend.added)
@@ -208,11 +216,17 @@ class Runtime:
         self.guard.apply(self.settings, self.client_keys.budgets, self.client_keys.shared)
         self.recorder.settle = None if self.guard.rules is None else self.guard.finished
 
+    def compare_with_team(self, others: Mapping[str, Mapping[str, str]]) -> None:
+        """Show how the settings of this home differ from those of others. others: as in TeamNews."""
+        self._team = others
+        self._differences = find_differences(list_team_settings(self.settings), others)
+        self.snapshot = replace(self.snapshot, problems=(*self.problems, *self._differences, *self._dead))
+
     def keep_last_good(self, error: CommandError) -> None:
         """Keep the state as it is after a configuration could not be read, and show why."""
         self.refused = error
         self.problems = (f"{error} {error.hint}".strip(),)
-        self.snapshot = replace(self.snapshot, problems=(*self.problems, *self._dead))
+        self.snapshot = replace(self.snapshot, problems=(*self.problems, *self._differences, *self._dead))
         self.log.add(f"configuration not reloaded, the previous one stays in use: {error}")
 
     async def refresh_catalogs(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -238,7 +252,7 @@ class Runtime:
             if text not in self._dead:
                 self.log.add(f"warning: {text}")
         self._dead = dead
-        self.snapshot = replace(snapshot, problems=(*self.problems, *dead))
+        self.snapshot = replace(snapshot, problems=(*self.problems, *self._differences, *dead))
         targets = self.snapshot.all_targets
         self.connections.configure({target.origin for target in targets}, self.snapshot.outbound.roots)
         self.log.hide(secret for target in targets for secret in target.hidden)

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from ..commands import run_in_home
 from ..patience import PATIENCE
 from .processes import backend, until
 from .team import ANSWER, CANARIES, USAGE, Team, message
@@ -216,6 +217,30 @@ def test_a_key_is_changed_at_any(tmp_path, up):
                 fresh.decode()[-4:],
             )
             assert listed["elsewhere"] == bool(at)
+
+
+def test_a_changed_budget_is_told(tmp_path, up):
+    """Who changes a budget of a team is told at the others within a second, in the log, status and doctor, until all
+    have the same."""
+    with Team(tmp_path, up, tables="guard.day_usd = 5\n") as team:
+        until(lambda: team.count_rows("settings") == 2)
+        assert team.operate(1, "/status")["problems"] == []
+
+        def set_limit(at, value):
+            done = run_in_home(team.proxies[at].home, "config", "set", "guard.day_usd", value)
+            assert done.code == 0, done.err
+
+        set_limit(0, "7")
+        since = time.monotonic()
+        found = until(lambda: team.operate(1, "/status")["problems"])
+        assert time.monotonic() - since < 1.0
+        assert found[0].startswith("guard.day_usd is 5 here and 7 at ")
+        assert "changed guard.day_usd (5 to 7)." in team.proxies[1].log.read_text()
+        checked = run_in_home(team.proxies[1].home, "doctor", "proxy").out
+        assert b"guard.day_usd is 5 here and 7 at " in b" ".join(checked.split())
+        set_limit(1, "7")
+        assert until(lambda: not team.operate(1, "/status")["problems"])
+        assert until(lambda: not team.operate(0, "/status")["problems"])
 
 
 def test_keys_outlive_a_flush(tmp_path, up):

@@ -10,7 +10,7 @@ import msgspec
 
 from router.cli.common.layout import find_width, print_json, wrap
 from router.cli.common.output import format_count
-from router.cli.inspect.usage import ALL_ROWS, HOME, KEYS, ROWS, USAGE_SCHEMA, flow, format_cost, format_sums
+from router.cli.inspect.usage_tables import ALL_ROWS, HOME, KEYS, ROWS, USAGE_SCHEMA, flow, format_cost, format_sums
 from router.errors import CommandError, UsageError
 from router.policy.budget.budgets import DOLLAR, Budget, format_amount
 from router.policy.budget.guard import format_moment, list_key_budgets, read_rules

@@ -4,16 +4,26 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from router.cli.common import budget_lines
 from router.cli.common.flush import flush_history
-from router.cli.common.layout import GAP, find_width, format_table, print_json, wrap, wrap_row
+from router.cli.common.layout import GAP, find_width, print_json, wrap
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
+from router.cli.inspect.usage_tables import (
+    ALL_ROWS,
+    HOME,
+    KEYS,
+    ROWS,
+    USAGE_SCHEMA,
+    flow,
+    format_cost,
+    format_lost_cost,
+    format_sums,
+)
 from router.errors import CommandError, UsageError
 from router.policy.budget.prices import BY_NAME, REPORTED
 from router.policy.cache.causes import WORDS
@@ -29,23 +39,6 @@ from router.store.home.permissions import shown
 from router.telemetry.accesslog import HIT
 from router.watch import amounts
 
-USAGE_SCHEMA = 1
-#: What the sums can be by, and the field of the summary that has them; days are added up apart.
-KEYS = {
-    "model": "models",
-    "account": "accounts",
-    "client": "clients",
-    "tag": "tags",
-    "key": "keys",
-    "class": "classes",
-    "agent": "agents",
-    "day": "",
-    "error": "errors",
-    "cache": "cache_losses",
-    "answers": "answer_cache",
-}
-#: What the sums of a team can be by besides.
-HOME = "home"
 # What no request did or was, where the table of a key is empty.
 _TOLD = "told its {}; Claude Code does with the variables of   fairlead env --tool claude"
 _LACKING = {
@@ -57,19 +50,8 @@ _LACKING = {
     "cache": "lost anything that a cache should have had",
     "answers": "might be answered from the cache of answers",
 }
-# Rows of a table, where it is one of several and where it was asked for.
-ROWS, ALL_ROWS = 15, 400
-# Characters of the label at the beginning of a line, and what is left at least of a name.
-_LABEL, _SHORTEST = 9, 12
-
-
-class _Column(NamedTuple):
-    """One column of a table."""
-
-    name: str
-    cells: list[str]
-    #: Which goes first where the terminal is too narrow: the highest. 0 stays.
-    weight: int
+# Characters of the label at the beginning of a line.
+_LABEL = 9
 
 
 def run(argv: list[str]) -> int:
@@ -184,7 +166,7 @@ def _cache_losses(found: UsageSummary, width: int | None) -> list[str]:
     losses = sorted(found.cache_losses, key=lambda one: (-one.cache_lost, one.name))[:ROWS]
     parts = [
         f"{WORDS.get(one.name, clean(one.name))}: {amounts.format_tokens(one.cache_lost)} in "
-        f"{format_count(one.requests, 'request')}{_format_lost_cost(one)}"
+        f"{format_count(one.requests, 'request')}{format_lost_cost(one)}"
         for one in losses
     ]
     return flow(parts, width, "cache".ljust(_LABEL)) if parts else []
@@ -198,18 +180,6 @@ def _reuse(found: UsageSummary) -> list[str]:
     hits = sum(one.requests for one in found.answer_cache if one.name == HIT)
     saved = f", which saved {amounts.format_money(found.total.saved_usd)}" if found.total.saved_usd else ""
     return [f"{hits:,} of {asked:,} from the cache{saved}"]
-
-
-def _format_lost(sums: UsageSums) -> str:
-    return f"{amounts.format_tokens(sums.cache_lost)}{_format_lost_cost(sums)}" if sums.cache_lost else amounts.NONE
-
-
-def _format_saved(sums: UsageSums) -> str:
-    return amounts.format_money(sums.saved_usd) if sums.saved_usd else amounts.NONE
-
-
-def _format_lost_cost(sums: UsageSums) -> str:
-    return f" ({amounts.format_money(sums.cache_lost_usd)})" if sums.cache_lost_usd else ""
 
 
 def _name_prices(sources: Sequence[str]) -> list[str]:
@@ -261,82 +231,6 @@ def _name_window(asked: str) -> str:
     return f"last {count} {'min' if unit == 'm' else unit}"
 
 
-def format_cost(sums: UsageSums) -> str:
-    """What is known of the cost: a dash where there was nothing to pay for, such as requests that were refused; what
-    has no price is said, never guessed."""
-    if sums.unpriced:
-        return f"{amounts.format_money(sums.cost_usd)} + {sums.unpriced:,} unpriced" if sums.cost_usd else "unpriced"
-    used = sums.tokens_in + sums.tokens_out + sums.cache_read + sums.cache_write
-    return amounts.format_money(sums.cost_usd) if sums.cost_usd or used else amounts.NONE
-
-
-def _format_known_cost(sums: UsageSums) -> str:
-    """The cost where a column of its own has what is unpriced."""
-    known = format_cost(sums)
-    return known if known == "unpriced" or not sums.unpriced else f"over {amounts.format_money(sums.cost_usd)}"
-
-
-def _format_errors(sums: UsageSums) -> str:
-    if not sums.errors:
-        return amounts.NONE
-    return f"{sums.errors:,} ({amounts.format_share(sums.errors / sums.requests)})"
-
-
-def _format_first_byte(sums: UsageSums) -> str:
-    first = sums.first_byte_ms
-    return f"{amounts.format_seconds(first['p50'])} / {amounts.format_seconds(first['p95'])}" if first["p50"] else ""
-
-
-def format_sums(
-    key: str, group: Sequence[UsageSums], width: int | None, most: int, more_by: str = "fairlead usage"
-) -> list[str]:
-    """The sums by one key. A narrow terminal gets fewer columns. more_by: the command that shows all rows."""
-    if not group:
-        return []
-    rows, more = group[:most], len(group) - most
-    # An account of a backend without keys is the backend.
-    names = [clean(one.name.removesuffix("/none") if key == "account" else one.name, 60) for one in rows]
-    unpriced = any(one.unpriced and one.cost_usd for one in rows)
-    columns = [
-        _Column("requests", [f"{one.requests:,}" for one in rows], 0),
-        _Column("errors", [_format_errors(one) for one in rows], 1),
-        _Column("in", [amounts.format_tokens(one.tokens_in) for one in rows], 2),
-        _Column(
-            "cached",
-            [amounts.format_share(one.cached_share) if one.cache_read else amounts.NONE for one in rows],
-            4,
-        ),
-        *[_Column("lost", [_format_lost(one) for one in rows], 4)] * any(one.cache_lost for one in rows),
-        *[_Column("saved", [_format_saved(one) for one in rows], 4)] * any(one.saved_usd for one in rows),
-        _Column("out", [amounts.format_tokens(one.tokens_out) for one in rows], 2),
-        _Column("p50 / p95", [_format_first_byte(one) or amounts.NONE for one in rows], 3),
-        _Column("cost", [_format_known_cost(one) for one in rows], 0),
-        *[_Column("unpriced", [f"{one.unpriced:,}" for one in rows], 3)] * unpriced,
-    ]
-    columns, names = _fit(columns, names, width)
-    lines = format_table(
-        [[name, *cells] for name, cells in zip(names, zip(*(one.cells for one in columns), strict=True), strict=True)],
-        "  ",
-        header=[key, *(one.name for one in columns)],
-        right=range(1, len(columns) + 1),
-        width=width,
-    )
-    return lines + wrap(f"  and {more:,} more:   {more_by} --by {key} --json", width) * (more > 0)
-
-
-def _fit(columns: list[_Column], names: list[str], width: int | None) -> tuple[list[_Column], list[str]]:
-    """The columns that fit, the least important left out first; if the names are still too long, they are cut."""
-    if width is None:
-        return columns, names
-    room = width - len("  ")
-    while (used := sum(len(GAP) + max(map(len, (one.name, *one.cells))) for one in columns)) + max(
-        map(len, names)
-    ) > room and (least := max(one.weight for one in columns)):
-        columns = [one for one in columns if one.weight < least]
-    most = max(_SHORTEST, room - used)
-    return columns, [name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}" for name in names]
-
-
 def _limits(found: UsageSummary) -> list[str]:
     accounts: dict[str, list[str]] = {}
     for limit in found.limits:
@@ -345,8 +239,3 @@ def _limits(found: UsageSummary) -> list[str]:
             text += f", full in about {amounts.format_seconds(limit.full_in_s * 1000)} at this rate"
         accounts.setdefault(limit.account, []).append(text)
     return [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:ROWS]]
-
-
-def flow(parts: Sequence[str], width: int | None, label: str = "") -> list[str]:
-    """The parts side by side, as many on each line as fit; each is in one piece where it can be."""
-    return wrap_row(label, GAP.join(parts), width)

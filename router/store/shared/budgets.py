@@ -33,7 +33,8 @@ from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
 from router.store.history.rollups import HOUR_MS
 from router.store.home import processes
-from router.store.interfaces import Price, SharedServer, SharedState, SyncMessage
+from router.store.interfaces import Price, SharedState, SyncMessage
+from router.store.teams import SharedServer
 
 if TYPE_CHECKING:
     import sqlite3

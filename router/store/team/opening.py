@@ -41,7 +41,7 @@ def open_team(home: Home, say: Callable[[str], None], *, price: Price, settings:
     budgets = TeamSharedBudgets(ledger, price, rounds, team.client, team.thread, settings, halts)
     ledger.add_ending(teller.end)
     ledger.add_ending(team.thread.close)
-    return share_state(team, home, store._replace(shared_budgets=budgets), tables, say)
+    return share_state(team, home, store._replace(shared_budgets=budgets), tables, say, identity)
 
 
 def name_home(home: Home) -> str:

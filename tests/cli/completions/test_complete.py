@@ -10,6 +10,7 @@ import pytest
 from router.cli import COMMANDS
 from router.cli.completions.complete import find_candidates
 from router.cli.completions.files import Files
+from router.cli.inspect.usage_tables import KEYS
 
 from ...patience import PATIENCE
 from .homes import CONFIG, SECRET, write_history, write_home
@@ -36,9 +37,9 @@ LISTS = [
     ("accounts add groq ", []),
     ("models --backend ", ["groq", "office"]),
     ("models --backend=", ["--backend=groq", "--backend=office"]),
-    ("usage --by ", ["model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache", "answers"]),
+    ("usage --by ", [*KEYS, "home"]),
     ("usage --since ", ["60m", "24h", "7d", "today"]),
-    ("usage --by day ", ["--since", *JSON]),
+    ("usage --by day ", ["--since", "--team", *JSON]),
     ("backend add x --protocols ", ["messages", "chat", "responses", "gemini"]),
     ("backend add x --protocols chat,", ["chat,messages", "chat,responses", "chat,gemini"]),
     ("why ", ["-", "req_0000000000000000000b"]),

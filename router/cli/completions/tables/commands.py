@@ -234,7 +234,8 @@ COMMANDS = {
     )),
     "usage": Command("show requests, tokens, cost, latency and errors of a period", (), (
         Option(("--since",), ("60m", "24h", "7d", "today"), "60m, 24h, 7d, today, or a date such as 2026-11-01"),
-        Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache", "answers"), "one table alone: model, account, client, tag, key, class, ..."),
+        Option(("--by",), ("model", "account", "client", "tag", "key", "class", "agent", "day", "error", "cache", "answers", "home"), "one table alone: model, account, client, tag, key, class, ..."),
+        Option(("--team",), None, "what all homes of the team used, by whole hours, and its ..."),
         Option(("--json",), None, "print it as JSON, with the fields of GET /analytics"),
     )),
     "log": Command("show the newest requests, a line each, and go on with those that follow", (), (

@@ -9,13 +9,16 @@ from router.store.team.state.client_keys import TeamKeys
 from router.store.team.state.logins import TeamLogins
 from router.store.team.state.owners import TeamResourceOwners
 from router.store.team.state.rates import SharedRates
+from router.store.team.state.settings import TeamSettings
 from router.store.team.state.tables import SharedTables
 from router.store.team.team import Team
 
 
-def share_state(team: Team, home: Home, store: Store, tables: SharedTables, say: Callable[[str], None]) -> Store:
+def share_state(
+    team: Team, home: Home, store: Store, tables: SharedTables, say: Callable[[str], None], identity: str
+) -> Store:
     """The store of a home with what its team shares in the place of its own. tables: those of this process. say: logs a
-    line for the user."""
+    line for the user. identity: names the home among those of the team."""
     accounts = TeamAccountStates(team.secret, tables, SharedRates(tables))
     owners = TeamResourceOwners(store.resource_owners, team.client, team.names, team.thread, accounts.names)
     return store._replace(
@@ -23,4 +26,5 @@ def share_state(team: Team, home: Home, store: Store, tables: SharedTables, say:
         account_states=accounts,
         shared_logins=TeamLogins(team.client, team.names, team.secret),
         shared_keys=TeamKeys(home, tables, team.thread, say),
+        shared_settings=TeamSettings(team.secret, tables, team.thread, identity),
     )

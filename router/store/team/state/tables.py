@@ -83,13 +83,14 @@ class TableForm(NamedTuple):
     rows: int
 
 
-#: The order is the same in all processes of a team.
-ACCOUNTS, SESSIONS, KEYS, DELETED, RATES = FORMS = (
+#: Later versions add some at the end.
+ACCOUNTS, SESSIONS, KEYS, DELETED, RATES, SETTINGS = FORMS = (
     TableForm("accounts", 4096),
     TableForm("sessions", 20_000),
     TableForm("keys", 10_000),
     TableForm("deleted", 10_000),
     TableForm("rates", 10_000),
+    TableForm("settings", 1000),
 )
 
 
