@@ -89,11 +89,6 @@ def combine_guards(guards: Sequence[GuardStatus]) -> GuardStatus:
     )
 
 
-def _rank_budget(budget: BudgetReport) -> tuple[float, float]:
-    # Each counts what the others have published. One of an earlier day is of a process that was idle since.
-    return budget.renews or 0.0, budget.spent + budget.reserved
-
-
 def _list_oldest(every: Iterable[Status], most: int) -> list[RunningRequest]:
     return heapq.nlargest(most, (one for status in every for one in status.running), key=lambda one: one.age_s)
 

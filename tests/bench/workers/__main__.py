@@ -42,8 +42,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--requests", type=int, default=2000, metavar="N")
     parser.add_argument("--connections", type=int, default=32, metavar="N", help="kept alive, each asks in turn")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="numbers of workers")
-    slower = "how many times slower the proxy's clocks run: so that it serves as many requests a second as in use"
-    parser.add_argument("--slower", type=float, default=25.0, metavar="N", help=slower)
+    parser.add_argument(
+        "--rate", type=float, default=400.0, metavar="N", help="requests a second, by the proxy's clocks"
+    )
+    slower = "how many times slower these run than others: so many that the machine keeps up with the rate"
+    parser.add_argument("--slower", type=float, default=40.0, metavar="N", help=slower)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what callgrind_annotate reads there")
     arguments = parser.parse_args(argv)
     programs.START_TIMEOUT = load.TIMEOUT = _START_SECONDS
@@ -85,11 +88,12 @@ def _count(program: programs.Program, out: Path, arguments: argparse.Namespace) 
         processes = list(_find_processes(program.process.pid))
         for pid in processes:
             _control(pid, "--instr=on")
-        load.plain(clients, data, requests)
+        pause = slower * arguments.connections / arguments.rate
+        _send(clients, data, requests // 4, pause)
         _settle(slower)
         busy = _Turn(processes, out)
         began = time.perf_counter()
-        load.plain(clients, data, requests)
+        _send(clients, data, requests, pause)
         taken = time.perf_counter() - began
         _settle(slower)
         spent, seconds = busy.end("busy")
@@ -98,6 +102,14 @@ def _count(program: programs.Program, out: Path, arguments: argparse.Namespace) 
         rest, calm = idle.end("idle")
     per_second = rest / calm
     return Cost((spent - per_second * seconds) / requests, per_second * slower, slower * requests / taken)
+
+
+def _send(clients: Sequence[load.Client], data: bytes, count: int, pause: float) -> None:
+    """Send `count` requests, one on each connection every `pause` seconds."""
+    began = time.perf_counter()
+    for turn in range(count // len(clients)):
+        time.sleep(max(0.0, began + turn * pause - time.perf_counter()))
+        load.plain(clients, data, len(clients))
 
 
 def _settle(slower: float) -> None:

@@ -131,6 +131,39 @@ def test_its_life(user):
     user("status", code=1)
 
 
+def list_children(pid):
+    """The processes that a process has started."""
+    # Those of each of its threads.
+    return {int(word) for file in Path(f"/proc/{pid}/task").glob("*/children") for word in file.read_text().split()}
+
+
+def test_workers(user):
+    """With several workers the service is one: a worker that is killed is replaced without a restart of the service, a
+    reload reaches all, a restart hands over to new ones, and a stop leaves none."""
+    user.configure("workers = 2\n")
+    user("service", "install", "--yes")
+    first = user.pid
+    before = list_children(first)
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    wait_for(lambda: len(list_children(first) - {min(before)}) == 2)
+    assert (user.pid, user.report()["restarts"]) == (first, 0)
+    assert user("status").stdout.startswith("fairlead")
+    ask("reload", UNIT)
+    assert look("ActiveState") == ("active",)
+    workers = list_children(first)
+    user("service", "restart")
+    second = user.pid
+    assert second != first
+    wait_for(lambda: len(list_children(second)) == 2)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    workers = list_children(second)
+    user("stop")
+    wait_for(lambda: look("ActiveState") == ("inactive",))
+    assert user.report(1)["last_exit"] == "exit code 0"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
 def test_a_broken_configuration_does_not_loop(user):
     """It ends with 78, once."""
     user("service", "install", "--yes")
