@@ -27,6 +27,10 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,20})(?:[ \t]{0,4000}+\r|;[^\n]{0,4000
 _DIGITS = re.compile(rb"[0-9]+")
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
+# The lengths of chunks by their digits, of those that are short: 11,000 at most.
+_KNOWN_DIGITS = 3
+_known_lengths: dict[bytes, int] = {}
+
 # How the body of an answer ends: after so many bytes, with its last chunk, with its trailers, with the connection.
 _SIZED, _CHUNKED, _TRAILERS, _UNTIL_CLOSE = range(4)
 
@@ -190,11 +194,13 @@ class ResponseReader:
 
     def _read_chunks(self, pieces: list[bytes]) -> None:
         """Take chunks apart into `pieces`, until one is not whole."""
-        data, left = self._data, self._left
-        at, size = 0, len(data)
+        data, at = self._data, 0
         self.more = False
-        for _ in range(_CHUNKS_AT_ONCE):
-            if not left:
+        if self._left:
+            at = self._read_part(data, 0, pieces)
+        if not self._left:
+            at = _take_known_chunks(data, at, pieces)
+            for _ in range(_CHUNKS_AT_ONCE):
                 line = _CHUNK_LINE.match(data, at)
                 if line is None:
                     _check_chunk_line(data, at)
@@ -204,28 +210,34 @@ class ResponseReader:
                 if not length:
                     self._framing = _TRAILERS
                     break
+                if len(line[1]) <= _KNOWN_DIGITS:
+                    _known_lengths[line[1]] = length
                 end = at + length
-                if data[end : end + 2] == b"\r\n":
-                    pieces.append(data[at:end])
-                    at = end + 2
-                    continue
-                left = length + 2
-            if left > 2 and at < size:
-                piece = data[at : at + left - 2]
+                if data[end : end + 2] != b"\r\n":
+                    self._left = length + 2
+                    at = self._read_part(data, at, pieces)
+                    break
+                pieces.append(data[at:end])
+                at = end + 2
+            else:
+                self.more = True
+        self._data = data[at:]
+
+    def _read_part(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """Take what has come of a chunk, and of the line end behind it; returns the offset behind that."""
+        if self._left > 2:
+            piece = data[at : at + self._left - 2]
+            if piece:
                 pieces.append(piece)
-                at += len(piece)
-                left -= len(piece)
-            if left <= 2:
-                behind = data[at : at + left]
-                if behind != b"\r\n"[2 - left :][: len(behind)]:
-                    raise UnreadableAnswer("malformed chunk footer")
-                at += len(behind)
-                left -= len(behind)
-            if left:
-                break
-        else:
-            self.more = True
-        self._data, self._left = data[at:], left
+            at += len(piece)
+            self._left -= len(piece)
+        if self._left <= 2:
+            behind = data[at : at + self._left]
+            if behind != b"\r\n"[2 - self._left :][: len(behind)]:
+                raise UnreadableAnswer("malformed chunk footer")
+            at += len(behind)
+            self._left -= len(behind)
+        return at
 
     def _read_trailers(self) -> None:
         """Read what stands behind the last chunk, of which nothing is passed on."""
@@ -242,6 +254,19 @@ class ResponseReader:
                 return
             _parse_fields(data[: found.start() + 1], {})
         self._data, self._searched, self.ended = data[end:], 0, True
+
+
+def _take_known_chunks(data: bytes, at: int, pieces: list[bytes]) -> int:
+    """Take the chunks from an offset on whose length was met before; returns the offset behind them. The events of a
+    stream are of few lengths and hold no CR LF, so that each second line is a chunk."""
+    lines = data[at:].split(b"\r\n", 2 * _CHUNKS_AT_ONCE)
+    # Behind the last one is no line end.
+    for line, piece in zip(lines[::2], lines[1:-1:2], strict=False):
+        if _known_lengths.get(line) != len(piece):
+            break
+        pieces.append(piece)
+        at += len(line) + len(piece) + 4
+    return at
 
 
 def _check_chunk_line(data: bytes, at: int) -> None:
