@@ -5,7 +5,7 @@ bytes in   -> net       h11 server on trio: strict heads, bounded bodies
            -> exchange  the life of one request: route, admission, send, failover, conclusion
            -> wire      which protocol, which model (peeked, not parsed)
            -> policy    which backend, which account (pure decisions, no I/O)
-           -> net       h11 client: idle pool, deadlines, TLS
+           -> net       HTTP/1.1 client on trio: idle pool, deadlines, TLS
 bytes out  <- exchange  relay: whole events, commit point, pings, final error
               wire      tap: usage and terminal events, read beside the relay
 

@@ -117,6 +117,17 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "net/client/pool.py": {
         "_KEEP_ALIVE": HEAD,
     },
+    "net/client/request_writer.py": {
+        "_REQUEST_LINE": HEAD,
+    },
+    "net/client/response_reader.py": {
+        "_BLANK_LINE": HEAD,
+        "_CHUNK_LINE": HEAD,
+        "_DIGITS": HEAD,
+        "_FIELD": HEAD,
+        "_FOLD": HEAD,
+        "_STATUS_LINE": HEAD,
+    },
     "net/server/chunk_lines.py": {
         "_SIZE": HEAD,
     },

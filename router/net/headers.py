@@ -30,7 +30,7 @@ def index_by_name(lines: Lines) -> dict[bytes, bytes]:
     return {name: value for _, name, value in reversed(lines)}
 
 
-# What h11 lets pass in values and reasons though HTTP does not allow it (RFC 9110, 5.5): all but the tab.
+# What readers of HTTP let pass in values and reasons though HTTP does not allow it (RFC 9110, 5.5): all but the tab.
 _CONTROLS = bytes((*range(9), *range(10, 32), 127))
 
 

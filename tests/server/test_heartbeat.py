@@ -3,7 +3,6 @@
 import contextlib
 import socket
 
-import h11
 import pytest
 import trio
 from trio.testing import MockClock
@@ -62,11 +61,10 @@ def kept(runtime):
     with ours, theirs:
         connection = UpstreamConnection(ORIGIN, SocketStream(ours), SocketStream(ours))
         runtime.connections.open += 1
-        connection.h11.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
-        connection.h11.send(h11.EndOfMessage())
-        connection.h11.receive_data(b"HTTP/1.1 204 No\r\n\r\n")
-        while connection.h11.next_event() is not h11.PAUSED and connection.h11.their_state is not h11.DONE:
-            pass
+        connection.reader.start(b"GET")
+        connection.reader.receive(b"HTTP/1.1 204 No\r\n\r\n")
+        connection.reader.read_head()
+        connection.reader.read_body()
         runtime.connections.release(connection)
         yield
 

@@ -3,20 +3,15 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-import h11
 import trio
 
 from router.errors import BadGateway
 from router.net.client.dial import SILENCE_SECONDS
 from router.net.client.pool import ConnectionPool, UpstreamConnection, is_stray
-from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT
-from router.net.headers import (
-    Headers,
-    Lines,
-    drop_controls,
-    get_lines,
-    index_by_name,
-)
+from router.net.client.request_writer import RequestWriter
+from router.net.client.response_reader import PrematureClose, UnreadableAnswer
+from router.net.client.tunnels import INTERIM_LIMIT
+from router.net.headers import Lines, drop_controls, index_by_name
 from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
 TLS_RECORD = 16_384
@@ -25,8 +20,6 @@ LARGE = 1 << 20
 # An idle connection's buffers take this much, whatever the peer does.
 SURELY_TAKEN = 32_768
 REFUSED = 300
-# Chunks that are taken apart at once.
-PIECES = 512
 
 # How a server's answer to a client that does not speak TLS may begin: an alert, or a handshake (RFC 8446, 5.1).
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
@@ -47,7 +40,6 @@ class UpstreamExchange:
 
     __slots__ = (
         "_asked",
-        "_broken",
         "_connection",
         "_connections",
         "_ended",
@@ -68,7 +60,6 @@ class UpstreamExchange:
         self._connections = connections
         self._connection: UpstreamConnection | None = connection
         self._unread = b""
-        self._broken: UpstreamDisconnected | None = None
         self._ended = False
         self._sent_any = self._spoke_tls = False
         self._whole = True
@@ -91,17 +82,13 @@ class UpstreamExchange:
         does.
         """
         connection = self._lent()
-        conn = connection.h11
-        self._is_head = method == b"HEAD"
-        head = conn.send_with_data_passthrough(h11.Request(method=method, target=target, headers=Headers(lines)))
-        # h11 gives a piece for each line; the system takes one faster than twenty.
-        parts: list[Bytes] = [b"".join(head or ())]
-        asked, size = len(parts[0]), 0
+        request = self._start(method, target, lines)
+        parts: list[Bytes] = [request.head]
+        asked, size = len(request.head), 0
         for piece in body:
-            if len(piece):
-                size += len(piece)
-                parts += conn.send_with_data_passthrough(h11.Data(data=piece)) or ()  # type: ignore[arg-type]
-        parts += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
+            size += len(piece)
+            parts += request.frame(piece)
+        parts += request.end()
         stream = connection.stream
         rest: Sequence[Bytes] = parts
         try:
@@ -134,13 +121,18 @@ class UpstreamExchange:
         Raises what `more` raises, and what `head` does.
         """
 
-        async def feed(request: h11.Request) -> None:
-            await self._send_event(request)
+        async def feed(request: RequestWriter) -> None:
+            await self._send_parts([request.head])
             while piece := await more():
-                await self._send_event(h11.Data(data=piece))  # type: ignore[arg-type]
-            await self._send_event(h11.EndOfMessage())
+                await self._send_parts(request.frame(piece))
+            await self._send_parts(request.end())
 
-        await self._while_answering(feed, h11.Request(method=method, target=target, headers=Headers(lines)))
+        await self._while_answering(feed, self._start(method, target, lines))
+
+    def _start(self, method: bytes, target: bytes, lines: Lines) -> RequestWriter:
+        self._is_head = method == b"HEAD"
+        self._lent().reader.start(method)
+        return RequestWriter(method, target, lines)
 
     async def _while_answering(self, feed: Callable[[Sent], Awaitable[None]], what: Sent) -> None:
         """Send, and read the response head meanwhile.
@@ -172,8 +164,7 @@ class UpstreamExchange:
         if problems:
             raise problems[0]
 
-    async def _send_event(self, event: h11.Event) -> None:
-        parts = self._lent().h11.send_with_data_passthrough(event) or ()
+    async def _send_parts(self, parts: Sequence[Bytes]) -> None:
         stream = self._lent().stream
         if isinstance(stream, SocketStream) and parts:
             await self._send_rest((stream.try_send(parts),))
@@ -199,64 +190,51 @@ class UpstreamExchange:
         Returns at once when it has come already. Raises UpstreamDisconnected when the connection ends before it,
         BadGateway for what is no HTTP.
         """
-        origin = self._lent().origin
-        interim = size = 0
+        connection = self._lent()
+        interim = 0
         while not self.status:
-            event = self._next_event() if self._sent_any else h11.NEED_DATA
-            if event is h11.NEED_DATA:
-                received = await self._receive()
-                if not received:
+            try:
+                head = connection.reader.read_head()
+            except UnreadableAnswer as error:
+                cause = "speaks_tls" if self._spoke_tls else ""
+                raise BadGateway(f"{connection.origin} did not answer in HTTP: {error}.", cause=cause) from None
+            if head is None:
+                if not await self._receive():
                     raise UpstreamDisconnected("closed the connection without an answer (premature close)")
-                size += received
-            elif isinstance(event, h11.Response):
-                # h11 bounds an incomplete head only: one more read may complete a longer one.
-                if size > HEAD_LIMIT and head_size(event) > HEAD_LIMIT:
-                    raise BadGateway(f"{origin} sent a response head of over {HEAD_LIMIT >> 10} KiB.")
-                self.status = event.status_code
-                self.reason, self.lines = drop_controls(event.reason, get_lines(event.headers))
+            elif head.status >= 200:
+                self.status = head.status
+                self.reason, self.lines = drop_controls(head.reason, head.lines)
                 self.fields = index_by_name(self.lines)
-                return
-            elif isinstance(event, h11.InformationalResponse):
-                interim += 1
-                if interim > INTERIM_LIMIT or event.status_code == 101:
-                    raise BadGateway(f"{origin} sent interim answers without end, or one that switches protocols.")
             else:
-                raise UpstreamDisconnected("closed the connection without an answer (premature close)")
+                interim += 1
+                if interim > INTERIM_LIMIT or head.status == 101:
+                    raise BadGateway(
+                        f"{connection.origin} sent interim answers without end, or one that switches protocols."
+                    )
 
     async def read(self) -> list[bytes]:
-        """All body pieces that one read brought; [] at the end of the body. Raises UpstreamDisconnected.
-
-        Pieces of one read come together: one send for many costs a third of one send for each.
-        """
+        """What one read brought of the body, in one piece; [] at its end. Raises UpstreamDisconnected."""
         if self._unread:
             unread, self._unread = self._unread, b""
             return [unread]
-        if self._broken is not None:
-            raise self._broken
-        pieces: list[bytes] = []
+        # Asked for at each read, so without a call.
+        reader = (self._connection or self._lent()).reader
         while not self._ended:
             try:
-                event = self._next_event()
-            except UpstreamDisconnected as broken:
-                if not pieces:
-                    raise
-                # What came whole before the fault is not lost with it.
-                self._broken = broken
-                return pieces
-            if isinstance(event, h11.Data):
-                pieces.append(event.data)
-                if len(pieces) >= PIECES:
-                    # Others run: a read of chunks of one byte has ten thousand of them, for 0.1 s.
-                    await trio.lowlevel.cancel_shielded_checkpoint()
-                    return pieces
-            elif event is h11.NEED_DATA:
-                if pieces:
-                    return pieces
-                if not await self._receive():
-                    self._lent().h11.receive_data(b"")
-            else:
-                self._ended = True
-        return pieces
+                data = reader.read_body()
+                self._ended = reader.ended
+                if data:
+                    if reader.more:
+                        # Others run: a read of chunks of one byte has ten thousand of them.
+                        await trio.lowlevel.cancel_shielded_checkpoint()
+                    return [data]
+                if not self._ended and not await self._receive():
+                    reader.close()
+            except UnreadableAnswer as error:
+                raise UpstreamDisconnected(f"sent an answer that is not valid HTTP ({error})") from None
+            except PrematureClose as error:
+                raise UpstreamDisconnected(_describe_close(str(error))) from None
+        return []
 
     def put_back(self, data: bytes) -> None:
         """Give back what was read: the next `read` returns it first."""
@@ -302,21 +280,6 @@ class UpstreamExchange:
             raise UpstreamDisconnected("was asked for more after the exchange was over")
         return self._connection
 
-    def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        # Asked for at each event, so without a call.
-        connection = self._connection or self._lent()
-        try:
-            return connection.h11.next_event()
-        except h11.RemoteProtocolError as error:
-            # h11 quotes the line, which may repeat a key; the quote is cut off.
-            said = str(error).partition(": bytearray(")[0]
-            if not self.status:
-                cause = "speaks_tls" if self._spoke_tls else ""
-                raise BadGateway(f"{connection.origin} did not answer in HTTP: {said}.", cause=cause) from None
-            if said.startswith("peer "):
-                raise UpstreamDisconnected(_describe_close(said)) from None
-            raise UpstreamDisconnected(f"sent an answer that is not valid HTTP ({said})") from None
-
     async def _receive(self) -> int:
         """Read what is there; how many bytes came, 0 at the end of the connection. Raises UpstreamDisconnected."""
         connection = self._connection or self._lent()
@@ -338,16 +301,10 @@ class UpstreamExchange:
                     raise UpstreamDisconnected("sent an answer before it had the request")
                 self._spoke_tls = data.startswith(TLS_RECORDS)
                 self._sent_any = True
-            connection.h11.receive_data(data)
+            connection.reader.receive(data)
         return len(data)
 
 
-def head_size(event: h11.Response | h11.InformationalResponse) -> int:
-    """About how many bytes a head took."""
-    return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in get_lines(event.headers))
-
-
 def _describe_close(how: str) -> str:
-    """What an upstream did that closed the connection early. how: as h11 says it, or `connection reset`."""
-    detail = how.removeprefix("peer closed connection without sending complete message body").strip(" ()")
-    return f"closed the connection before the answer was complete ({detail})"
+    """What an upstream did that closed the connection early. how: what came of it, or `connection reset`."""
+    return f"closed the connection before the answer was complete ({how})"

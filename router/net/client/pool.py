@@ -19,13 +19,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple, cast
 
-import h11
 import trio
 
 from router.errors import CommandError, Unavailable, Unreachable
 from router.net.client.dial import connect
+from router.net.client.response_reader import ResponseReader
 from router.net.client.tls import describe_tls_failure, find_tls_cause, make_client_context
-from router.net.client.tunnels import HEAD_LIMIT, open_tunnel
+from router.net.client.tunnels import open_tunnel
 from router.net.stream import Bytes, SocketStream
 from router.settings import ProxyAddress
 
@@ -112,15 +112,15 @@ def _has_unread(layer: trio.abc.Stream) -> bool:
 
 
 class UpstreamConnection:
-    """One connection to an origin, with its h11 state."""
+    """One connection to an origin, with the reader of its answers."""
 
-    __slots__ = ("expires", "h11", "origin", "rested", "reused", "since", "socket", "stream")
+    __slots__ = ("expires", "origin", "reader", "rested", "reused", "since", "socket", "stream")
 
     def __init__(self, origin: Origin, sock: SocketStream, stream: Stream):
         self.origin = origin
         self.socket = sock
         self.stream = stream
-        self.h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        self.reader = ResponseReader()
         #: True once it has served an exchange before.
         self.reused = False
         #: When an idle one is to be closed, since when it is idle, and when it has rested, on trio's clock.
@@ -225,10 +225,10 @@ class ConnectionPool:
 
         keep_alive: the value of the response's Keep-Alive field. rest: it is not used again at once.
         """
-        conn, origin = connection.h11, connection.origin
+        reader, origin = connection.reader, connection.origin
         now = trio.current_time()
-        if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
-            if is_stray(conn.trailing_data[0]):
+        if not reader.is_reusable:
+            if is_stray(reader.unread):
                 self.distrust(origin, now)
             self.drop(connection)
             return
@@ -251,7 +251,6 @@ class ConnectionPool:
             return
         if self.idle >= IDLE_IN_ALL:
             self._evict(min((one for one in self._idle.values() if len(one)), key=_Idle.oldest_expiry).pop_oldest())
-        conn.start_next_cycle()
         connection.expires, connection.since = now + seconds, now
         if rest:
             connection.rested = now + REST_SECONDS

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from router.errors import BadGateway
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
-from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
+from router.net.client.pool import ConnectionPool, Origin, UpstreamConnection
+from router.net.client.tunnels import HEAD_LIMIT
 from router.net.headers import to_lines
 from router.net.stream import SocketStream
 
