@@ -172,7 +172,7 @@ def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
     if not turn.blocks:
         messages.append({"role": "user", "content": ""})
     if parts:
-        lone = parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else None
+        lone = parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 and "text" in parts[0] else None
         messages.append({"role": "user", "content": parts if lone is None else lone})
     return messages
 

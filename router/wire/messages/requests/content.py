@@ -251,7 +251,7 @@ def _encode_call(block: ToolCall, ctx: Context, path: str) -> Json:
 def _encode_result(block: ToolResult, ctx: Context, path: str) -> Json:
     entry: Json = {"type": "tool_result", "tool_use_id": to_messages_id(block.call_id)}
     parts = [part for one in block.content if (part := encode_block(one, ctx, path)) is not None]
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
+    if len(parts) == 1 and len(parts[0]) == 2 and "text" in parts[0]:
         entry["content"] = parts[0]["text"]
     elif parts:
         entry["content"] = parts
