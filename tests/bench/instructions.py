@@ -127,12 +127,13 @@ def _run(program: Program, out: Path, work: Callable[[], None], flush: Callable[
     """The instructions of the work, and of what `flush` has the program do afterwards."""
     _wait_idle(program)
     before = set(glob.glob(f"{out}*"))
+    # Not switched off again: that would set back the counter, and not what the next figures are counted from.
     _control(program, "-i", "on")
+    _control(program, "-z")
     work()
     flush()
     _wait_idle(program)
     _control(program, "-d")
-    _control(program, "-i", "off")
     end = time.monotonic() + programs.START_TIMEOUT
     while time.monotonic() < end:
         written = [Path(name).read_text() for name in set(glob.glob(f"{out}*")) - before]

@@ -45,8 +45,9 @@ _summed_values = compile_lists(column.path for column in _SUMMED)
 _ROLES_AT = [[column.name for column, _ in _SHARED].index(name) for name in ROLE_COLUMNS]
 # Rows in one statement, if it may have so many values. Neither row by row nor all at once: SQLite releases the
 # interpreter's lock at each statement, and taking it back from a busy event loop costs both threads (55 µs a request);
-# a whole batch would delay requests. There are few statements for the rows left over: each is cached, 1.5 KB a row.
-_TOGETHER, _LEFT_OVER = 100, 25
+# a whole batch would delay requests. Of few sizes, since each statement is compiled, which takes as long as inserting
+# its rows ten times, and is cached, 1.5 KB a row.
+_TOGETHER = (100, 25, 5, 1)
 # https://sqlite.org/c3ref/c_limit_attached.html; named by the module, which is loaded late.
 _VALUES = 9
 _ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * 10)})"  # noqa: S608 - no values in it
@@ -110,12 +111,12 @@ class Batch:
 
     def insert(self, entries: "Sequence[HistoryEntry]") -> None:
         """Write the rows, in this order."""
-        whole = min(_TOGETHER, self._db.getlimit(_VALUES) // len(STORED))
+        most = self._db.getlimit(_VALUES) // len(STORED)
         at = 0
         while at < len(entries):
             if at:
                 self._pause()
-            size = whole if len(entries) - at >= whole else _LEFT_OVER
+            size = next(size for size in _TOGETHER if size <= min(most, len(entries) - at))
             piece = entries[at : at + size]
             at += size
             rare = any(_rare_fields(entry) != _NOTHING_RARE for entry in piece)
@@ -249,7 +250,7 @@ def _price_longer(entry: "HistoryEntry", tokens: int, price: "Callable[[HistoryE
     return None if usual is None or longer is None or longer <= usual else min(longer - usual, MOST)
 
 
-@lru_cache(maxsize=4 * (_LEFT_OVER + 2))
+@lru_cache(maxsize=4 * len(_TOGETHER))
 def _build_insertion(rows: int, *, rare: bool, one: bool) -> str:
     """Build the statement for so many rows. one: their shared values are the first values, and are given once."""
     columns = [*_SHARED, *_OWN, *_COMPUTED, *(_RARE if rare else ())]
