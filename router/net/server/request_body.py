@@ -40,15 +40,15 @@ class RequestBody:
             event = self._parser.next_event()
         except h11.RemoteProtocolError as error:
             raise request_head.make_malformed_error(error) from None
-        if type(event) is h11.Data:
+        if type(event) is h11.EndOfMessage:
+            return b""
+        if event is h11.NEED_DATA:
+            return None
+        if isinstance(event, h11.Data):
             self._received += len(event.data)
             if self._received > limit:
                 raise request_head.make_too_large_error(limit)
             return event.data
-        if event is h11.NEED_DATA:
-            return None
-        if type(event) is h11.EndOfMessage:
-            return b""
         raise BadRequest("The request body could not be read.")
 
     def _take_sized(self) -> bytes:
