@@ -28,8 +28,8 @@ from router.policy.routing.table import DEMO, SEARCH
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
+from router.store.peers import SharedServer
 from router.store.shared.budgets import count_tokens
-from router.store.teams import SharedServer
 from router.wire.calls import is_free
 
 # How often the first in line looks whether requests of other processes have ended.

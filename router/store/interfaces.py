@@ -26,7 +26,7 @@ from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
 from router.store.keys.logins import Tokens
 from router.store.keys.shared_keys import NoSharedKeys, SharedKey
-from router.store.teams import NoSharedSettings, SharedServer, SharedSettings
+from router.store.peers import NoSharedSettings, SharedServer, SharedSettings
 
 Json = dict[str, object]
 #: Computes what a request cost. For threads, as it may load the price data.

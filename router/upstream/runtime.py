@@ -37,7 +37,7 @@ from router.store.interfaces import (
     StoreWriter,
 )
 from router.store.keys.shared_keys import NoSharedKeys
-from router.store.teams import NoSharedSettings, SharedSettings
+from router.store.peers import NoSharedSettings, SharedSettings
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.capture import CaptureRecorder
 from router.telemetry.counted_responses import CountedResponses

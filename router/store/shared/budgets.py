@@ -34,7 +34,7 @@ from router.store.history.entry import HistoryEntry
 from router.store.history.rollups import HOUR_MS
 from router.store.home import processes
 from router.store.interfaces import Price, SharedState, SyncMessage
-from router.store.teams import SharedServer
+from router.store.peers import SharedServer
 
 if TYPE_CHECKING:
     import sqlite3

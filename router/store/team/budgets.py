@@ -18,12 +18,12 @@ from router.settings import Settings
 from router.settings.declaring.shared import ALLOW
 from router.store.database.writer import Ledger
 from router.store.interfaces import Price, SharedState, SyncMessage
+from router.store.peers import SharedServer
 from router.store.shared.budgets import count_tokens, counts_tokens, rates_of, select_history_sum
 from router.store.team.client import TeamClient, Unreachable
 from router.store.team.kept_halts import KeptHalts
 from router.store.team.round import Reply, Round, Rounds
 from router.store.team.thread import TeamThread
-from router.store.teams import SharedServer
 
 AGAIN_SECONDS = 0.4
 #: Of each process, so that the server can serve many of them also while requests wait for room.

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from router.settings.kinds import clean
+from router.store.peers import TeamNews
 from router.store.team.secrets import TeamSecret
 from router.store.team.state.sealing import Sealer, Unreadable
 from router.store.team.state.tables import SETTINGS, SharedTables
 from router.store.team.thread import TeamThread
-from router.store.teams import TeamNews
 
 AGAIN_SECONDS, KEPT_SECONDS = 300.0, 900.0
 _RECEIVED = 1000
