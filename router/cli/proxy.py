@@ -42,6 +42,8 @@ def run(argv: list[str]) -> int:
     from router.host.service.managed import read_variables, take_service
     from router.host.starter import take_starter
 
+    # What is made before listening lives as long as the process; serve.run enables the collector again.
+    gc.disable()
     if _WORKER in os.environ:
         return _work(argv)
     starter, service = take_starter(os.environ), take_service(os.environ)
@@ -86,8 +88,6 @@ def _run(argv: list[str], starter: "Starter | None", service: "Service") -> int:
 
 def _serve(home: Home, loaded: Loaded, flags: dict[str, str], situation: "tuple[Starter | None, Service, Role]") -> int:
     settings, (starter, service, role) = loaded.settings, situation
-    # Objects loaded before listening live as long as the process; serve.run enables the collector again.
-    gc.disable()
     from router.cli.background import announce_service, announce_start, make_origin, stop_with_starter
     from router.server import serve
     from router.server.listeners import PortTaken
@@ -132,7 +132,6 @@ def _work(argv: list[str]) -> int:
     flags = _read_flags(_build_parser().read(argv))
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
-    gc.disable()
     return serve.run(
         loaded.settings,
         home,
