@@ -151,7 +151,7 @@ def _import_all():
         # Some modules are for another system.
         with contextlib.suppress(ImportError):
             importlib.import_module(found.name)
-    for name in ("certifi", "genai_prices.data", "httpx", "sqlite3", "tomlkit", "zoneinfo"):
+    for name in ("certifi", "httpx", "sqlite3", "tomlkit", "zoneinfo"):
         importlib.import_module(name)
     # As in the tests' own processes: nothing has to outlive a power failure.
     os.fsync = lambda _: None

@@ -245,11 +245,10 @@ OF_THE_OPERATOR: dict[str, dict[str, Input]] = {
 
 def list_made():
     """Expressions that are made of what is known only when the code runs: the file, and each of them or examples."""
-    from genai_prices.data import providers
-
     from router.backends import cache_rules, output_limits, variables
     from router.backends.profile import Profile
     from router.backends.providers import PROVIDERS
+    from router.policy.budget.price_list import read_head, read_models
     from router.policy.grants.grant import compile_globs
     from router.policy.routing import family_shortcuts
     from router.policy.routing.rules import compile_glob
@@ -278,7 +277,10 @@ def list_made():
     yield "redaction.py", Redactor(("a-secret-of-a-usual-length",))._run
     yield from (("wire/paths/tables.py", one) for one in (tables._free, tables._retold))
     yield from (("cli/config/import_litellm.py", one) for one in families)
-    yield from (("policy/budget/prices.py", re.compile(one.api_pattern)) for one in providers)
+    for seller in read_head().providers:
+        yield "policy/budget/prices.py", re.compile(seller.pattern)
+        for model in read_models(seller.id):
+            yield from (("policy/budget/price_list.py", re.compile(one)) for one in _list_expressions(model.match))
     for entry in family_shortcuts._NAMES.values():
         yield from (("policy/routing/family_shortcuts.py", one) for _, one in entry)
     for glob in ("*", "claude-*", "*a*a*a*a*b", "a*" * 30 + "b", "?*" * 20, "[a]*[!a]*x", "*" * 100 + "a"):
@@ -289,3 +291,13 @@ def list_made():
     profiles = [entry.profile for entry in PROVIDERS if isinstance(entry.profile, Profile)]
     for text in {getattr(one, name) for one in profiles for name in names} - {""}:
         yield "wire/neutral/provider_profiles.py", re.compile(text, re.IGNORECASE)
+
+
+def _list_expressions(clause):
+    """Those of a clause of the shipped prices, and of the clauses in it."""
+    sign, word = clause
+    if sign == "~":
+        yield word
+    elif sign in "|&":
+        for one in word:
+            yield from _list_expressions(one)

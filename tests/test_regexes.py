@@ -149,6 +149,10 @@ BOUNDS: dict[str, dict[str, Input]] = {
     "policy/budget/guard.py": {
         "_ID": HEAD,
     },
+    "policy/budget/price_list.py": {
+        "_COMPACT_DATE": NAME,
+        "word": NAME,
+    },
     "policy/budget/prices.py": {
         "'(?:anthropic/)?(claude-.+)'": NAME,
         "'(?:openai/)?((?:gpt-(?!oss)|chatgpt-|codex-|o\\\\d|text-embedding-).*)'": NAME,

@@ -42,10 +42,7 @@ MODULES = (
     "router.admin.metrics_api",
     "router.exchange.answer_cache.request",
     "router.policy.facts.shipped_table",
-    "genai_prices.data",
-    "genai_prices.units",
-    "genai_prices.validation",
-    "genai_prices.decompose",
+    "router.policy.budget.price_data",
 )
 
 

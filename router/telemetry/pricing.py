@@ -37,5 +37,5 @@ class Pricing:
             with self._lock:
                 return self._prices.cost(entry.root, model, count_tokens(entry), entry.started, own, entry.extras)
         except Exception:
-            # The row must be written even when the price data have a defect or are not installed.
+            # The row must be written even when the price data have a defect.
             return None, ""

@@ -6,6 +6,7 @@ import pytest
 
 from router.errors import CommandError
 from router.ir import Extras
+from router.policy.budget.price_list import read_models
 from router.policy.routing.table import SEARCH
 from router.settings import Frozen, Settings
 from router.settings.tables import Price
@@ -23,7 +24,8 @@ def test_a_price_that_cannot_be_had(monkeypatch):
     price = Pricing(Settings).price
     one = entry(model="m", backend="b", root="https://api.openai.com/v1", tokens_in=1)
     assert price(one) == (None, "")
-    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    monkeypatch.setitem(sys.modules, "router.policy.budget.price_data", None)
+    read_models.cache_clear()
     assert price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
 
 

@@ -1,4 +1,4 @@
-"""What a request cost by its tokens: by the user's prices first, then by the dated ones of genai-prices, else unknown.
+"""What a request cost by its tokens: by the user's prices first, then by the dated ones that are shipped, else unknown.
 
 The URL of the backend that served a model says whose price list holds. A backend with a URL that no list is known for,
 such as a gateway, is priced by the name of the model, as the vendor of the model sells it: a budget that counted none
@@ -6,8 +6,8 @@ of its traffic would protect from nothing, and the source says that the price is
 models that only their vendor can run. A model with open weights costs what its host asks, so by its name it has no
 price; nor has any model of a server such as Ollama, whose tokens nobody bills (backends.known.price_root).
 
-The library's own sum takes 30 to 100 us, a tenth of what a request costs, so the rates of a model are asked for once an
-hour and multiplied here; tests hold both ways against each other.
+A sum over all that may have a price takes 30 us and more, a tenth of what a request costs, so the rates of a model are
+asked for once an hour and multiplied here; tests hold both ways against each other.
 """
 
 import re
@@ -15,19 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from router.ir import Extras
 from router.policy.budget.budgets import TokenCounts
-from router.policy.budget.extra_prices import WITHOUT, add_tools, price_with_extras, sum_by_library
+from router.policy.budget.extra_prices import WITHOUT, add_tools, price_with_extras, sum_by_list
+from router.policy.budget.price_list import Model, Provider, Rate, Tiered, choose_rate, read_head
+from router.policy.budget.price_list import Price as ListedPrice
 from router.settings.tables import Price
-
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, Provider
 
 __all__ = ["WITHOUT", "Prices"]
 
-SOURCE = "genai-prices"
 CONFIGURED = "config.toml"
 #: The source of a cost that the provider itself named.
 REPORTED = "reported by the provider"
@@ -35,9 +33,9 @@ REPORTED = "reported by the provider"
 BY_NAME = ", by model name"
 #: Rates that are remembered; model names come from callers, so there may be any number.
 KNOWN_LIMIT = 1000
-# Only such backends have a price list of their own: for others the library need not be loaded.
+# Only such backends have a price list of their own: for others the shipped one need not be read.
 _LISTED = "https://"
-# The models that are priced by their name, and the library's name of their vendor. A gateway may put the vendor before
+# The models that are priced by their name, and the list's name of their vendor. A gateway may put the vendor before
 # the name.
 _VENDORS = (
     (re.compile(r"(?:anthropic/)?(claude-.+)"), "anthropic"),
@@ -85,15 +83,13 @@ class _Tiers:
 
 @dataclass(frozen=True, slots=True)
 class _Unlisted:
-    """A model that has no price for some counts, or one for the request: the library adds up."""
+    """A model that has no price for some counts, or one for the request: each count is looked at."""
 
-    provider: "Provider"
-    model: "ModelInfo"
-    at: datetime
+    price: ListedPrice
 
     def cost(self, tokens: TokenCounts) -> int | None:
-        """Billionths of a US dollar; None when the library has no price for one of the counts."""
-        return sum_by_library(self.provider, self.model, tokens, self.at)
+        """Billionths of a US dollar; None when the list has no price for one of the counts."""
+        return sum_by_list(self.price, tokens)
 
 
 class _Found(NamedTuple):
@@ -102,8 +98,8 @@ class _Found(NamedTuple):
     price: _Rates | _Tiers | _Unlisted
     #: The price was found by the model's name alone.
     by_name: bool
-    provider: "Provider"
-    model: "ModelInfo"
+    provider: Provider
+    model: Model
 
 
 class Prices:
@@ -149,24 +145,19 @@ class Prices:
         return (None, "") if cost is None else (cost, source)
 
     def _look_up(self, root: str, model: str, at: datetime) -> _Found | None:
-        from genai_prices import __version__
-        from genai_prices.data_snapshot import get_snapshot
-
-        whole = get_snapshot()
+        head = read_head()
         if not self._source:
-            self._source = f"{SOURCE} {__version__}, {_find_date(whole.providers, at.date())}"
-        # Not by the library's snapshot, which remembers every name it was ever asked for.
-        seller = _find_seller(whole.providers, root)
-        provider, name = (seller, model) if seller is not None else _find_vendor(whole.providers, model)
-        found = provider.find_model(name, all_providers=whole.providers) if provider is not None else None
+            self._source = f"{head.source}, {find_data_date(at.date()) or date.min}"
+        seller = _find_seller(head.providers, root)
+        provider, name = (seller, model) if seller is not None else _find_vendor(head.providers, model)
+        found = provider.find_model(name) if provider is not None else None
         if provider is None or found is None:
             return None
-        price = found.get_prices(at)
-        if price.input_mtok is None and price.output_mtok is None:
+        price = found.find_price(at)
+        if "input_mtok" not in price and "output_mtok" not in price:
             return None  # sold by the image or the minute
         rates = _read_rates(price)
-        rates = rates if rates is not None else _Unlisted(provider, found, at)
-        return _Found(rates, seller is None, provider, found)
+        return _Found(rates if rates is not None else _Unlisted(price), seller is None, provider, found)
 
 
 def can_be_priced(root: str, model: str) -> bool:
@@ -174,24 +165,24 @@ def can_be_priced(root: str, model: str) -> bool:
     return root.startswith(_LISTED) or (root != "" and _match_vendor(model) is not None)
 
 
-def _find_seller(providers: "Sequence[Provider]", root: str) -> "Provider | None":
+def _find_seller(providers: Sequence[Provider], root: str) -> Provider | None:
     """The provider whose URL this is."""
     for provider in providers:
-        match = re.match(provider.api_pattern, root)
+        match = re.match(provider.pattern, root)
         # Else the pattern fits the beginning of another host's name.
         if match is not None and not re.match(r"[\w.-]", root[match.end() :]):
             return provider
     return None
 
 
-def _find_vendor(providers: "Iterable[Provider]", model: str) -> "tuple[Provider | None, str]":
+def _find_vendor(providers: Iterable[Provider], model: str) -> tuple[Provider | None, str]:
     """The vendor that alone sells a model of this name, None for none, and the vendor's name of the model."""
     vendor, name = _match_vendor(model) or ("", model)
     return next((provider for provider in providers if provider.id == vendor), None), name
 
 
 def _match_vendor(model: str) -> tuple[str, str] | None:
-    """The library's name of the vendor, and the vendor's of the model."""
+    """The list's name of the vendor, and the vendor's of the model."""
     for pattern, vendor in _VENDORS:
         match = pattern.fullmatch(model.lower())
         if match is not None:
@@ -200,24 +191,9 @@ def _match_vendor(model: str) -> tuple[str, str] | None:
 
 
 def find_data_date(today: date) -> date | None:
-    """How new the dated prices are, None where there are none. Loads them."""
-    try:
-        from genai_prices.data_snapshot import get_snapshot
-    except ImportError:
-        return None
-    found = date.fromisoformat(_find_date(get_snapshot().providers, today))
-    return found if found > date.min else None
-
-
-def _find_date(providers: "Iterable[Provider]", today: date) -> str:
-    """How new the data are: the latest day a price in them changed. They have no date of their own."""
-    newest = date.min
-    for provider in providers:
-        for model in provider.models:
-            for entry in model.prices if isinstance(model.prices, list) else ():
-                begun: date = getattr(entry.constraint, "start_date", date.min)
-                newest = max(newest, begun if begun <= today else date.min)
-    return newest.isoformat()
+    """How new the shipped prices are, which have no date of their own: the latest day on which one changed; None before
+    the first of them."""
+    return max((day for day in read_head().days if day <= today), default=None)
 
 
 def _price_by_user(price: Price, tokens: TokenCounts) -> int | None:
@@ -245,31 +221,24 @@ def _price_by_user(price: Price, tokens: TokenCounts) -> int | None:
     return round(cost)
 
 
-def _read_rates(price: Any) -> _Rates | _Tiers | None:
-    """The rates of a library's price; None when one is missing."""
-    from genai_prices.types import TieredPrices
-
-    if price.requests_kcount is not None:
+def _read_rates(price: ListedPrice) -> _Rates | _Tiers | None:
+    """The rates of a listed price; None when one is missing."""
+    if "requests_kcount" in price:
         return None
-    read, written = price.input_mtok, price.output_mtok
-    cache_read, cache_write = (
-        read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)
+    read, written = price.get("input_mtok"), price.get("output_mtok")
+    if read is None or written is None:
+        return None
+    cache_write = price.get("cache_write_mtok", read)
+    hour = price.get("cache_write_1h_mtok", cache_write)
+    all_of = (read, written, price.get("cache_read_mtok", read), cache_write, hour)
+    steps = {tier.start for rate in all_of if isinstance(rate, Tiered) for tier in rate.tiers}
+    found = tuple(
+        _Rates(beyond, *(_rate_beyond(rate, beyond) * 1000 for rate in all_of))
+        for beyond in (*sorted(steps, reverse=True), -1)
     )
-    hour = cache_write if price.cache_write_1h_mtok is None else price.cache_write_1h_mtok
-    all_of = [read, written, cache_read, cache_write, hour]
-    steps = {step.start for rate in all_of if isinstance(rate, TieredPrices) for step in rate.tiers}
-    found: list[_Rates] = []
-    for beyond in (*sorted(steps, reverse=True), -1):
-        rates = [_rate_beyond(rate, beyond) for rate in all_of]
-        if not all(isinstance(rate, Decimal) for rate in rates):
-            return None
-        found.append(_Rates(beyond, *(rate * 1000 for rate in rates)))
-    return found[0] if len(found) == 1 else _Tiers(tuple(found))
+    return found[0] if len(found) == 1 else _Tiers(found)
 
 
-def _rate_beyond(rate: Any, size: int) -> Any:
-    """The rate of a request with more input than this; the library's tiers hold for all tokens of it."""
-    for step in reversed(getattr(rate, "tiers", ())):
-        if size >= step.start:
-            return step.price
-    return getattr(rate, "base", rate)
+def _rate_beyond(rate: Rate, size: int) -> Decimal:
+    """The rate of a request with more input than this."""
+    return choose_rate(rate, size + 1)
