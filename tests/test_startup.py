@@ -138,6 +138,15 @@ def test_a_proxy_listens_without_the_cache_of_answers():
     assert done.stdout.split() == []
 
 
+def test_a_proxy_listens_without_what_translates():
+    """Before it listens it needs no codec of any protocol."""
+    program = "import sys, router.server.serve, router.upstream.configuration; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=PATIENCE)
+    modules = done.stdout.decode().split()
+    assert "router.wire.protocols" in modules
+    assert not [name for name in modules if name.endswith(("decode_stream", "encode_stream", "encode_request"))]
+
+
 # Serves until it has loaded everything, asks for the page, and prints what was loaded before and after.
 PAGE_PROGRAM = """
 import json, os, sys, urllib.request

@@ -11,6 +11,7 @@ from importlib import import_module
 import trio
 
 from router.errors import CommandError
+from router.wire.protocols import BY_NAME
 
 SWITCH_SECONDS = 0.0005
 
@@ -52,6 +53,8 @@ async def preload(report: Callable[[str], None], loaded: trio.Event, load_roots:
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
+        for entry in BY_NAME.values():
+            await _load(report, f"the translation of {entry.name}", lambda entry=entry: entry.codec.encoder)
         for name in MODULES:
             await _load(report, name, lambda name=name: import_module(name))
         # Also where no backend uses TLS: one that does may be added by a reload.

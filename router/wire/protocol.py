@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 from urllib.parse import quote
 
 import msgspec
@@ -86,6 +86,25 @@ class Codec(NamedTuple):
     #: The error in a body; the status is that of the answer, 0 inside a stream.
     decode_error: Callable[[Json, int], Fault | None]
     encode_error: Callable[[Fault], tuple[int, bytes]]
+
+
+class LateCodec:
+    """A codec whose modules are loaded when the first of its functions is asked for: most proxies translate nothing,
+    and none does before it listens."""
+
+    @classmethod
+    def of(cls, load: Callable[[], Codec]) -> Codec:
+        """What is used as the codec that `load` gives."""
+        return cast("Codec", cls(load))
+
+    def __init__(self, load: Callable[[], Codec]):
+        self._load = load
+
+    def __getattr__(self, name: str) -> object:
+        codec = self._load()
+        for field in codec._fields:
+            setattr(self, field, getattr(codec, field))
+        return getattr(codec, name)
 
 
 class PathParts(NamedTuple):

@@ -14,11 +14,6 @@ from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
 from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire import openai, stored_responses
-from router.wire.chat import decode_request as chat_decode_request
-from router.wire.chat import decode_stream as chat_decode_stream
-from router.wire.chat import encode_request as chat_encode_request
-from router.wire.chat import encode_stream as chat_encode_stream
-from router.wire.chat import response as chat_response
 from router.wire.chat import tools as chat_tools
 from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
@@ -29,14 +24,9 @@ from router.wire.headers import rate_limits
 from router.wire.kept_answers import messages as messages_kept
 from router.wire.kept_answers import openai as openai_kept
 from router.wire.messages import attribution, cache_mark, foreign_thinking
-from router.wire.messages import decode_stream as messages_decode_stream
-from router.wire.messages import encode_stream as messages_encode_stream
 from router.wire.messages import errors as messages_errors
-from router.wire.messages import response as messages_response
 from router.wire.messages import traits as messages_traits
 from router.wire.messages.dialect import Messages
-from router.wire.messages.requests import decode_request as messages_decode_request
-from router.wire.messages.requests import encode_request as messages_encode_request
 from router.wire.messages.requests import hosted_tools as messages_hosted_tools
 from router.wire.messages.requests import thinking
 from router.wire.model_lists import anthropic as anthropic_models
@@ -48,6 +38,7 @@ from router.wire.protocol import (
     Compaction,
     Effort,
     Images,
+    LateCodec,
     ModelList,
     Stored,
     TokenCounting,
@@ -57,15 +48,10 @@ from router.wire.raw import sse
 from router.wire.raw.json import json_values
 from router.wire.raw.json.json_values import Json
 from router.wire.responses import decode_request as responses_decode_request
-from router.wire.responses import decode_stream as responses_decode_stream
-from router.wire.responses import encode_request as responses_encode_request
-from router.wire.responses import errors as responses_errors
-from router.wire.responses import response as responses_response
 from router.wire.responses import traits as responses_traits
 from router.wire.responses.dialect import Responses
 from router.wire.responses.input import compaction
 from router.wire.responses.input import hosted_tools as responses_hosted_tools
-from router.wire.responses.output import compaction_encoder
 
 # An output limit for decoding requests to count tokens: they have none, but requests for text need one.
 _ANY_LIMIT = 32_000
@@ -100,22 +86,61 @@ PLAIN = Plain()
 
 _OPENAI_MODELS = ModelList(openai_models.entry, codex_models.page)
 
+
+def _load_messages() -> Codec:
+    from router.wire.messages import decode_stream, encode_stream, errors, response
+    from router.wire.messages.requests import decode_request, encode_request
+
+    return Codec(
+        decode_request.decode_request,
+        encode_request.encode_request,
+        response.decode_answer,
+        response.encode_answer,
+        decode_stream.MessagesDecoder,
+        encode_stream.MessagesEncoder,
+        errors.decode_error,
+        errors.encode_error,
+    )
+
+
+def _load_chat() -> Codec:
+    from router.wire.chat import decode_request, decode_stream, encode_request, encode_stream, response
+
+    return Codec(
+        decode_request.decode_request,
+        encode_request.encode_request,
+        response.decode_answer,
+        response.encode_answer,
+        decode_stream.ChatDecoder,
+        encode_stream.ChatEncoder,
+        openai.decode_error,
+        openai.encode_error,
+    )
+
+
+def _load_responses() -> Codec:
+    from router.wire.responses import decode_request, decode_stream, encode_request, errors, response
+    from router.wire.responses.output import compaction_encoder
+
+    return Codec(
+        decode_request.decode_request,
+        encode_request.encode_request,
+        response.decode_answer,
+        response.encode_answer,
+        decode_stream.ResponsesDecoder,
+        compaction_encoder.make_encoder,
+        errors.decode_error,
+        errors.encode_error,
+    )
+
+
 # Types of image blocks are searched for as JSON strings, whose letters may be written as \u0061 to \u007a. Inside a
 # text the quotes would be escaped.
 MESSAGES = WireProtocol(
     name="messages",
     api=ANTHROPIC,
     dialect=Messages(),
-    codec=Codec(
-        messages_decode_request.decode_request,
-        messages_encode_request.encode_request,
-        messages_response.decode_answer,
-        messages_response.encode_answer,
-        messages_decode_stream.MessagesDecoder,
-        messages_encode_stream.MessagesEncoder,
-        messages_errors.decode_error,
-        messages_errors.encode_error,
-    ),
+    codec=LateCodec.of(_load_messages),
     path="/v1/messages",
     prefix="/v1/messages/",
     count=TokenCounting(
@@ -154,16 +179,7 @@ CHAT = WireProtocol(
     name="chat",
     api=OPENAI,
     dialect=Chat(),
-    codec=Codec(
-        chat_decode_request.decode_request,
-        chat_encode_request.encode_request,
-        chat_response.decode_answer,
-        chat_response.encode_answer,
-        chat_decode_stream.ChatDecoder,
-        chat_encode_stream.ChatEncoder,
-        openai.decode_error,
-        openai.encode_error,
-    ),
+    codec=LateCodec.of(_load_chat),
     path="/v1/chat/completions",
     prefix="/v1/chat/",
     prefix_dialect=PLAIN,
@@ -191,16 +207,7 @@ RESPONSES = WireProtocol(
     name="responses",
     api=OPENAI,
     dialect=_RESPONSES,
-    codec=Codec(
-        responses_decode_request.decode_request,
-        responses_encode_request.encode_request,
-        responses_response.decode_answer,
-        responses_response.encode_answer,
-        responses_decode_stream.ResponsesDecoder,
-        compaction_encoder.make_encoder,
-        responses_errors.decode_error,
-        responses_errors.encode_error,
-    ),
+    codec=LateCodec.of(_load_responses),
     path="/v1/responses",
     prefix="/v1/responses/",
     count=TokenCounting(

@@ -3,24 +3,31 @@
 from router.backends import GOOGLE
 from router.wire.errors import overflow_texts
 from router.wire.gemini import counting, errors, foreign_signatures, own_signatures, paths, traits
-from router.wire.gemini.answers.decode_answer import decode_answer
-from router.wire.gemini.answers.decode_stream import GeminiDecoder
-from router.wire.gemini.answers.encode_answer import encode_answer
-from router.wire.gemini.answers.encode_stream import GeminiEncoder
 from router.wire.gemini.dialect import Gemini
 from router.wire.gemini.requests import resource_names
-from router.wire.gemini.requests.decode_request import decode_request
-from router.wire.gemini.requests.encode_request import encode_request
 from router.wire.kept_answers import google as google_kept
 from router.wire.model_lists import google
-from router.wire.protocol import Codec, Effort, ModelList, OwnState, ResourceNames, TokenCounting, WireProtocol
+from router.wire.protocol import (
+    Codec,
+    Effort,
+    LateCodec,
+    ModelList,
+    OwnState,
+    ResourceNames,
+    TokenCounting,
+    WireProtocol,
+)
 
-# Model and verb stand in the path, behind the version; sizes and choices stand in one object below the top level.
-GEMINI = WireProtocol(
-    name="gemini",
-    api=GOOGLE,
-    dialect=Gemini(),
-    codec=Codec(
+
+def _load_codec() -> Codec:
+    from router.wire.gemini.answers.decode_answer import decode_answer
+    from router.wire.gemini.answers.decode_stream import GeminiDecoder
+    from router.wire.gemini.answers.encode_answer import encode_answer
+    from router.wire.gemini.answers.encode_stream import GeminiEncoder
+    from router.wire.gemini.requests.decode_request import decode_request
+    from router.wire.gemini.requests.encode_request import encode_request
+
+    return Codec(
         decode_request,
         encode_request,
         decode_answer,
@@ -29,7 +36,15 @@ GEMINI = WireProtocol(
         GeminiEncoder,
         errors.decode_error,
         errors.encode_error,
-    ),
+    )
+
+
+# Model and verb stand in the path, behind the version; sizes and choices stand in one object below the top level.
+GEMINI = WireProtocol(
+    name="gemini",
+    api=GOOGLE,
+    dialect=Gemini(),
+    codec=LateCodec.of(_load_codec),
     path=paths.PATH,
     stream_path=paths.STREAM_PATH,
     stream_query="alt=sse",
