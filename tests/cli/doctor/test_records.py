@@ -54,6 +54,14 @@ def test_a_history(fairlead, examine):
     assert row["text"].startswith("~/home/history.db, ")
 
 
+def test_a_history_of_nothing(fairlead, examine):
+    """A file that a proxy made when it started holds nothing yet."""
+    ledger = Ledger(open_home({"FAIRLEAD_HOME": str(fairlead.home)}), print)
+    ledger.start()
+    ledger.close(10)
+    assert examine("history").get("history")["text"] == "nothing was recorded yet"
+
+
 def test_a_damaged_history(fairlead, examine):
     """Garbage in the place of the file, and in its middle."""
     record(fairlead, *({"model": f"m-{number}", "notes": "n" * 900} for number in range(300)))

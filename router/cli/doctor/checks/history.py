@@ -56,13 +56,27 @@ def _judge_file(home: Home, path: Path) -> list[Row]:
     try:
         with open_reader(home) as db:
             fault = find_damage(db) if db is not None else ""
+            # A proxy makes the file when it starts.
+            empty = db is not None and not fault and _is_empty(db)
     except CommandError as error:
         return [Row("history", "fail", str(error), error.hint)]
     if fault:
         text = f"{shown(path)} is damaged: {clean(fault)}"
         fix = f"A proxy starts a new one once the old one is away: mv {path} {path}.damaged"
         return [Row("history", "fail", text, fix)]
-    return [Row("history", "ok", f"{shown(path)}, {path.stat().st_size / 1e6:,.1f} MB")]
+    said = "nothing was recorded yet" if empty else f"{shown(path)}, {path.stat().st_size / 1e6:,.1f} MB"
+    return [Row("history", "ok", said)]
+
+
+def _is_empty(db: "sqlite3.Connection") -> bool:
+    """True where no request is recorded, nor sums of requests that were erased by now."""
+    import sqlite3
+
+    try:
+        return not db.execute("SELECT EXISTS (SELECT 1 FROM requests) OR EXISTS (SELECT 1 FROM rollups)").fetchone()[0]
+    except sqlite3.DatabaseError:
+        # Its damage was not looked for to the end of the file.
+        return False
 
 
 def find_damage(db: "sqlite3.Connection", seconds: float = _CHECK_SECONDS) -> str:
