@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Began, Ended, Event, Fault, Pinged, ToolCall, Usage
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, TextDelta, ToolCall, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.conversation.conversation_prefix import prefix_hashes
 from router.wire.conversation.replay_memory import CallRecorder, drop_thinking, recall_calls
@@ -282,6 +282,11 @@ class Stream:
         for stream_filter in self._filters:
             events = _filter(events, stream_filter)
         for event in events:
+            if event.__class__ is TextDelta:
+                # Nearly every event, and nothing below concerns it.
+                out.append(encode(event))
+                self.meaningful = True
+                continue
             if recorder is not None and event.__class__ in recorder.EVENTS:
                 recorder.record(event)
             if event.__class__ is Ended and not self.meaningful:
