@@ -90,7 +90,8 @@ USAGE = (b'"usage":{', b'"usage": {')
 class Needles(NamedTuple):
     """Byte patterns by which a tap finds the events it must decode."""
 
-    #: Patterns of the events that end a stream. A hit is a candidate: the event is then decoded (`ending`).
+    #: Patterns of the events that end a stream. A hit is a candidate: the event is then decoded (`ending`). They
+    #: are few, since a stream is searched for each: a name with its quotes is in both spellings of its field.
     ending: tuple[bytes, ...]
     #: Pattern of a usage object that replaces all earlier ones; None where each adds to the others.
     counts: re.Pattern[bytes] | None = None

@@ -42,6 +42,8 @@ class Decoder(Protocol):
     ended: bool
     #: The token counts that the upstream has reported so far.
     usage: Usage
+    #: A further piece of an open text changes nothing that the meaning of later events depends on.
+    pure_text: bool
 
     @property
     def finished(self) -> bool:

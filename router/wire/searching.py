@@ -7,6 +7,7 @@ import msgspec
 from router.ir import Answer, Began, Event, Fault, Request, Searched, Usage
 from router.wire.neutral.assemble import NoAnswer, assemble_answer, split_answer
 from router.wire.neutral.context import Context
+from router.wire.neutral.repeated_text import RepeatedText
 from router.wire.neutral.stream_filters import stream_filters
 from router.wire.neutral.tool_forms.own_search import DueSearches, OwnSearchFilter, add_usage
 from router.wire.protocols import BY_NAME
@@ -45,6 +46,7 @@ class SearchingStream(Stream):
         out = self._encode(self._search.resume(found, goes_on=goes_on))
         if goes_on:
             self._decoder = BY_NAME[self._source].codec.decoder(self._ctx)
+            self._repeats = RepeatedText(usable=self._decoder.pure_text)
             self._joiner = self._whole = None
             # What a filter holds or has seen is of one answer of the upstream.
             self._filters = (*stream_filters(self._ctx), self._search)

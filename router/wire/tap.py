@@ -154,11 +154,12 @@ class Tap:
         if size > _REGION:
             # Four bytes less: skip the border that ends the last event, to find the one before it.
             start = min(size - _REGION, sse.find_last_border(batch, 0, size - 4))
+        # Backwards throughout: nearly always there is nothing, and to see that takes half as long as forwards.
         first, second = self._usage_needles
-        if seen.find(first, start) >= 0 or seen.find(second, start) >= 0:
+        if seen.rfind(first, start) >= 0 or seen.rfind(second, start) >= 0:
             self._note_usage(batch, start)
         for needle in self._endings:
-            if seen.find(needle, start) >= 0:
+            if seen.rfind(needle, start) >= 0:
                 self._read_endings(batch, start)
                 break
         if start > 0:
@@ -217,7 +218,7 @@ class Tap:
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
         seen = batch if len(batch) <= scan.STEP else scan.Steps(batch)
-        if not any(needle in seen for needle in self._needles.alone):
+        if all(seen.rfind(needle) < 0 for needle in self._needles.alone):
             return batch
         rest, view = BytesIO(), memoryview(batch)
         at = 0

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Began, Ended, Event, Fault, Pinged, ToolCall, Usage
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, TextDelta, ToolCall, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.conversation.conversation_prefix import prefix_hashes
 from router.wire.conversation.replay_memory import CallRecorder, drop_thinking, recall_calls
 from router.wire.neutral import assemble
 from router.wire.neutral.answer_bounds import LARGE, TooMany, decode_bounded
 from router.wire.neutral.context import Context, format_losses
+from router.wire.neutral.repeated_text import RepeatedText
 from router.wire.neutral.split_characters import CharacterJoiner
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.neutral.tool_forms.own_search import declare_search
@@ -233,6 +234,7 @@ class Stream:
     def __init__(self, source: str, target: str, ctx: Context):
         self._decoder = BY_NAME[source].codec.decoder(ctx)
         self._encoder = BY_NAME[target].codec.encoder(ctx)
+        self._repeats = RepeatedText(usable=self._decoder.pure_text)
         self._source = source
         self._comments = BY_NAME[target].comments
         self._filters = stream_filters(ctx)
@@ -282,6 +284,11 @@ class Stream:
         for stream_filter in self._filters:
             events = _filter(events, stream_filter)
         for event in events:
+            if event.__class__ is TextDelta:
+                # Nearly every event, and nothing below concerns it.
+                out.append(encode(event))
+                self.meaningful = True
+                continue
             if recorder is not None and event.__class__ in recorder.EVENTS:
                 recorder.record(event)
             if event.__class__ is Ended and not self.meaningful:
@@ -327,6 +334,9 @@ class Stream:
         """The neutral events of whole events of the upstream."""
         decoder = self._decoder
         for name, payload in payloads(batch):
+            if self._repeats.sure and not decoder.ended and (text := self._repeats.read(name, payload)):
+                yield TextDelta(text)
+                continue
             if payload[:6] == b"[DONE]":
                 yield from self._join(self._finish())
                 continue
@@ -346,6 +356,8 @@ class Stream:
                 except TooMany as error:
                     decoder.ended = True
                     found = [error.fault]
+                if self._repeats.looks:
+                    self._repeats.learn(name, payload, found)
                 yield from found if self._joiner is None else self._joiner.apply(found)
             elif payload != b"null" and not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
@@ -369,6 +381,7 @@ class Stream:
             return None
         if found.cut and self._joiner is None:
             self._joiner = CharacterJoiner(self._ctx)
+            self._repeats = RepeatedText(usable=False)
         for path in found.replaced:
             self._ctx.note_weakened(path)
         return found.value

@@ -70,6 +70,8 @@ def encode_answer(answer, ctx):
 class ToyDecoder:
     """Reads one upstream's stream."""
 
+    pure_text = True
+
     def __init__(self, ctx):
         self._ctx = ctx
         self._begun = False

@@ -49,6 +49,8 @@ NO_FINISH = "The upstream's stream ended without a finish_reason."
 class ChatDecoder:
     """The state of one stream."""
 
+    pure_text = True
+
     def __init__(self, ctx: Context, *, whole: bool = False):
         """whole: the stream is one chunk, made of a whole answer."""
         self._ctx = ctx

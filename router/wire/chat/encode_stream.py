@@ -56,6 +56,7 @@ FINISH: dict[Stop, str] = {
 FORMAT = "anthropic-claude-v1"
 _encode = msgspec.json.encode
 _FORMAT_FIELD = f'"format":"{FORMAT}"'.encode()
+_AFTER_TEXT = b'},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
 _PING = Chat().ping(begun=True)
 
 
@@ -106,8 +107,11 @@ class ChatEncoder:
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _write_text(self, event: TextDelta) -> bytes:
-        self._length += len(event.text)
-        made = self._chunk(b'{"content":%b}' % _encode(event.text))
+        text = event.text
+        self._length += len(text)
+        if not self._head:
+            self._begin(f"chatcmpl-{self._ctx.new_id()}")
+        made = self._head + b'{"content":' + _encode(text) + _AFTER_TEXT
         return self._add_logprobs(made, event.logprobs) if event.logprobs else made
 
     def _add_logprobs(self, made: bytes, given: tuple[Logprob, ...]) -> bytes:

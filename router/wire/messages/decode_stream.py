@@ -60,6 +60,8 @@ def decode_stop(reason: object, ctx: Context) -> Stop:
 class MessagesDecoder:
     """The state of one stream."""
 
+    pure_text = True
+
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._id: str | None = None

@@ -21,13 +21,7 @@ class Messages:
     name = "messages"
     title = "Anthropic Messages"
     needles = Needles(
-        ending=(
-            b'"type":"message_stop"',
-            b'"type": "message_stop"',
-            b'"type":"error"',
-            b'"type": "error"',
-            *dialect.ERROR_EVENTS,
-        ),
+        ending=(b'"message_stop"', b'"error"', *dialect.ERROR_EVENTS),
     )
     has_terminal = True
 

@@ -53,7 +53,7 @@ _BAD_ARGUMENTS = "The upstream produced invalid tool arguments."
 _encode = msgspec.json.encode
 # A piece of a block: its index, kind, and the name of its text, which follows.
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
-_WHOLE_DELTA = _DELTA + b"%b}}\n\n"
+_DELTA_END = b"}}\n\n"
 _PING = Messages().ping(begun=True)
 
 
@@ -99,6 +99,8 @@ class MessagesEncoder:
         self._index = -1
         # What is open: "", "text", "thinking", or a call.
         self._kind: str = ""
+        # What stands before each piece of the open text.
+        self._text_head = b""
         self._call: _Call | None = None
         self._calls: dict[int, _Call] = {}
         self._thought: list[str] = []
@@ -129,10 +131,13 @@ class MessagesEncoder:
         return sse.frame(_encode({"type": "message_start", "message": message}), "message_start")
 
     def _write_text(self, event: TextDelta) -> bytes:
-        opened = b"" if self._kind == "text" else self._open_block("text", {"type": "text", "text": ""})
+        opened = b"" if self._kind == "text" else self._open_text()
         if event.logprobs:
             self._ctx.note_dropped("logprobs")
-        return self._delta(b"text_delta", b"text", event.text, opened)
+        text = event.text
+        if len(text) > large_json.LONG_TEXT:
+            return large_json.frame(opened + self._text_head, text, _DELTA_END)
+        return opened + self._text_head + _encode(text) + _DELTA_END
 
     def _write_cited(self, event: Cited) -> bytes:
         self._searches.cite(event.citation)
@@ -172,6 +177,11 @@ class MessagesEncoder:
             return opened
         self._thought.append(event.text)
         return opened + self._delta(b"thinking_delta", b"thinking", event.text)
+
+    def _open_text(self) -> bytes:
+        opened = self._open_block("text", {"type": "text", "text": ""})
+        self._text_head = _DELTA % (self._index, b"text_delta", b"text")
+        return opened
 
     def _open_thinking(self) -> bytes:
         if self._kind == "thinking":
@@ -271,12 +281,12 @@ class MessagesEncoder:
         self._call = None
         return out + b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index
 
-    def _delta(self, kind: bytes, name: bytes, text: str, opened: bytes = b"") -> bytes:
-        """A piece of the block. opened: what is sent before it."""
+    def _delta(self, kind: bytes, name: bytes, text: str) -> bytes:
+        """A piece of the block."""
+        head = _DELTA % (self._index, kind, name)
         if len(text) > large_json.LONG_TEXT:
-            begin = opened + _DELTA % (self._index, kind, name)
-            return large_json.frame(begin, text, b"}}\n\n")
-        return opened + _WHOLE_DELTA % (self._index, kind, name, _encode(text))
+            return large_json.frame(head, text, _DELTA_END)
+        return head + _encode(text) + _DELTA_END
 
 
 def resolve_stop(stop: Stop, refusal: str) -> Stop:

@@ -238,16 +238,22 @@ def _iter_payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
     if b"\r" in batch:
         # All three are line ends, and the fast way knows one.
         batch = batch.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # What the data of the last event stood behind, and its name: those of the next one are mostly the same.
+    head, name, size = b"data: ", "", 6
     for block in batch.split(b"\n\n"):
-        if not block:
-            continue
-        if block[:6] == b"data: " and b"\n" not in block:
+        if block[:size] == head and b"\n" not in (data := block[size:]):
+            if data := data.strip():
+                yield name, data
+        elif block[:6] == b"data: " and b"\n" not in block:
+            head, name, size = b"data: ", "", 6
             if data := block[6:].strip():
-                yield "", data
+                yield name, data
         elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
-            if data := block[at + 7 :].strip():
-                yield block[7:at].decode("utf-8", "replace"), data
-        elif block[:1] != b":" or b"\n" in block:
+            size = at + 7
+            head, name = block[:size], block[7:at].decode("utf-8", "replace")
+            if data := block[size:].strip():
+                yield name, data
+        elif block and (block[:1] != b":" or b"\n" in block):
             event = parse_event(block)
             if data := event.data.strip():
                 yield event.name, data

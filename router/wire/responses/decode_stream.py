@@ -59,6 +59,8 @@ _FIELDS = frozenset(
 class ResponsesDecoder:
     """The state of one stream."""
 
+    pure_text = False
+
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._begun = False

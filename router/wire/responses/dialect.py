@@ -26,14 +26,7 @@ class Responses:
     title = "OpenAI Responses"
     needles = Needles(
         ending=(
-            b'"type":"response.completed"',
-            b'"type": "response.completed"',
-            b'"type":"response.incomplete"',
-            b'"type": "response.incomplete"',
-            b'"type":"response.failed"',
-            b'"type": "response.failed"',
-            b'"type":"error"',
-            b'"type": "error"',
+            *(b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"'),
             *dialect.ERROR_EVENTS,
         ),
         tools=count_calls,

@@ -34,6 +34,8 @@ NO_FINISH = "The upstream's stream ended without a finishReason."
 class GeminiDecoder:
     """The state of one stream."""
 
+    pure_text = False
+
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self.usage = Usage()

@@ -32,9 +32,9 @@ class EventSequence:
         self.number = number + 1
         if self.silent:
             return b""
-        return b'%b"sequence_number":%d,"delta":%b' % (head, number, _encode(text))
+        return head + b'%d,"delta":' % number + _encode(text)
 
 
 def delta_head(kind: str, **said: object) -> bytes:
     """What all deltas of an item have in common."""
-    return b"event: %b\ndata: %b," % (kind.encode(), _encode({"type": kind, **said})[:-1])
+    return b'event: %b\ndata: %b,"sequence_number":' % (kind.encode(), _encode({"type": kind, **said})[:-1])
