@@ -186,7 +186,7 @@ def test_a_key_made_at_one_is_accepted_and_refused_at_all(tmp_path, up, revoker)
         since = time.monotonic()
         assert until(lambda: statuses(team, 1 - revoker, key) == 401)
         took = time.monotonic() - since
-        assert took < (3.5 if revoker else 1.0), took
+        print("TOOK", took); assert took < 1.0, took
         assert until(lambda: statuses(team, revoker, key) == 401)
 
 
