@@ -1,4 +1,4 @@
-"""`fairlead resume`: end the halts of the guard; a proxy need not run."""
+"""`fairlead resume`: end the halts of the guard, in a team those of all its proxies; none need run here."""
 
 import os
 import time
@@ -12,11 +12,16 @@ from router.errors import CommandError
 from router.host.event_loop import run_async
 from router.net.control.request import ControlError
 from router.operator_api.guard import HaltReport, report_halt
+from router.policy.budget.guard import Halt
 from router.settings.kinds import clean
+from router.store.config import toml
 from router.store.database.open import Busy, Unusable, open_history
 from router.store.history.reader import open_reader
 from router.store.home.home import Home, open_home
 from router.store.shared import budgets
+
+#: Seconds for one answer of the team's server: nobody's request waits for it.
+_DEADLINE = 3.0
 
 
 def run(argv: list[str]) -> int:
@@ -41,9 +46,13 @@ def run(argv: list[str]) -> int:
 
 
 def lift_halts(home: Home) -> list[HaltReport]:
-    """End all halts of a home; those that were in force. Raises CommandError."""
+    """End all halts of a home, and of its team; those that were in force. Raises CommandError."""
     lifted = run_async(_ask_proxy, home)
-    return _lift(home) if lifted is None else lifted
+    if lifted is not None:
+        return lifted
+    # The team's first: when its server does not answer, nothing has changed.
+    found = {halt.scope: halt for halt in (*_lift_team(home), *_lift_own(home))}
+    return [report_halt(halt) for halt in found.values()]
 
 
 async def _ask_proxy(home: Home) -> list[HaltReport] | None:
@@ -56,7 +65,32 @@ async def _ask_proxy(home: Home) -> list[HaltReport] | None:
     return None
 
 
-def _lift(home: Home) -> list[HaltReport]:
+def _lift_team(home: Home) -> list[Halt]:
+    """End those that a team's server and the copy of this home have; none without `shared.url`."""
+    settings = toml.load(home, os.environ).settings
+    if settings.shared_url is None:
+        return []
+    from router.store.team.client import Refused, Unreachable
+    from router.store.team.lifting import lift_team_halts
+    from router.store.team.opening import connect_team
+
+    team = connect_team(settings, lambda text: None, os.environ)
+    client = team.client.with_deadline(_DEADLINE)
+    try:
+        found = lift_team_halts(team._replace(client=client), home)
+    except (Unreachable, Refused) as error:
+        raise CommandError(
+            f"the halts of the team cannot be ended: {clean(str(error), 300)}.",
+            "What is wrong:   fairlead doctor shared\nThen again:      fairlead resume",
+        ) from None
+    finally:
+        client.close()
+    now = time.time()
+    return [halt for halt in found if halt.holds(now)]
+
+
+def _lift_own(home: Home) -> list[Halt]:
+    """End those in history.db."""
     with open_reader(home) as db:
         now = time.time()
         held = [halt for halt in budgets.read_halts(db) if halt.holds(now)] if db is not None else []
@@ -74,4 +108,4 @@ def _lift(home: Home) -> list[HaltReport]:
         writer.execute("COMMIT")
     finally:
         writer.close()
-    return [report_halt(halt) for halt in held]
+    return held

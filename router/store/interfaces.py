@@ -282,6 +282,11 @@ class AccountStates(Protocol):
         """Keep these limits a minute in step too, by names that all processes have for them."""
         ...
 
+    def join_port(self, port: str) -> None:
+        """This process serves a port with others, which keep those limits together by portions: what they count is not
+        counted here. port: names it, as for no other one. To be called before a request is counted."""
+        ...
+
     def find_sessions(self, backend: str) -> SessionAffinity:
         """The sessions of a backend, which stay over a reload."""
         ...

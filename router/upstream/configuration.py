@@ -85,7 +85,7 @@ def read(
     variables = os.environ if environ is None else environ
     way = read_outbound(settings, variables)
     metrics = read_own_secret("metrics.token", settings.metrics_token, variables)
-    elsewhere = shared_copy.list_elsewhere(home) if settings.shared_url is not None else {}
+    elsewhere = shared_copy.read_team(home, settings).list_elsewhere()
     own, keys = read_own_keys(home, settings), build_table(client_keys.load(home, before.loaded), settings, elsewhere)
     if metrics is not None:
         own = own._replace(secrets=(*own.secrets, ("fairlead's token for /metrics", metrics)))

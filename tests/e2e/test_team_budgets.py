@@ -231,6 +231,35 @@ def test_a_halt_outlives_a_restart_without_the_server(tmp_path, up):
                 again.stop()
 
 
+def test_a_resume_where_no_proxy_runs_is_the_teams(tmp_path, up):
+    """At a home whose proxy has ended it ends the halts that the server and that home have, so that the other proxy
+    goes on; without the server it fails, says so, and changes nothing."""
+    up.default = [lambda sock: sock.sendall(answer(2000))]
+    with Server(tmp_path) as server:
+        first, second = start_team(tmp_path, [make_place(server, up)], "guard.day_usd = 5", count=2)
+        try:
+            assert until(lambda: first.spend().status == 402)
+            assert until(lambda: second.spend().status == 402)
+            second.stop()
+            kept = second.home / "shared" / "halts.json"
+            before = kept.read_bytes()
+            assert b"used up" in before
+            server.freeze()
+            failed = run_in_home(second.home, "resume")
+            server.thaw()
+            assert failed.code == 1
+            assert b"the halts of the team cannot be ended: 127.0.0.1:" in failed.err
+            assert kept.read_bytes() == before
+            assert first.spend().status == 402
+            assert "Halt ended: the daily budget" in show(second, "resume")
+            assert kept.read_bytes() == b"[]"
+            assert until(lambda: first.spend().status == 200)
+            assert show(second, "resume") == "Nothing was halted."
+        finally:
+            first.stop()
+            second.stop()
+
+
 def test_a_share_that_is_held_is_used_up_in_an_outage(tmp_path, up):
     """A proxy whose server answers nothing any more goes on with its share, refuses what is beyond, and goes on once
     the server answers again."""

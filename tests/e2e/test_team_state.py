@@ -11,9 +11,11 @@ import pytest
 
 from ..commands import run_in_home
 from ..patience import PATIENCE
+from .pools import pooled
 from .processes import backend, until
 from .team import ANSWER, CANARIES, USAGE, Team, message
 from .upstream import Upstream, plain
+from .wire import ask
 
 MESSAGE_ANSWER = plain(json.dumps({**ANSWER, "content": [], "usage": USAGE}).encode())
 CHAT_ANSWER = plain(
@@ -106,7 +108,8 @@ def test_a_session_keeps_its_account_across_proxies(tmp_path, up):
 
 
 def test_ids_made_at_one_work_at_the_other(tmp_path, up):
-    """A response, a file and a batch that one proxy made are found by the other, at the account that made them."""
+    """A response and a batch that one proxy made are found by the other, at the account that made them, also where a
+    request goes on from the response."""
     with Team(tmp_path, up, backends=None) as team:
         for path, made in (
             ("/v1/responses", {"id": "resp_abcdef0123456789", "object": "response", "output": []}),
@@ -120,6 +123,68 @@ def test_ids_made_at_one_work_at_the_other(tmp_path, up):
                 up.script(plain(json.dumps(made).encode()))
                 found = team.ask(1, f"{path}/{made['id']}", None)
                 assert (found.status, found.field(b"x-fairlead-account")) == (200, account), found.body
+            if "responses" in path:
+                following = {"model": "m", "input": "y", "previous_response_id": made["id"]}
+                for _ in range(4):
+                    up.script(plain(json.dumps({**made, "id": "resp_next"}).encode()))
+                    found = team.ask(1, path, following)
+                    assert (found.status, found.field(b"x-fairlead-account")) == (200, account), found.body
+
+
+OPENAI_PART = {"type": "input_file", "file_id": "file-abc123"}
+GEMINI_PART = {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc-123"}}
+MESSAGES_PART = {"type": "document", "source": {"type": "file", "file_id": "file_011CNha8iCJcU1wXNR6q4V8w"}}
+#: Protocol -> where files are uploaded, the answer, the path of the file, and a request that names it.
+FILES = {
+    "messages": (
+        "/v1/files",
+        {"id": "file_011CNha8iCJcU1wXNR6q4V8w", "type": "file", "filename": "x"},
+        "/v1/files/file_011CNha8iCJcU1wXNR6q4V8w",
+        "/v1/messages",
+        {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [MESSAGES_PART]}]},
+    ),
+    "responses": (
+        "/v1/files",
+        {"id": "file-abc123", "object": "file", "purpose": "user_data"},
+        "/v1/files/file-abc123",
+        "/v1/responses",
+        {"model": "m", "input": [{"role": "user", "content": [OPENAI_PART]}]},
+    ),
+    "gemini": (
+        "/upload/v1beta/files",
+        {"file": {"name": "files/abc-123", "uri": GEMINI_PART["fileData"]["fileUri"]}},
+        "/v1beta/files/abc-123",
+        "/v1beta/models/m:generateContent",
+        {"contents": [{"role": "user", "parts": [GEMINI_PART]}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("protocol", FILES)
+def test_a_file_of_one_is_used_at_the_other(tmp_path, up, protocol):
+    """A file that was uploaded at one proxy is got, named in a request and deleted at the other, each at the account
+    that has it; requests that name no such file go to several."""
+    upload, made, path, call, body = FILES[protocol]
+    kind = (b"Content-Type", b"multipart/form-data; boundary=x")
+    form = b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nuser_data\r\n--x--\r\n'
+    box = pooled("box", up.root, protocols=[protocol])
+    version = [(b"anthropic-version", b"2023-06-01")] if protocol == "messages" else []
+    with Team(tmp_path, up, backends=[box], tables='passthrough = "all"\npool.strategy = "round-robin"\n') as team:
+
+        def account(at, *arguments, **options):
+            up.script(plain(json.dumps(made if arguments[0] == upload else {}).encode()))
+            asked = [*arguments, *([] if len(arguments) > 1 else [None]), *version]
+            answered = ask(team.proxies[at].port, *asked, **options)
+            assert answered.status == 200, answered.body
+            return answered.field(b"x-fairlead-account")
+
+        owner = account(0, upload, form, kind=kind)
+        for _ in range(3):
+            assert account(1, path) == owner
+            assert account(1, call, json.dumps(body).encode()) == owner
+        assert account(1, path, method="DELETE") == owner
+        unknown = json.dumps(body).replace("abc", "xyz").replace("011C", "012C").encode()
+        assert len({account(1, call, unknown) for _ in range(4)}) > 1
 
 
 def test_an_id_is_not_guessed_while_the_server_is_away(tmp_path, up):
@@ -157,7 +222,8 @@ def test_translated_answers_go_on_at_the_other(tmp_path, up):
 def keys(team, at, *arguments):
     """What `fairlead keys …` prints at the home of one proxy."""
     proxy = team.proxies[at]
-    environ = {**os.environ, "FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent)}
+    own = {"FAIRLEAD_HOME": str(proxy.home), "HOME": str(proxy.home.parent), "FAIRLEAD_SHARED_URL": team.server.url}
+    environ = {**os.environ, **own}
     command = [sys.executable, "-m", "router", "keys", *arguments]
     return subprocess.run(command, capture_output=True, env=environ, timeout=PATIENCE, check=True).stdout.strip()
 
@@ -186,7 +252,7 @@ def test_a_key_made_at_one_is_accepted_and_refused_at_all(tmp_path, up, revoker)
         since = time.monotonic()
         assert until(lambda: statuses(team, 1 - revoker, key) == 401)
         took = time.monotonic() - since
-        assert took < (3.5 if revoker else 1.0), took
+        assert took < 1.0, took
         assert until(lambda: statuses(team, revoker, key) == 401)
 
 

@@ -27,6 +27,7 @@ from router.store.team import round as rounds_module
 from router.store.team.breaker import Breaker
 from router.store.team.budgets import TeamSharedBudgets
 from router.store.team.client import COMMAND_SECONDS, Unreachable
+from router.store.team.kept_halts import KeptHalts
 from router.store.team.keys import KeyNames
 from router.store.team.round import Rounds
 from router.wire.costs.cost_traits import CostTraits
@@ -135,6 +136,9 @@ class SimThread:
         self._jobs.append(job)
         self._wake.set()
 
+    def prepare(self, job):
+        job()  # it reads the home's files: no way to the server
+
     def submit_later(self, seconds, job):
         def submit():
             self.submit(job)
@@ -210,10 +214,17 @@ class SimBudgets(TeamSharedBudgets):
 
 
 class Home:
-    """The history of one home: what its processes have recorded."""
+    """The history of one home, what its processes have recorded, and its files."""
 
     def __init__(self):
         self.sums = {}
+        self.files = {}
+
+    def read(self, path):
+        return self.files.get(path)
+
+    def write(self, path, data):
+        self.files[path] = data
 
     def start(self):
         """Nothing: there is no thread."""
@@ -237,8 +248,9 @@ class Process:
         names = KeyNames("team")
         rounds = Rounds(self.client, names, f"home{number}", clock=self.clock)
         settings = Settings(shared_on_loss=world.plan.on_loss)
+        halts, price = KeptHalts(home, lambda text: None), lambda entry: (None, "")
         self.shared = SimBudgets(
-            home, lambda entry: (None, ""), rounds, self.client, self.thread, lambda: settings, clock=self.clock
+            home, price, rounds, self.client, self.thread, lambda: settings, halts, clock=self.clock
         )
         self.guard = Guard(self.shared, lambda text: None, clock=self.clock)
         self.guard.rules = world.rules

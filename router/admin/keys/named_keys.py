@@ -26,7 +26,6 @@ from router.store.config import client_keys
 from router.store.history import reader
 from router.store.home.home import Home
 from router.store.keys import client_keys as secrets
-from router.store.keys import shared_copy
 from router.store.shared.key_books import KeyUse, read_uses
 
 SCHEMA = 1
@@ -67,7 +66,7 @@ def add_key(call: HomeCall) -> KeyMade:
     """Make a NewKey. Raises BadRequest, Conflict."""
     asked = _decode(call.body, NewKey)
     name, options = _check(lambda: (secrets.check_name(asked.name), client_keys.read_options(asked.options)))
-    if secrets.read_key(call.home, name) is not None or name in client_keys.list_elsewhere(call.home):
+    if secrets.read_key(call.home, name) is not None or name in client_keys.read_team(call.home).list_elsewhere():
         raise Conflict(f"There is a key {name} already. Change it with POST /admin/keys/{name}.")
     return KeyMade(name=name, key=client_keys.add(call.home, name, options).reveal())
 
@@ -101,7 +100,7 @@ def revoke_key(call: HomeCall) -> KeyChanged:
 def _require(call: HomeCall) -> str:
     """The name in the path. Raises BadRequest, NotFound."""
     name = _check(lambda: secrets.check_name(call.names["name"]))
-    if secrets.read_key(call.home, name) is None and shared_copy.find_row(call.home, name) is None:
+    if secrets.read_key(call.home, name) is None and client_keys.read_team(call.home).find_row(name) is None:
         raise NotFound(f"There is no key {name}.")
     return name
 

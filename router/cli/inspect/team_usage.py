@@ -74,7 +74,7 @@ def show_team(begin: float, now: float, by: str | None, *, as_json: bool) -> int
 
 def _list_budgets(home: Home, settings: Settings) -> Sequence[Budget]:
     """The budgets of the settings, and those of keys that other homes have."""
-    elsewhere = shared_copy.list_elsewhere(home)
+    elsewhere = shared_copy.read_team(home, settings).list_elsewhere()
     runs = [budget for name, row in elsewhere.items() for budget in list_key_budgets(name, row.options)]
     rules = read_rules(settings, runs, elsewhere)
     return () if rules is None else rules.budgets

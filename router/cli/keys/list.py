@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
     none, now = KeyOptions(), time.time()
     limits = {name: settings.keys.get(name, none) for name in loaded.found}
     listed = [describe_key(name, key, limits[name], uses.get(name), now) for name, key in loaded.found.items()]
-    for name, row in shared_copy.list_elsewhere(home).items() if settings.shared_url is not None else ():
+    for name, row in shared_copy.read_team(home, settings).list_elsewhere().items():
         if name not in limits:
             limits[name] = row.options
             listed.append(describe_shared_key(name, row, uses.get(name), now))

@@ -17,12 +17,14 @@ Key = tuple[str, str, str]
 
 
 class Portion:
-    """What one process may use of one limit. ask: is called with what is used and what it needs beside its portion."""
+    """What one process may use of one limit. ask: is called with what it needs beside its portion. give: gives back
+    what it does not use."""
 
-    __slots__ = ("_ask", "_asked", "held")
+    __slots__ = ("_ask", "_asked", "_give", "held")
 
-    def __init__(self, ask: Callable[[int], None]):
+    def __init__(self, ask: Callable[[int], None], give: Callable[[], None] = lambda: None):
         self.held = 0
+        self._give = give
         self._ask = ask
         self._asked = -1e18
 
@@ -39,6 +41,10 @@ class Portion:
         """Hold so much more."""
         self.held += amount
         self._asked = -1e18
+
+    def release(self) -> None:
+        """Give back what is not used, since less of the limit is left for the processes that have portions of it."""
+        self._give()
 
     def give_back(self, used: int) -> int:
         """Hold no more than is used; returns what is given back."""

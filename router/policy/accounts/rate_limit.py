@@ -158,14 +158,26 @@ class RateLimit:
             for minute in minutes if limit is not None and number else ():
                 minute.forget(now)
                 minute.add(now, number)
+        if self.portions is not None:
+            if requests > 0:
+                self.portions.rpm.release()
+            if tokens > 0:
+                self.portions.tpm.release()
+
+    def used_elsewhere(self, now: float) -> dict[str, int]:
+        """What processes of a team sent that have no portion here, by setting."""
+        found: dict[str, int] = {}
+        for name, minute in zip(("rpm", "tpm"), self._elsewhere or (), strict=False):
+            minute.forget(now)
+            found[name] = max(0, minute.total)
+        return found
 
     def used_here(self, now: float) -> dict[str, tuple[int, int]]:
         """As `used`, without what other processes of a team sent."""
         found = self.used(now)
-        for name, minute in zip(("rpm", "tpm"), self._elsewhere or (), strict=False):
+        for name, number in self.used_elsewhere(now).items():
             if name in found:
-                minute.forget(now)
-                found[name] = (max(0, found[name][0] - max(0, minute.total)), found[name][1])
+                found[name] = (max(0, found[name][0] - number), found[name][1])
         return found
 
     def share(self, now: float) -> float:

@@ -24,6 +24,8 @@ class Given(msgspec.Struct, kw_only=True):
     parent: int
     #: Counts the workers, from 1.
     name: int
+    #: Names the port among all of a team.
+    port: str = ""
     #: The parent's version: the program may have been replaced since it was started.
     version: str = ""
 

@@ -28,7 +28,7 @@ class LimitShares:
     def __init__(self, send: Callable[[str, object], None]):
         self._send = send
         self._portions: dict[Key, Portion] = {}
-        # Key -> the whole limit, what is used of it, and what to do once the portion is another.
+        # Key -> the limit of this port, what is used of it, and what to do once the portion is another.
         self._limits: dict[Key, Callable[[], int]] = {}
         self._used: dict[Key, Callable[[], int]] = {}
         self._changed: dict[Key, Callable[[], None]] = {}
@@ -68,9 +68,12 @@ class LimitShares:
         def measure(unit: str) -> Callable[[], int]:
             return lambda: rate.used_here(boot_time()).get(unit, (0, 0))[0]
 
+        def leave(unit: str, limit: int | None) -> int:
+            return max(0, (limit or 0) - rate.used_elsewhere(boot_time()).get(unit, 0))
+
         rate.portions = Portions(
-            self._share((kind, name, RPM), lambda: rate.limits.rpm or 0, measure(RPM), changed),
-            self._share((kind, name, TPM), lambda: rate.limits.tpm or 0, measure(TPM), changed),
+            self._share((kind, name, RPM), lambda: leave(RPM, rate.limits.rpm), measure(RPM), changed),
+            self._share((kind, name, TPM), lambda: leave(TPM, rate.limits.tpm), measure(TPM), changed),
             self._share_token((kind, name, INTERVAL), rate, changed, waiting),
         )
         changed()
@@ -93,7 +96,9 @@ class LimitShares:
         self._limits[key], self._used[key], self._changed[key] = limit, used, changed
         portion = self._portions.get(key)
         if portion is None:
-            portion = self._portions[key] = Portion(lambda need: self._send("more", (key, self._limits[key](), need)))
+            portion = self._portions[key] = Portion(
+                lambda need: self._send("more", (key, self._limits[key](), need)), lambda: self.give_back(key)
+            )
         return portion
 
     def grow(self, key: Key, amount: int) -> None:

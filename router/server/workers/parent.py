@@ -9,6 +9,7 @@ less than STEADY_SECONDS. The port stays bound by the parent all the time.
 import contextlib
 import functools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -113,6 +114,7 @@ class Parent(Role):
         self._count = count
         self._program = program
         self._port: _SharedPort | None = None
+        self._port_name = secrets.token_hex(8)
         self._serving: Served | None = None
         self._stopping = False
         self._handed_over = False
@@ -231,6 +233,7 @@ class Parent(Role):
                 channel=theirs.fileno(),
                 parent=os.getpid(),
                 name=name,
+                port=self._port_name,
                 version=__version__,
             )
             environ = make_environment(self._program.environ, own=True)

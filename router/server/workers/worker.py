@@ -26,6 +26,7 @@ class WorkerRole(Role):
         self.sockets = tuple(given.sockets)
         self._channel = Channel(socket.socket(fileno=given.channel))
         self._state = WorkerState(self._channel)
+        self._port = given.port
         self._accepting: _WorkerPort | None = None
         self._turn = trio.Event()
         self._paused = False
@@ -42,6 +43,7 @@ class WorkerRole(Role):
     async def begin(self, nursery: trio.Nursery, serving: Served) -> None:
         """Say that it is ready, and wait until it may accept."""
         self._state.attach(serving)
+        serving.runtime.account_states.join_port(self._port)
         nursery.start_soon(self._channel.run_sender)
         nursery.start_soon(self._read, serving)
         self._channel.send("ready")

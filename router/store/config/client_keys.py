@@ -21,7 +21,7 @@ from router.store.config.toml import Change
 from router.store.home.home import Home
 from router.store.keys import client_keys as secrets
 from router.store.keys import shared_copy
-from router.store.keys.shared_keys import SharedKey
+from router.store.keys.shared_copy import SharedCopy
 
 _KINDS = {entry.key: entry.kind for entry in KEY_OPTIONS}
 Judge = Callable[[str, str], None]
@@ -69,7 +69,7 @@ def add(home: Home, name: str, options: Mapping[str, Any], judge: Judge | None =
     """Make a key with these options. Raises CommandError when there is one of that name."""
     name = secrets.check_name(name)
     secrets.check_free(home, name)
-    if name in list_elsewhere(home):
+    if name in read_team(home).list_elsewhere():
         raise CommandError(
             f"another home of the team has a key {name} already.",
             f"Change it from here:   fairlead keys set {name} --models …\nOr choose another name.",
@@ -95,7 +95,10 @@ def rotate(home: Home, name: str, grace: float, judge: Judge | None = None) -> S
 def revoke(home: Home, name: str, judge: Judge | None = None) -> None:
     """End a key, and take its table out of config.toml. Raises CommandError when there is neither."""
     name = secrets.check_name(name)
-    gone = secrets.revoke_key(home, name) or shared_copy.mark_revoked(home, name)
+    gone = secrets.revoke_key(home, name)
+    if not gone and read_team(home).find_row(name) is not None:
+        shared_copy.mark_revoked(home, name)
+        gone = True
     file = toml.read(home)
     if file is not None and name in file.tree.get("keys", {}):
         toml.change(home, [Change(("keys", name), None)], judge)
@@ -103,21 +106,21 @@ def revoke(home: Home, name: str, judge: Judge | None = None) -> None:
         secrets.require_key(home, name)
 
 
-def list_elsewhere(home: Home) -> Mapping[str, SharedKey]:
-    """The keys of other homes, where the settings name a team. Blocks. Raises CommandError."""
-    joined = toml.load(home, os.environ).settings.shared_url is not None
-    return shared_copy.list_elsewhere(home) if joined else {}
+def read_team(home: Home) -> SharedCopy:
+    """What a home knows of the keys of its team, as its settings are now. Blocks. Raises CommandError."""
+    return shared_copy.read_team(home, toml.load(home, os.environ).settings)
 
 
 def _own(home: Home, name: str, options: Mapping[str, Any], judge: Judge | None) -> None:
     """Write options of a key, and have it be this home's. Raises CommandError when there is none of that name."""
-    present, row = secrets.read_key(home, name), shared_copy.find_row(home, name)
+    present, team = secrets.read_key(home, name), read_team(home)
+    row = team.find_row(name)
     if row is None or (present is not None and present.identity != row.identity):
         secrets.require_key(home, name)
         _write(home, name, options, judge)
         return
     follows = row.stored
-    if present is not None and name not in shared_copy.list_elsewhere(home):
+    if present is not None and name not in team.list_elsewhere():
         # It is this home's, which may have a change of it that the others do not know yet.
         follows = msgspec.structs.replace(present, version=max(present.version, follows.version))
         _write(home, name, options, judge)

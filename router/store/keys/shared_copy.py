@@ -3,6 +3,7 @@
 import msgspec
 
 from router.errors import CommandError
+from router.settings import Settings
 from router.store.home.home import Home
 from router.store.keys.client_keys import FOLDER, MARK
 from router.store.keys.shared_keys import SharedKey
@@ -20,6 +21,15 @@ class SharedCopy(msgspec.Struct):
     place: str
     rows: dict[str, SharedKey] = {}
 
+    def list_elsewhere(self) -> dict[str, SharedKey]:
+        """The valid keys that other homes of the team have, by name."""
+        return {name: row for name, row in self.rows.items() if not row.revoked and row.origin != self.origin}
+
+    def find_row(self, name: str) -> SharedKey | None:
+        """The valid key of that name in the team, also that of this home."""
+        row = self.rows.get(name)
+        return None if row is None or row.revoked else row
+
 
 def read_copy(home: Home) -> SharedCopy | None:
     """The copy of a home; None where there is none, or it cannot be read. Blocks."""
@@ -35,24 +45,13 @@ def write_copy(home: Home, copy: SharedCopy) -> None:
     home.write(PATH, msgspec.json.encode(copy))
 
 
-def list_elsewhere(home: Home) -> dict[str, SharedKey]:
-    """The valid keys that other homes of the team have, by name. Blocks."""
-    copy = read_copy(home)
-    rows = {} if copy is None else copy.rows
-    return {name: row for name, row in rows.items() if not row.revoked and copy and row.origin != copy.origin}
+def read_team(home: Home, settings: Settings) -> SharedCopy:
+    """What a home knows of the keys of its team: no rows where the settings name none, since a home that has left a
+    team keeps the file. Blocks."""
+    none = SharedCopy("", "")
+    return none if settings.shared_url is None else read_copy(home) or none
 
 
-def find_row(home: Home, name: str) -> SharedKey | None:
-    """The valid key of that name in the team, also that of this home. Blocks."""
-    copy = read_copy(home)
-    row = None if copy is None else copy.rows.get(name)
-    return None if row is None or row.revoked else row
-
-
-def mark_revoked(home: Home, name: str) -> bool:
-    """Have a key of another home of the team end, by the proxy of this one; False when none of that name is known here.
-    Raises CommandError."""
-    if find_row(home, name) is None:
-        return False
+def mark_revoked(home: Home, name: str) -> None:
+    """Have a key of another home of the team end, by the proxy of this one. Raises CommandError."""
     home.write(f"{FOLDER}/{name}{MARK}", b"")
-    return True

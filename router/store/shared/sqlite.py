@@ -55,6 +55,9 @@ class LocalAccountStates:
     def share_limits(self, list_limits: Callable[[], Mapping[str, RateLimit]]) -> None:
         """Nothing is to be kept in step."""
 
+    def join_port(self, port: str) -> None:
+        """Nothing is told."""
+
     def find_sessions(self, backend: str) -> SessionAffinity:
         """The sessions of a backend."""
         found = self._sessions.get(backend)

@@ -1,5 +1,7 @@
 """Portions of a limit that processes share."""
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,8 @@ class Process:
 
     def __init__(self):
         self.need = 0
-        self.portion = Portion(self._ask)
+        self.portion = Portion(self._ask, lambda: self.give(self.portion.give_back(self.used)))
+        self.give = None
         self.used = 0
 
     def _ask(self, need):
@@ -50,6 +53,22 @@ def test_the_whole_limit_and_no_more(limit, order):
     for at, number in enumerate(order):
         assert use(arbiter, processes, number, limit, float(at)) == (at < limit)
         assert sum(one.portion.held for one in processes) <= limit
+
+
+@given(st.integers(1, 40), st.lists(st.integers(0, 3), max_size=80), st.integers(0, 40), st.lists(st.integers(0, 3)))
+def test_a_limit_of_which_others_use_a_part(limit, before, elsewhere, after):
+    """Once all have given back what they do not use, what is left goes to whoever asks, all of it and no more."""
+    arbiter, processes = Arbiter(), [Process() for _ in range(4)]
+    for at, number in enumerate(before):
+        use(arbiter, processes, number, limit, float(at))
+    for number, one in enumerate(processes):
+        # As the parent is told of it.
+        one.give = partial(arbiter.give_back, number, KEY, now=1000.0)
+        one.portion.release()
+    left = max(0, limit - elsewhere)
+    for at, number in enumerate(after):
+        used = sum(one.used for one in processes)
+        assert use(arbiter, processes, number, left, 1000.0 + at) == (used < left)
 
 
 @given(st.integers(1, 40), st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=150))

@@ -1,5 +1,6 @@
 """Client keys over a team, on a real server: who has them, who ends them, and for how long they outlive the server."""
 
+import os
 import shutil
 import time
 
@@ -21,6 +22,12 @@ from router.upstream.client_keys.table import build_table
 
 from .servers import Server
 from .teams import connect, tables_of
+
+
+@pytest.fixture(autouse=True)
+def joined(monkeypatch):
+    """Commands find that the homes are of a team."""
+    monkeypatch.setenv("FAIRLEAD_SHARED_URL", "redis://127.0.0.1")
 
 
 class Process:
@@ -117,18 +124,40 @@ def test_a_key_may_be_made_anew(pair):
 def test_another_home_ends_a_key(pair):
     """A mark of another home ends the key; its own home removes the file."""
     _, one, two = pair
-    assert not shared_copy.mark_revoked(two.home, "laptop")
+    with pytest.raises(CommandError, match="there is no key laptop"):
+        commands.revoke(two.home, "laptop")
     stored.add_key(one.home, "laptop")
     one.tell()
     two.tell()
-    assert shared_copy.mark_revoked(two.home, "laptop")
+    commands.revoke(two.home, "laptop")
+    assert stored.load(two.home).revoked == ("laptop",)
     two.tell()
     one.turn()
     assert stored.read_key(one.home, "laptop") is None
     two.tell()
     two.turn()
     assert stored.load(two.home).revoked == ()
-    assert not shared_copy.mark_revoked(two.home, "laptop")
+    with pytest.raises(CommandError, match="there is no key laptop"):
+        commands.revoke(two.home, "laptop")
+
+
+def test_a_home_that_left_its_team_has_its_own_keys_alone(pair, monkeypatch):
+    """Without shared.url no command finds a key of another home, and the name of one is free again."""
+    _, one, two = pair
+    shared_key(one, two)
+    monkeypatch.delenv("FAIRLEAD_SHARED_URL")
+    for change in (
+        lambda: commands.change(two.home, "laptop", {"rpm": 7}),
+        lambda: commands.rotate(two.home, "laptop", 0.0),
+        lambda: commands.revoke(two.home, "laptop"),
+    ):
+        with pytest.raises(CommandError, match="there is no key laptop"):
+            change()
+    assert stored.load(two.home).revoked == ()
+    assert commands.read_team(two.home).rows == {}
+    commands.add(two.home, "laptop", {})
+    commands.change(two.home, "laptop", {"rpm": 7})
+    assert (two.has().version, two.has().identity != one.has().identity) == (1, True)
 
 
 def test_what_cannot_be_read_is_not_ended(pair):
@@ -281,12 +310,11 @@ def test_an_end_counts_more_than_a_change(pair):
     assert one.accepts(secret) is two.accepts(secret) is two.accepts(changed) is two.has() is None
 
 
-def test_a_name_of_another_home_is_taken(pair, monkeypatch):
+def test_a_name_of_another_home_is_taken(pair):
     """A key is not added under a name that another home of the team has; two that were made before they knew of each
     other are valid at their own homes alone, and the log says so."""
     _, one, two = pair
     shared_key(one, two)
-    monkeypatch.setenv("FAIRLEAD_SHARED_URL", "redis://127.0.0.1")
     with pytest.raises(CommandError, match="another home of the team has a key laptop already"):
         commands.add(two.home, "laptop", {})
     other = stored.add_key(two.home, "laptop")
@@ -308,8 +336,8 @@ def test_a_table_without_its_key_is_no_problem_where_all_have_it(pair):
 
     def problems():
         loaded = stored.load(two.home)
-        settings = toml.load(two.home, {}).settings
-        return build_table(loaded, settings, shared_copy.list_elsewhere(two.home)).problems
+        settings = toml.load(two.home, os.environ).settings
+        return build_table(loaded, settings, shared_copy.read_team(two.home, settings).list_elsewhere()).problems
 
     assert problems() == ()
     toml.change(two.home, [toml.Change(("keys", "laptop", "rpm"), 6)])

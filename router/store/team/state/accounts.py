@@ -104,6 +104,10 @@ class TeamAccountStates(LocalAccountStates):
         """Keep these limits a minute in step too, by names that all processes have for them."""
         self._rates.add(list_limits)
 
+    def join_port(self, port: str) -> None:
+        """Count nothing of the other processes of this port."""
+        self._rates.join_port(port)
+
     def find_sessions(self, backend: str) -> SessionAffinity:
         """The sessions of a backend."""
         affinity = super().find_sessions(backend)

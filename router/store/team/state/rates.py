@@ -1,8 +1,8 @@
 """The limits a minute of accounts and client keys, over a team: each process tells what it counted, and counts what the
 others tell.
 
-A limit is exceeded by at most what the other processes let pass within two exchanges, about a second. While the server
-cannot be reached each process counts alone.
+A limit is exceeded by at most what the other proxies let pass within two exchanges, about a second. While the server
+cannot be reached each proxy counts alone. Workers of one port have portions of what is left of a limit for their port.
 """
 
 import secrets
@@ -15,7 +15,7 @@ import msgspec
 from router.policy.accounts.rate_limit import RateLimit
 from router.store.team.state.tables import RATES, SharedTables
 
-_MARK = "|"
+_MARK, _PORT_MARK = "|", "."
 _RECEIVED = 20_000
 #: Lists the limits that are shared, by their names over the team.
 ListLimits = Callable[[], Mapping[str, RateLimit]]
@@ -41,6 +41,8 @@ class SharedRates:
     def __init__(self, tables: SharedTables):
         self._tables = tables
         self._process = secrets.token_hex(8)
+        # How the names of processes of this port begin, '' where it is the only one.
+        self._port = ""
         self._lists: list[ListLimits] = []
         self._told: dict[str, _Counts] = {}
         # Filled by the team's thread, emptied by the event loop.
@@ -53,6 +55,12 @@ class SharedRates:
     def add(self, list_limits: ListLimits) -> None:
         """Share these limits too."""
         self._lists.append(list_limits)
+
+    def join_port(self, port: str) -> None:
+        """Count nothing that processes of this port tell: their portions of the limits see to it. To be called before
+        the first step that tells anything."""
+        self._port = port + _PORT_MARK
+        self._process = self._port + self._process
 
     def step(self, now: float) -> bool:
         """Tell what was counted since the last step, and count what others told; True when that was any. now: on the
@@ -85,5 +93,5 @@ class SharedRates:
     def _receive(self, rows: Mapping[str, bytes]) -> None:
         for key, value in rows.items():
             name, _, process = key.rpartition(_MARK)
-            if process != self._process:
+            if process != self._process and not (self._port and process.startswith(self._port)):
                 self._received.append(_Told(name, process, _decoder.decode(value)))
