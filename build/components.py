@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import bytecode
 from naming import BuildError, version
 
 
@@ -83,8 +84,8 @@ class Component:
 def components(folder: Path, modules: Iterable[str]) -> list[Component]:
     """What a frozen folder holds, by name; BuildError names the files and modules of no known owner.
 
-    modules: names of what is inside the program itself, where modules are no files (`frozen_modules`). Licence texts
-    count as no file: they belong to what the other files and modules belong to.
+    modules: names of what is inside the program or the one file of modules (`frozen_modules`, `bytecode.read`).
+    Licence texts count as no file: they belong to what the other files and modules belong to.
     """
     found: dict[str, Component] = {}
     orphans: list[str] = []
@@ -122,7 +123,7 @@ def _owner_of_file(place: PurePosixPath) -> str | None:
     if parts == place.parts:
         # Beside _internal stands the program: PyInstaller's loader with the start of ours inside.
         return LOADER
-    if parts[0] == "man":
+    if parts[0] == "man" or parts == (bytecode.NAME,):
         return OWN
     if parts[0].endswith(".dist-info"):
         return _canonical(parts[0].split("-")[0])

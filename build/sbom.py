@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bytecode
 from archives import STAMP
 from naming import ROOT, BuildError, megabytes, place, version
 
@@ -216,7 +217,16 @@ def check(text: str) -> None:
 
 def sizes(folder: Path, found: Iterable["Component"]) -> list[str]:
     """A line for each component, the largest first: its bytes on disk, before packing, and its files."""
-    rows = [(sum((folder / name).stat().st_size for name in part.files), part) for part in found]
+    inside = bytecode.read(folder)
+    one = f"_internal/{bytecode.NAME}"
+    rows = [
+        (
+            sum((folder / name).stat().st_size for name in part.files if name != one)
+            + sum(len(inside[name][0]) for name in part.modules if name in inside),
+            part,
+        )
+        for part in found
+    ]
     ordered = sorted(rows, key=lambda row: (-row[0], row[1].name))
     return [f"{megabytes(size):>9}   {part.name} {part.version}   {len(part.files)} files" for size, part in ordered]
 

@@ -2,10 +2,11 @@
 them, and, in the newer one, one more step in history.db's schema.
 
 Whole: built by build.py from each copy, which takes minutes, so that the results are kept by a hash of all that goes
-in. Short: made from one built folder, where every module is a file, by exchanging three of them.
+in. Short: made from one built folder, by exchanging three of its modules.
 """
 
 import hashlib
+import importlib.util
 import os
 import platform
 import py_compile
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = "0.91.0", "0.92.0"
@@ -114,19 +116,33 @@ def change_built(program: Path, number: str, keys: Iterable[str], out: Path, *, 
     tree, folder = out / "tree", out / "made" / "fairlead"
     copy_sources(tree, number, keys, newer=newer)
     shutil.copytree(program, folder, symlinks=True)
+    bytecode = _bytecode()
+    inside = bytecode.read(folder)
     for name in (VERSION_FILE, KEYS_FILE, SCHEMA_FILE):
+        if ".".join(Path(name).with_suffix("").parts).removesuffix(".__init__") not in inside:
+            raise ValueError(f"{program} has no {name}: it was not built from these sources")
         compiled = folder / "_internal" / Path(name).with_suffix(".pyc")
-        if not compiled.is_file():
-            raise ValueError(f"{program} has no {compiled.relative_to(folder)}: it was not built from these sources")
+        compiled.parent.mkdir(parents=True, exist_ok=True)
         # As build.py does it: no assertions and docstrings, and no stamp of the source.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(str(tree / name), str(compiled), name, optimize=2, doraise=True, invalidation_mode=mode)
+    bytecode.bundle(folder)
     files = out / "files"
     files.mkdir()
     # Packed in a hurry: the program is what is rehearsed. build.py is tested by its own bytes.
     with tarfile.open(files / f"fairlead-{number}-{_place()}.tar.xz", "w:xz", preset=0) as packed:
         packed.add(folder, "fairlead")
     return Version(number, files, tree)
+
+
+def _bytecode() -> ModuleType:
+    """build/bytecode.py, which is in no package."""
+    spec = importlib.util.spec_from_file_location("bytecode", ROOT / "build" / "bytecode.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _place() -> str:
