@@ -25,6 +25,9 @@ if sys.platform != "win32":
         def open(cls, path: str) -> None:
             """Let all imports look here first; the file stays open, so that it may be replaced meanwhile."""
             cls.file = os.open(path, os.O_RDONLY)
+            # Not where a standard stream belongs, of which one may be closed: a log may be put there later.
+            while cls.file < 3:
+                cls.file = os.dup(cls.file)
             length = int.from_bytes(os.pread(cls.file, 8, 0), "little")
             cls.start = 8 + length
             cls.index = marshal.loads(os.pread(cls.file, length, 8))

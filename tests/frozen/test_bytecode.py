@@ -17,6 +17,8 @@ SOURCES = {
     "router/__init__.py": "here = 'package'",
     "router/__main__.py": """
 def main():
+    import os
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     import importlib.resources
     import router
     import router.deep.leaf
@@ -105,12 +107,12 @@ def test_entry_loads_as_from_files(script, folder):
     inside = folder / "_internal"
     shutil.copy(ENTRY, inside / "entry.py")
 
-    def run():
+    def run(**streams):
         # Isolated, Python does not look beside the script, as the frozen program does.
         path = f"import sys, runpy; sys.path.insert(0, {str(inside)!r})"
         start = f"{path}; runpy.run_path({str(inside / 'entry.py')!r}, run_name='__main__')"
         command = [sys.executable, "-I", "-S", "-c", start]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False, **streams)
         assert done.returncode == 7, done.stderr
         return done.stdout
 
@@ -121,3 +123,5 @@ def test_entry_loads_as_from_files(script, folder):
     assert from_one.replace("Modules", "SourcelessFileLoader") == from_files
     assert from_one != from_files
     assert os.listdir(inside / "router") == ["deep"]
+    # `main` opens standard input anew: it was closed at the start, and the one file is not in its place.
+    assert run(preexec_fn=lambda: os.close(0)) == from_one
