@@ -39,13 +39,19 @@ _WORKER = "FAIRLEAD_WORKER_OF"
 
 def run(argv: list[str]) -> int:
     """Serve; exit code 0 also when a proxy of this home serves already."""
+    # What is made before listening lives as long as the process; serve.run enables the collector again.
+    gc.disable()
+    try:
+        return _work(argv) if _WORKER in os.environ else _run_managed(argv)
+    finally:
+        gc.enable()
+
+
+def _run_managed(argv: list[str]) -> int:
+    """Serve, and tell who started this process."""
     from router.host.service.managed import read_variables, take_service
     from router.host.starter import take_starter
 
-    # What is made before listening lives as long as the process; serve.run enables the collector again.
-    gc.disable()
-    if _WORKER in os.environ:
-        return _work(argv)
     starter, service = take_starter(os.environ), take_service(os.environ)
     if starter is not None:
         from router.cli.background import reporting

@@ -121,9 +121,9 @@ def test_the_licences_of_the_sources_are_shipped(facts_script):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert "router/policy/facts/LICENSES.txt" in project["license-files"]
     text = (ROOT / "router/policy/facts/LICENSES.txt").read_text("utf-8")
-    for package in (facts_script.PI_AI, facts_script.LITELLM):
-        assert package.name in text
-    assert text.count("Permission is hereby granted") == 2
+    for name in (facts_script.PI_AI.name, facts_script.LITELLM.name, "genai-prices"):
+        assert name in text
+    assert text.count("Permission is hereby granted") == 3
 
 
 def test_a_wheel_and_a_program_have_the_licence_texts(tmp_path, script, monkeypatch):

@@ -183,7 +183,6 @@ CLOUD_PROVIDERS = (
         key_cloud="aws:bedrock",
         key_prefixes=("ABSK", "bedrock-api-key-"),
         key_needs=_RUNTIME_KEY,
-        profile=Profile(),
         error_hints=(
             _PROFILE,
             _BETAS,

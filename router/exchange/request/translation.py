@@ -3,13 +3,14 @@
 import random
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 
 import msgspec
 import trio
 
 from router import __version__
+from router.backends import Endpoint
 from router.backends.endpoints import find_protocols
 from router.backends.profile import Profile
 from router.errors import BadRequest
@@ -244,10 +245,17 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
         target=target,
         probe=False,
         notes=notes,
-        fields={name.lower().encode(): value.encode() for name, value in sent.headers.items()},
+        fields=_tell_fields(sent.headers, target.endpoint_for(plan.spoken)),
         taken=lambda: plan.ctx.efforts,
     )
     return edited, sent.usage, notes
+
+
+def _tell_fields(headers: Mapping[str, str], endpoint: Endpoint) -> dict[bytes, bytes]:
+    """The headers of a translation, by lower-case name, without those that do not go to this endpoint: its own default
+    counts there, and no version that a caller did not ask for."""
+    names = {name: name.lower() for name in headers}
+    return {low.encode(): headers[name].encode() for name, low in names.items() if low not in endpoint.drop_headers}
 
 
 def translated_headers(attempt: Attempt, plan: Plan) -> Lines:

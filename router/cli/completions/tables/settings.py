@@ -84,7 +84,7 @@ OF_BACKEND = {
     "max_concurrent": Setting("", "", "maximum concurrent requests, instead of queue.max_concurrent"),
     "auto_cache": Setting(("on", "off"), "", "ask for prompt caching in translated requests"),
     "cache_marks": Setting(("on", "off"), "", "add a cache mark to passed-through Messages requests that ..."),
-    "translate_as": Setting(("alibaba", "azure", "baseten", "bedrock", "bedrock-invoke", "bedrock-mantle", "cerebras", "cloudflare", "databricks", "deepinfra", "deepseek", "fireworks", "foundry", "gemini", "groq", "huggingface", "litellm", "llamacpp", "lmstudio", "meta", "minimax", "mistral", "moonshot", "nebius", "novita", "nvidia", "ollama", "ollama-cloud", "openai", "openrouter", "ovh", "perplexity", "sambanova", "scaleway", "together", "vercel", "vertex", "vllm", "xai", "zai"), "", "provider whose habits a translated request is written for"),
+    "translate_as": Setting(("alibaba", "azure", "baseten", "bedrock", "bedrock-mantle", "cerebras", "cloudflare", "databricks", "deepinfra", "deepseek", "fireworks", "foundry", "gemini", "groq", "huggingface", "litellm", "llamacpp", "lmstudio", "meta", "minimax", "mistral", "moonshot", "nebius", "novita", "nvidia", "ollama", "ollama-cloud", "openai", "openrouter", "ovh", "perplexity", "sambanova", "scaleway", "together", "vercel", "vertex", "vllm", "xai", "zai"), "", "provider whose habits a translated request is written for"),
     "profile.": Setting("", "", "single habits that differ from that provider's: { ..."),
     "budget.day_usd": Setting("", "", "US dollars for a day"),
     "budget.month_usd": Setting("", "", "US dollars for a month"),
