@@ -18,7 +18,8 @@ class Process:
         self.team = connect(server)
         self.tables = tables_of(self.team)
         self.ahead = 0.0
-        self.team.thread.submit = lambda job: job()
+        self.jobs = []
+        self.team.thread.submit = self.jobs.append
         self.settings = TeamSettings(
             self.team.secret, self.tables, self.team.thread, name, clock=lambda: time.monotonic() + self.ahead
         )
@@ -32,6 +33,8 @@ class Process:
         """One look at the server, and a step of the loop."""
         self.tables.exchange()
         news = self.settings.step()
+        while self.jobs:
+            self.jobs.pop(0)()
         self.tables.exchange()
         return news
 
@@ -61,6 +64,14 @@ def test_a_change_is_told(pair):
     assert news.changes == ["shared: machine changed guard.day (5 to 7), guard.more (not set to 1)."]
     assert news.others == {"machine": {"guard.day": "7", "guard.more": "1"}}
     assert b"guard" not in b"".join(one.team.client.execute("HVALS", "fl:{team}:rows:settings"))
+
+
+def test_who_hears_of_another_while_it_tells_tells_its_own(pair):
+    """A home that hears of another in the step in which it tells tells what it has itself."""
+    _, one, two = pair
+    two.tell(guard_day="5")
+    assert one.tell(guard_day="7").others == {"machine": {"guard.day": "5"}}
+    assert two.turn().others == {"machine": {"guard.day": "7"}}
 
 
 def test_a_home_that_is_gone_counts_no_more(pair):

@@ -10,6 +10,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -70,8 +71,7 @@ class TeamSettings:
         now = self._clock()
         if self._values is not None and now - self._told >= AGAIN_SECONDS:
             self._told = now
-            row = _Row(socket.gethostname(), self._values, now + shift)
-            self._thread.submit(lambda: self._put(row))
+            self._thread.submit(partial(self._put, _Row(socket.gethostname(), self._values, now + shift)))
         gone = [home for home, row in self._others.items() if now + shift - row.at > KEPT_SECONDS]
         for home in gone:
             del self._others[home]
