@@ -79,6 +79,7 @@ class Ledger:
         self._enough = threading.Event()
         self._opened = threading.Event()
         self._flushes: deque[threading.Event] = deque()
+        self._starting = threading.Lock()
         self._reading = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -104,10 +105,11 @@ class Ledger:
         self._endings.append(ending)
 
     def start(self) -> None:
-        """Start the writer; again without effect."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
-            self._thread.start()
+        """Start the writer; again without effect. For any thread."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+                self._thread.start()
 
     def add(self, statement: str | Writing, row: Any) -> None:
         """Queue one row for a statement, which is SQL with the row as its values, or a function. Successive rows of one
@@ -136,11 +138,12 @@ class Ledger:
         self._enough.set()
 
     def flush(self, seconds: float = 2.0) -> bool:
-        """Flush the queue and wait for that, in a proxy's first second also for the writer's start; False when it takes
-        longer than `seconds`. Blocks."""
+        """Flush the queue and wait for that; False when it takes longer than `seconds`. Starts the writer, as a proxy
+        does when all is loaded: what is queued till then would outlive an erasure. Blocks."""
         done = threading.Event()
         self._flushes.append(done)
         self.flush_soon()
+        self.start()
         return done.wait(seconds)
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:

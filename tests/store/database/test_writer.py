@@ -248,16 +248,14 @@ def test_preparations(begun, path):
 
 
 def test_what_is_flushed(begun, path):
-    """It is written at once, or when the writer starts; the wait is bounded for a writer that does not run, or a file
-    that is held."""
+    """It is written at once, by a writer that is started where none runs yet, and by one alone; the wait is bounded for
+    a file that is held."""
     ledger = begun()
-    assert not ledger.flush(0.1)
-    with ThreadPoolExecutor(1) as early:
-        done = early.submit(ledger.flush)
-        until(lambda: len(ledger._flushes) == 2)
-        assert not done.done()
-        ledger.start()
-        assert done.result()
+    ledger.add(INSERT, ("early",))
+    with ThreadPoolExecutor(4) as early:
+        assert all(early.map(lambda _: ledger.flush(), range(4)))
+    assert ids(path) == {"early"}
+    assert [thread.name for thread in threading.enumerate()].count("ledger") == 1
     for number in range(20):
         ledger.add(INSERT, (f"x{number}",))
         before = time.monotonic()
