@@ -1,5 +1,6 @@
 """`fairlead proxy`, `stop` and `models` with real processes and ports."""
 
+import gc
 import json
 import os
 import signal
@@ -8,7 +9,9 @@ import sys
 
 import pytest
 
+from router.cli import proxy
 from router.cli.common.port_owner import find_free_port_after, find_port_owner
+from router.errors import UsageError
 from router.settings import DECLARATIONS
 from router.store.home import run_files
 from router.store.home.home import open_home
@@ -21,6 +24,13 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def port_of(fairlead):
     [path] = (fairlead.home / "run").glob("*.json")
     return path.stem
+
+
+def test_a_start_that_fails_leaves_the_collector_on():
+    """It is off while a proxy starts, and no longer."""
+    with pytest.raises(UsageError):
+        proxy.run(["--port", "soon"])
+    assert gc.isenabled()
 
 
 @posix
